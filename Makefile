@@ -1,0 +1,46 @@
+# Every target works on a fresh clone: the first one that needs it makes .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format protos bench soak clean
+
+help: ## Show the targets.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Encode a real clip to MP4 + WebM + WebP, embedded. CLIP=path takes your own.
+	@$(BIN)/python -m demo $(if $(CLIP),--clip '$(CLIP)')
+
+test: $(STAMP) ## Run the test suite.
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## ruff, mypy strict, import-linter, buf lint, fresh stubs.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/python protos/generate.py --check
+
+format: $(STAMP) ## Let ruff mend what it can.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+protos: $(STAMP) ## Generate the stubs again.
+	$(BIN)/python protos/generate.py
+
+bench: $(STAMP) ## Measure side by side against peers. ARGS=name runs one.
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(STAMP) ## Long, seeded fault runs.
+	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+clean: ## Remove what the targets made.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output

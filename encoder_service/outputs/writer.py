@@ -1,0 +1,98 @@
+"""What every way of producing an output offers to the worker, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from encoder_service.spec import OutputSpec, VideoSpec
+from encoder_service.work import EncoderReport, ProducedFile, QualityReport, Readback
+
+
+class SourceFrame(msgspec.Struct, frozen=True):
+    """One frame as it was sent; `data` is valid only until the next frame is asked for."""
+
+    index: int
+    data: memoryview
+    """`VideoSpec.frame_bytes` bytes, read-only, laid out as `VideoSpec.pixel_format` says."""
+
+
+class FrameSource(Protocol):
+    """Random access to the frames that have arrived. Not thread-safe."""
+
+    def frame(self, index: int) -> SourceFrame:
+        """Returns a frame that has arrived; raises IndexError for one that has not."""
+        ...
+
+
+class WriterContext(msgspec.Struct, frozen=True):
+    """Everything a writer may use."""
+
+    video: VideoSpec
+    output: OutputSpec
+    directory: Path
+    """Empty, the attempt's own; final file names go straight into it."""
+    threads: int
+    """For the codec; at least 1."""
+    source: FrameSource
+    """To compare decoded frames with what was sent."""
+    warn: Callable[[str, str], None]
+    """Records (code, message); with a strict output it raises StrictViolationError instead."""
+    log: Callable[[str], None]
+    """A line for the job's stage.log."""
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """What a writer has made, read back."""
+
+    files: tuple[ProducedFile, ...]
+    encoder: EncoderReport
+    readback: Readback
+    quality: QualityReport | None
+    frames_encoded: int
+    frames_decoded: int
+    mux_seconds: float
+    verify_seconds: float
+
+
+class Writer(Protocol):
+    """Turns frames into verified files. One attempt, one thread; made by a format's `open`.
+
+    Order: `write` for every frame from 0 on, then `finish` once, then `close`.
+    """
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes on disk so far, for progress."""
+        ...
+
+    def write(self, frame: SourceFrame) -> None:
+        """Encodes one frame. Raises OutputError."""
+        ...
+
+    def finish(self) -> Finished:
+        """Ends the stream, closes the container, reads the artifact back. Raises OutputError."""
+        ...
+
+    def close(self) -> None:
+        """Releases everything; idempotent; leaves files where they are."""
+        ...
+
+
+class OutputError(Exception):
+    """The output cannot be made; `code` says why and `is_retryable` whether another try may help."""
+
+    def __init__(self, code: str, message: str, *, is_retryable: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.is_retryable = is_retryable
+
+
+class StrictViolationError(OutputError):
+    """A fallback was needed and the output is strict."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, f"{message} (strict forbids this fallback)")

@@ -1,0 +1,243 @@
+"""The language between the service and its worker processes, and the evidence a worker returns.
+
+Each message is one line of JSON on the worker's stdin (orders) or stdout (events).
+A worker does one assignment at a time and ends when its stdin closes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from encoder_service.spec import OutputSpec, Rational, VideoSpec
+
+# --- orders: service to worker -------------------------------------------------------------------
+
+
+class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
+    """Produce one output of one job."""
+
+    job_id: str
+    output: OutputSpec
+    video: VideoSpec
+    spool_path: str
+    """The video track's raw frames; it may still grow."""
+    directory: str
+    """An empty directory of this attempt alone; everything produced goes into it."""
+    attempt: int = 1
+    threads: int = 0
+    """For the codec. 0: all cores."""
+
+
+class Extent(msgspec.Struct, frozen=True, tag="extent"):
+    """How much of the spool may be read; only ever grows."""
+
+    frames: int
+    """Whole frames that are safe to read."""
+    is_complete: bool
+    """No more will come."""
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Stop the assignment, remove its files, answer `Failed` with code CANCELLED."""
+
+
+class Probe(msgspec.Struct, frozen=True, tag="probe"):
+    """Open and round-trip every encoder; answer `Probed`."""
+
+
+Order = Assignment | Extent | Cancel | Probe
+
+# --- evidence ------------------------------------------------------------------------------------
+
+
+class ColorTags(msgspec.Struct, frozen=True):
+    """Colour tags as FFmpeg names them; "unknown" where there is none."""
+
+    primaries: str = "unknown"
+    transfer: str = "unknown"
+    matrix: str = "unknown"
+    range: str = "unknown"
+
+
+class ProducedFile(msgspec.Struct, frozen=True):
+    """A finished file of an output."""
+
+    path: str
+    """Below the job directory, with "/"."""
+    size_bytes: int
+    sha256: str
+    """Lower-case hex."""
+    media_type: str
+    is_primary: bool = True
+    """False for the single files of a sequence, which are returned as one zip."""
+
+
+class EncoderReport(msgspec.Struct, frozen=True):
+    """What the output was made with."""
+
+    encoder: str
+    """FFmpeg's name, or "libwebp"."""
+    codec: str
+    container: str
+    pixel_format: str
+    options: dict[str, str]
+    """Exactly what was handed to the encoder, named quality resolved to numbers."""
+    threads: int
+    library_versions: dict[str, str]
+
+
+class Readback(msgspec.Struct, frozen=True):
+    """What a reader finds in the finished artifact."""
+
+    frame_count: int
+    width: int
+    height: int
+    pixel_format: str
+    duration_seconds: float
+    frame_rate: Rational
+    color_container: ColorTags
+    """Tags as the container states them."""
+    color_bitstream: ColorTags | None = None
+    """Tags as the codec's own headers state them; None where the codec has none."""
+    has_alpha: bool = False
+    is_faststart: bool | None = None
+    """None where the container does not know it."""
+    loop_count: int | None = None
+    """None where the format does not loop."""
+
+
+class QualityReport(msgspec.Struct, frozen=True):
+    """Decoded frames against the frames that were sent, sampled; in 8-bit RGB code values."""
+
+    sampled_frames: tuple[int, ...]
+    mean_absolute_error: float
+    max_absolute_error: int
+    psnr_db: float | None
+    """10 log10(255^2 / MSE) over all samples; None: no difference."""
+    ssim: float
+    """Mean SSIM of the luma (Wang et al. 2004, 8x8 windows)."""
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """What the attempt cost."""
+
+    cpu_seconds: float
+    peak_rss_bytes: int
+
+
+class Phases(msgspec.Struct, frozen=True):
+    """Wall-clock seconds of each part of the attempt."""
+
+    wait_seconds: float
+    """Waiting for frames that had not arrived."""
+    encode_seconds: float
+    mux_seconds: float
+    """Closing and finishing the container."""
+    verify_seconds: float
+
+
+class WarningEntry(msgspec.Struct, frozen=True):
+    """Something that was done otherwise than asked, or is worth knowing."""
+
+    code: str
+    """Listed in docs/warnings.md."""
+    message: str
+
+
+# --- events: worker to service -------------------------------------------------------------------
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The worker is imported and waits for an assignment."""
+
+    pid: int
+
+
+class OutputPhase(StrEnum):
+    """What a worker is doing."""
+
+    ENCODING = "encoding"
+    VERIFYING = "verifying"
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """Sent at most every 200 ms, and at each change of phase."""
+
+    phase: OutputPhase
+    frames_encoded: int
+    bytes_written: int
+
+
+class Warned(msgspec.Struct, frozen=True, tag="warned"):
+    """A warning, as soon as it is known; it stands in `Produced.warnings` too."""
+
+    code: str
+    message: str
+
+
+class Logged(msgspec.Struct, frozen=True, tag="logged"):
+    """A line for the job's stage.log."""
+
+    level: str
+    message: str
+
+
+class Produced(msgspec.Struct, frozen=True, tag="produced"):
+    """The output is finished and verified; its files lie in the assignment's directory."""
+
+    files: tuple[ProducedFile, ...]
+    encoder: EncoderReport
+    readback: Readback
+    quality: QualityReport | None
+    """None where no frame could be compared, with a warning that says why."""
+    frames_read: int
+    frames_encoded: int
+    frames_decoded: int
+    resources: Resources
+    phases: Phases
+    warnings: tuple[WarningEntry, ...] = ()
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The assignment ended without an artifact; the worker is ready for another."""
+
+    code: str
+    """Such as ENCODER_UNAVAILABLE, INVALID_OPTION, VERIFICATION_FAILED, DISK_FULL, CANCELLED."""
+    message: str
+    is_retryable: bool
+    """Another attempt may succeed."""
+    resources: Resources | None = None
+    warnings: tuple[WarningEntry, ...] = ()
+
+
+class EncoderProbe(msgspec.Struct, frozen=True):
+    """One encoder as it was tried."""
+
+    encoder: str
+    codec: str
+    is_available: bool
+    reason: str = ""
+    pixel_formats: tuple[str, ...] = ()
+
+
+class FormatProbe(msgspec.Struct, frozen=True):
+    """One format and its encoders, best first within each codec."""
+
+    format: str
+    media_type: str
+    file_extension: str
+    default_codec: str
+    can_carry_alpha: bool
+    encoders: tuple[EncoderProbe, ...]
+
+
+class Probed(msgspec.Struct, frozen=True, tag="probed"):
+    """Answer to `Probe`."""
+
+    formats: tuple[FormatProbe, ...]
+    library_versions: dict[str, str]
+
+
+Event = Ready | Progress | Warned | Logged | Produced | Failed | Probed

@@ -1,0 +1,1 @@
+"""The log collector: every record accounted for."""

@@ -1,0 +1,1 @@
+"""What hosts a gRPC service, whichever it is."""
