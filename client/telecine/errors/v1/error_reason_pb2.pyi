@@ -90,6 +90,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The upload was idle for too long and has expired."""
     ERROR_REASON_TEMPORARILY_UNAVAILABLE: _ErrorReason.ValueType  # 22
     """UNAVAILABLE with RetryInfo. A store behind the service does not answer now."""
+    ERROR_REASON_JOURNAL_FULL: _ErrorReason.ValueType  # 23
+    """UNAVAILABLE with RetryInfo. The log collector's journal is at its limit;
+    records wait with their sender.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value without its prefix stands in
@@ -165,4 +169,8 @@ ERROR_REASON_JOB_EXPIRED: ErrorReason.ValueType  # 21
 """FAILED_PRECONDITION. The upload was idle for too long and has expired."""
 ERROR_REASON_TEMPORARILY_UNAVAILABLE: ErrorReason.ValueType  # 22
 """UNAVAILABLE with RetryInfo. A store behind the service does not answer now."""
+ERROR_REASON_JOURNAL_FULL: ErrorReason.ValueType  # 23
+"""UNAVAILABLE with RetryInfo. The log collector's journal is at its limit;
+records wait with their sender.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,1 @@
+"""Generated stubs of telecine.logs.v1."""
