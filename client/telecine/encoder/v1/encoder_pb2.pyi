@@ -1027,16 +1027,22 @@ class Acknowledged(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PERSISTED_FIELD_NUMBER: _builtins.int
+    IS_COMPLETE_FIELD_NUMBER: _builtins.int
+    is_complete: _builtins.bool
+    """`finish` is safe too: the hand-off is complete, and the job will end even if
+    the client never comes back. Sent as soon as it is so, and never taken back.
+    """
     @_builtins.property
     def persisted(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackOffset]: ...
     def __init__(
         self,
         *,
         persisted: _abc.Iterable[Global___TrackOffset] | None = ...,
+        is_complete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["persisted", b"persisted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_complete", b"is_complete", "persisted", b"persisted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
