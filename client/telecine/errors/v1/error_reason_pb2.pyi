@@ -94,6 +94,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE with RetryInfo. The log collector's journal is at its limit;
     records wait with their sender.
     """
+    ERROR_REASON_MALFORMED_MESSAGE: _ErrorReason.ValueType  # 24
+    """INVALID_ARGUMENT. The bytes of a message cannot be read as what they should
+    be: protobuf, zstd or JSON. The caller mends its code; sending the same
+    bytes again cannot help.
+    """
+    ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 25
+    """RESOURCE_EXHAUSTED with RetryInfo. Too many streams are open at once."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value without its prefix stands in
@@ -173,4 +180,11 @@ ERROR_REASON_JOURNAL_FULL: ErrorReason.ValueType  # 23
 """UNAVAILABLE with RetryInfo. The log collector's journal is at its limit;
 records wait with their sender.
 """
+ERROR_REASON_MALFORMED_MESSAGE: ErrorReason.ValueType  # 24
+"""INVALID_ARGUMENT. The bytes of a message cannot be read as what they should
+be: protobuf, zstd or JSON. The caller mends its code; sending the same
+bytes again cannot help.
+"""
+ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 25
+"""RESOURCE_EXHAUSTED with RetryInfo. Too many streams are open at once."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
