@@ -1,0 +1,59 @@
+"""Hashes that stand in the manifest: BLAKE3 of the frames that came in, SHA-256 of the files that go out.
+
+The only door to blake3. Why two algorithms: docs/decisions/input-hash.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from blake3 import blake3
+
+INPUT_HASH_ALGORITHM = "blake3"
+"""As the manifest names it."""
+
+_READ_BYTES = 1 << 20
+
+
+class FrameHash:
+    """BLAKE3 of a growing track, in the order of its bytes."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self) -> None:
+        self._hash = blake3()
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Appends bytes; how they are cut never changes the hash."""
+        self._hash.update(data)
+
+    def hexdigest(self) -> str:
+        """Lower-case hex of everything so far; more may follow."""
+        return str(self._hash.hexdigest())
+
+
+def hash_frames(path: Path, size_bytes: int) -> FrameHash:
+    """Hashes the first `size_bytes` of a spool file; the result may be updated further.
+
+    Raises:
+        EOFError: the file is shorter.
+        OSError: it cannot be read.
+    """
+    frames = FrameHash()
+    left = size_bytes
+    buffer = memoryview(bytearray(min(_READ_BYTES, max(size_bytes, 1))))
+    with path.open("rb", buffering=0) as file:
+        while left:
+            count = file.readinto(buffer[: min(left, len(buffer))])
+            if not count:
+                raise EOFError(f"{path.name} ends {left} bytes before byte {size_bytes}")
+            frames.update(buffer[:count])
+            left -= count
+    return frames
+
+
+def sha256_file(path: Path) -> str:
+    """Returns the SHA-256 of a file in lower-case hex. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

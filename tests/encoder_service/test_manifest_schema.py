@@ -1,0 +1,23 @@
+"""The published schema is what the code writes."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+
+from encoder_service.manifest_schema import SCHEMA_PATH, manifest_schema
+
+
+def test_the_published_schema_is_fresh() -> None:
+    assert SCHEMA_PATH.read_text(encoding="utf-8") == manifest_schema(), (
+        "run: python -m encoder_service.manifest_schema"
+    )
+
+
+def test_the_schema_is_a_schema_and_explains_its_fields() -> None:
+    schema = json.loads(manifest_schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["timestamp"]["format"] == "date-time"
+    assert schema["$defs"]["IntermediateFile"]["properties"]["retained"]["description"]
+    assert schema["$defs"]["FrameCounts"]["properties"]["decoded"]["description"]
