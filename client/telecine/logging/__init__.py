@@ -1,0 +1,1 @@
+"""Structured logging that survives the process: records go to a spool first, then to the log collector."""
