@@ -1,0 +1,167 @@
+"""Every refusal of the encoder service: one function each, so that wording and reason stand in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from telecine.errors.v1 import error_reason_pb2 as reasons
+
+from service_host.status import FieldFault, ServiceError
+
+__all__ = ["FieldFault", "ServiceError"]
+
+
+def invalid_fields(faults: Sequence[FieldFault]) -> ServiceError:
+    """The caller mends the named fields; the message repeats the first ones for people."""
+    shown = "; ".join(f"{fault.field}: {fault.description}" for fault in faults[:5])
+    rest = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+    return ServiceError(reasons.ERROR_REASON_INVALID_FIELD, shown + rest, faults=faults)
+
+
+def invalid_field(field: str, description: str) -> ServiceError:
+    """As `invalid_fields`, for one."""
+    return invalid_fields([FieldFault(field, description)])
+
+
+def too_large(what: str, actual_bytes: int, limit_bytes: int) -> ServiceError:
+    """The caller sends less."""
+    return ServiceError(
+        reasons.ERROR_REASON_TOO_LARGE,
+        f"{what} has {actual_bytes} bytes; the limit is {limit_bytes}",
+        metadata={"limit_bytes": str(limit_bytes), "actual_bytes": str(actual_bytes)},
+    )
+
+
+def out_of_order(message: str) -> ServiceError:
+    """The caller mends its code."""
+    return ServiceError(reasons.ERROR_REASON_OUT_OF_ORDER, message)
+
+
+def wrong_offset(expected: int, actual: int) -> ServiceError:
+    """The caller resumes at `expected`."""
+    return ServiceError(
+        reasons.ERROR_REASON_WRONG_OFFSET,
+        f"chunk.offset is {actual}; the next byte expected is {expected}",
+        metadata={"expected_offset": str(expected)},
+    )
+
+
+def chunk_corrupted(offset: int) -> ServiceError:
+    """The caller reconnects and resumes."""
+    return ServiceError(
+        reasons.ERROR_REASON_CHUNK_CORRUPTED,
+        f"the CRC32C of the chunk at offset {offset} does not match its data; nothing of it was kept",
+        metadata={"offset": str(offset)},
+    )
+
+
+def totals_mismatch(message: str) -> ServiceError:
+    """The caller sends what is missing, or the right totals."""
+    return ServiceError(reasons.ERROR_REASON_TOTALS_MISMATCH, message)
+
+
+def job_spec_conflict(job_id: str, differing: str) -> ServiceError:
+    """The caller chooses another id."""
+    return ServiceError(
+        reasons.ERROR_REASON_JOB_SPEC_CONFLICT,
+        f"job {job_id!r} exists with another spec (differs in {differing}); "
+        "choose another job_id, or send the first spec",
+    )
+
+
+def job_not_found(job_id: str) -> ServiceError:
+    """Never existed, or was deleted."""
+    return ServiceError(reasons.ERROR_REASON_JOB_NOT_FOUND, f"no job {job_id!r}; it may have been deleted")
+
+
+def artifact_not_found(job_id: str, path: str) -> ServiceError:
+    """The caller asks for one that the job lists."""
+    return ServiceError(
+        reasons.ERROR_REASON_ARTIFACT_NOT_FOUND, f"job {job_id!r} has no artifact {path!r} (yet); see GetJob"
+    )
+
+
+def superseded() -> ServiceError:
+    """The older connection stops."""
+    return ServiceError(reasons.ERROR_REASON_SUPERSEDED, "a newer stream of this job has taken over")
+
+
+def spool_full(retry_after_seconds: float) -> ServiceError:
+    """Later."""
+    return ServiceError(
+        reasons.ERROR_REASON_SPOOL_FULL,
+        "the spool quota is used up; what was acknowledged stays, try again later",
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def too_many_jobs(limit: int, retry_after_seconds: float) -> ServiceError:
+    """Later."""
+    return ServiceError(
+        reasons.ERROR_REASON_TOO_MANY_JOBS,
+        f"{limit} jobs are waiting already; try again later",
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def disk_full(retry_after_seconds: float) -> ServiceError:
+    """Later, or the operator makes room."""
+    return ServiceError(
+        reasons.ERROR_REASON_DISK_FULL,
+        "the service's disk is full; what was acknowledged stays, try again later",
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def draining() -> ServiceError:
+    """Reconnect; another instance, or the next one on the same data, goes on."""
+    return ServiceError(
+        reasons.ERROR_REASON_DRAINING,
+        "the service is shutting down; what was acknowledged stays, reconnect and resume",
+    )
+
+
+def wrong_state(message: str, state: str) -> ServiceError:
+    """The job's state does not allow the call."""
+    return ServiceError(reasons.ERROR_REASON_WRONG_STATE, message, metadata={"state": state})
+
+
+def job_cancelled(job_id: str) -> ServiceError:
+    """The job was cancelled."""
+    return ServiceError(reasons.ERROR_REASON_JOB_CANCELLED, f"job {job_id!r} was cancelled")
+
+
+def job_expired(job_id: str) -> ServiceError:
+    """The upload stopped for too long."""
+    return ServiceError(
+        reasons.ERROR_REASON_JOB_EXPIRED,
+        f"the upload of job {job_id!r} was idle for too long and has expired; send it under another job_id",
+    )
+
+
+def not_implemented(what: str) -> ServiceError:
+    """A later version."""
+    return ServiceError(reasons.ERROR_REASON_NOT_IMPLEMENTED, f"this version does not do {what}")
+
+
+def encoder_unavailable(output: str, encoder: str, reason: str) -> ServiceError:
+    """A strict output cannot be made here."""
+    return ServiceError(
+        reasons.ERROR_REASON_ENCODER_UNAVAILABLE,
+        f"output {output!r} is strict and cannot be made here: {reason}",
+        metadata={"output": output, "encoder": encoder},
+    )
+
+
+def offset_behind_end(offset: int, size_bytes: int) -> ServiceError:
+    """The caller asks for bytes that exist."""
+    return ServiceError(
+        reasons.ERROR_REASON_WRONG_OFFSET,
+        f"offset {offset} lies behind the artifact's {size_bytes} bytes",
+        metadata={"expected_offset": str(size_bytes)},
+    )
+
+
+def temporarily_unavailable(what: str) -> ServiceError:
+    """Try again."""
+    return ServiceError(reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE, what)

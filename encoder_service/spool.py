@@ -1,0 +1,134 @@
+"""Keeps a track's raw frames in one append-only file; what it holds is what was acknowledged.
+
+The file's length is the only record of how much is persisted: nothing can disagree with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import google_crc32c
+
+VIDEO_FILE_NAME = "video.raw"
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_MAX_VECTORS = 256
+
+
+class SpoolFullError(Exception):
+    """The quota leaves no room for these bytes."""
+
+
+class DiskFullError(Exception):
+    """The disk leaves no room; what was written before stays."""
+
+
+def crc32c(data: bytes) -> int:
+    """CRC32C (Castagnoli) of `data`."""
+    return int(google_crc32c.value(data))
+
+
+class SpoolSpace:
+    """The quota of all spools together. A job holds the larger of what it declared and what it wrote.
+
+    Promising declared space at the start keeps half-uploaded jobs from blocking one another for ever.
+    """
+
+    __slots__ = ("_held", "_quota_bytes", "_used_bytes")
+
+    def __init__(self, quota_bytes: int) -> None:
+        self._quota_bytes = quota_bytes
+        self._held: dict[str, int] = {}
+        self._used_bytes = 0
+
+    @property
+    def used_bytes(self) -> int:
+        """Held by all jobs."""
+        return self._used_bytes
+
+    def hold(self, job_id: str, size_bytes: int) -> None:
+        """Makes sure that the job holds at least this much. Raises SpoolFullError, with nothing changed."""
+        more = size_bytes - self._held.get(job_id, 0)
+        if more <= 0:
+            return
+        if self._used_bytes + more > self._quota_bytes:
+            raise SpoolFullError
+        self._take(job_id, more)
+
+    def hold_existing(self, job_id: str, size_bytes: int) -> None:
+        """Counts what lies on the disk already, even beyond a quota that has become smaller."""
+        self._take(job_id, max(0, size_bytes - self._held.get(job_id, 0)))
+
+    def release(self, job_id: str) -> None:
+        """Gives back all that the job holds; idempotent."""
+        self._used_bytes -= self._held.pop(job_id, 0)
+
+    def _take(self, job_id: str, more: int) -> None:
+        self._held[job_id] = self._held.get(job_id, 0) + more
+        self._used_bytes += more
+
+
+class Spool:
+    """An open spool file. Methods block and may be called from one thread at a time."""
+
+    __slots__ = ("_fd", "_persisted_bytes", "path")
+
+    def __init__(self, path: Path, *, is_new: bool) -> None:
+        """Opens for appending, making the file if `is_new`. Raises OSError."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT if is_new else 0)
+        self.path = path
+        self._fd = os.open(path, flags, 0o640)
+        self._persisted_bytes = os.fstat(self._fd).st_size
+
+    @property
+    def persisted_bytes(self) -> int:
+        """Bytes that the file holds."""
+        return self._persisted_bytes
+
+    def append(self, chunks: Sequence[bytes], *, is_synced: bool = False) -> None:
+        """Writes chunks one after the other.
+
+        Raises DiskFullError when there is no room; `persisted_bytes` then tells how much was kept,
+        which may end inside a chunk. Raises OSError for any other fault of the disk.
+        """
+        pending = [chunk for chunk in chunks if chunk]
+        try:
+            while pending:
+                written = os.writev(self._fd, pending[:_MAX_VECTORS])
+                self._persisted_bytes += written
+                pending = _after(pending, written)
+            if is_synced:
+                os.fdatasync(self._fd)
+        except OSError as error:
+            self._persisted_bytes = os.fstat(self._fd).st_size
+            if error.errno in _FULL:
+                raise DiskFullError(str(self.path)) from error
+            raise
+
+    def sync(self) -> None:
+        """Flushes to the disk. Raises OSError."""
+        os.fdatasync(self._fd)
+
+    def free_bytes(self) -> int:
+        """Room on the file's disk for an unprivileged process."""
+        room = os.fstatvfs(self._fd)
+        return room.f_bavail * room.f_frsize
+
+    def close(self) -> None:
+        """Closes the file; idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _after(pending: list[bytes], written: int) -> list[bytes]:
+    for index, chunk in enumerate(pending):
+        if written < len(chunk):
+            rest = pending[index:]
+            rest[0] = chunk[written:]
+            return rest
+        written -= len(chunk)
+    return []

@@ -1,0 +1,162 @@
+"""Turns the outputs of a protobuf spec into the service's own types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from telecine.encoder.v1 import encoder_pb2 as pb
+
+from encoder_service.config import EncoderConfig
+from encoder_service.formats import FORMATS
+from encoder_service.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode
+from encoder_service.wire_enums import ALPHAS, QUALITIES, SCALE_MODES
+from encoder_service.wire_fields import Faults, color_override, rational
+
+MAX_SIDE_PIXELS = 16384
+MAX_OPTIONS = 64
+MAX_OPTION_CHARS = 1024
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_RGB = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def parse_outputs(message: pb.JobSpec, config: EncoderConfig, faults: Faults) -> tuple[OutputSpec, ...]:
+    """Returns the outputs asked for, named; what is wrong goes to `faults`."""
+    count = len(message.outputs)
+    most = config.max_outputs_per_job
+    faults.check(1 <= count <= most, "spec.outputs", f"must be 1 to {most} outputs, are {count}")
+    asked = message.outputs[:most]
+    names = _names(asked, faults)
+    prefixes: set[str] = set()
+    outputs = []
+    for index, (output, name) in enumerate(zip(asked, names, strict=True)):
+        at = f"spec.outputs[{index}]"
+        outputs.append(_output(output, name, at, message.strict, faults))
+        prefix = output.prefix or "frame"
+        if output.format == "png":
+            faults.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
+            prefixes.add(prefix)
+    return tuple(outputs)
+
+
+def _names(outputs: Iterable[pb.OutputSpec], faults: Faults) -> list[str]:
+    """Gives the nameless ones their format's name, numbered where it is taken; refuses doubles."""
+    taken: set[str] = set()
+    for index, output in enumerate(outputs):
+        at = f"spec.outputs[{index}].name"
+        if output.name:
+            faults.check(
+                _NAME.fullmatch(output.name) is not None,
+                at,
+                "must be 1 to 64 characters of [A-Za-z0-9._-], beginning with a letter, digit or _, "
+                f"is {output.name[:80]!r}",
+            )
+            faults.check(output.name not in taken, at, f"{output.name[:80]!r} is taken by another output")
+            taken.add(output.name)
+    names = []
+    for output in outputs:
+        name = output.name
+        if not name:
+            stem = output.format[:48] or "output"
+            name = next(free for free in _numbered(stem) if free not in taken)
+            taken.add(name)
+        names.append(name)
+    return names
+
+
+def _numbered(stem: str) -> Iterator[str]:
+    yield stem
+    number = 2
+    while True:
+        yield f"{stem}_{number}"
+        number += 1
+
+
+def _output(message: pb.OutputSpec, name: str, at: str, is_strict: bool, faults: Faults) -> OutputSpec:
+    _check_format(message, at, faults)
+    _check_options(message, at, faults)
+    _check_words(message, at, faults)
+    crf = message.crf if message.HasField("crf") else None
+    faults.check(
+        crf is None or -100 <= crf <= 1000, f"{at}.crf", f"must be a number of its encoder, is {crf}"
+    )
+    return OutputSpec(
+        name=name,
+        format=message.format,
+        codec=message.codec,
+        quality=faults.pick(QUALITIES, message.quality, f"{at}.quality", Quality.HIGH),
+        crf=crf,
+        preset=message.preset,
+        options=dict(message.options),
+        scale=_scale(message, f"{at}.scale", faults),
+        loop_count=faults.number(message.loop_count, 0, 65535, f"{at}.loop_count"),
+        alpha=faults.pick(ALPHAS, message.alpha, f"{at}.alpha", AlphaMode.AUTO),
+        background=(message.background or "#000000").lower(),
+        frame_rate=rational(message.frame_rate, f"{at}.frame_rate", faults)
+        if message.HasField("frame_rate")
+        else None,
+        pixel_format=message.pixel_format,
+        color=color_override(message.color, f"{at}.color", faults),
+        strict=is_strict or message.strict,
+        prefix=message.prefix or "frame",
+        frame_index=faults.number(message.frame_index, -(1 << 40), 1 << 40, f"{at}.frame_index"),
+        columns=faults.number(message.columns, 0, 100, f"{at}.columns"),
+        rows=faults.number(message.rows, 0, 100, f"{at}.rows"),
+    )
+
+
+def _check_format(message: pb.OutputSpec, at: str, faults: Faults) -> None:
+    row = FORMATS.get(message.format)
+    if row is None:
+        known = ", ".join(FORMATS)
+        faults.add(f"{at}.format", f"{message.format[:80]!r} is unknown; expected one of {known}")
+    elif message.codec and not row.candidates(message.codec):
+        known = ", ".join(row.codecs)
+        faults.add(
+            f"{at}.codec", f"{message.format} has no codec {message.codec[:80]!r}; expected one of {known}"
+        )
+
+
+def _check_options(message: pb.OutputSpec, at: str, faults: Faults) -> None:
+    faults.check(
+        len(message.options) <= MAX_OPTIONS,
+        f"{at}.options",
+        f"must be at most {MAX_OPTIONS}, are {len(message.options)}",
+    )
+    for key, value in message.options.items():
+        is_right = 1 <= len(key) <= 64 and len(value) <= MAX_OPTION_CHARS and "\0" not in key + value
+        faults.check(is_right, f"{at}.options[{key[:64]!r}]", "is empty, too long or holds a zero byte")
+
+
+def _check_words(message: pb.OutputSpec, at: str, faults: Faults) -> None:
+    words = {"preset": message.preset, "pixel_format": message.pixel_format, "prefix": message.prefix}
+    for field, word in words.items():
+        pattern = _NAME if field == "prefix" else _WORD
+        faults.check(
+            not word or pattern.fullmatch(word) is not None,
+            f"{at}.{field}",
+            f"must be 1 to 64 characters of [A-Za-z0-9_-], is {word[:80]!r}",
+        )
+    faults.check(
+        not message.background or _RGB.fullmatch(message.background) is not None,
+        f"{at}.background",
+        f'must be "#rrggbb", is {message.background[:80]!r}',
+    )
+
+
+def _scale(message: pb.OutputSpec, at: str, faults: Faults) -> Scale | None:
+    if not message.HasField("scale"):
+        return None
+    scale = message.scale
+    width = faults.number(scale.width, 0, MAX_SIDE_PIXELS, f"{at}.width")
+    height = faults.number(scale.height, 0, MAX_SIDE_PIXELS, f"{at}.height")
+    mode = faults.pick(SCALE_MODES, scale.mode, f"{at}.mode", ScaleMode.FIT)
+    faults.check(bool(width or height), at, "width, height or both must be above 0")
+    faults.check(
+        mode is not ScaleMode.STRETCH or bool(width and height),
+        at,
+        "to stretch, width and height must both be above 0",
+    )
+    return Scale(width, height, mode)
