@@ -1,0 +1,371 @@
+"""Every error that the SDK raises, in one tree that answers: who can mend it?
+
+    TelecineError
+    ├── CallerError                     you: the call is wrong, sending it again cannot help
+    │   ├── InvalidFramesError          frames of a shape, type or size that cannot be taken
+    │   │   └── ValueRangeError         values that are NaN or that no code value stands for
+    │   ├── InvalidRequestError         a field of the request is wrong; `faults` names each
+    │   │   └── MalformedMessageError   the server could not read a message
+    │   ├── TooLargeError               a message, frame or job is larger than its limit
+    │   ├── OutOfOrderError             a message or call came where it is not allowed
+    │   ├── TotalsMismatchError         frames that were announced and frames that came differ
+    │   ├── JobSpecConflictError        the job_id is known with another spec
+    │   ├── JobNotFoundError            no such job
+    │   ├── ArtifactNotFoundError       no such artifact
+    │   ├── WrongStateError             the job's state does not allow the call
+    │   ├── NotSupportedError           the contract knows it, this server does not do it
+    │   ├── EncoderUnavailableError     no usable encoder for a strict output
+    │   └── EmbeddedUnavailableError    the embedded service cannot be started here
+    ├── LaterError                      time: the same call may succeed later
+    │   ├── UnavailableError            the server cannot be reached, or the connection broke
+    │   │   └── DrainingError           the service is starting or stopping
+    │   ├── TimedOutError               no answer in time
+    │   ├── ExhaustedError              a quota is used up
+    │   │   ├── SpoolFullError          the spool quota
+    │   │   ├── TooManyJobsError        the queue of jobs
+    │   │   ├── DiskFullError           the disk behind the service
+    │   │   ├── JournalFullError        the log collector's journal
+    │   │   └── TooManyStreamsError     the streams open at the same time
+    │   └── TransferError               bytes were damaged or lost; resuming sends them again
+    │       ├── WrongOffsetError        a chunk is not the next one
+    │       ├── ChunkCorruptedError     a chunk's checksum does not match
+    │       └── ChecksumMismatchError   a downloaded artifact's checksum does not match
+    ├── JobError                        the job ended otherwise than you asked; `result` has it
+    │   ├── JobFailedError              no output could be made
+    │   ├── JobIncompleteError          some outputs are there, others failed
+    │   ├── JobCancelledError           it was cancelled
+    │   ├── JobExpiredError             its upload stopped for too long
+    │   ├── JobDeadlineExceededError    it did not end before its deadline
+    │   └── SupersededError             another connection took over the same job
+    └── ServiceFaultError               us: a fault of the service
+        ├── ProtocolError               an answer that the contract does not allow
+        └── LostDataError               the service lost bytes that it had acknowledged
+
+No other exception of a foreign library reaches a caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from telecine.results import EncodeResult
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """One wrong field of a request."""
+
+    field: str
+    """Its path, such as "spec.video.width"."""
+    description: str
+    """What was wrong and what is expected."""
+
+
+class TelecineError(Exception):
+    """The root: catch it to catch everything that the SDK raises."""
+
+    reason: ClassVar[str] = ""
+    """The telecine.errors.v1.ErrorReason (without prefix) that it stands for; empty: none."""
+    is_retryable: ClassVar[bool] = False
+    """Trying the same again may help. The SDK has already done so for as long as it was told to."""
+    recovery: ClassVar[str] = "Read the message."
+    """What to do, in plain words; shown below the traceback too."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request_id: str = "",
+        retry_delay_seconds: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        faults: Sequence[FieldFault] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request_id = request_id
+        """Under which the service's log tells more; empty when there was no call."""
+        self.retry_delay_seconds = retry_delay_seconds
+        """When the server says to try again; None: it did not say."""
+        self.metadata = dict(metadata or {})
+        """ErrorInfo.metadata as the server sent it."""
+        self.faults = tuple(faults)
+        """Each wrong field, where the server named them."""
+        self.add_note(f"What to do: {self.recovery}")
+
+
+# --- you -----------------------------------------------------------------------------------------
+
+
+class CallerError(TelecineError):
+    """The call is wrong; sending it again as it is cannot help."""
+
+    recovery = "Mend the call."
+
+
+class InvalidFramesError(CallerError, ValueError):
+    """The frames have a shape, type or size that cannot be taken."""
+
+    recovery = (
+        "Pass uint8, uint16 or float (0 to 1) frames as (T, H, W, C), (H, W, C), (T, H, W) or (H, W), "
+        'PIL images, or say layout="TCHW".'
+    )
+
+
+class ValueRangeError(InvalidFramesError):
+    """Frames hold NaN or values outside of their range; nothing was wrapped or sent."""
+
+    recovery = 'Scale the frames to 0..1, or pass out_of_range="clip" to clip and count such values.'
+
+
+class InvalidRequestError(CallerError, ValueError):
+    """A field of the request is wrong."""
+
+    reason = "INVALID_FIELD"
+    recovery = "Mend the named fields; `faults` lists each of them."
+
+
+class MalformedMessageError(InvalidRequestError):
+    """The server could not read a message."""
+
+    reason = "MALFORMED_MESSAGE"
+    recovery = "Use an SDK of the server's version."
+
+
+class TooLargeError(CallerError):
+    """A message, frame or job is larger than its limit."""
+
+    reason = "TOO_LARGE"
+    recovery = "Send a smaller or shorter clip, or raise the server's limit; `metadata` has both figures."
+
+
+class OutOfOrderError(CallerError):
+    """A message or call came where it is not allowed."""
+
+    reason = "OUT_OF_ORDER"
+    recovery = "Push all frames first, then finish once; take a new job for more frames."
+
+
+class TotalsMismatchError(CallerError):
+    """The frames that were announced and those that came differ."""
+
+    reason = "TOTALS_MISMATCH"
+    recovery = "Push the same frames as before when you resume a job, or take a new job_id."
+
+
+class JobSpecConflictError(CallerError):
+    """The job_id is known with another spec."""
+
+    reason = "JOB_SPEC_CONFLICT"
+    recovery = "Take another job_id, or pass exactly the options of the first call."
+
+
+class JobNotFoundError(CallerError, LookupError):
+    """There is no such job, or it was deleted."""
+
+    reason = "JOB_NOT_FOUND"
+    recovery = "Look at `Client.jobs()`; ended jobs are deleted after the server's retention time."
+
+
+class ArtifactNotFoundError(CallerError, LookupError):
+    """The job has no such artifact (yet)."""
+
+    reason = "ARTIFACT_NOT_FOUND"
+    recovery = "Look at the job's artifacts: their `path` is the name to ask for."
+
+
+class WrongStateError(CallerError):
+    """The job's state does not allow the call."""
+
+    reason = "WRONG_STATE"
+    recovery = "Wait until the job has ended, or cancel it first."
+
+
+class NotSupportedError(CallerError):
+    """The contract knows it, but this server does not do it."""
+
+    reason = "NOT_IMPLEMENTED"
+    recovery = "Leave it out, or use a newer server; `Client.capabilities()` tells what there is."
+
+
+class EncoderUnavailableError(CallerError):
+    """A strict output has no usable encoder on this server."""
+
+    reason = "ENCODER_UNAVAILABLE"
+    recovery = "Ask `Client.capabilities()` what works there, or drop `strict`."
+
+
+class EmbeddedUnavailableError(CallerError):
+    """No server was named and the embedded one cannot be started."""
+
+    recovery = "Install it with: pip install 'telecine[encoder]', or name a server: Client(\"host:50051\")."
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+class LaterError(TelecineError):
+    """Nothing is wrong with the call; it may succeed later."""
+
+    is_retryable = True
+    recovery = "Try again later; what was acknowledged is safe, and the same job_id resumes."
+
+
+class UnavailableError(LaterError):
+    """The server cannot be reached or does not answer, or the connection broke."""
+
+    reason = "TEMPORARILY_UNAVAILABLE"
+    recovery = "Check the address and that the server runs; then try again with the same job_id."
+
+
+class DrainingError(UnavailableError):
+    """The service is starting or stopping."""
+
+    reason = "DRAINING"
+
+
+class TimedOutError(LaterError, TimeoutError):
+    """There was no answer in time."""
+
+    recovery = "Try again, or allow more time."
+
+
+class ExhaustedError(LaterError):
+    """A quota of the service is used up for now."""
+
+
+class SpoolFullError(ExhaustedError):
+    """The spool quota is used up."""
+
+    reason = "SPOOL_FULL"
+
+
+class TooManyJobsError(ExhaustedError):
+    """Too many jobs are waiting."""
+
+    reason = "TOO_MANY_JOBS"
+
+
+class DiskFullError(ExhaustedError):
+    """The disk behind the service is full."""
+
+    reason = "DISK_FULL"
+
+
+class JournalFullError(ExhaustedError):
+    """The log collector's journal is full."""
+
+    reason = "JOURNAL_FULL"
+
+
+class TooManyStreamsError(ExhaustedError):
+    """Too many streams are open."""
+
+    reason = "TOO_MANY_STREAMS"
+
+
+class TransferError(LaterError):
+    """Bytes were damaged or lost on the way; resuming sends them again."""
+
+    recovery = "Try again with the same job_id; if it comes back, suspect the network or its proxies."
+
+
+class WrongOffsetError(TransferError):
+    """A chunk was not the next one that the server expected."""
+
+    reason = "WRONG_OFFSET"
+
+
+class ChunkCorruptedError(TransferError):
+    """A chunk's checksum does not match its data."""
+
+    reason = "CHUNK_CORRUPTED"
+
+
+class ChecksumMismatchError(TransferError):
+    """A downloaded artifact's checksum does not match; the file was not kept."""
+
+
+# --- the job -------------------------------------------------------------------------------------
+
+
+class JobError(TelecineError):
+    """The job ended otherwise than you asked."""
+
+    recovery = "Read `result` for each output's problem, and the manifest's warnings."
+    result: EncodeResult | None = None
+    """What there is of the job; None when it is not known."""
+
+
+class JobFailedError(JobError):
+    """No output could be made."""
+
+
+class JobIncompleteError(JobError):
+    """Some outputs are there, others have failed."""
+
+    recovery = "Take what there is from `result`, or pass allow_partial=True to get it without this error."
+
+
+class JobCancelledError(JobError):
+    """The job was cancelled."""
+
+    reason = "JOB_CANCELLED"
+    recovery = "Nothing to mend; start a new job to have the outputs after all."
+
+
+class JobExpiredError(JobError):
+    """The job's upload stopped for too long and was given up."""
+
+    reason = "JOB_EXPIRED"
+    recovery = "Start a new job; push faster than the server's idle_upload_timeout, or raise that."
+
+
+class JobDeadlineExceededError(JobError):
+    """The job did not end before its deadline or the server's limit of time."""
+
+    reason = "JOB_DEADLINE_EXCEEDED"
+    recovery = "Allow more time, or ask for a faster preset or fewer outputs."
+
+
+class SupersededError(JobError):
+    """Another connection took over the same job; nothing is lost."""
+
+    reason = "SUPERSEDED"
+    recovery = "Let the other connection go on; use one job_id in one place at a time."
+
+
+# --- us ------------------------------------------------------------------------------------------
+
+
+class ServiceFaultError(TelecineError):
+    """The service has a fault."""
+
+    reason = "INTERNAL"
+    recovery = "Report it with the request_id; the service's log tells more under that id."
+
+
+class ProtocolError(ServiceFaultError):
+    """The server answered what the contract does not allow."""
+
+    reason = ""
+    recovery = "Check that client and server are of the same version; then report it."
+
+
+class LostDataError(ServiceFaultError):
+    """The service no longer has bytes that it had acknowledged."""
+
+    reason = ""
+    recovery = "Push the clip again under a new job_id; check that the server's data directory is kept."
+
+
+def _subclasses(of: type[TelecineError]) -> list[type[TelecineError]]:
+    return [of, *(deeper for child in of.__subclasses__() for deeper in _subclasses(child))]
+
+
+BY_REASON: Mapping[str, type[TelecineError]] = {
+    kind.reason: kind for kind in _subclasses(TelecineError) if "reason" in vars(kind) and kind.reason
+}
+"""The inverse of the services' status table: ErrorInfo.reason to the class that is raised."""
