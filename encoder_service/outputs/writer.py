@@ -13,7 +13,7 @@ from encoder_service.work import EncoderReport, ProducedFile, QualityReport, Rea
 
 
 class SourceFrame(msgspec.Struct, frozen=True):
-    """One frame as it was sent; `data` is valid only until the next frame is asked for."""
+    """One frame as it was sent; `data` keeps its memory alive, so hold no more frames than needed."""
 
     index: int
     data: memoryview
@@ -21,7 +21,7 @@ class SourceFrame(msgspec.Struct, frozen=True):
 
 
 class FrameSource(Protocol):
-    """Random access to the frames that have arrived. Not thread-safe."""
+    """Random access to the frames that have arrived. Safe to use from several threads."""
 
     def frame(self, index: int) -> SourceFrame:
         """Returns a frame that has arrived; raises IndexError for one that has not."""
@@ -43,6 +43,8 @@ class WriterContext(msgspec.Struct, frozen=True):
     """Records (code, message); with a strict output it raises StrictViolationError instead."""
     log: Callable[[str], None]
     """A line for the job's stage.log."""
+    note: Callable[[str, str], None] = lambda _code, _message: None
+    """Records (code, message) for what the caller allowed, such as padding: never raises."""
 
 
 class Finished(msgspec.Struct, frozen=True):
