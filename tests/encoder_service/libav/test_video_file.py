@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from encoder_service.color import UNSPECIFIED
 from encoder_service.libav.video_file import open_video
 from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import ColorMatrix, ColorRange, PixelFormat
@@ -18,14 +19,14 @@ def write_clip(
     path: Path, pixel_format: str, *, codec: str = "ffv1", size: tuple[int, int] = (64, 32)
 ) -> None:
     """Draws four frames, each brighter than the one before."""
-    unspecified = 2
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=Fraction(24000, 1001))
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
+        stream.codec_context.colorspace = UNSPECIFIED
         for index in range(4):
             picture = np.full((size[1], size[0], 3), 40 * index + 20, dtype=np.uint8)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixel_format)
-            frame.colorspace = unspecified
+            frame.colorspace = UNSPECIFIED
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
@@ -70,7 +71,7 @@ def test_an_rgb_file_is_full_range_rgb(tmp_path: Path) -> None:
 
 
 def test_an_untagged_small_file_is_taken_as_smpte170m_and_says_so(tmp_path: Path) -> None:
-    write_clip(tmp_path / "clip.mkv", "yuv444p")
+    write_clip(tmp_path / "clip.mkv", "yuv420p", codec="libx264")
     video = open_video(tmp_path / "clip.mkv")
     assert video.color.matrix == ColorMatrix.SMPTE170M
     assert not video.is_color_tagged
