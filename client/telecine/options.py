@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeVar
 
 from telecine.exceptions import InvalidRequestError
@@ -94,9 +93,6 @@ class Scale:
     mode: ScaleMode | str = ScaleMode.FIT
 
 
-_NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class Output:
     """One thing to produce, such as `Output("mp4")` or `Output("webm", codec="av1", quality="draft")`."""
@@ -113,7 +109,7 @@ class Output:
     """Constant rate factor in the encoder's own scale. None: from `quality`."""
     preset: str = ""
     """The encoder's preset, such as "veryfast"; for WebP its method "0" to "6". Empty: from `quality`."""
-    options: Mapping[str, str] = field(default=_NO_OPTIONS, hash=False)
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Handed to the encoder as they are; an unknown one is an error."""
     scale: Scale | tuple[int, int] | None = None
     """None: the source's size."""
