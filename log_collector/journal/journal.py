@@ -1,0 +1,298 @@
+"""The journal as ingest and sinks see it: append and be told when it is durable; read on from a position."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from log_collector.journal.committer import Committer, Pending, Trim
+from log_collector.journal.entry import (
+    UNSEQUENCED,
+    Encoding,
+    EntryHeader,
+    Origin,
+    StoredBatch,
+    encode_entry,
+)
+from log_collector.journal.producers import Admission, ProducerTable, Verdict
+from log_collector.journal.segments import Damage, Segments
+from log_collector.journal.snapshot import Snapshot, read_snapshot
+from log_collector.journal.uids import UidWindow, split_keys
+
+_SNAPSHOT: Final = "known.snapshot"
+
+
+class JournalLimits(msgspec.Struct, frozen=True):
+    """What bounds the journal."""
+
+    size_bytes: int = 2 * 1024**3
+    """Appends are refused beyond it."""
+    segment_bytes: int = 64 * 1024**2
+    """Space is given back in steps of this size."""
+    producers: int = 100_000
+    """How many producers' sequence numbers are remembered."""
+    uids: int = 500_000
+    """How many of the newest record uids are remembered, at least."""
+
+
+class JournalFullError(Exception):
+    """The journal is at its limit; worth trying again when a sink has moved on."""
+
+
+class JournalFailedError(Exception):
+    """The disk did not take it; nothing of it was kept. `is_disk_full` tells the usual reason."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(f"the journal cannot be written: {cause.strerror or cause}")
+        self.is_disk_full = cause.errno in (28, 122)  # ENOSPC, EDQUOT
+
+
+class JournalClosedError(Exception):
+    """The journal takes nothing any more."""
+
+
+class NewBatch(msgspec.Struct, frozen=True):
+    """A redacted batch to append; fields as in EntryHeader."""
+
+    producer: str
+    first_seq: int
+    count: int
+    received_unix_nano: int
+    record_count: int
+    accepted_count: int
+    records: bytes
+    """The packed records section."""
+    encoding: Encoding
+    unpacked_bytes: int
+    quarantine: bytes = b""
+    """One zstd frame of quarantine lines; empty: none."""
+    lost_before: int = 0
+    dropped: dict[str, int] = {}
+    origin: Origin = Origin()
+    uids: bytes = b""
+    held: int = 0
+
+
+class Journal:
+    """Durable batches in the order they were appended.
+
+    `append`, `admit`, `trim` and `wait_for_more` belong to the event loop that `open` ran on; `read` may
+    be called from any thread. Owns its directory; `close` writes what is queued first and is idempotent.
+    """
+
+    def __init__(
+        self, directory: Path, limits: JournalLimits, loop: asyncio.AbstractEventLoop, start_position: int
+    ) -> None:
+        self._limits = limits
+        self._snapshot_path = directory / _SNAPSHOT
+        snapshot = read_snapshot(self._snapshot_path)
+        start_position = max(start_position, snapshot.position)
+        segment_bytes = min(limits.segment_bytes, max(1, limits.size_bytes // 4))
+        self._segments = Segments(directory, segment_bytes, start_position)
+        self.producers = ProducerTable(limits.producers)
+        self.uids = UidWindow(limits.uids)
+        self.damages: Sequence[Damage] = self._recover(snapshot)
+        self.durable_position = self._segments.end_position
+        self._loop = loop
+        self._epoch = 0
+        self._queued_bytes = 0
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._is_trimming = False
+        self._is_closed = False
+        self._committer = Committer(self._segments, self._snapshot_path, loop)
+
+    @classmethod
+    async def open(cls, directory: Path, limits: JournalLimits, start_position: int = 0) -> Journal:
+        """Verifies what is there, cuts off a torn tail and returns the journal; `damages` tells of both.
+
+        `start_position` is the highest cursor's: a journal whose files are gone begins there, so that no
+        sink waits for a position that was reached long ago.
+        """
+        loop = asyncio.get_running_loop()
+        return await asyncio.to_thread(cls, directory, limits, loop, start_position)
+
+    @property
+    def oldest_position(self) -> int:
+        """Where the oldest entry begins."""
+        return self._segments.oldest_position
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk, and on their way there."""
+        return self._segments.size_bytes + self._queued_bytes
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next append would be refused."""
+        return self.size_bytes >= self._limits.size_bytes
+
+    def admit(self, producer: str, first_seq: int, count: int, lost_before: int = 0) -> Admission:
+        """Tells what a batch of these numbers would be; changes nothing."""
+        return self.producers.admit(producer, first_seq, count, lost_before)
+
+    def append(self, batch: NewBatch) -> asyncio.Future[int]:
+        """Takes a batch; the future ends when it is durable, with its position.
+
+        The batch must be NEW by `admit` in the same step of the loop (or UNSEQUENCED), its uids unknown.
+        Raises JournalFullError or JournalClosedError at once; the future raises JournalFailedError.
+        """
+        if self._is_closed:
+            raise JournalClosedError("the journal is closed")
+        if self.is_full:
+            raise JournalFullError(
+                f"the journal holds {self.size_bytes} bytes, its limit is {self._limits.size_bytes}"
+            )
+        if batch.first_seq != UNSEQUENCED:
+            admission = self.admit(batch.producer, batch.first_seq, batch.count, batch.lost_before)
+            if admission.verdict is not Verdict.NEW:
+                raise ValueError(f"a batch that is {admission.verdict} cannot be appended")
+            self.producers.reserve(batch.producer, batch.first_seq + batch.count - 1)
+        keys = split_keys(batch.uids)
+        self.uids.reserve(keys)
+        pieces = encode_entry(_header(batch), batch.records, batch.quarantine)
+
+        def on_durable() -> None:
+            self.uids.commit(keys)
+            self._note_durable(batch)
+
+        return self._submit(pieces, on_durable)
+
+    def wait_until_durable(self) -> asyncio.Future[int]:
+        """Ends when all that was appended before is durable; raises JournalFailedError if it is not."""
+        if self._is_closed:
+            raise JournalClosedError("the journal is closed")
+        return self._submit([], lambda: None)
+
+    def read(self, position: int, max_bytes: int) -> list[StoredBatch]:
+        """Returns durable batches from `position` on: none at the end, else at least one.
+
+        A position before the oldest entry, or in a damaged range, reads on behind it. Blocks on the disk.
+        """
+        return self._segments.read(position, self.durable_position, max_bytes)
+
+    async def wait_for_more(self, position: int) -> None:
+        """Returns when there is something durable at `position` or behind it, or the journal is closed."""
+        while position >= self.durable_position and not self._is_closed:
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
+
+    async def trim(self, position: int) -> int:
+        """Gives back the space of segments that lie wholly before `position`; returns the bytes freed.
+
+        `position` is that of the slowest cursor. Raises JournalFailedError.
+        """
+        position = min(position, self.durable_position)
+        if self._is_trimming or self._is_closed or not self._segments.can_trim(position):
+            return 0
+        future: asyncio.Future[int] = self._loop.create_future()
+        old, young = self.uids.dump()
+        snapshot = Snapshot(self.durable_position, self.producers.dump(), old, young)
+        self._is_trimming = True
+        try:
+            self._committer.submit(Trim(position, snapshot, _settler(future)))
+            return await future
+        finally:
+            self._is_trimming = False
+
+    async def close(self) -> None:
+        """Makes durable what is queued, then releases the files."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await asyncio.to_thread(self._committer.stop)
+        # The thread's last words are callbacks of this loop.
+        await asyncio.sleep(0)
+        self._wake()
+        self._segments.close()
+
+    def _submit(self, pieces: list[bytes], on_durable: Callable[[], None]) -> asyncio.Future[int]:
+        size = sum(map(len, pieces))
+        future: asyncio.Future[int] = self._loop.create_future()
+        self._queued_bytes += size
+        settle = _settler(future)
+        epoch = self._epoch
+
+        def tell(outcome: int | OSError) -> None:
+            self._queued_bytes -= size
+            if isinstance(outcome, int):
+                self.durable_position = max(self.durable_position, outcome + size)
+                on_durable()
+                self._wake()
+            elif epoch == self._epoch:
+                self._begin_epoch()
+            settle(outcome)
+
+        self._committer.submit(Pending(pieces, size, epoch, tell))
+        return future
+
+    def _begin_epoch(self) -> None:
+        """After a failure: what was on its way is gone, new batches may come in its place."""
+        self._epoch += 1
+        self.producers.reset_reservations()
+        self.uids.reset_reservations()
+
+    def _note_durable(self, batch: NewBatch) -> None:
+        if batch.first_seq != UNSEQUENCED:
+            self.producers.commit(
+                batch.producer, batch.first_seq, batch.count, batch.received_unix_nano, batch.origin
+            )
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _recover(self, snapshot: Snapshot) -> list[Damage]:
+        self.producers.load(snapshot.producers)
+        self.uids.load(snapshot.uids_old, snapshot.uids_young)
+
+        def visit(stored: StoredBatch) -> None:
+            if stored.position < snapshot.position:
+                return
+            header = stored.header
+            if header.first_seq != UNSEQUENCED:
+                self.producers.commit(
+                    header.producer, header.first_seq, header.count, header.received_unix_nano, header.origin
+                )
+            self.uids.commit(split_keys(header.uids))
+
+        return self._segments.recover(visit)
+
+
+def _settler(future: asyncio.Future[int]) -> Callable[[int | OSError], None]:
+    def settle(outcome: int | OSError) -> None:
+        if future.done():
+            return
+        if isinstance(outcome, int):
+            future.set_result(outcome)
+        else:
+            future.set_exception(JournalFailedError(outcome))
+
+    return settle
+
+
+def _header(batch: NewBatch) -> EntryHeader:
+    return EntryHeader(
+        producer=batch.producer,
+        first_seq=batch.first_seq,
+        count=batch.count,
+        received_unix_nano=batch.received_unix_nano,
+        record_count=batch.record_count,
+        accepted_count=batch.accepted_count,
+        records_bytes=len(batch.records),
+        encoding=batch.encoding,
+        unpacked_bytes=batch.unpacked_bytes,
+        lost_before=batch.lost_before,
+        dropped=batch.dropped,
+        origin=batch.origin,
+        uids=batch.uids,
+        held=batch.held,
+    )

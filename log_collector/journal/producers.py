@@ -1,0 +1,140 @@
+"""Which sequence numbers of which producer are stored: what makes a batch that is sent twice stand once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from enum import StrEnum
+
+import msgspec
+
+from log_collector.journal.entry import Origin
+
+
+class Verdict(StrEnum):
+    """What a batch is to the journal."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    """All of it is stored, or on its way to the disk."""
+    OVERLAP = "overlap"
+    """Its first `skip` records are stored or on their way, the others are new."""
+    OUT_OF_ORDER = "out_of_order"
+    """It would leave a hole that its producer did not declare."""
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """The answer to one batch."""
+
+    verdict: Verdict
+    expected_seq: int
+    """The next number that would be new."""
+    skip: int = 0
+    """With OVERLAP: how many records at its beginning are stored."""
+    is_durable: bool = True
+    """With DUPLICATE: whether it is on the disk already."""
+
+
+class Producer(msgspec.Struct, array_like=True):
+    """Where one producer stands."""
+
+    durable_seq: int = 0
+    """Highest sequence number on the disk."""
+    reserved_seq: int = 0
+    """Highest sequence number on the disk or on its way there."""
+    lost: int = 0
+    """How many numbers it declared lost."""
+    received_unix_nano: int = 0
+    """When its last batch came."""
+    origin: Origin = Origin()
+
+
+class ProducerTable:
+    """Every producer's place; the least recently seen is forgotten beyond `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._producers: OrderedDict[str, Producer] = OrderedDict()
+        self.forgotten = 0
+        """How many producers were forgotten since the start."""
+
+    def __len__(self) -> int:
+        return len(self._producers)
+
+    def admit(self, producer: str, first_seq: int, count: int, lost_before: int) -> Admission:
+        """Judges a batch; changes nothing."""
+        known = self._producers.get(producer)
+        reserved = known.reserved_seq if known else 0
+        expected = reserved + 1
+        last = first_seq + count - 1
+        if last <= reserved:
+            return Admission(
+                Verdict.DUPLICATE, expected, is_durable=known is None or last <= known.durable_seq
+            )
+        if first_seq < expected:
+            return Admission(Verdict.OVERLAP, expected, skip=expected - first_seq)
+        if first_seq - lost_before > expected:
+            return Admission(Verdict.OUT_OF_ORDER, expected)
+        return Admission(Verdict.NEW, expected)
+
+    def reserve(self, producer: str, last_seq: int) -> None:
+        """Notes that a batch up to `last_seq` is on its way to the disk."""
+        self._entry(producer).reserved_seq = last_seq
+
+    def commit(
+        self, producer: str, first_seq: int, count: int, received_unix_nano: int, origin: Origin
+    ) -> int:
+        """Notes that a batch is on the disk; returns the size of the hole before it."""
+        entry = self._entry(producer)
+        missing = max(0, first_seq - entry.durable_seq - 1)
+        entry.durable_seq = max(entry.durable_seq, first_seq + count - 1)
+        entry.reserved_seq = max(entry.reserved_seq, entry.durable_seq)
+        entry.lost += missing
+        entry.received_unix_nano = received_unix_nano
+        entry.origin = origin
+        return missing
+
+    def reset_reservations(self) -> None:
+        """Forgets what was on its way to a disk that failed."""
+        for entry in self._producers.values():
+            entry.reserved_seq = entry.durable_seq
+
+    def durable_seq(self, producer: str) -> int:
+        """Highest sequence number on the disk; 0 for a producer that is not known."""
+        known = self._producers.get(producer)
+        return known.durable_seq if known else 0
+
+    def newest(self, limit: int) -> list[tuple[str, Producer]]:
+        """The producers that were seen last, newest first."""
+        found: list[tuple[str, Producer]] = []
+        for name in reversed(self._producers):
+            if len(found) == limit:
+                break
+            found.append((name, self._producers[name]))
+        return found
+
+    def dump(self) -> dict[str, Producer]:
+        """Durable state of all, the longest unseen first."""
+        return {
+            name: Producer(e.durable_seq, e.durable_seq, e.lost, e.received_unix_nano, e.origin)
+            for name, e in self._producers.items()
+            if e.durable_seq
+        }
+
+    def load(self, producers: dict[str, Producer]) -> None:
+        """Takes over what `dump` returned."""
+        self._producers = OrderedDict(producers)
+
+    def _entry(self, producer: str) -> Producer:
+        entry = self._producers.get(producer)
+        if entry is None:
+            entry = self._producers[producer] = Producer()
+            if len(self._producers) > self._limit:
+                self._forget()
+        self._producers.move_to_end(producer)
+        return entry
+
+    def _forget(self) -> None:
+        idle = next((n for n, e in self._producers.items() if e.reserved_seq == e.durable_seq), None)
+        if idle is not None:
+            del self._producers[idle]
+            self.forgotten += 1
