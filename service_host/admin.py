@@ -1,0 +1,113 @@
+"""A small HTTP port for operators: metrics, health and the configuration in force."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+_READ_SECONDS = 5.0
+_MAX_HEAD_BYTES = 8192
+_MAX_CONNECTIONS = 32
+
+_PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Unavailable"}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What one page says."""
+
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+
+
+Page = Callable[[], Answer]
+
+
+def admin_pages(
+    registry: CollectorRegistry,
+    *,
+    is_alive: Callable[[], bool],
+    is_ready: Callable[[], bool],
+    config: Mapping[str, object],
+) -> dict[str, Page]:
+    """/metrics, /healthz (alive), /readyz (welcomes new work) and /config (redacted already)."""
+
+    def health(is_well: Callable[[], bool]) -> Page:
+        return lambda: Answer(b"ok\n") if is_well() else Answer(b"not serving\n", status=503)
+
+    return {
+        "/metrics": lambda: Answer(generate_latest(registry), CONTENT_TYPE_LATEST),
+        "/healthz": health(is_alive),
+        "/readyz": health(is_ready),
+        "/config": lambda: Answer(
+            msgspec.json.format(msgspec.json.encode(config)) + b"\n", "application/json"
+        ),
+    }
+
+
+class AdminServer:
+    """Serves pages by GET and HEAD, one request per connection. Owns its port and its connections."""
+
+    def __init__(self, pages: Mapping[str, Page]) -> None:
+        self._pages = pages
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> str:
+        """Opens the port (0: any) and returns "host:port". Raises OSError."""
+        self._server = await asyncio.start_server(self._serve, host, port, limit=_MAX_HEAD_BYTES)
+        name, number = self._server.sockets[0].getsockname()[:2]
+        return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
+
+    async def close(self) -> None:
+        """Closes the port and every connection. Idempotent."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._connections):
+            connection.close()
+        await self._server.wait_closed()
+        self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= _MAX_CONNECTIONS:
+            writer.close()
+            return
+        self._connections.add(writer)
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(_encoded(*self._answer(head)))
+                await writer.drain()
+        except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # a caller that does not speak HTTP, or not in time, gets no answer
+        finally:
+            self._connections.discard(writer)
+            writer.close()
+
+    def _answer(self, head: bytes) -> tuple[Answer, bool]:
+        try:
+            verb, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
+        except ValueError:
+            return Answer(b"expected an HTTP request\n", status=400), False
+        if verb not in {"GET", "HEAD"}:
+            return Answer(b"only GET is served here\n", status=405), False
+        page = self._pages.get(target.partition("?")[0])
+        if page is None:
+            known = "\n".join(self._pages)
+            return Answer(f"known here:\n{known}\n".encode(), status=404), verb == "HEAD"
+        return page(), verb == "HEAD"
+
+
+def _encoded(answer: Answer, is_head: bool) -> bytes:
+    head = (
+        f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n"
+        f"Content-Type: {answer.content_type}\r\n"
+        f"Content-Length: {len(answer.body)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode() + (b"" if is_head else answer.body)

@@ -1,0 +1,262 @@
+"""Reads plain values as the typed structs of a configuration, collecting every fault on the way."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import math
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+from service_host.config_sources import Text
+from service_host.quantities import BYTES_FORM, SECONDS_FORM, parse_bytes, parse_seconds
+from service_host.secrecy import shown
+
+Report = Callable[[str, str], None]
+"""Takes (dotted key, what was wrong and what is expected)."""
+
+FAULTY = object()
+"""Stands for a value that could not be read and whose fault is reported."""
+
+_TRUE = {"true", "yes", "on", "1"}
+_FALSE = {"false", "no", "off", "0"}
+
+
+def coerce_struct(
+    kind: type[msgspec.Struct],
+    tree: Mapping[str, object],
+    key: str,
+    report: Report,
+    base: msgspec.Struct | None = None,
+) -> Any:
+    """Builds a struct from a mapping; returns FAULTY after reporting all that is wrong in it.
+
+    What the mapping leaves out is taken from `base`, then from the struct's own defaults.
+    """
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    unknown = [name for name in tree if name not in fields]
+    for name in unknown:
+        report(_join(key, name), _unknown(name, list(fields)))
+    values = {}
+    for name, field in fields.items():
+        default = _default(field) if base is None else getattr(base, name)
+        inner_key = _join(key, name)
+        if _is_struct(field.type) and (name in tree or default is msgspec.NODEFAULT):
+            inner_base = default if isinstance(default, msgspec.Struct) else None
+            values[name] = _coerce_section(field.type, tree.get(name, {}), inner_key, report, inner_base)
+        elif name in tree:
+            values[name] = coerce(field.type, tree[name], inner_key, report)
+        elif default is msgspec.NODEFAULT:
+            report(inner_key, "is required and has no default")
+            values[name] = FAULTY
+        else:
+            values[name] = default
+    if unknown or any(value is FAULTY for value in values.values()):
+        return FAULTY
+    return _built(kind, values, key, report)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _built(kind: type[msgspec.Struct], values: dict[str, Any], key: str, report: Report) -> Any:
+    try:
+        made = kind(**values)
+    except ValueError as error:
+        report(key, str(error))
+        return FAULTY
+    is_sound = True
+    find_faults = getattr(made, "find_faults", None)
+    for name, expected in find_faults() if find_faults else ():
+        report(_join(key, name), expected)
+        is_sound = False
+    return made if is_sound else FAULTY
+
+
+def coerce(kind: Any, value: object, key: str, report: Report) -> Any:
+    """Reads one value as `kind`; returns FAULTY after reporting what was expected."""
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(bare) in (Union, types.UnionType):
+        return _coerce_union(kind, bare, value, key, report)
+    if _is_struct(bare):
+        return _coerce_section(bare, value, key, report)
+    if get_origin(bare) in (list, tuple, frozenset, set):
+        return _coerce_items(kind, bare, value, key, report)
+    if get_origin(bare) is dict:
+        return _coerce_entries(kind, bare, value, key, report)
+    return _coerce_leaf(kind, bare, value, key, report)
+
+
+def _coerce_union(kind: Any, bare: Any, value: object, key: str, report: Report) -> Any:
+    options = [option for option in get_args(bare) if option is not type(None)]
+    is_optional = len(options) < len(get_args(bare))
+    if is_optional and (value is None or (isinstance(value, Text) and value.lower() in {"none", "null"})):
+        return None
+    if len(options) == 1:
+        return coerce(options[0], value, key, report)
+    structs = {_tag(option): option for option in options if _tag(option) is not None}
+    inner = _opened(value, dict)
+    if structs and isinstance(inner, Mapping):
+        field = next(iter(structs.values())).__struct_config__.tag_field
+        chosen = structs.get(inner.get(field))
+        if chosen is None:
+            names = ", ".join(sorted(str(name) for name in structs))
+            report(_join(key, field), f"expected one of {names}, got {shown(key, inner.get(field))}")
+            return FAULTY
+        return _coerce_section(chosen, inner, key, report)
+    return _coerce_leaf(kind, bare, value, key, report)
+
+
+def _tag(kind: Any) -> object:
+    return kind.__struct_config__.tag if _is_struct(kind) else None
+
+
+def _coerce_section(
+    kind: type[msgspec.Struct], value: object, key: str, report: Report, base: msgspec.Struct | None = None
+) -> Any:
+    tree = _opened(value, dict)
+    if not isinstance(tree, Mapping):
+        report(key, f"expected a section of settings, got {shown(key, value)}")
+        return FAULTY
+    tag_field = kind.__struct_config__.tag_field
+    return coerce_struct(kind, {k: v for k, v in tree.items() if k != tag_field}, key, report, base)
+
+
+def _coerce_items(kind: Any, bare: Any, value: object, key: str, report: Report) -> Any:
+    items = _opened(value, list)
+    if not isinstance(items, list | tuple):
+        report(key, f"expected a list, got {shown(key, value)}")
+        return FAULTY
+    item_kinds = [arg for arg in get_args(bare) if arg is not Ellipsis]
+    if get_origin(bare) is tuple and Ellipsis not in get_args(bare):
+        if len(items) != len(item_kinds):
+            report(key, f"expected {len(item_kinds)} items, got {len(items)}")
+            return FAULTY
+    else:
+        item_kinds *= len(items)
+    made = [
+        coerce(k, v, f"{key}[{n}]", report) for n, (k, v) in enumerate(zip(item_kinds, items, strict=True))
+    ]
+    if any(item is FAULTY for item in made):
+        return FAULTY
+    return _checked(kind, get_origin(bare)(made), key, report)
+
+
+def _coerce_entries(kind: Any, bare: Any, value: object, key: str, report: Report) -> Any:
+    entries = _opened(value, dict)
+    if not isinstance(entries, Mapping):
+        report(key, f"expected a mapping, got {shown(key, value)}")
+        return FAULTY
+    _, value_kind = get_args(bare)
+    made = {name: coerce(value_kind, inner, _join(key, str(name)), report) for name, inner in entries.items()}
+    if any(item is FAULTY for item in made.values()):
+        return FAULTY
+    return _checked(kind, made, key, report)
+
+
+def _coerce_leaf(kind: Any, bare: Any, value: object, key: str, report: Report) -> Any:
+    name = key.rpartition(".")[2].partition("[")[0]
+    try:
+        if bare in (int, float) and isinstance(value, str) and name.endswith("_bytes"):
+            value = parse_bytes(value)
+        elif bare in (int, float) and isinstance(value, str) and name.endswith("_seconds"):
+            value = parse_seconds(value)
+        elif bare is bool and isinstance(value, Text):
+            value = _read_bool(value)
+        elif bare is Path and isinstance(value, str):
+            return Path(value).expanduser()
+        elif bare is not str and isinstance(value, Text):
+            value = _read_scalar(value)
+    except ValueError as error:
+        report(key, f"expected {error}, got {shown(key, value)}")
+        return FAULTY
+    return _checked(kind, str(value) if isinstance(value, Text) else value, key, report)
+
+
+def _checked(kind: Any, value: object, key: str, report: Report) -> Any:
+    """Lets msgspec judge type and limits; structs inside are built by now and pass as they are."""
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            report(key, f"expected a finite number, got {shown(key, value)}")
+            return FAULTY
+        value = int(value) if bare is int and value.is_integer() else value
+    try:
+        return msgspec.convert(value, kind, strict=True, from_attributes=True)
+    except msgspec.ValidationError as error:
+        expected = _choices(bare) or _lowered(str(error))
+        report(key, f"{expected}, got {shown(key, value)}{_form(key, bare)}")
+        return FAULTY
+
+
+def _choices(bare: Any) -> str:
+    if isinstance(bare, type) and issubclass(bare, enum.Enum):
+        return f"expected one of {', '.join(str(member.value) for member in bare)}"
+    if get_origin(bare) is Literal:
+        return f"expected one of {', '.join(str(choice) for choice in get_args(bare))}"
+    return ""
+
+
+def _form(key: str, bare: Any) -> str:
+    if bare not in (int, float):
+        return ""
+    if key.endswith("_bytes"):
+        return f"; write {BYTES_FORM}"
+    return f"; write {SECONDS_FORM}" if key.endswith("_seconds") else ""
+
+
+def _opened(value: object, kind: type[list[Any] | dict[str, Any]]) -> object:
+    """Text for a list is JSON or separated by commas; for a mapping it is JSON."""
+    if not isinstance(value, Text):
+        return value
+    stripped = value.strip()
+    if stripped.startswith(("[", "{")):
+        try:
+            return msgspec.json.decode(str(stripped))
+        except msgspec.DecodeError:
+            return value
+    if kind is list:
+        return [Text(item.strip()) for item in stripped.split(",") if item.strip()]
+    return value
+
+
+def _read_bool(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError("true or false")
+
+
+def _read_scalar(text: str) -> object:
+    """A number where the text is one; else the text, for enums and literals."""
+    try:
+        return msgspec.json.decode(str(text))
+    except msgspec.DecodeError:
+        return str(text)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f'unknown setting; did you mean "{close[0]}"?'
+    return f"unknown setting; known here: {', '.join(sorted(known))}"
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]

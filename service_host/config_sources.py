@@ -1,0 +1,117 @@
+"""Where configuration comes from: a file, the environment and flags, laid one over the other."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+import yaml
+
+Tree: TypeAlias = "dict[str, Tree | object]"
+
+CONFIG_FILE_VARIABLE = "CONFIG"
+"""`<prefix>CONFIG` names the configuration file; it is no setting itself."""
+
+
+class ConfigFault(msgspec.Struct, frozen=True):
+    """One thing that is wrong with the configuration."""
+
+    key: str
+    """Dotted, such as "host.keepalive.time_seconds"; empty where a whole source is wrong."""
+    source: str
+    """Such as "file telecine.toml", "env TELECINE_ENCODER_X", "flag" or "default"."""
+    expected: str
+    """What was wrong and what is expected."""
+
+    def __str__(self) -> str:
+        return f"{self.key or '(everything)'}: {self.expected}  [{self.source}]"
+
+
+class Text(str):
+    """A value that came as text, from the environment or a flag, and is still to be read as its type."""
+
+    __slots__ = ()
+
+
+class Layers:
+    """One tree of settings, with the source of each; a later layer wins, key by key."""
+
+    def __init__(self) -> None:
+        self.tree: Tree = {}
+        self.sources: dict[str, str] = {}
+        self.faults: list[ConfigFault] = []
+
+    def add_tree(self, tree: Mapping[str, object], source: str, *, below: str = "") -> None:
+        """Lays a nested mapping over what is there."""
+        for name, value in tree.items():
+            key = f"{below}.{name}" if below else str(name)
+            if isinstance(value, Mapping) and value:
+                self.add_tree(value, source, below=key)
+            else:
+                self.put(key, value, source)
+
+    def put(self, key: str, value: object, source: str) -> None:
+        """Sets one dotted key."""
+        *sections, last = key.split(".")
+        place = self.tree
+        for depth, section in enumerate(sections):
+            inner = place.setdefault(section, {})
+            if not isinstance(inner, dict):
+                above = ".".join(sections[: depth + 1])
+                origin = self.sources.get(above, "default")
+                expected = f"{above} was given as a value ({origin}), so nothing can stand below it"
+                self.faults.append(ConfigFault(key, source, expected))
+                return
+            place = inner
+        place[last] = value
+        self.sources[key] = source
+
+    def source_of(self, key: str) -> str:
+        """The source of a key, of the nearest key above it or of one below it; else "default"."""
+        above = key.replace("[", ".[")
+        while above:
+            if (found := self.sources.get(above.replace(".[", "["))) is not None:
+                return found
+            above = above.rpartition(".")[0]
+        return next((s for k, s in self.sources.items() if k.startswith(f"{key}.")), "default")
+
+
+def read_file(path: Path) -> dict[str, object]:
+    """Reads TOML, YAML or JSON by the file's suffix. Raises ValueError with what is wrong."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror or error}") from error
+    try:
+        tree = _parse(path.suffix.lower(), data)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError, msgspec.DecodeError) as error:
+        raise ValueError(f"is not valid: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise ValueError("expected a mapping from names to settings at the top")
+    return tree
+
+
+def _parse(suffix: str, data: bytes) -> object:
+    match suffix:
+        case ".toml":
+            return tomllib.loads(data.decode())
+        case ".yaml" | ".yml":
+            tree: object = yaml.safe_load(data)
+            return {} if tree is None else tree
+        case ".json":
+            return msgspec.json.decode(data)
+        case _:
+            raise ValueError('expected a name that ends in ".toml", ".yaml", ".yml" or ".json"')
+
+
+def environment_settings(prefix: str, environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Dotted key to (variable, text) of every variable that begins with `prefix`; `__` separates levels."""
+    found = {}
+    for variable, text in sorted(environ.items()):
+        name = variable.removeprefix(prefix)
+        if name != variable and name != CONFIG_FILE_VARIABLE:
+            found[name.lower().replace("__", ".")] = (variable, text)
+    return found

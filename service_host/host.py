@@ -1,0 +1,219 @@
+"""Hosts one service from its first port to its last byte: start, serve, drain, stop, close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from enum import StrEnum
+
+import grpc.aio
+import msgspec
+import structlog
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry
+
+from service_host.access_log import AccessLog, LogCall
+from service_host.address import AddressError, UnixAddress, parse_address, parse_admin_address
+from service_host.admin import AdminServer, admin_pages
+from service_host.health import Health
+from service_host.host_config import HostConfig
+from service_host.interceptors import CallInterceptor
+from service_host.lifecycle import HostedService
+from service_host.metrics import CallMetrics, new_registry
+from service_host.server import bind, make_server
+
+_DRAIN_SLACK_SECONDS = 1.0
+
+_log = structlog.get_logger("service_host")
+
+
+class Listening(msgspec.Struct, frozen=True):
+    """The addresses that are open, with real port numbers."""
+
+    address: str
+    """Of the gRPC port."""
+    admin: str
+    """Of the admin port; empty where it is off."""
+
+
+class Phase(StrEnum):
+    """Where a host stands."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+class Stop:
+    """Asks a host to end in order; made on the event loop, requested from it."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._starting: asyncio.Timeout | None = None
+        self.reason = ""
+
+    def request(self, reason: str = "requested") -> None:
+        """Begins the drain, or gives up a start that is under way. Further requests change nothing."""
+        if self._event.is_set():
+            return
+        self.reason = reason
+        self._event.set()
+        if self._starting is not None:
+            self._starting.reschedule(asyncio.get_running_loop().time())
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether the host is asked to end."""
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        """Returns when the host is asked to end."""
+        await self._event.wait()
+
+    async def unless_requested(self, start: Callable[[], object]) -> bool:
+        """Awaits `start()` in this task; False where a request came first and `start` was cancelled."""
+        if self.is_requested:
+            return False
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                self._starting = scope
+                await start()  # type: ignore[misc]  # whatever is awaitable
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        finally:
+            self._starting = None
+        return not self.is_requested
+
+
+class Host:
+    """One service on one server. `serve` is run once.
+
+    `settings` is what /config shows: redacted already. `registry` may hold the service's own metrics.
+    """
+
+    def __init__(
+        self,
+        service: HostedService,
+        config: HostConfig,
+        *,
+        registry: CollectorRegistry | None = None,
+        settings: Mapping[str, object] | None = None,
+        log_call: LogCall | None = None,
+    ) -> None:
+        self._service = service
+        self._config = config
+        self.phase = Phase.STARTING
+        self._health = Health(service.name, service.is_admitting)
+        registry = registry or new_registry()
+        self._interceptor = CallInterceptor([CallMetrics(registry), AccessLog(log_call)])
+        self._admin = AdminServer(
+            admin_pages(
+                registry,
+                is_alive=lambda: self.phase is not Phase.STOPPED,
+                is_ready=lambda: self._health.is_ready,
+                config=settings or {},
+            )
+        )
+
+    async def serve(self, stop: Stop, on_listening: Callable[[Listening], None]) -> None:
+        """Starts, calls `on_listening` once calls are answered, and returns when all is closed.
+
+        Order: bind, admin port, `service.start`, serve; on `stop`: health NOT_SERVING, `service.drain`,
+        stop the server with its grace, `service.close`. The service's start, drain and close run in this
+        one task, so that it may hold a TaskGroup open in between. A cancelled `serve` leaves out drain
+        and grace. Raises AddressError where a port cannot be had, and whatever `service.start` raises.
+        """
+        try:
+            server = await self._bound()
+            address = bind(server, self._config)
+            try:
+                admin = await self._open_admin()
+                if await stop.unless_requested(self._service.start):
+                    await server.start()
+                    await self._until_stopped(server, stop, on_listening, Listening(address, admin))
+            finally:
+                self.phase = Phase.STOPPED
+                await server.stop(None)
+                _remove_socket(address)
+        finally:
+            try:
+                await self._service.close()
+            finally:
+                await self._admin.close()
+
+    async def _bound(self) -> grpc.aio.Server:
+        server = make_server(self._config, [self._interceptor])
+        self._service.register(server)
+        await self._health.register(server)
+        if self._config.is_reflection_on:
+            names = (self._service.name, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
+        return server
+
+    async def _open_admin(self) -> str:
+        address = parse_admin_address(self._config.admin_listen)
+        if address is None:
+            return ""
+        try:
+            return await self._admin.start(address.host, address.port)
+        except OSError as error:
+            raise AddressError(f"cannot listen on {address}: {error.strerror or error}") from error
+
+    async def _until_stopped(
+        self,
+        server: grpc.aio.Server,
+        stop: Stop,
+        on_listening: Callable[[Listening], None],
+        open_at: Listening,
+    ) -> None:
+        polling = asyncio.create_task(self._health.poll(self._config.admission_poll_seconds))
+        try:
+            self.phase = Phase.SERVING
+            _log.info("listening", address=open_at.address, admin=open_at.admin)
+            on_listening(open_at)
+            await stop.wait()
+        finally:
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
+        await self._drain(server, stop.reason)
+
+    async def _drain(self, server: grpc.aio.Server, reason: str) -> None:
+        self.phase = Phase.DRAINING
+        deadline_seconds = self._config.drain_seconds
+        _log.info("draining", reason=reason, deadline_seconds=deadline_seconds)
+        await self._health.close_admission()
+        try:
+            async with asyncio.timeout(deadline_seconds + _DRAIN_SLACK_SECONDS):
+                await self._service.drain(deadline_seconds)
+        except TimeoutError:
+            _log.warning("drain_overran", deadline_seconds=deadline_seconds)
+        except Exception:  # noqa: BLE001  # whatever went wrong, calls must still be ended and files closed
+            _log.exception("drain_failed")
+        await server.stop(self._config.stop_grace_seconds)
+
+
+@asynccontextmanager
+async def running(host: Host) -> AsyncIterator[Listening]:
+    """Serves while the body runs, for tests and embedding; leaving it drains and closes."""
+    stop = Stop()
+    opened: asyncio.Future[Listening] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(host.serve(stop, opened.set_result))
+    serving.add_done_callback(lambda _: opened.cancel())
+    try:
+        await asyncio.wait([opened])
+        if opened.cancelled():
+            await serving
+        yield opened.result()
+    finally:
+        stop.request("left")
+        await serving
+
+
+def _remove_socket(address: str) -> None:
+    parsed = parse_address(address)
+    if isinstance(parsed, UnixAddress):
+        parsed.path.unlink(missing_ok=True)

@@ -1,0 +1,183 @@
+"""The program around a service: flags, configuration, signals, the ready line and the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry
+
+from service_host.address import AddressError
+from service_host.config import ConfigError, Loaded, load_config
+from service_host.host import Host, Listening, Stop
+from service_host.host_config import HostConfig
+from service_host.lifecycle import HostedService, StartError
+from service_host.malloc import restart_with_tuned_malloc
+from service_host.metrics import new_registry
+from service_host.parent import watch_parent
+
+EXIT_OK = 0
+EXIT_CANNOT_START = 1
+EXIT_BAD_CONFIGURATION = 2
+
+
+class ServiceConfig(Protocol):
+    """What every service's configuration has."""
+
+    @property
+    def host(self) -> HostConfig:
+        """How the service is hosted."""
+        ...
+
+
+ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
+
+
+class Program(msgspec.Struct, Generic[ConfigT], frozen=True):
+    """One service as a program. `config_type` has a field `host: HostConfig`."""
+
+    name: str
+    """As it is called, such as "telecine serve encoder"."""
+    prefix: str
+    """Of its environment variables, such as "TELECINE_ENCODER_"."""
+    config_type: type[ConfigT]
+    create: Callable[[Loaded[ConfigT], CollectorRegistry], HostedService]
+    """Makes the service; opens nothing yet. May raise StartError."""
+
+
+def run_program(program: Program[ConfigT], argv: Sequence[str] | None = None) -> int:
+    """Runs a service from a command line until it is told to end; returns the exit code.
+
+    0: ended in order. 1: cannot start. 2: wrong flags or configuration. 128 + n: a second signal n
+    ended it at once.
+    """
+    arguments = _parser(program).parse_args(argv)
+    overrides: dict[str, object] = {}
+    for setting in arguments.set:
+        key, has_value, value = setting.partition("=")
+        if not has_value:
+            _say_fault(program.name, f"--set takes KEY=VALUE, got {setting!r}")
+            return EXIT_BAD_CONFIGURATION
+        overrides[key] = value
+    for flag, key in _shortcuts(program).items():
+        value = getattr(arguments, flag)
+        if value is not None:
+            overrides[key] = value
+    mode = "print" if arguments.print_config else "check" if arguments.check_config else "serve"
+    return serve_program(program, path=arguments.config, overrides=overrides, mode=mode)
+
+
+def serve_program(
+    program: Program[ConfigT],
+    *,
+    path: Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+    mode: str = "serve",
+) -> int:
+    """As `run_program`, for a caller that has read its own command line.
+
+    `mode`: "serve", "check" (load the configuration and end) or "print" (show it and end).
+    """
+    if mode == "serve":
+        restart_with_tuned_malloc()
+    try:
+        loaded = load_config(program.config_type, prefix=program.prefix, path=path, overrides=overrides)
+    except ConfigError as error:
+        _say_fault(program.name, error)
+        return EXIT_BAD_CONFIGURATION
+    if mode == "print":
+        sys.stdout.write(loaded.describe() + "\n")
+    if mode != "serve":
+        return EXIT_OK
+    _log_to_stderr()
+    try:
+        asyncio.run(_serve(program, loaded))
+    except (AddressError, StartError) as error:
+        _say_fault(program.name, error)
+        return EXIT_CANNOT_START
+    return EXIT_OK
+
+
+async def _serve(program: Program[ConfigT], loaded: Loaded[ConfigT]) -> None:
+    config: HostConfig = loaded.value.host  # type: ignore[attr-defined]  # ServiceConfig, by contract
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, stop, number)
+    unwatch = watch_parent(stop.request) if config.exit_with_parent else lambda: None
+    registry = new_registry()
+    try:
+        service = program.create(loaded, registry)
+        host = Host(service, config, registry=registry, settings=loaded.redacted())
+        await host.serve(stop, _say_listening)
+    finally:
+        unwatch()
+
+
+def _on_signal(stop: Stop, number: signal.Signals) -> None:
+    if stop.is_requested:
+        # Whoever signals twice does not want to wait; recovery is the normal way to start anyway.
+        os._exit(128 + number)
+    stop.request(number.name)
+
+
+def _say_listening(listening: Listening) -> None:
+    line = {"event": "listening", "address": listening.address, "admin": listening.admin, "pid": os.getpid()}
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _say_fault(name: str, fault: object) -> None:
+    sys.stderr.write(f"{name}: {fault}\n")
+
+
+def _log_to_stderr() -> None:
+    """Standard output is for the ready line; a service that configures logging itself is left alone."""
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+            logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+            wrapper_class=structlog.make_filtering_bound_logger("info"),
+        )
+
+
+def _shortcuts(program: Program[ConfigT]) -> dict[str, str]:
+    known = {field.name for field in msgspec.structs.fields(program.config_type)}
+    shortcuts = {
+        "listen": "host.listen",
+        "admin_listen": "host.admin_listen",
+        "exit_with_parent": "host.exit_with_parent",
+    }
+    return {**shortcuts, "data_dir": "data_dir"} if "data_dir" in known else shortcuts
+
+
+def _parser(program: Program[ConfigT]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program.name,
+        description=f"Settings come from defaults, then --config, then {program.prefix}*, then flags.",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML, YAML or JSON file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting")
+    parser.add_argument("--listen", metavar="ADDRESS", help="host:port (0: any port) or unix:/path")
+    parser.add_argument("--admin-listen", metavar="ADDRESS", help="port of /metrics; empty: off")
+    parser.add_argument("--exit-with-parent", action="store_true", default=None, help="for embedding")
+    if "data_dir" in _shortcuts(program):
+        parser.add_argument("--data-dir", metavar="DIR", help="where the service keeps its files")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--check-config", action="store_true", help="say what is wrong and end")
+    which.add_argument("--print-config", action="store_true", help="show all settings and end")
+    return parser
