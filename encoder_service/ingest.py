@@ -1,0 +1,115 @@
+"""Takes one stream's chunks to the spool: off the event loop, many in one write, never more than a bound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from encoder_service import errors, faults
+from encoder_service.config import EncoderConfig
+from encoder_service.spool import DiskFullError, Spool, SpoolFullError, SpoolSpace
+
+
+class Ingest:
+    """Appends for one attached stream. Whoever makes it closes it before another is made for the job.
+
+    While one write is under way in a thread the next chunks gather; `put` waits when they are too many.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        spool: Spool,
+        space: SpoolSpace,
+        executor: Executor,
+        config: EncoderConfig,
+        on_persisted: Callable[[], None],
+    ) -> None:
+        self._job_id = job_id
+        self._spool = spool
+        self._space = space
+        self._executor = executor
+        self._config = config
+        self._on_persisted = on_persisted
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._writing_bytes = 0
+        self._write: asyncio.Future[None] | None = None
+        self._progressed = asyncio.Event()
+        self._failure: Exception | None = None
+        self._end = spool.persisted_bytes
+
+    async def put(self, data: bytes) -> None:
+        """Takes a chunk; returns once there is room for another. Raises ServiceError.
+
+        A chunk that was taken is acknowledged only by the spool's length.
+        """
+        self._raise_failure()
+        try:
+            self._space.hold(self._job_id, self._end + len(data))
+        except SpoolFullError as error:
+            raise errors.spool_full(self._config.retry_after_seconds) from error
+        self._check_disk(len(data))
+        self._end += len(data)
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        self._start_write()
+        while self._pending_bytes + self._writing_bytes > self._config.max_pending_bytes:
+            await self._wait_for_write()
+            self._raise_failure()
+
+    async def drain(self) -> None:
+        """Returns when everything taken is persisted. Raises ServiceError."""
+        while self._write is not None:
+            await self._wait_for_write()
+        self._raise_failure()
+
+    async def close(self) -> None:
+        """Writes what was taken, as far as that is possible, and ends. Never raises; idempotent."""
+        while self._write is not None:
+            await self._wait_for_write()
+
+    def _check_disk(self, size_bytes: int) -> None:
+        free = self._spool.free_bytes() - self._pending_bytes - self._writing_bytes
+        if free - size_bytes < self._config.min_free_bytes:
+            raise errors.disk_full(self._config.retry_after_seconds)
+
+    def _start_write(self) -> None:
+        if self._write is not None or not self._pending or self._failure is not None:
+            return
+        batch, self._pending = self._pending, []
+        self._writing_bytes, self._pending_bytes = self._pending_bytes, 0
+        loop = asyncio.get_running_loop()
+        self._write = loop.run_in_executor(self._executor, self._append, batch)
+        self._write.add_done_callback(self._written)
+
+    def _append(self, batch: list[bytes]) -> None:
+        self._spool.append(batch, is_synced=self._config.is_synced)
+        faults.reach("spool_written")
+
+    def _written(self, write: asyncio.Future[None]) -> None:
+        self._write = None
+        self._writing_bytes = 0
+        error = write.exception()
+        if error is not None:
+            self._failure = self._translated(error)
+            self._pending, self._pending_bytes = [], 0
+        self._on_persisted()
+        self._start_write()
+        self._progressed.set()
+
+    def _translated(self, error: BaseException) -> Exception:
+        if isinstance(error, DiskFullError):
+            return errors.disk_full(self._config.retry_after_seconds)
+        if isinstance(error, OSError):
+            return errors.temporarily_unavailable(f"the spool cannot be written: {error.strerror}")
+        return RuntimeError(f"spool write failed: {error!r}")
+
+    async def _wait_for_write(self) -> None:
+        self._progressed.clear()
+        await self._progressed.wait()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure

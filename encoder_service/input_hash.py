@@ -1,0 +1,88 @@
+"""Hashes spools while they grow, in one background thread, so that the hash is ready when the job ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from encoder_service.checksum import FrameHash
+
+_READ_BYTES = 256 << 10
+_TURN_BYTES = 64 << 20
+_NICENESS = 10
+
+
+class HashThread:
+    """The thread; serves all jobs in turns, behind everything else that wants a core."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(1, "input-hash", initializer=_be_nice)
+
+    def follow(self, path: Path) -> InputHash:
+        """Begins to hash a spool file from its first byte."""
+        return InputHash(path, self._executor)
+
+    def close(self) -> None:
+        """Ends the thread; hashes that were not awaited are given up."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+class InputHash:
+    """BLAKE3 of one spool. Lives on the event loop."""
+
+    def __init__(self, path: Path, executor: ThreadPoolExecutor) -> None:
+        self._path = path
+        self._executor = executor
+        self._hash = FrameHash()
+        self._done_bytes = 0
+        self._target_bytes = 0
+        self._turn: asyncio.Future[int] | None = None
+
+    def advance(self, persisted_bytes: int) -> None:
+        """Says how far the file may be read."""
+        self._target_bytes = max(self._target_bytes, persisted_bytes)
+        if self._turn is None and self._done_bytes < self._target_bytes:
+            loop = asyncio.get_running_loop()
+            end = min(self._target_bytes, self._done_bytes + _TURN_BYTES)
+            self._turn = loop.run_in_executor(self._executor, self._update, end)
+            self._turn.add_done_callback(self._turn_ended)
+
+    async def digest(self, total_bytes: int) -> str:
+        """Returns the hash of the first `total_bytes` as lower-case hex. Raises OSError, EOFError."""
+        self.advance(total_bytes)
+        while self._done_bytes < total_bytes:
+            if self._turn is None:
+                self.advance(total_bytes)
+            if self._turn is not None:
+                await asyncio.wait([turn := self._turn])
+                turn.result()
+        return self._hash.hexdigest()
+
+    def _update(self, end: int) -> int:
+        buffer = memoryview(bytearray(_READ_BYTES))
+        position = self._done_bytes
+        with self._path.open("rb", buffering=0) as file:
+            while position < end:
+                count = os.preadv(file.fileno(), [buffer[: min(_READ_BYTES, end - position)]], position)
+                if not count:
+                    raise EOFError(f"{self._path.name} ends at byte {position}, expected {end}")
+                self._hash.update(buffer[:count])
+                position += count
+        return position
+
+    def _turn_ended(self, turn: asyncio.Future[int]) -> None:
+        self._turn = None
+        if not turn.cancelled() and turn.exception() is None:
+            self._done_bytes = turn.result()
+            self.advance(self._target_bytes)
+
+
+def _be_nice() -> None:
+    # On Linux a niceness belongs to a thread.
+    try:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+    except OSError:
+        pass

@@ -1,0 +1,116 @@
+"""Keeps a fixed number of workers warm: lends them out, replaces those that died, ends them all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from encoder_service.config import EncoderConfig
+from encoder_service.worker_process import WorkerDiedError, WorkerProcess
+
+_BACKOFF_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
+
+
+class PoolObserver(Protocol):
+    """Is told what happens to workers; must not block."""
+
+    def worker_idle(self) -> None:
+        """One more can be lent."""
+        ...
+
+    def worker_lost(self, reason: str) -> None:
+        """One died or was given up; another is being started."""
+        ...
+
+
+class WorkerPool:
+    """As many workers as there are slots. Made, used and closed on one event loop."""
+
+    def __init__(self, config: EncoderConfig, observer: PoolObserver) -> None:
+        self._config = config
+        self._observer = observer
+        self._idle: list[WorkerProcess] = []
+        self._lent: set[WorkerProcess] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        self.restarts = 0
+        """Workers started to replace others."""
+
+    @property
+    def idle_count(self) -> int:
+        """Workers that can be lent now."""
+        return len(self._idle)
+
+    @property
+    def size(self) -> int:
+        """Slots."""
+        return self._config.worker_count
+
+    def open(self) -> None:
+        """Begins to start all workers; each is announced when it is ready."""
+        for _ in range(self.size):
+            self._spawn()
+
+    def take(self) -> WorkerProcess | None:
+        """Lends an idle worker; None when there is none. It is given back by `give_back`."""
+        if not self._idle:
+            return None
+        worker = self._idle.pop()
+        self._lent.add(worker)
+        worker.assignments += 1
+        return worker
+
+    def give_back(self, worker: WorkerProcess) -> None:
+        """Takes a worker back; a broken or worn one is replaced."""
+        self._lent.discard(worker)
+        limit = self._config.assignments_per_worker
+        if self._is_closed:
+            self._end(worker)
+        elif worker.is_broken or (limit and worker.assignments >= limit):
+            self._end(worker)
+            self.restarts += 1
+            self._observer.worker_lost("broken" if worker.is_broken else "worn")
+            self._spawn()
+        else:
+            self._idle.append(worker)
+            self._observer.worker_idle()
+
+    async def close(self) -> None:
+        """Ends every worker, lent ones too; returns when no process is left. Idempotent."""
+        self._is_closed = True
+        for task in self._starting:
+            task.cancel()
+        for worker in self._idle:
+            self._end(worker)
+        self._idle.clear()
+        await asyncio.gather(*(worker.kill() for worker in self._lent))
+        while tasks := self._starting | self._ending:
+            await asyncio.wait(tasks)
+
+    def _spawn(self) -> None:
+        task = asyncio.create_task(self._start())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _start(self) -> None:
+        attempt = 0
+        while True:
+            await asyncio.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)])
+            try:
+                worker = await WorkerProcess.start(self._config)
+            except WorkerDiedError as error:
+                attempt += 1
+                self._observer.worker_lost(str(error))
+                continue
+            break
+        if self._is_closed:
+            await worker.close()
+            return
+        self._idle.append(worker)
+        self._observer.worker_idle()
+
+    def _end(self, worker: WorkerProcess) -> None:
+        task = asyncio.create_task(worker.close())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
