@@ -1,0 +1,156 @@
+"""What a redaction rule is: the typed form in which rule packs and configuration state their rules."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+SEPARATORS = r"[ _.\-]{0,3}"
+"""What may stand between the words of a key: `api_key`, `X-Api-Key`, `apiKey` and `api.key` are one key."""
+
+
+class Trigger(NamedTuple):
+    """What the scan of raw bytes looks for."""
+
+    pattern: str
+    """RE2 syntax; found wherever a rule could apply."""
+    hints: tuple[str, ...]
+    """Lower-case literals, one of which stands in every match; empty: none is known."""
+
+
+class Check(StrEnum):
+    """What a match must pass beyond its pattern before it counts as a secret."""
+
+    NONE = "none"
+    LUHN = "luhn"
+    """A card number: grouping, check digit, and not a part of a longer number, float, id or path."""
+    TOKEN_LIKE = "token_like"  # noqa: S105 - the name of a check
+    """Letters and digits mixed, or long: not a word of prose."""
+    BASIC_CREDENTIALS = "basic_credentials"
+    """Base64 of `user:password`."""
+
+
+class ValueRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A secret that is recognised by how it looks, wherever it stands."""
+
+    id: str
+    """Names the rule in counters and configuration."""
+    pattern: str
+    """RE2 syntax (no look-around, no back-reference). The group `secret` is replaced, or the whole match."""
+    trigger: str = ""
+    """A cheap pattern that is found in raw bytes wherever `pattern` could match; empty: `pattern` serves."""
+    hints: tuple[str, ...] = ()
+    """Lower-case literals, one of which stands in every match; they make the scan without RE2 bearable."""
+    needs_left_edge: bool = True
+    """Whether the match must begin a word."""
+    check: Check = Check.NONE
+    is_on: bool = True
+    """Whether the rule applies without being asked for."""
+    matches: tuple[str, ...] = ()
+    """Positive examples: each must be redacted."""
+    spares: tuple[str, ...] = ()
+    """Negative examples: each must stay as it is."""
+
+
+class Position(StrEnum):
+    """Where in a key the words of a key rule must stand."""
+
+    ANYWHERE = "anywhere"
+    LAST = "last"
+    WHOLE = "whole"
+
+
+class KeyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A secret that is recognised by the name it stands under."""
+
+    id: str
+    """Names the rule in counters and configuration."""
+    phrases: tuple[str, ...]
+    """Lower-case words with spaces between them; case and separators of the key do not matter."""
+    position: Position = Position.ANYWHERE
+    keeps_numbers: bool = False
+    """Whether numbers under such a key are harmless (`token: 5`)."""
+    keeps_paths: bool = False
+    """Whether an absolute path under such a key is harmless (`PWD=/srv`)."""
+    matches: tuple[str, ...] = ()
+    """Keys that the rule covers."""
+    spares: tuple[str, ...] = ()
+    """Keys that no rule covers."""
+
+    def phrase_pattern(self) -> str:
+        """An alternation of the phrases, separators folded, in RE2 syntax."""
+        return "|".join(
+            SEPARATORS.join(re.escape(word) for word in phrase.split()) for phrase in self.phrases
+        )
+
+
+class RulePack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A set of rules; packs are joined with `joined_with`."""
+
+    values: tuple[ValueRule, ...] = ()
+    keys: tuple[KeyRule, ...] = ()
+    spared_key_endings: tuple[str, ...] = ()
+    """Last words that make a key harmless: `secret_name`, `password_length`."""
+    spared_keys: tuple[str, ...] = ()
+    """Phrases of whole keys (or ends of keys) that are never secret: `eos token`."""
+    identifier_key_endings: tuple[str, ...] = ()
+    """Last words of keys whose digits are never taken for a card number: `job_id`."""
+
+    def joined_with(self, other: RulePack) -> RulePack:
+        """Both packs in one; a rule of `other` replaces the rule of the same id."""
+        replaced = {rule.id for rule in other.values} | {rule.id for rule in other.keys}
+        return RulePack(
+            values=(*(r for r in self.values if r.id not in replaced), *other.values),
+            keys=(*(r for r in self.keys if r.id not in replaced), *other.keys),
+            spared_key_endings=(*self.spared_key_endings, *other.spared_key_endings),
+            spared_keys=(*self.spared_keys, *other.spared_keys),
+            identifier_key_endings=(*self.identifier_key_endings, *other.identifier_key_endings),
+        )
+
+    def with_rules_on(self, *rule_ids: str) -> RulePack:
+        """The same pack with optional rules switched on.
+
+        Raises:
+            ValueError: a rule id does not exist.
+        """
+        unknown = sorted(set(rule_ids) - {rule.id for rule in self.values})
+        if unknown:
+            known = ", ".join(rule.id for rule in self.values if not rule.is_on)
+            raise ValueError(
+                f"no such redaction rule: {', '.join(unknown)}; rules that can be switched on: {known}"
+            )
+        values = tuple(
+            msgspec.structs.replace(rule, is_on=True) if rule.id in rule_ids else rule for rule in self.values
+        )
+        return msgspec.structs.replace(self, values=values)
+
+
+def pack_from_mapping(mapping: object) -> RulePack:
+    """Own rules as they stand in a configuration file.
+
+    Raises:
+        ValueError: the mapping does not describe a rule pack; the message says where.
+    """
+    try:
+        pack = msgspec.convert(mapping, RulePack)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"redaction rules: {error}") from error
+    for rule in pack.values:
+        for name, pattern in (("pattern", rule.pattern), ("trigger", rule.trigger)):
+            _require_linear(rule.id, name, pattern)
+    return pack
+
+
+def _require_linear(rule_id: str, name: str, pattern: str) -> None:
+    if re.search(r"\(\?[=!<](?!P)|\\[1-9]|\(\?P=", pattern):
+        raise ValueError(
+            f"redaction rule {rule_id!r}: {name} uses look-around or a back-reference; "
+            "use RE2 syntax and name the secret part (?P<secret>...)"
+        )
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"redaction rule {rule_id!r}: {name} is not a pattern: {error}") from error
