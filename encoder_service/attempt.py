@@ -1,0 +1,211 @@
+"""One attempt at one output inside a worker: waits for frames, feeds the writer, answers with evidence."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from encoder_service.formats import open_writer
+from encoder_service.meter import Meter
+from encoder_service.outputs.writer import (
+    Finished,
+    OutputError,
+    StrictViolationError,
+    Writer,
+    WriterContext,
+)
+from encoder_service.source import SpoolSource
+from encoder_service.work import (
+    Assignment,
+    Event,
+    Failed,
+    Logged,
+    OutputPhase,
+    Phases,
+    Produced,
+    Progress,
+    Warned,
+    WarningEntry,
+)
+from encoder_service.worker_fault import Fault
+
+_PROGRESS_SECONDS = 0.2
+
+
+class Intake:
+    """How much of the spool has arrived, and whether to go on; written by the reader of orders."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._frames = 0
+        self._is_complete = False
+        self._is_cancelled = False
+        self.wait_seconds = 0.0
+        """Spent waiting for frames."""
+
+    @property
+    def frames(self) -> int:
+        """Whole frames that may be read."""
+        return self._frames
+
+    def extend(self, frames: int, *, is_complete: bool) -> None:
+        """More may be read."""
+        with self._changed:
+            self._frames = max(self._frames, frames)
+            self._is_complete = self._is_complete or is_complete
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """The attempt is to end."""
+        with self._changed:
+            self._is_cancelled = True
+            self._changed.notify_all()
+
+    def wait_for(self, index: int) -> bool:
+        """Waits until frame `index` may be read; False: there is none. Raises OutputError CANCELLED."""
+        with self._changed:
+            if not self._is_cancelled and index >= self._frames and not self._is_complete:
+                began = time.monotonic()
+                self._changed.wait_for(
+                    lambda: self._is_cancelled or self._is_complete or index < self._frames
+                )
+                self.wait_seconds += time.monotonic() - began
+            self._check()
+            return index < self._frames
+
+    def check(self) -> None:
+        """Raises OutputError with code CANCELLED after `cancel`."""
+        with self._changed:
+            self._check()
+
+    def _check(self) -> None:
+        if self._is_cancelled:
+            raise OutputError("CANCELLED", "the output was cancelled")
+
+
+class Attempt:
+    """Runs one assignment to its one answer. For one thread; `intake` is fed by another."""
+
+    def __init__(
+        self, assignment: Assignment, emit: Callable[[Event], None], fault: Fault | None = None
+    ) -> None:
+        self.assignment = assignment
+        self.intake = Intake()
+        self._emit = emit
+        self._fault = fault
+        self._warnings: list[WarningEntry] = []
+        self._progress_at = 0.0
+        self._frames_read = 0
+
+    def run(self) -> Produced | Failed:
+        """Produces the output. Never raises: whatever goes wrong is the answer; then no file is left."""
+        meter = Meter()
+        try:
+            return self._produce(meter)
+        except OutputError as error:
+            code, message, is_retryable = error.code, str(error), error.is_retryable
+        except MemoryError:
+            code, message, is_retryable = "OUT_OF_MEMORY", "the worker has no memory left", True
+        except OSError as error:
+            is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+            code, message, is_retryable = "DISK_FULL" if is_full else "IO_ERROR", str(error), True
+        except Exception as error:  # noqa: BLE001 - the worker must answer, whatever a writer does
+            self._emit(Logged("error", traceback.format_exc()))
+            code, message, is_retryable = "INTERNAL", f"{type(error).__name__}: {error}", True
+        _empty(Path(self.assignment.directory))
+        return Failed(code, message, is_retryable, meter.read(), tuple(self._warnings))
+
+    def _produce(self, meter: Meter) -> Produced:
+        began = time.monotonic()
+        assignment = self.assignment
+        with SpoolSource(Path(assignment.spool_path), assignment.video.frame_bytes) as source:
+            writer = open_writer(self._context(source))
+            try:
+                self._feed(writer, source)
+                self._report(OutputPhase.VERIFYING, writer)
+                finished = writer.finish()
+            finally:
+                writer.close()
+        self.intake.check()
+        return self._answer(finished, meter, time.monotonic() - began)
+
+    def _context(self, source: SpoolSource) -> WriterContext:
+        assignment = self.assignment
+        return WriterContext(
+            video=assignment.video,
+            output=assignment.output,
+            directory=Path(assignment.directory),
+            threads=max(1, assignment.threads) if assignment.threads else _all_cores(),
+            source=source,
+            warn=self._warn,
+            log=lambda line: self._emit(Logged("info", line)),
+            note=self._note,
+        )
+
+    def _feed(self, writer: Writer, source: SpoolSource) -> None:
+        intake, assignment = self.intake, self.assignment
+        while intake.wait_for(self._frames_read):
+            source.extend(intake.frames)
+            if self._fault:
+                self._fault.strike(self._frames_read, assignment.output.name, assignment.attempt)
+            writer.write(source.frame(self._frames_read))
+            self._frames_read += 1
+            if time.monotonic() - self._progress_at >= _PROGRESS_SECONDS:
+                self._report(OutputPhase.ENCODING, writer)
+        if not self._frames_read:
+            raise OutputError("NO_FRAMES", "the job has no frames")
+
+    def _report(self, phase: OutputPhase, writer: Writer) -> None:
+        self._progress_at = time.monotonic()
+        self._emit(Progress(phase, self._frames_read, writer.bytes_written))
+
+    def _warn(self, code: str, message: str) -> None:
+        if self.assignment.output.strict:
+            raise StrictViolationError(code, message)
+        self._note(code, message)
+
+    def _note(self, code: str, message: str) -> None:
+        entry = WarningEntry(code, message)
+        if entry not in self._warnings:
+            self._warnings.append(entry)
+            self._emit(Warned(code, message))
+
+    def _answer(self, finished: Finished, meter: Meter, elapsed_seconds: float) -> Produced:
+        wait_seconds = self.intake.wait_seconds
+        busy_seconds = elapsed_seconds - wait_seconds - finished.mux_seconds - finished.verify_seconds
+        return Produced(
+            files=finished.files,
+            encoder=finished.encoder,
+            readback=finished.readback,
+            quality=finished.quality,
+            frames_read=self._frames_read,
+            frames_encoded=finished.frames_encoded,
+            frames_decoded=finished.frames_decoded,
+            resources=meter.read(),
+            phases=Phases(
+                wait_seconds=wait_seconds,
+                encode_seconds=max(0.0, busy_seconds),
+                mux_seconds=finished.mux_seconds,
+                verify_seconds=finished.verify_seconds,
+            ),
+            warnings=tuple(self._warnings),
+        )
+
+
+def _all_cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _empty(directory: Path) -> None:
+    for entry in directory.iterdir() if directory.is_dir() else ():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
