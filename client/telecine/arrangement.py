@@ -1,0 +1,88 @@
+"""Reads from a shape what its axes mean: frames, rows, columns, samples of a pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from telecine.exceptions import InvalidFramesError
+
+
+class Axes(StrEnum):
+    """How one frame lies in an array."""
+
+    CHANNELS_LAST = "HWC"
+    CHANNELS_FIRST = "CHW"
+    GRAY = "HW"
+
+
+_DECLARED = {
+    "THWC": Axes.CHANNELS_LAST,
+    "HWC": Axes.CHANNELS_LAST,
+    "TCHW": Axes.CHANNELS_FIRST,
+    "CHW": Axes.CHANNELS_FIRST,
+    "THW": Axes.GRAY,
+    "HW": Axes.GRAY,
+}
+_CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """The meaning of a shape."""
+
+    axes: Axes
+    is_clip: bool
+    """The first axis counts frames; False: the array is one frame."""
+    height: int
+    width: int
+    channels: int
+
+
+def declared_axes(layout: str) -> Axes | None:
+    """Reads a caller's `layout`: None for "auto". Raises InvalidFramesError."""
+    if layout == "auto":
+        return None
+    if layout not in _DECLARED:
+        raise InvalidFramesError(f'layout is {layout!r}; expected "auto" or one of {", ".join(_DECLARED)}')
+    return _DECLARED[layout]
+
+
+def arrange(shape: tuple[int, ...], declared: Axes | None) -> Arrangement:
+    """Says what the axes of `shape` mean. Raises InvalidFramesError where that is wrong or ambiguous.
+
+    Without a declaration channels come last: (T, H, W, C), (H, W, C), (T, H, W), (H, W), C in 1, 3, 4.
+    """
+    axes = declared or _guess(shape)
+    frame_axes = len(axes)
+    if len(shape) not in {frame_axes, frame_axes + 1}:
+        raise InvalidFramesError(f"frames of shape {shape} do not fit layout {axes.value} or T{axes.value}")
+    is_clip = len(shape) > frame_axes
+    frame = shape[-frame_axes:]
+    if axes is Axes.GRAY:
+        height, width, channels = *frame, 1
+    elif axes is Axes.CHANNELS_LAST:
+        height, width, channels = frame
+    else:
+        channels, height, width = frame
+    if channels not in _CHANNELS:
+        raise InvalidFramesError(f"shape {shape} has {channels} channels; expected 1, 3 or 4")
+    if min(height, width) < 1:
+        raise InvalidFramesError(f"shape {shape} has no pixels")
+    return Arrangement(axes, is_clip, height, width, channels)
+
+
+def _guess(shape: tuple[int, ...]) -> Axes:
+    if len(shape) == 2:
+        return Axes.GRAY
+    if len(shape) in {3, 4} and shape[-1] in _CHANNELS:
+        return Axes.CHANNELS_LAST
+    if len(shape) == 3 and shape[0] not in {3, 4}:
+        return Axes.GRAY
+    if len(shape) in {3, 4} and shape[-3] in _CHANNELS:
+        what = "TCHW" if len(shape) == 4 else "CHW"
+        other = ' or layout="THW" for gray frames' if len(shape) == 3 else ""
+        raise InvalidFramesError(f'shape {shape} looks like {what}; declare layout="{what}"{other}')
+    if len(shape) == 5:
+        raise InvalidFramesError(f"shape {shape} has 5 axes, as a batch has; encode one clip: frames[0]")
+    raise InvalidFramesError(f"frames of shape {shape} cannot be told apart; expected (T, H, W, C)")
