@@ -1,0 +1,246 @@
+"""Configuration comes from four places, later ones win, and everything wrong is told at once."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import pytest
+
+from service_host.config import ConfigError, load_config
+
+
+class Level(StrEnum):
+    LOW = "low"
+    HIGH = "high"
+
+
+class FileSink(msgspec.Struct, frozen=True, tag="file", tag_field="type"):
+    path: Path
+    max_bytes: int = 100
+
+
+class StdoutSink(msgspec.Struct, frozen=True, tag="stdout", tag_field="type"):
+    is_human: bool = False
+
+
+class Limits(msgspec.Struct, frozen=True):
+    queue_bytes: Annotated[int, msgspec.Meta(ge=1)] = 1024
+    idle_seconds: float = 60.0
+    burst_bytes: int = 512
+
+    def find_faults(self):
+        if self.burst_bytes > self.queue_bytes:
+            yield "burst_bytes", f"expected at most queue_bytes ({self.queue_bytes})"
+
+
+class Config(msgspec.Struct, frozen=True):
+    limits: Limits = Limits(idle_seconds=5.0)
+    level: Level = Level.LOW
+    mode: Literal["a", "b"] = "a"
+    names: tuple[str, ...] = ()
+    sinks: tuple[FileSink | StdoutSink, ...] = ()
+    ports: dict[str, int] = {}
+    maximum: int | None = 3
+    is_on: bool = False
+    api_token: str = ""
+    upstream: str = ""
+
+
+class Needy(msgspec.Struct, frozen=True):
+    data_dir: Path
+    inner: Config = Config()
+
+
+def load(environ=None, overrides=None, path=None, kind=Config):
+    return load_config(kind, prefix="TELECINE_T_", path=path, environ=environ or {}, overrides=overrides)
+
+
+def faults_of(**arguments):
+    with pytest.raises(ConfigError) as caught:
+        load(**arguments)
+    return {fault.key: fault for fault in caught.value.faults}
+
+
+FILES = {
+    "t.toml": 'level = "high"\nnames = ["x", "y"]\nsinks = [{type = "file", path = "/l"}]\n'
+    '[limits]\nqueue_bytes = "4KiB"\n',
+    "t.yaml": "level: high\nnames: [x, y]\nlimits: {queue_bytes: 4KiB}\nsinks: [{type: file, path: /l}]\n",
+    "t.json": json.dumps(
+        {
+            "level": "high",
+            "names": ["x", "y"],
+            "limits": {"queue_bytes": "4KiB"},
+            "sinks": [{"type": "file", "path": "/l"}],
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_toml_yaml_and_json_say_the_same(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(FILES[name])
+    loaded = load(path=path)
+    assert loaded.value == Config(
+        level=Level.HIGH,
+        names=("x", "y"),
+        limits=Limits(queue_bytes=4096, idle_seconds=5.0),
+        sinks=(FileSink(Path("/l")),),
+    )
+
+
+def test_flags_win_over_environment_over_file_over_defaults(tmp_path):
+    path = tmp_path / "t.toml"
+    path.write_text('upstream = "file"\nmaximum = 1\nlevel = "high"\n')
+    environ = {"TELECINE_T_UPSTREAM": "env", "TELECINE_T_MAXIMUM": "2"}
+    loaded = load(environ, {"upstream": "flag"}, path)
+    assert (loaded.value.upstream, loaded.value.maximum, loaded.value.level) == ("flag", 2, Level.HIGH)
+    assert [loaded.sources_of(key) for key in ("upstream", "maximum", "level", "is_on")] == [
+        "flag",
+        "env TELECINE_T_MAXIMUM",
+        "file t.toml",
+        "default",
+    ]
+
+
+def test_setting_one_nested_key_keeps_its_siblings_as_the_service_set_them():
+    value = load({"TELECINE_T_LIMITS__QUEUE_BYTES": "2MiB"}).value
+    assert value.limits == Limits(queue_bytes=2 * 2**20, idle_seconds=5.0)
+
+
+def test_the_environment_can_carry_every_kind_of_value():
+    value = load(
+        {
+            "TELECINE_T_LIMITS__IDLE_SECONDS": "500ms",
+            "TELECINE_T_NAMES": "a, b",
+            "TELECINE_T_SINKS": '[{"type": "stdout", "is_human": true}]',
+            "TELECINE_T_PORTS": '{"http": 80}',
+            "TELECINE_T_MAXIMUM": "none",
+            "TELECINE_T_IS_ON": "yes",
+            "TELECINE_T_MODE": "b",
+            "UNRELATED": "x",
+        }
+    ).value
+    assert value == Config(
+        limits=Limits(idle_seconds=0.5),
+        names=("a", "b"),
+        sinks=(StdoutSink(is_human=True),),
+        ports={"http": 80},
+        maximum=None,
+        is_on=True,
+        mode="b",
+    )
+
+
+def test_every_fault_is_told_with_its_source_and_not_the_first_alone(tmp_path):
+    path = tmp_path / "t.yaml"
+    path.write_text(
+        "levl: high\nlimits: {idle_seconds: soon}\nsinks: [{type: fiel}, {type: file, max_bytes: x}]\n"
+    )
+    environ = {"TELECINE_T_IS_ON": "perhaps", "TELECINE_T_LIMITS__QUEUE_BYTES": "0", "TELECINE_T_NAMEZ": "x"}
+    faults = faults_of(environ=environ, overrides={"mode": "c", "maximum": "many"}, path=path)
+    assert {key: fault.source for key, fault in faults.items()} == {
+        "levl": "file t.yaml",
+        "limits.idle_seconds": "file t.yaml",
+        "sinks[0].type": "file t.yaml",
+        "sinks[1].path": "file t.yaml",
+        "sinks[1].max_bytes": "file t.yaml",
+        "is_on": "env TELECINE_T_IS_ON",
+        "limits.queue_bytes": "env TELECINE_T_LIMITS__QUEUE_BYTES",
+        "namez": "env TELECINE_T_NAMEZ",
+        "mode": "flag",
+        "maximum": "flag",
+    }
+    assert faults["levl"].expected == 'unknown setting; did you mean "level"?'
+    assert faults["mode"].expected == "expected one of a, b, got 'c'"
+    assert '"30s"' in faults["limits.idle_seconds"].expected
+
+
+def test_the_error_is_one_text_with_a_line_for_each_fault():
+    with pytest.raises(ConfigError) as caught:
+        load({"TELECINE_T_LEVEL": "mid", "TELECINE_T_MAXIMUM": "x"})
+    first, *others = str(caught.value).splitlines()
+    assert first == "configuration: 2 faults"
+    assert len(others) == 2
+
+
+def test_what_types_cannot_say_a_struct_says_itself():
+    faults = faults_of(overrides={"limits.burst_bytes": "2KiB"})
+    assert faults["limits.burst_bytes"].expected == "expected at most queue_bytes (1024)"
+
+
+def test_a_required_setting_is_missed():
+    assert faults_of(kind=Needy)["data_dir"].expected == "is required and has no default"
+    assert load(kind=Needy, overrides={"data_dir": "/d"}).value.data_dir == Path("/d")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("t.toml", "level = ", "is not valid"),
+        ("t.yaml", "a: [", "is not valid"),
+        ("t.json", "{", "is not valid"),
+        ("t.json", "[1]", "expected a mapping"),
+        ("t.ini", "", "expected a name that ends in"),
+        ("absent.toml", None, "cannot be read: No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_fault(tmp_path, name, text, expected):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    assert expected in faults_of(path=tmp_path / name)[""].expected
+
+
+def test_an_empty_yaml_file_changes_nothing(tmp_path):
+    (tmp_path / "t.yaml").write_text("# nothing yet\n")
+    assert load(path=tmp_path / "t.yaml").value == Config()
+
+
+def test_the_environment_can_name_the_file(tmp_path):
+    (tmp_path / "t.toml").write_text('level = "high"\n')
+    assert load({"TELECINE_T_CONFIG": str(tmp_path / "t.toml")}).value.level is Level.HIGH
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        ({"limits": "x"}, "limits"),
+        ({"maximum.more": 1}, "maximum"),
+        ({"level": "high", "level.more": "x"}, "level.more"),
+        ({"names": 3}, "names"),
+        ({"ports": "{bad"}, "ports"),
+        ({"ports": {"a": "x"}}, "ports.a"),
+        ({"limits.idle_seconds": float("nan")}, "limits.idle_seconds"),
+        ({"maximum": True}, "maximum"),
+        ({"sinks": [3]}, "sinks[0]"),
+    ],
+)
+def test_a_value_of_the_wrong_shape_is_one_fault_and_no_crash(overrides, key):
+    faults = faults_of(overrides=overrides)
+    assert key in faults or any(found.startswith(key) for found in faults)
+
+
+def test_secrets_stand_in_no_listing_and_no_error():
+    environ = {"TELECINE_T_API_TOKEN": "hush-1", "TELECINE_T_UPSTREAM": "http://me:hush-2@h/x"}
+    loaded = load(environ)
+    assert loaded.value.api_token == "hush-1"
+    texts = [loaded.describe(), json.dumps(loaded.redacted())]
+    with pytest.raises(ConfigError) as caught:
+        load({}, {"api_token": ["hush-1"], "maximum": "http://me:hush-2@h/x"})
+    texts.append(str(caught.value))
+    for text in texts:
+        assert "hush" not in text
+        assert "***redacted***" in text
+
+
+def test_describe_shows_every_setting_with_its_source():
+    overrides = {"sinks": [{"type": "file", "path": "/l"}], "ports": {"http": 80}}
+    lines = [line.split() for line in load(overrides=overrides).describe().splitlines()]
+    shown = {key: (value, " ".join(source)) for key, _, value, *source in lines}
+    assert shown["limits.idle_seconds"] == ("5.0", "(default)")
+    assert shown["sinks[0].type"] == ("'file'", "(flag)")
+    assert shown["ports.http"] == ("80", "(flag)")
