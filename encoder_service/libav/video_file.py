@@ -161,6 +161,8 @@ def _target(source: PictureFormat) -> PictureFormat:
     if info.has_chroma_planes and info.bits == 8 and not info.has_alpha:
         return PictureFormat(PixelFormat.YUV444P, source.width, source.height, source.color)
     is_deep = info.bits > 8
+    if source.pixel_format.startswith("gray") and is_deep:
+        return PictureFormat(PixelFormat.GRAY16LE, source.width, source.height, source.color)
     if info.has_alpha:
         name = PixelFormat.RGBA64LE if is_deep else PixelFormat.RGBA
     else:

@@ -1,0 +1,70 @@
+"""Puts the commands together and turns whatever they raise into an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+import telecine
+from telecine.cli import capabilities, doctor, encode, jobs, serve, terminal, verify
+from telecine.cli.exits import ExitCode, epilog
+from telecine.cli.failures import UsageError, show_failure
+
+# Typer exports no name for what it raises on a wrong command line; this is it in every version.
+_WrongCommandLine: Any = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="telecine",
+    help="Frames in, film out, and every log line accounted for.",
+    epilog=epilog(),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("encode", epilog=epilog())(encode.encode)
+app.add_typer(serve.app, name="serve")
+app.add_typer(jobs.app, name="jobs")
+app.command("capabilities", epilog=epilog())(capabilities.capabilities)
+app.command("verify", epilog=epilog())(verify.verify)
+app.command("doctor", epilog=epilog())(doctor.doctor)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        terminal.results().print(f"telecine {telecine.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Encodes generated frames and tells what became of them."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; returns its exit code. Never raises but for SystemExit from a service."""
+    as_json = "--json" in arguments
+    try:
+        code = app(args=list(arguments), prog_name="telecine", standalone_mode=False)
+    except typer.Abort:
+        return show_failure(KeyboardInterrupt(), as_json=as_json)
+    except KeyboardInterrupt as error:
+        return show_failure(error, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the outermost door: what is not known is a fault, told as such
+        if isinstance(error, _WrongCommandLine):
+            error = _usage_error(error)
+        return show_failure(error, as_json=as_json)
+    return int(code) if isinstance(code, int) else int(ExitCode.OK)
+
+
+def _usage_error(error: Any) -> UsageError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "telecine"
+    return UsageError(error.format_message(), f"`{command} --help` shows how it is used")

@@ -1,0 +1,165 @@
+"""Turns every error into one clear block (or one JSON document) and an exit code; no traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+
+import msgspec
+from rich.markup import escape
+
+from telecine import exceptions as sdk
+from telecine.cli import terminal
+from telecine.cli.exits import ExitCode
+from telecine.cli.sources import SourceError
+
+TRACEBACK_VARIABLE = "TELECINE_TRACEBACK"
+"""Set it to see where an error came from."""
+
+
+class UsageError(Exception):
+    """The command line is wrong. `advice` says how it is right."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class UnavailableHereError(Exception):
+    """Something that this command needs is not there now. `advice` says how to get it."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a command failed."""
+
+    code: str
+    """Stable: a telecine.errors.v1.ErrorReason, or the error's class in the same style."""
+    message: str
+    advice: str
+    """What to do."""
+    exit_code: int
+    details: list[str] = []
+    """Each wrong field."""
+    request_id: str = ""
+    """Under which the service's log tells more; empty when there was no call."""
+
+
+class FailureDocument(msgspec.Struct, frozen=True):
+    """What `--json` prints in place of the result when a command fails."""
+
+    error: Failure
+
+
+_EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (KeyboardInterrupt, ExitCode.INTERRUPTED),
+    (SourceError, ExitCode.USAGE),
+    (UsageError, ExitCode.USAGE),
+    (UnavailableHereError, ExitCode.UNAVAILABLE),
+    (sdk.JobNotFoundError, ExitCode.REFUSED),
+    (sdk.ArtifactNotFoundError, ExitCode.REFUSED),
+    (sdk.WrongStateError, ExitCode.REFUSED),
+    (sdk.JobSpecConflictError, ExitCode.REFUSED),
+    (sdk.NotSupportedError, ExitCode.UNAVAILABLE),
+    (sdk.EncoderUnavailableError, ExitCode.UNAVAILABLE),
+    (sdk.EmbeddedUnavailableError, ExitCode.UNAVAILABLE),
+    (sdk.CallerError, ExitCode.USAGE),
+    (sdk.LaterError, ExitCode.UNAVAILABLE),
+    (sdk.JobError, ExitCode.FINDINGS),
+)
+"""The first row that fits decides; what fits none is a fault of ours."""
+
+_ADVICE: Mapping[type[BaseException], str] = {
+    sdk.JobSpecConflictError: "Give another --job-id, or repeat exactly the options of the first call.",
+    sdk.JobNotFoundError: "`telecine jobs list` shows what is there; ended jobs are deleted after a time.",
+    sdk.ArtifactNotFoundError: "`telecine jobs show JOB` lists the job's artifacts by their paths.",
+    sdk.WrongStateError: "`telecine jobs show JOB` tells the state; wait for its end, or cancel it first.",
+    sdk.EncoderUnavailableError: "`telecine capabilities` shows what works and why the rest does not; "
+    "or leave --strict out.",
+    sdk.NotSupportedError: "Leave it out, or use a newer server; see `telecine capabilities`.",
+    sdk.EmbeddedUnavailableError: "Install it with: pip install 'telecine[encoder]', or name a server: "
+    "--server HOST:PORT.",
+    sdk.JobIncompleteError: "What succeeded was kept; `telecine jobs show JOB` tells why the rest failed.",
+    sdk.TimedOutError: "Try again, or allow more time with --timeout.",
+    sdk.ValueRangeError: "Scale float frames to 0..1 before saving them.",
+}
+"""Where the SDK's own advice speaks of Python calls, said for the command line."""
+
+
+def explain(error: BaseException) -> Failure:
+    """Says what happened and what to do about it."""
+    exit_code = next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), ExitCode.FAULT)
+    if isinstance(error, sdk.TelecineError):
+        return Failure(
+            code=error.reason or _code_of(error),
+            message=error.message,
+            advice=_ADVICE.get(type(error), error.recovery),
+            exit_code=int(exit_code),
+            details=[f"{fault.field}: {fault.description}" for fault in error.faults],
+            request_id=error.request_id,
+        )
+    if isinstance(error, SourceError | UsageError | UnavailableHereError):
+        return Failure(_code_of(error), str(error), _sentence(error.advice), int(exit_code))
+    if isinstance(error, KeyboardInterrupt):
+        advice = "Nothing acknowledged is lost: repeat the command with the same --job-id to go on."
+        return Failure("INTERRUPTED", "interrupted", advice, int(exit_code))
+    if isinstance(error, OSError):
+        return _explain_os_error(error)
+    return Failure(
+        code="FAULT",
+        message=f"{type(error).__name__}: {error}",
+        advice=f"This is a fault of ours: please report it with what {TRACEBACK_VARIABLE}=1 prints.",
+        exit_code=int(exit_code),
+    )
+
+
+def show_failure(error: BaseException, *, as_json: bool) -> int:
+    """Writes the failure to stderr (as JSON: to stdout, in place of the result); returns the exit code."""
+    failure = explain(error)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error, file=sys.stderr)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(FailureDocument(failure)).decode() + "\n")
+        return failure.exit_code
+    console = terminal.notices()
+    console.print(f"[bold red]Error[/] {escape(failure.message)}")
+    for detail in failure.details:
+        console.print(f"  {escape(detail)}")
+    console.print(f"[bold]To do[/] {escape(failure.advice)}")
+    if failure.request_id:
+        console.print(f"[dim]request id {escape(failure.request_id)}[/]")
+    return failure.exit_code
+
+
+def _explain_os_error(error: OSError) -> Failure:
+    where = f": {error.filename}" if error.filename else ""
+    message = f"{error.strerror or error}{where}"
+    if error.errno == errno.ENOSPC:
+        return Failure(
+            "DISK_FULL", message, "Make room on that disk, then try again.", int(ExitCode.UNAVAILABLE)
+        )
+    if error.errno == errno.EPIPE:
+        return Failure("BROKEN_PIPE", message, "The reader of the output went away.", int(ExitCode.OK))
+    return Failure(
+        "FILE_ERROR",
+        message,
+        "Check that the path exists and that you may read and write there.",
+        int(ExitCode.USAGE),
+    )
+
+
+def _code_of(error: BaseException) -> str:
+    name = type(error).__name__.removesuffix("Error")
+    return "".join(
+        f"_{letter}" if letter.isupper() and at else letter for at, letter in enumerate(name)
+    ).upper()
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")

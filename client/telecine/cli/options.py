@@ -1,0 +1,44 @@
+"""The options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        "-s",
+        metavar="HOST:PORT",
+        envvar="TELECINE_SERVER",
+        show_default=False,
+        help="Encoder service to talk to. Without it: one embedded in this command.",
+    ),
+]
+"""For commands that can do their work with an embedded service."""
+
+RunningServerOption = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        "-s",
+        metavar="HOST:PORT",
+        envvar="TELECINE_SERVER",
+        help="Encoder service to talk to.",
+    ),
+]
+"""For commands about a service that already runs."""
+
+DEFAULT_SERVER = "127.0.0.1:50051"
+"""Where `telecine serve encoder` listens unless told otherwise."""
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document for programs (docs/cli.md) instead of text.")
+]
+
+OutDirOption = Annotated[
+    Path, typer.Option("--out-dir", "-d", metavar="DIR", help="Where artifacts go; made when missing.")
+]

@@ -1,0 +1,48 @@
+"""What every source tells and yields, and the one error it raises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from telecine.options import Color, PixelFormat
+
+Frames = Iterator[npt.NDArray[Any]] | Iterator[bytes]
+"""Arrays (H, W), (H, W, 3) or (H, W, 4); or whole raw frames when `Source.pixel_format` is set."""
+
+
+class SourceError(Exception):
+    """The source cannot be read. `advice` says what to do about it."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Frames of one size. Whoever iterates `frames` to its end or closes it releases everything."""
+
+    description: str
+    """For people: "81 images in frames/"."""
+    width: int
+    height: int
+    frames: Frames
+    frame_rate: Fraction | None = None
+    """None: the source does not know; the caller must say."""
+    frame_count: int = 0
+    """0: not known beforehand."""
+    pixel_format: PixelFormat | None = None
+    """The raw frames' layout; None: `frames` yields arrays."""
+    color: Color | None = None
+    """None: the default of the pixel format."""
+
+
+def size_of(array: npt.NDArray[Any]) -> tuple[int, int]:
+    """(width, height) of one frame (H, W) or (H, W, C)."""
+    return int(np.shape(array)[1]), int(np.shape(array)[0])

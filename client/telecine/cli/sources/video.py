@@ -1,0 +1,63 @@
+"""A video file, decoded by the encoder service's FFmpeg (the optional part `telecine[encoder]`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from telecine.cli.sources.source import Source, SourceError
+from telecine.options import Color, PixelFormat
+
+_ADVICE = "check that it plays, or convert it first; images, .npy and raw frames are taken too"
+
+
+def open_video_file(path: Path) -> Source:
+    """Opens a video file; its own pixel format, colour and frame rate are kept. Raises SourceError."""
+    try:
+        from encoder_service.libav.video_file import open_video
+        from encoder_service.outputs.writer import OutputError
+    except ModuleNotFoundError as error:
+        raise SourceError(
+            f"{path}: reading a video file needs FFmpeg, which is not installed ({error.name})",
+            "pip install 'telecine[encoder]', or decode the file yourself and pipe raw frames in",
+        ) from error
+    try:
+        video = open_video(path)
+    except OutputError as error:
+        raise SourceError(str(error), _ADVICE) from error
+
+    def frames() -> Iterator[bytes]:
+        try:
+            yield from video.frames
+        except OutputError as error:
+            raise SourceError(str(error), _ADVICE) from error
+
+    color = video.color
+    untagged = "" if video.is_color_tagged else f", untagged: taken as {color.matrix}"
+    return Source(
+        description=f"{path} ({video.coded_pixel_format}{untagged})",
+        width=video.width,
+        height=video.height,
+        frames=frames(),
+        frame_rate=video.frame_rate,
+        frame_count=video.frame_count,
+        pixel_format=PixelFormat(video.pixel_format.value),
+        color=Color(
+            primaries=color.primaries.value,
+            transfer=color.transfer.value,
+            matrix=color.matrix.value,
+            range=color.range.value,
+        ),
+    )
+
+
+def read_picture(path: Path) -> npt.NDArray[Any]:
+    """Reads one picture of 16 bits a sample: uint16 of shape (H, W), (H, W, 3) or (H, W, 4)."""
+    source = open_video_file(path)
+    array: npt.NDArray[Any] = np.frombuffer(b"".join(map(bytes, source.frames)), dtype="<u2")
+    shape = (source.height, source.width)
+    return array.reshape(shape if array.size == source.width * source.height else (*shape, -1))
