@@ -134,12 +134,13 @@ def _format_of(picture: Picture) -> tuple[PictureFormat, bool]:
         int(picture.color_range),
     )
     is_high = picture.height >= _HD_HEIGHT
-    usual = ColorMatrix.BT709 if is_high else ColorMatrix.SMPTE170M
+    usual = ColorMatrix.BT709 if is_high or not info.has_chroma_planes else ColorMatrix.SMPTE170M
+    matrix = _known(ColorMatrix, tags.matrix, usual)
     full = info.is_rgb or name in _FULL_RANGE_TWINS or not info.has_chroma_planes
     color = Color(
         primaries=_known(ColorPrimaries, tags.primaries, ColorPrimaries.BT709),
         transfer=_known(ColorTransfer, tags.transfer, SRGB.transfer if info.is_rgb else ColorTransfer.BT709),
-        matrix=ColorMatrix.RGB if info.is_rgb else _known(ColorMatrix, tags.matrix, usual),
+        matrix=ColorMatrix.RGB if info.is_rgb else usual if matrix is ColorMatrix.RGB else matrix,
         range=_known(ColorRange, tags.range, ColorRange.FULL if full else ColorRange.LIMITED),
     )
     is_tagged = not info.has_chroma_planes or tags.matrix == color.matrix
