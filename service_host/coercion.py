@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import enum
-import math
 import types
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Mapping
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
+from service_host.config_leaves import Report, checked, read_leaf
 from service_host.config_sources import Text
-from service_host.quantities import BYTES_FORM, SECONDS_FORM, parse_bytes, parse_seconds
+from service_host.cross_checks import FAULTY, find_faults
 from service_host.secrecy import shown
-
-Report = Callable[[str, str], None]
-"""Takes (dotted key, what was wrong and what is expected)."""
-
-FAULTY = object()
-"""Stands for a value that could not be read and whose fault is reported."""
-
-_TRUE = {"true", "yes", "on", "1"}
-_FALSE = {"false", "no", "off", "0"}
 
 
 def coerce_struct(
@@ -55,9 +44,11 @@ def coerce_struct(
             values[name] = FAULTY
         else:
             values[name] = default
-    if unknown or any(value is FAULTY for value in values.values()):
-        return FAULTY
-    return _built(kind, values, key, report)
+    is_sound = not unknown and not any(value is FAULTY for value in values.values())
+    for name, expected in find_faults(kind, values):
+        report(_join(key, name), expected)
+        is_sound = False
+    return _built(kind, values, key, report) if is_sound else FAULTY
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:
@@ -72,16 +63,10 @@ def _is_struct(kind: Any) -> bool:
 
 def _built(kind: type[msgspec.Struct], values: dict[str, Any], key: str, report: Report) -> Any:
     try:
-        made = kind(**values)
+        return kind(**values)
     except ValueError as error:
         report(key, str(error))
         return FAULTY
-    is_sound = True
-    find_faults = getattr(made, "find_faults", None)
-    for name, expected in find_faults() if find_faults else ():
-        report(_join(key, name), expected)
-        is_sound = False
-    return made if is_sound else FAULTY
 
 
 def coerce(kind: Any, value: object, key: str, report: Report) -> Any:
@@ -95,7 +80,7 @@ def coerce(kind: Any, value: object, key: str, report: Report) -> Any:
         return _coerce_items(kind, bare, value, key, report)
     if get_origin(bare) is dict:
         return _coerce_entries(kind, bare, value, key, report)
-    return _coerce_leaf(kind, bare, value, key, report)
+    return read_leaf(kind, bare, value, key, report)
 
 
 def _coerce_union(kind: Any, bare: Any, value: object, key: str, report: Report) -> Any:
@@ -115,7 +100,7 @@ def _coerce_union(kind: Any, bare: Any, value: object, key: str, report: Report)
             report(_join(key, field), f"expected one of {names}, got {shown(key, inner.get(field))}")
             return FAULTY
         return _coerce_section(chosen, inner, key, report)
-    return _coerce_leaf(kind, bare, value, key, report)
+    return read_leaf(kind, bare, value, key, report)
 
 
 def _tag(kind: Any) -> object:
@@ -150,7 +135,7 @@ def _coerce_items(kind: Any, bare: Any, value: object, key: str, report: Report)
     ]
     if any(item is FAULTY for item in made):
         return FAULTY
-    return _checked(kind, get_origin(bare)(made), key, report)
+    return checked(kind, get_origin(bare)(made), key, report)
 
 
 def _coerce_entries(kind: Any, bare: Any, value: object, key: str, report: Report) -> Any:
@@ -162,58 +147,7 @@ def _coerce_entries(kind: Any, bare: Any, value: object, key: str, report: Repor
     made = {name: coerce(value_kind, inner, _join(key, str(name)), report) for name, inner in entries.items()}
     if any(item is FAULTY for item in made.values()):
         return FAULTY
-    return _checked(kind, made, key, report)
-
-
-def _coerce_leaf(kind: Any, bare: Any, value: object, key: str, report: Report) -> Any:
-    name = key.rpartition(".")[2].partition("[")[0]
-    try:
-        if bare in (int, float) and isinstance(value, str) and name.endswith("_bytes"):
-            value = parse_bytes(value)
-        elif bare in (int, float) and isinstance(value, str) and name.endswith("_seconds"):
-            value = parse_seconds(value)
-        elif bare is bool and isinstance(value, Text):
-            value = _read_bool(value)
-        elif bare is Path and isinstance(value, str):
-            return Path(value).expanduser()
-        elif bare is not str and isinstance(value, Text):
-            value = _read_scalar(value)
-    except ValueError as error:
-        report(key, f"expected {error}, got {shown(key, value)}")
-        return FAULTY
-    return _checked(kind, str(value) if isinstance(value, Text) else value, key, report)
-
-
-def _checked(kind: Any, value: object, key: str, report: Report) -> Any:
-    """Lets msgspec judge type and limits; structs inside are built by now and pass as they are."""
-    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            report(key, f"expected a finite number, got {shown(key, value)}")
-            return FAULTY
-        value = int(value) if bare is int and value.is_integer() else value
-    try:
-        return msgspec.convert(value, kind, strict=True, from_attributes=True)
-    except msgspec.ValidationError as error:
-        expected = _choices(bare) or _lowered(str(error))
-        report(key, f"{expected}, got {shown(key, value)}{_form(key, bare)}")
-        return FAULTY
-
-
-def _choices(bare: Any) -> str:
-    if isinstance(bare, type) and issubclass(bare, enum.Enum):
-        return f"expected one of {', '.join(str(member.value) for member in bare)}"
-    if get_origin(bare) is Literal:
-        return f"expected one of {', '.join(str(choice) for choice in get_args(bare))}"
-    return ""
-
-
-def _form(key: str, bare: Any) -> str:
-    if bare not in (int, float):
-        return ""
-    if key.endswith("_bytes"):
-        return f"; write {BYTES_FORM}"
-    return f"; write {SECONDS_FORM}" if key.endswith("_seconds") else ""
+    return checked(kind, made, key, report)
 
 
 def _opened(value: object, kind: type[list[Any] | dict[str, Any]]) -> object:
@@ -231,22 +165,6 @@ def _opened(value: object, kind: type[list[Any] | dict[str, Any]]) -> object:
     return value
 
 
-def _read_bool(text: str) -> bool:
-    if text.lower() in _TRUE:
-        return True
-    if text.lower() in _FALSE:
-        return False
-    raise ValueError("true or false")
-
-
-def _read_scalar(text: str) -> object:
-    """A number where the text is one; else the text, for enums and literals."""
-    try:
-        return msgspec.json.decode(str(text))
-    except msgspec.DecodeError:
-        return str(text)
-
-
 def _unknown(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if close:
@@ -256,7 +174,3 @@ def _unknown(name: str, known: list[str]) -> str:
 
 def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
-
-
-def _lowered(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from service_host.coercion import FAULTY, coerce_struct
+from service_host.coercion import coerce_struct
 from service_host.config_sources import (
     CONFIG_FILE_VARIABLE,
     ConfigFault,
@@ -18,6 +18,7 @@ from service_host.config_sources import (
     environment_settings,
     read_file,
 )
+from service_host.cross_checks import FAULTY
 from service_host.secrecy import REDACTED, is_secret, shown, without_url_user
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)

@@ -244,3 +244,25 @@ def test_describe_shows_every_setting_with_its_source():
     assert shown["limits.idle_seconds"] == ("5.0", "(default)")
     assert shown["sinks[0].type"] == ("'file'", "(flag)")
     assert shown["ports.http"] == ("80", "(flag)")
+
+
+def test_a_wrong_value_hides_no_fault_of_its_neighbours():
+    class Three(msgspec.Struct, frozen=True):
+        low: int = 1
+        high: int = 2
+        name: str = "x"
+
+        @property
+        def is_named(self):
+            return bool(self.name)
+
+        def find_faults(self):
+            if not self.is_named:
+                yield "name", "expected a name"
+            if self.low > self.high:
+                yield "low", "expected at most high"
+
+    both = faults_of(kind=Three, overrides={"name": "", "low": "9"})
+    assert set(both) == {"name", "low"}
+    beside = faults_of(kind=Three, overrides={"name": "", "high": "many", "low": "9"})
+    assert set(beside) == {"name", "high"}
