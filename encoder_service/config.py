@@ -75,8 +75,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Ended jobs are deleted this long after their end. 0: never."""
     retention_bytes: CountOrZero = 0
     """Artifacts of ended jobs together; beyond it the oldest are deleted. 0: no limit."""
-    max_jobs_kept: Count = 10_000
-    """Ended jobs; beyond it the oldest are deleted."""
+    max_jobs_kept: Count = 2000
+    """Ended jobs, whose records stay in memory; beyond it the oldest are deleted."""
     is_synced: bool = False
     """fsync spools before acknowledging, and records, artifacts and manifests: survives power loss."""
     tells_job_directory: bool = True

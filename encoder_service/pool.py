@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Protocol
 
 from encoder_service.config import EncoderConfig
@@ -33,6 +34,7 @@ class WorkerPool:
         self._lent: set[WorkerProcess] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
+        self._wanting: deque[asyncio.Future[WorkerProcess]] = deque()
         self._is_closed = False
         self.restarts = 0
         """Workers started to replace others."""
@@ -61,6 +63,20 @@ class WorkerPool:
         worker.assignments += 1
         return worker
 
+    async def wait_for_one(self) -> WorkerProcess:
+        """As `take`, but waits for a worker, before everybody who takes idle ones."""
+        worker = self.take()
+        if worker is not None:
+            return worker
+        future: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
+        self._wanting.append(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self.give_back(future.result())
+            raise
+
     def give_back(self, worker: WorkerProcess) -> None:
         """Takes a worker back; a broken or worn one is replaced."""
         self._lent.discard(worker)
@@ -73,8 +89,7 @@ class WorkerPool:
             self._observer.worker_lost("broken" if worker.is_broken else "worn")
             self._spawn()
         else:
-            self._idle.append(worker)
-            self._observer.worker_idle()
+            self._offer(worker)
 
     async def close(self) -> None:
         """Ends every worker, lent ones too; returns when no process is left. Idempotent."""
@@ -107,7 +122,15 @@ class WorkerPool:
         if self._is_closed:
             await worker.close()
             return
+        self._offer(worker)
+
+    def _offer(self, worker: WorkerProcess) -> None:
         self._idle.append(worker)
+        while self._wanting:
+            future = self._wanting.popleft()
+            if not future.done() and (taken := self.take()) is not None:
+                future.set_result(taken)
+                return
         self._observer.worker_idle()
 
     def _end(self, worker: WorkerProcess) -> None:

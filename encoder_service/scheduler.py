@@ -38,8 +38,8 @@ def choose(waiting: list[Waiting], running: list[Running], free_slots: int) -> l
     (so that one job of many outputs does not shut out the others), then the older job.
     """
     counts: dict[str, int] = {}
-    for output in running:
-        counts[output.job_id] = counts.get(output.job_id, 0) + 1
+    for busy in running:
+        counts[busy.job_id] = counts.get(busy.job_id, 0) + 1
     left = list(waiting)
     chosen: list[Waiting] = []
     while left and len(chosen) < free_slots:

@@ -99,9 +99,12 @@ class Store:
                 yield path, str(error)
 
     def directory_name(self, job_id: str, now_unix_nano: int) -> str:
-        """The name of a new job's directory; a second numbers it if it is taken."""
+        """A free name for a new job's directory; numbered where somebody has put one there."""
         stamp = datetime.fromtimestamp(now_unix_nano / 1e9, UTC).strftime("%Y%m%d_%H%M%S")
-        return f"{stamp}_{job_id}"
+        name, number = f"{stamp}_{job_id}", 2
+        while (self._artifacts / name).exists():
+            name, number = f"{stamp}_{job_id}_{number}", number + 1
+        return name
 
     # --- places ----------------------------------------------------------------------------------
 

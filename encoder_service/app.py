@@ -1,0 +1,193 @@
+"""Puts the encoder service together and gives it a life: start, drain, close."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc.aio
+import structlog
+from prometheus_client import CollectorRegistry
+from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
+
+from encoder_service import errors
+from encoder_service.capability_probe import CapabilityProbe
+from encoder_service.clock import SystemClock
+from encoder_service.config import EncoderConfig
+from encoder_service.dispatch import Dispatcher
+from encoder_service.ending import Ending
+from encoder_service.input_hash import HashThread
+from encoder_service.jobs import Jobs
+from encoder_service.keeper import Keeper
+from encoder_service.metrics import EncoderMetrics
+from encoder_service.output_run import StopReason
+from encoder_service.pool import WorkerPool
+from encoder_service.recovery import recover
+from encoder_service.registry import Registry
+from encoder_service.results import Results
+from encoder_service.servicer import SERVICE_NAME, EncoderServicer
+from encoder_service.spool import SpoolSpace
+from encoder_service.store import DataDirectoryError, Store
+from encoder_service.watch import Watch
+from service_host.config import Loaded
+from service_host.lifecycle import StartError
+from service_host.metrics import new_registry
+from service_host.program import Program
+
+SPOOL_THREADS = 4
+QUIET_SECONDS = 2.0
+_DRAIN_MARGIN_SECONDS = 2.0
+_DRAIN_LOOK_SECONDS = 0.1
+
+
+class EncoderService:
+    """The service as `service_host` hosts it. Everything happens on one event loop."""
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        registry: CollectorRegistry | None = None,
+        log: structlog.typing.FilteringBoundLogger | None = None,
+    ) -> None:
+        self._config = config
+        self._log = log or structlog.get_logger("encoder_service")
+        self._clock = SystemClock()
+        self._metrics = metrics = EncoderMetrics(registry or new_registry())
+        self._store = Store(config.root, is_synced=config.is_synced)
+        self._space = SpoolSpace(config.spool_quota_bytes)
+        self._registry = Registry()
+        self._hash_thread = HashThread()
+        self._spool_executor = ThreadPoolExecutor(SPOOL_THREADS, "spool")
+        self._pool = WorkerPool(config, self)
+        keeper = Keeper(self._store, self._log)
+        self._ending = Ending(self._registry, keeper, self._space, self._clock, metrics, self._log)
+        results = Results(keeper, config, self._clock, metrics, self._log)
+        self._dispatcher = Dispatcher(
+            self._registry.live, self._pool, keeper, results, self._ending, config, self._clock, self._log
+        )
+        self._jobs = Jobs(
+            self._registry,
+            keeper,
+            self._space,
+            self._hash_thread,
+            self._spool_executor,
+            self._ending,
+            self._dispatcher,
+            config,
+            self._clock,
+            metrics,
+            self._log,
+        )
+        self._probe = CapabilityProbe(self._pool, self._log)
+        self._watch = Watch(self._jobs, self._dispatcher, config, self._clock, self._log, metrics)
+        self._tasks: list[asyncio.Task[None]] = []
+        metrics.watch(self)
+
+    # --- what the host asks ----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The gRPC service's full name."""
+        return SERVICE_NAME
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds the servicer."""
+        servicer = EncoderServicer(self._jobs, self._store, self._probe, self._config, self._metrics)
+        pb_grpc.add_EncoderServiceServicer_to_server(servicer, server)
+
+    async def start(self) -> None:
+        """Takes up what a former process left, and starts workers. Raises StartError."""
+        try:
+            await asyncio.to_thread(self._store.open)
+            await recover(self._store, self._jobs, self._ending, self._space, self._clock, self._log)
+        except DataDirectoryError as error:
+            raise StartError(str(error)) from error
+        except OSError as error:
+            raise StartError(f"data_dir {self._config.root} cannot be read: {error}") from error
+        self._pool.open()
+        self._tasks.append(asyncio.create_task(self._watch.run()))
+        self._tasks.append(asyncio.create_task(self._probe_when_quiet()))
+
+    def is_admitting(self) -> bool:
+        """Whether a new job would be taken."""
+        return self._jobs.is_admitting()
+
+    async def drain(self, deadline_seconds: float) -> None:
+        """Lets running outputs end until the deadline; everything else goes on at the next start."""
+        until = time.monotonic() + deadline_seconds - min(_DRAIN_MARGIN_SECONDS, deadline_seconds / 2)
+        self._jobs.is_draining = self._dispatcher.is_paused = True
+        for run in list(self._dispatcher.runs()):
+            if not run.job.record.is_complete:
+                run.stop(StopReason.DRAINING)
+        while time.monotonic() < until and self._jobs.has_work_in_hand():
+            self._jobs.interrupt_streams(errors.draining(), is_idle_only=True)
+            await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+        self._jobs.interrupt_streams(errors.draining(), is_idle_only=False)
+        await self._dispatcher.stop_runs(StopReason.DRAINING)
+
+    async def close(self) -> None:
+        """Releases everything; no process of ours is left when this returns. Idempotent."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self._probe.close()
+        await self._dispatcher.close()
+        await self._pool.close()
+        await asyncio.to_thread(self._spool_executor.shutdown)
+        await asyncio.to_thread(self._hash_thread.close)
+        for job in self._registry.live.values():
+            job.close_files()
+        self._store.close()
+
+    async def _probe_when_quiet(self) -> None:
+        """Probes what can be made once nobody needs the cores; whoever asks earlier is answered earlier."""
+        while True:
+            await asyncio.sleep(QUIET_SECONDS)
+            if not self._registry.live and self._pool.idle_count:
+                self._probe.begin()
+                return
+
+    # --- what the pool tells ---------------------------------------------------------------------
+
+    def worker_idle(self) -> None:
+        """A worker can be lent."""
+        self._dispatcher.kick()
+
+    def worker_lost(self, reason: str) -> None:
+        """A worker is being replaced."""
+        self._metrics.worker_restarts.inc()
+        self._log.warning("worker replaced", reason=reason)
+
+    # --- what the metrics read -------------------------------------------------------------------
+
+    def spool_bytes(self) -> int:
+        """Held by all jobs."""
+        return self._space.used_bytes
+
+    def jobs_by_state(self) -> dict[str, int]:
+        """Live jobs by state."""
+        return self._jobs.counts()
+
+    def waiting_outputs(self) -> int:
+        """Outputs that could run and have no worker."""
+        return len(self._dispatcher.waiting())
+
+    def idle_workers(self) -> int:
+        """Workers that wait for an output."""
+        return self._pool.idle_count
+
+
+def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> EncoderService:
+    """Makes the service for `service_host`; opens nothing yet."""
+    return EncoderService(loaded.value, registry)
+
+
+PROGRAM = Program(
+    name="telecine serve encoder",
+    prefix="TELECINE_ENCODER_",
+    config_type=EncoderConfig,
+    create=create,
+)
+"""The service as a program: `telecine serve encoder`, `python -m encoder_service`."""

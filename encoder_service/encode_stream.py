@@ -1,0 +1,243 @@
+"""One Encode stream: reads requests into the spool, tells what is new, delivers the result.
+
+Reading and telling go on side by side and end together; the session's table says what may come when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Protocol
+
+from telecine.encoder.v1 import encoder_pb2 as pb
+
+from encoder_service import errors, replies
+from encoder_service.attachment import Attachment
+from encoder_service.capability_probe import CapabilityProbe
+from encoder_service.config import EncoderConfig
+from encoder_service.delivery import opened
+from encoder_service.errors import ServiceError
+from encoder_service.job import Job, OutputView
+from encoder_service.jobs import Jobs
+from encoder_service.manifest import JobOutcome
+from encoder_service.metrics import EncoderMetrics
+from encoder_service.session import (
+    Attached,
+    ChunkCame,
+    Delivered,
+    FinishCame,
+    HalfClosed,
+    JobEnded,
+    Session,
+    SessionState,
+)
+from encoder_service.spec import Delivery, JobSpec
+from encoder_service.store import Store
+from encoder_service.strictness import refusal
+from encoder_service.wire import checked_chunk, parse_spec
+
+NEWS_PAUSE_SECONDS = 0.02
+HEARTBEAT_SECONDS = 1.0
+
+
+class Wire(Protocol):
+    """The connection: gRPC's context, as far as a stream needs it."""
+
+    async def receive(self) -> pb.EncodeRequest | None:
+        """The next request; None once the client has ended its side. Raises ServiceError."""
+        ...
+
+    def send(self, response: pb.EncodeResponse) -> Awaitable[None]:
+        """Sends an answer; waits while the client does not take it."""
+        ...
+
+
+class EncodeStream:
+    """Lives on the event loop for one call."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        jobs: Jobs,
+        store: Store,
+        probe: CapabilityProbe,
+        config: EncoderConfig,
+        metrics: EncoderMetrics,
+    ) -> None:
+        self._wire = wire
+        self._jobs = jobs
+        self._store = store
+        self._probe = probe
+        self._config = config
+        self._metrics = metrics
+        self._session = Session()
+        self._told_bytes = -1
+        self._told_complete = False
+        self._told_views: dict[str, OutputView] = {}
+        self._told_warnings = 0
+
+    async def run(self) -> None:
+        """Serves the stream to its end. Raises ServiceError."""
+        try:
+            await self._serve()
+        except ServiceError as error:
+            self._metrics.stream_failed(error.reason_name)
+            raise
+
+    async def _serve(self) -> None:
+        spec = self._first(await self._wire.receive())
+        if any(output.strict for output in spec.outputs) and not self._jobs.registry.knows(spec.job_id):
+            error = refusal(spec, await self._probe.answer())
+            if error is not None:
+                raise error
+        attachment = await self._jobs.attach(spec)
+        try:
+            job = attachment.job
+            self._session = self._session.advance(
+                Attached(
+                    persisted_bytes=job.persisted_bytes,
+                    frame_bytes=spec.video.frame_bytes,
+                    is_complete=attachment.ingest is None,
+                )
+            )
+            await self._follow(attachment, spec.delivery)
+        finally:
+            # A second cancellation must not keep the job from its next stream.
+            await asyncio.shield(attachment.release())
+
+    def _first(self, request: pb.EncodeRequest | None) -> JobSpec:
+        if request is None:
+            self._session.advance(HalfClosed())
+        elif request.HasField("spec"):
+            return parse_spec(request.spec, self._config)
+        elif request.HasField("chunk"):
+            self._session.advance(ChunkCame(request.chunk.offset, 0))
+        elif request.HasField("finish"):
+            self._session.advance(FinishCame(0, 0))
+        raise errors.invalid_field("message", "must be set; the first message must be the spec")
+
+    async def _follow(self, attachment: Attachment, delivery: Delivery) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                guard = group.create_task(_guard(attachment))
+                attachment.reader = group.create_task(self._read(attachment))
+                await self._tell(attachment, delivery)
+                attachment.reader.cancel()
+                guard.cancel()
+        except BaseExceptionGroup as failures:
+            raise _first_leaf(failures) from None
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    async def _read(self, attachment: Attachment) -> None:
+        job, ingest = attachment.job, attachment.ingest
+        while (request := await self._wire.receive()) is not None:
+            if request.HasField("chunk"):
+                data = checked_chunk(request.chunk, self._config)
+                self._session = self._session.advance(ChunkCame(request.chunk.offset, len(data)))
+                self._metrics.received_bytes.inc(len(data))
+                if ingest is not None:
+                    await ingest.put(data)
+            elif request.HasField("finish"):
+                finish = request.finish
+                self._session = self._session.advance(FinishCame(finish.total_frames, finish.total_bytes))
+                if ingest is not None:
+                    await ingest.drain()
+                    await self._jobs.finish(job, finish.total_frames)
+            elif request.HasField("spec"):
+                self._session.advance(Attached(0, 0, is_complete=False))
+            else:
+                raise errors.invalid_field("message", "must be set to spec, chunk or finish")
+        if ingest is not None:
+            await ingest.drain()
+        self._session = self._session.advance(HalfClosed())
+        job.notify(is_urgent=True)
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    async def _tell(self, attachment: Attachment, delivery: Delivery) -> None:
+        job = attachment.job
+        subscription = job.subscribe(NEWS_PAUSE_SECONDS)
+        try:
+            await self._wire.send(replies.accepted(job, self._config, is_resumed=attachment.is_resumed))
+            self._note_told(job)
+            is_due = False
+            while True:
+                is_over, is_detached = job.is_over, self._session.state is SessionState.DETACHED
+                await self._tell_news(job, is_due=is_due)
+                if is_over or is_detached:
+                    break
+                is_due = not await subscription.next(HEARTBEAT_SECONDS)
+        finally:
+            job.unsubscribe(subscription)
+        if is_over:
+            self._session = self._session.advance(JobEnded())
+            await self._deliver(job, delivery)
+            self._session = self._session.advance(Delivered())
+
+    async def _tell_news(self, job: Job, *, is_due: bool) -> None:
+        is_complete = job.record.is_complete
+        if is_due or job.persisted_bytes != self._told_bytes or is_complete != self._told_complete:
+            response = replies.acknowledged(job)
+            self._note_told(job)
+            self._told_complete = is_complete
+            await self._wire.send(response)
+        for name, view in list(job.views.items()):
+            if self._told_views.get(name) is not view:
+                self._told_views[name] = view
+                await self._wire.send(pb.EncodeResponse(progress=replies.output_progress(job, name)))
+        while self._told_warnings < len(job.warnings):
+            entry = job.warnings[self._told_warnings]
+            self._told_warnings += 1
+            warning = pb.Warning(code=entry.code, message=entry.message, output=entry.output)
+            await self._wire.send(pb.EncodeResponse(warning=warning))
+
+    def _note_told(self, job: Job) -> None:
+        self._told_bytes = job.persisted_bytes
+        self._metrics.acknowledged_bytes.inc(job.note_acknowledged())
+
+    # --- delivering ------------------------------------------------------------------------------
+
+    async def _deliver(self, job: Job, delivery: Delivery) -> None:
+        if job.record.outcome is JobOutcome.CANCELLED:
+            raise errors.job_cancelled(job.job_id)
+        if job.record.outcome is JobOutcome.EXPIRED:
+            raise errors.job_expired(job.job_id)
+        for output, file in replies.primary_files(job.record):
+            await self._wire.send(pb.EncodeResponse(artifact=replies.artifact(output, file)))
+            if delivery is Delivery.BYTES:
+                await self._deliver_bytes(job, file.path)
+        try:
+            manifest = await asyncio.to_thread(self._store.read_manifest, job.record)
+        except OSError as error:
+            raise errors.job_not_found(job.job_id) from error
+        result = pb.JobResult(job=replies.job_message(job), manifest_json=manifest)
+        await self._wire.send(pb.EncodeResponse(result=result))
+
+    async def _deliver_bytes(self, job: Job, path: str) -> None:
+        try:
+            async with opened(job.directory / path) as file:
+                async for piece in file.pieces(0):
+                    chunk = pb.ArtifactChunk(
+                        path=path, offset=piece.offset, data=piece.data, crc32c=piece.crc32c
+                    )
+                    await self._wire.send(pb.EncodeResponse(artifact_chunk=chunk))
+        except OSError as error:
+            raise errors.artifact_not_found(job.job_id, path) from error
+
+
+async def _guard(attachment: Attachment) -> None:
+    raise await attachment.interrupted()
+
+
+def _first_leaf(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first, or the refusal among what went wrong: that is for the client."""
+    leaves: list[BaseException] = []
+    groups: list[BaseException] = [failures]
+    while groups:
+        item = groups.pop(0)
+        if isinstance(item, BaseExceptionGroup):
+            groups.extend(item.exceptions)
+        else:
+            leaves.append(item)
+    return next((leaf for leaf in leaves if isinstance(leaf, ServiceError)), leaves[0])

@@ -1,0 +1,161 @@
+"""One job in memory: its record, how far everything has come, and who wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from encoder_service.clock import Clock
+from encoder_service.evidence import RaisedWarning
+from encoder_service.input_hash import InputHash
+from encoder_service.record import JobRecord, JobState, OutputState
+from encoder_service.spool import Spool
+from encoder_service.stage_log import StageLog
+from encoder_service.subscription import Subscription
+
+if TYPE_CHECKING:
+    from encoder_service.attachment import Attachment
+    from encoder_service.output_run import OutputRun
+
+MAX_WARNINGS = 1000
+
+
+class OutputView(msgspec.Struct, frozen=True):
+    """How far an output is; replaced at each change, so that a stream sees by identity what is new."""
+
+    state: OutputState
+    frames_encoded: int = 0
+    bytes_written: int = 0
+    attempt: int = 1
+
+
+class Job:
+    """Lives on the event loop; blocking work on its files is done by others, one at a time (`lock`)."""
+
+    def __init__(self, record: JobRecord, directory: Path, clock: Clock) -> None:
+        self.record = record
+        self.directory = directory
+        self.lock = asyncio.Lock()
+        """Held while the record is being replaced or files are being moved."""
+        self.attach_lock = asyncio.Lock()
+        """Held while one stream takes over from another."""
+        self.spool: Spool | None = None
+        """None once the job has ended."""
+        self.input_hash: InputHash | None = None
+        self.persisted_bytes = record.bytes_received
+        self.acknowledged_bytes = record.bytes_received
+        """The most that a client was ever told, in this process."""
+        self.last_byte_monotonic = clock.monotonic()
+        self.warnings: list[RaisedWarning] = list(record.warnings)
+        self.views = {name: _view(record, name) for name in record.outputs}
+        self.runs: dict[str, OutputRun] = {}
+        self.not_before_monotonic: dict[str, float] = {}
+        """Outputs that must wait before they are tried again."""
+        self.attachment: Attachment | None = None
+        self.is_ending = False
+        """Its end is decided or being decided: nothing new is begun."""
+        self.is_over = False
+        """It has ended and its manifest exists."""
+        self._clock = clock
+        self._log = StageLog(directory / "stage.log")
+        self._subscriptions: set[Subscription] = set()
+
+    @property
+    def job_id(self) -> str:
+        """The client's id."""
+        return self.record.job_id
+
+    @property
+    def state(self) -> JobState:
+        """Where the job stands."""
+        if self.is_over and self.record.outcome is not None:
+            return JobState(self.record.outcome.value)
+        if not self.record.is_complete:
+            return JobState.RECEIVING
+        is_begun = any(view.state is not OutputState.WAITING for view in self.views.values())
+        has_tried = any(output.attempts for output in self.record.outputs.values())
+        return JobState.ENCODING if is_begun or has_tried else JobState.QUEUED
+
+    @property
+    def frames_ready(self) -> int:
+        """Whole frames in the spool."""
+        return self.persisted_bytes // self.record.spec.video.frame_bytes
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    def subscribe(self, pause_seconds: float) -> Subscription:
+        """Returns a flag that is raised at every change, until `unsubscribe`."""
+        subscription = Subscription(pause_seconds)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Ends a subscription; idempotent."""
+        self._subscriptions.discard(subscription)
+
+    def notify(self, *, is_urgent: bool = False) -> None:
+        """Something about the job is new."""
+        for subscription in self._subscriptions:
+            subscription.notify(is_urgent=is_urgent)
+
+    def set_view(self, name: str, view: OutputView) -> None:
+        """Replaces how far an output is."""
+        self.views[name] = view
+        self.notify()
+
+    def warn(self, code: str, message: str, output: str = "") -> None:
+        """Keeps a warning, once, with its time."""
+        is_known = any(
+            (entry.code, entry.message, entry.output) == (code, message, output) for entry in self.warnings
+        )
+        if is_known or len(self.warnings) >= MAX_WARNINGS:
+            return
+        now = self._clock.unix_nano()
+        self.warnings.append(RaisedWarning(code=code, message=message, output=output, at_unix_nano=now))
+        self.log("warning", f"{output + ': ' if output else ''}{code}: {message}")
+        self.notify()
+
+    def log(self, level: str, message: str) -> None:
+        """Adds a line to stage.log."""
+        self._log.line(self._clock.unix_nano(), level, message)
+
+    # --- receiving -------------------------------------------------------------------------------
+
+    def note_persisted(self) -> None:
+        """The spool has grown."""
+        if self.spool is None or self.spool.persisted_bytes == self.persisted_bytes:
+            return
+        self.persisted_bytes = self.spool.persisted_bytes
+        self.last_byte_monotonic = self._clock.monotonic()
+        if self.input_hash is not None:
+            self.input_hash.advance(self.persisted_bytes)
+        self.notify()
+
+    def note_acknowledged(self) -> int:
+        """All that is persisted was told; returns how much of it is news."""
+        news = self.persisted_bytes - self.acknowledged_bytes
+        self.acknowledged_bytes = self.persisted_bytes
+        return news
+
+    def close_files(self) -> None:
+        """Closes spool and log; idempotent."""
+        if self.spool is not None:
+            self.spool.close()
+            self.spool = None
+        self._log.close()
+
+
+def _view(record: JobRecord, name: str) -> OutputView:
+    output = record.outputs[name]
+    attempt = max(1, len(output.attempts) + (0 if output.state.is_final else 1))
+    if output.produced is None or output.state is not OutputState.SUCCEEDED:
+        return OutputView(state=output.state, attempt=attempt)
+    return OutputView(
+        state=output.state,
+        frames_encoded=output.produced.frames_encoded,
+        bytes_written=sum(file.size_bytes for file in output.produced.files if file.is_primary),
+        attempt=attempt,
+    )

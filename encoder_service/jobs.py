@@ -1,0 +1,234 @@
+"""The jobs of one service: takes new ones in, finds, cancels, lists and deletes them."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from encoder_service import errors, faults
+from encoder_service.attachment import Attachment
+from encoder_service.clock import Clock
+from encoder_service.config import EncoderConfig
+from encoder_service.errors import ServiceError
+from encoder_service.ingest import Ingest
+from encoder_service.input_hash import HashThread
+from encoder_service.job import Job
+from encoder_service.keeper import Keeper
+from encoder_service.manifest import JobOutcome, Problem
+from encoder_service.metrics import EncoderMetrics
+from encoder_service.record import JobRecord, JobState, new_record
+from encoder_service.registry import Registry
+from encoder_service.spec import JobSpec
+from encoder_service.spool import Spool, SpoolFullError, SpoolSpace
+from encoder_service.wire import differing_fields
+
+if TYPE_CHECKING:
+    from encoder_service.dispatch import Dispatcher
+    from encoder_service.ending import Ending
+
+
+class Jobs:
+    """What the servicer may ask for. Lives on the event loop."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        keeper: Keeper,
+        space: SpoolSpace,
+        hash_thread: HashThread,
+        spool_executor: Executor,
+        ending: Ending,
+        dispatcher: Dispatcher,
+        config: EncoderConfig,
+        clock: Clock,
+        metrics: EncoderMetrics,
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self.registry = registry
+        self._keeper = keeper
+        self._space = space
+        self._hash_thread = hash_thread
+        self._spool_executor = spool_executor
+        self._ending = ending
+        self._dispatcher = dispatcher
+        self._config = config
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._admission = asyncio.Lock()
+        self.is_draining = False
+
+    # --- streams ---------------------------------------------------------------------------------
+
+    async def attach(self, spec: JobSpec) -> Attachment:
+        """Gives a stream its job: a new one, or the one of this id. Raises ServiceError.
+
+        The stream that had the job before has let go of it when this returns.
+        """
+        async with self._admission:
+            is_resumed = self.registry.knows(spec.job_id)
+            if not is_resumed:
+                await self._create(spec)
+        job = self.registry.find(spec.job_id)
+        if differing := differing_fields(job.record.spec, spec):
+            raise errors.job_spec_conflict(spec.job_id, differing)
+        async with job.attach_lock:
+            if job.is_ending and not job.record.is_complete:
+                await self._until_over(job)
+            if job.attachment is not None:
+                await job.attachment.take_away(errors.superseded())
+            job.attachment = Attachment(job, self._ingest(job), is_resumed=is_resumed)
+            return job.attachment
+
+    async def finish(self, job: Job, total_frames: int) -> None:
+        """Records that all frames are here; the job will end from now on. Raises ServiceError."""
+        if job.record.is_complete or job.is_ending:
+            return
+        now = self._clock.unix_nano()
+
+        def complete(record: JobRecord) -> JobRecord:
+            return msgspec.structs.replace(record, total_frames=total_frames, received_at_unix_nano=now)
+
+        try:
+            if self._config.is_synced and job.spool is not None:
+                await asyncio.to_thread(job.spool.sync)
+            await self._keeper.update(job, complete)
+        except OSError as error:
+            raise errors.disk_full(self._config.retry_after_seconds) from error
+        faults.reach("finish_recorded")
+        seconds = (now - job.record.created_at_unix_nano) / 1e9
+        job.log("info", f"all {total_frames} frames received in {seconds:.3f} s")
+        job.notify(is_urgent=True)
+        self._dispatcher.kick()
+
+    def _ingest(self, job: Job) -> Ingest | None:
+        if job.spool is None or job.record.is_complete or job.is_ending:
+            return None
+
+        def persisted() -> None:
+            had_frames, before = job.frames_ready > 0, job.persisted_bytes
+            job.note_persisted()
+            self._metrics.persisted_bytes.inc(job.persisted_bytes - before)
+            if not had_frames and job.frames_ready > 0:
+                self._dispatcher.kick()
+
+        return Ingest(job.job_id, job.spool, self._space, self._spool_executor, self._config, persisted)
+
+    # --- new jobs --------------------------------------------------------------------------------
+
+    def is_admitting(self) -> bool:
+        """Whether a new job would be taken."""
+        return not self.is_draining and self._waiting_jobs() < self._config.max_waiting_jobs
+
+    def _waiting_jobs(self) -> int:
+        return sum(not job.runs for job in self.registry.live.values())
+
+    async def _create(self, spec: JobSpec) -> None:
+        if self.is_draining:
+            raise errors.draining()
+        if self._waiting_jobs() >= self._config.max_waiting_jobs:
+            raise errors.too_many_jobs(self._config.max_waiting_jobs, self._config.retry_after_seconds)
+        try:
+            self._space.hold(spec.job_id, spec.video.expected_frames * spec.video.frame_bytes)
+        except SpoolFullError as error:
+            raise errors.spool_full(self._config.retry_after_seconds) from error
+        now, store = self._clock.unix_nano(), self._keeper.store
+
+        def make() -> tuple[JobRecord, Spool]:
+            record = new_record(spec, store.directory_name(spec.job_id, now), now)
+            store.save(record)
+            try:
+                store.make_directories(record)
+                return record, Spool(store.spool_path(record), is_new=True)
+            except OSError:
+                store.delete(record)
+                raise
+
+        try:
+            record, spool = await asyncio.to_thread(make)
+        except OSError as error:
+            self._space.release(spec.job_id)
+            self._log.error("a job cannot be created", job_id=spec.job_id, error=str(error))
+            raise errors.disk_full(self._config.retry_after_seconds) from error
+        job = self.adopt(record, spool)
+        outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
+        video = spec.video
+        rate = f"{video.frame_rate.numerator}/{video.frame_rate.denominator}"
+        job.log(
+            "info",
+            f"accepted: {video.width}x{video.height} {video.pixel_format.value} at {rate} fps; for {outputs}",
+        )
+        self._metrics.job_accepted()
+        self._log.info("job accepted", job_id=spec.job_id, outputs=len(spec.outputs))
+
+    def adopt(self, record: JobRecord, spool: Spool) -> Job:
+        """Makes a job live: a new one, or one that a former process left."""
+        job = Job(record, self._keeper.store.job_directory(record), self._clock)
+        job.spool = spool
+        job.persisted_bytes = job.acknowledged_bytes = spool.persisted_bytes
+        job.input_hash = self._hash_thread.follow(spool.path)
+        job.input_hash.advance(spool.persisted_bytes)
+        self.registry.live[record.job_id] = job
+        return job
+
+    # --- ending ----------------------------------------------------------------------------------
+
+    async def cancel(self, job_id: str) -> Job:
+        """Cancels a job that has not ended. Raises ServiceError JOB_NOT_FOUND."""
+        job = self.registry.find(job_id)
+        if not job.is_over:
+            problem = Problem("JOB_CANCELLED", "cancelled by CancelJob")
+            await self.end(job, JobOutcome.CANCELLED, problem)
+        return job
+
+    async def end(self, job: Job, outcome: JobOutcome, problem: Problem) -> None:
+        """Ends a job from outside; returns when its manifest exists, also where it was ending already."""
+        await self._ending.end(job, outcome, problem)
+        await self._until_over(job)
+
+    async def _until_over(self, job: Job) -> None:
+        subscription = job.subscribe(0.0)
+        try:
+            while not job.is_over:
+                await subscription.next(1.0)
+        finally:
+            job.unsubscribe(subscription)
+
+    async def delete(self, job_id: str) -> None:
+        """Deletes an ended job with its artifacts. Raises ServiceError."""
+        job = self.registry.find(job_id)
+        if not job.is_over:
+            raise errors.wrong_state(f"job {job_id!r} has not ended; cancel it first", job.state.value)
+        self.registry.ended.pop(job_id, None)
+        async with job.lock:
+            await asyncio.to_thread(self._keeper.store.delete, job.record)
+        self._log.info("job deleted", job_id=job_id)
+
+    # --- draining --------------------------------------------------------------------------------
+
+    def interrupt_streams(self, error: ServiceError, *, is_idle_only: bool) -> None:
+        """Ends attached streams; with `is_idle_only` those alone that would wait for nothing."""
+        for job in (*self.registry.live.values(), *self.registry.ended.values()):
+            if job.attachment is not None and not (is_idle_only and _is_in_hand(job)):
+                job.attachment.interrupt(error)
+
+    def has_work_in_hand(self) -> bool:
+        """Whether an output is running, a job is ending, or a result is being delivered."""
+        if any(job.runs or job.is_ending for job in self.registry.live.values()):
+            return True
+        return any(job.attachment is not None for job in self.registry.ended.values())
+
+    def counts(self) -> dict[str, int]:
+        """Live jobs by state."""
+        counts = {state.value: 0 for state in (JobState.RECEIVING, JobState.QUEUED, JobState.ENCODING)}
+        for job in self.registry.live.values():
+            counts[job.state.value] = counts.get(job.state.value, 0) + 1
+        return counts
+
+
+def _is_in_hand(job: Job) -> bool:
+    return job.is_over or job.is_ending or (job.record.is_complete and bool(job.runs))

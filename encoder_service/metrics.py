@@ -1,0 +1,125 @@
+"""Counts what the encoder service receives, produces and refuses, for Prometheus."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from encoder_service.manifest import JobOutcome
+from encoder_service.record import JobRecord, OutputState
+from encoder_service.work import Failed, Produced
+
+
+class Levels(Protocol):
+    """Figures that are read when Prometheus asks; must be cheap."""
+
+    def spool_bytes(self) -> int:
+        """Held by all jobs."""
+        ...
+
+    def jobs_by_state(self) -> dict[str, int]:
+        """Jobs that have not ended, by state."""
+        ...
+
+    def waiting_outputs(self) -> int:
+        """Outputs that could run and have no worker."""
+        ...
+
+    def idle_workers(self) -> int:
+        """Workers that wait for an output."""
+        ...
+
+
+class EncoderMetrics:
+    """The service's counters. One per service; registers itself."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.received_bytes = Counter(
+            "telecine_encoder_received_bytes", "Chunk bytes that passed their checks.", registry=registry
+        )
+        self.persisted_bytes = Counter(
+            "telecine_encoder_persisted_bytes", "Bytes written to spools.", registry=registry
+        )
+        self.acknowledged_bytes = Counter(
+            "telecine_encoder_acknowledged_bytes", "Bytes whose persistence was told.", registry=registry
+        )
+        self._jobs = Counter("telecine_encoder_jobs", "Jobs accepted.", registry=registry)
+        self._jobs_ended = Counter(
+            "telecine_encoder_jobs_ended", "Jobs ended, by state.", ["state"], registry=registry
+        )
+        self._outputs = Counter(
+            "telecine_encoder_outputs", "Outputs ended.", ["format", "state"], registry=registry
+        )
+        self._frames = Counter(
+            "telecine_encoder_frames",
+            "Frames of finished outputs; the steps must agree.",
+            ["format", "step"],
+            registry=registry,
+        )
+        self._attempts_failed = Counter(
+            "telecine_encoder_attempts_failed", "Attempts that failed.", ["format", "code"], registry=registry
+        )
+        self.outputs_preempted = Counter(
+            "telecine_encoder_outputs_preempted", "Starved outputs that gave way.", registry=registry
+        )
+        self.worker_restarts = Counter(
+            "telecine_encoder_worker_restarts", "Workers replaced.", registry=registry
+        )
+        self._rejected = Counter(
+            "telecine_encoder_rejected",
+            "Encode streams that failed.",
+            ["reason"],
+            registry=registry,
+        )
+        self._registry = registry
+
+    def watch(self, levels: Levels) -> None:
+        """Registers the gauges that are read on demand."""
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"telecine_encoder_{name}", text, registry=self._registry)
+
+        gauge("spool_bytes", "Held by all spools.").set_function(levels.spool_bytes)
+        gauge("waiting_outputs", "Outputs that wait for a worker.").set_function(levels.waiting_outputs)
+        gauge("idle_workers", "Workers that wait for an output.").set_function(levels.idle_workers)
+        states = Gauge(
+            "telecine_encoder_jobs_open", "Jobs that have not ended.", ["state"], registry=self._registry
+        )
+        for state in ("receiving", "queued", "encoding"):
+            states.labels(state).set_function(partial(_count, levels, state))
+
+    def job_accepted(self) -> None:
+        """Counts a new job."""
+        self._jobs.inc()
+
+    def job_ended(self, record: JobRecord) -> None:
+        """Counts a job's end and its outputs that never ended by themselves."""
+        self._jobs_ended.labels(str(record.outcome)).inc()
+        if record.outcome in {JobOutcome.CANCELLED, JobOutcome.EXPIRED}:
+            for output in record.spec.outputs:
+                if record.outputs[output.name].state is OutputState.CANCELLED:
+                    self._outputs.labels(output.format, OutputState.CANCELLED.value).inc()
+
+    def attempt_ended(self, format_name: str, result: Produced | Failed, state: OutputState) -> None:
+        """Counts an attempt, and the output if this ended it."""
+        if state.is_final:
+            self._outputs.labels(format_name, state.value).inc()
+        if isinstance(result, Failed):
+            self._attempts_failed.labels(format_name, result.code).inc()
+            return
+        for step, count in (
+            ("read", result.frames_read),
+            ("encoded", result.frames_encoded),
+            ("decoded", result.frames_decoded),
+        ):
+            self._frames.labels(format_name, step).inc(count)
+
+    def stream_failed(self, reason: str) -> None:
+        """Counts an Encode stream that ended with a reason."""
+        self._rejected.labels(reason).inc()
+
+
+def _count(levels: Levels, state: str) -> float:
+    return levels.jobs_by_state().get(state, 0)

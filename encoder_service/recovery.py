@@ -1,0 +1,110 @@
+"""Takes up what a former process left: the same jobs, from the same bytes, by the same code."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from encoder_service.clock import Clock
+from encoder_service.ending import Ending
+from encoder_service.job import Job
+from encoder_service.jobs import Jobs
+from encoder_service.manifest import JobOutcome, Problem
+from encoder_service.record import JobRecord, OutputRecord, OutputState
+from encoder_service.spool import Spool, SpoolSpace
+from encoder_service.store import MissingFileError, Store
+
+
+async def recover(
+    store: Store,
+    jobs: Jobs,
+    ending: Ending,
+    space: SpoolSpace,
+    clock: Clock,
+    log: structlog.typing.FilteringBoundLogger,
+) -> None:
+    """Fills the registry from the data directory. Raises OSError when the disk cannot be read or written."""
+    records = await asyncio.to_thread(_load, store, log)
+    strays = await asyncio.to_thread(store.remove_strays, records)
+    if strays:
+        log.info("leftovers removed", names=strays[:20], count=len(strays))
+    for record in sorted(
+        records, key=lambda record: record.ended_at_unix_nano or record.created_at_unix_nano
+    ):
+        if record.has_ended and not await asyncio.to_thread(store.job_directory(record).exists):
+            # Its deletion was cut short.
+            await asyncio.to_thread(store.delete, record)
+        elif record.has_ended:
+            await _recover_ended(store, jobs, ending, clock, record)
+        else:
+            await _recover_live(store, jobs, ending, space, record, log)
+    for job in list(jobs.registry.live.values()):
+        await ending.settle(job)
+
+
+def _load(store: Store, log: structlog.typing.FilteringBoundLogger) -> list[JobRecord]:
+    records = []
+    for found in store.load():
+        if isinstance(found, JobRecord):
+            records.append(found)
+        else:
+            path, reason = found
+            log.error("a record cannot be read; the job is left alone", path=str(path), error=reason)
+    return records
+
+
+def _age(record: JobRecord) -> int:
+    return record.ended_at_unix_nano or record.created_at_unix_nano
+
+
+async def _recover_ended(store: Store, jobs: Jobs, ending: Ending, clock: Clock, record: JobRecord) -> None:
+    job = Job(record, store.job_directory(record), clock)
+    if not store.has_manifest(record) or store.spool_path(record).exists():
+        jobs.registry.live[job.job_id] = job
+        await ending.complete(job)
+    job.close_files()
+    job.is_ending = job.is_over = True
+    jobs.registry.retire(job)
+
+
+async def _recover_live(
+    store: Store,
+    jobs: Jobs,
+    ending: Ending,
+    space: SpoolSpace,
+    record: JobRecord,
+    log: structlog.typing.FilteringBoundLogger,
+) -> None:
+    record, spool = await asyncio.to_thread(_reopen, store, record)
+    space.hold_existing(record.job_id, spool.persisted_bytes)
+    job = jobs.adopt(record, spool)
+    found = f"{spool.persisted_bytes} bytes in the spool, {'all' if record.is_complete else 'not all'} frames"
+    job.log("info", f"taken up after a restart: {found}")
+    log.info(
+        "job recovered",
+        job_id=record.job_id,
+        persisted_bytes=spool.persisted_bytes,
+        is_complete=record.is_complete,
+    )
+    lost_bytes = record.total_frames * record.spec.video.frame_bytes - spool.persisted_bytes
+    if lost_bytes > 0:
+        # Only the machine's death without `is_synced`, or somebody's hand, can do this.
+        problem = Problem("SPOOL_DAMAGED", f"the spool lacks {lost_bytes} bytes that were acknowledged")
+        await ending.end(job, JobOutcome.FAILED, problem)
+
+
+def _reopen(store: Store, record: JobRecord) -> tuple[JobRecord, Spool]:
+    """Publishes what has evidence, forgets what has not, and opens the spool."""
+    for name, output in record.outputs.items():
+        produced = output.produced
+        if output.state is not OutputState.SUCCEEDED or produced is None:
+            continue
+        try:
+            store.publish(record, name, output.attempts[-1].number, produced.files)
+        except MissingFileError:
+            record = record.with_output(name, OutputRecord(attempts=output.attempts[:-1]))
+            store.save(record)
+    store.clear_partial(record)
+    store.make_directories(record)
+    return record, Spool(store.spool_path(record), is_new=True)

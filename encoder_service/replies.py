@@ -1,0 +1,186 @@
+"""Turns jobs, records and limits into protobuf answers."""
+
+from __future__ import annotations
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from telecine.encoder.v1 import encoder_pb2 as pb
+
+from encoder_service.config import EncoderConfig
+from encoder_service.job import Job
+from encoder_service.record import JobRecord, JobState, OutputState
+from encoder_service.spec import OutputSpec
+from encoder_service.wire_enums import PIXEL_FORMATS
+from encoder_service.work import Probed, ProducedFile
+
+JOB_STATES = {
+    JobState.RECEIVING: pb.JOB_STATE_RECEIVING,
+    JobState.QUEUED: pb.JOB_STATE_QUEUED,
+    JobState.ENCODING: pb.JOB_STATE_ENCODING,
+    JobState.SUCCEEDED: pb.JOB_STATE_SUCCEEDED,
+    JobState.PARTIALLY_SUCCEEDED: pb.JOB_STATE_PARTIALLY_SUCCEEDED,
+    JobState.FAILED: pb.JOB_STATE_FAILED,
+    JobState.CANCELLED: pb.JOB_STATE_CANCELLED,
+    JobState.EXPIRED: pb.JOB_STATE_EXPIRED,
+}
+OUTPUT_STATES = {
+    OutputState.WAITING: pb.OUTPUT_STATE_WAITING,
+    OutputState.ENCODING: pb.OUTPUT_STATE_ENCODING,
+    OutputState.VERIFYING: pb.OUTPUT_STATE_VERIFYING,
+    OutputState.SUCCEEDED: pb.OUTPUT_STATE_SUCCEEDED,
+    OutputState.FAILED: pb.OUTPUT_STATE_FAILED,
+    OutputState.CANCELLED: pb.OUTPUT_STATE_CANCELLED,
+}
+
+
+def persisted(job: Job) -> pb.TrackOffset:
+    """Where the video track is to go on."""
+    return pb.TrackOffset(track=pb.TRACK_VIDEO, persisted_bytes=job.persisted_bytes)
+
+
+def accepted(job: Job, config: EncoderConfig, *, is_resumed: bool) -> pb.EncodeResponse:
+    """The first answer of a stream."""
+    return pb.EncodeResponse(
+        accepted=pb.Accepted(
+            job_id=job.job_id,
+            persisted=[persisted(job)],
+            max_chunk_bytes=config.max_chunk_bytes,
+            max_job_bytes=config.max_job_bytes,
+            frame_bytes=job.record.spec.video.frame_bytes,
+            is_resumed=is_resumed,
+            state=JOB_STATES[job.state],
+            job_directory=str(job.directory) if config.tells_job_directory else "",
+        )
+    )
+
+
+def acknowledged(job: Job) -> pb.EncodeResponse:
+    """What is safe now."""
+    return pb.EncodeResponse(
+        acknowledged=pb.Acknowledged(persisted=[persisted(job)], is_complete=job.record.is_complete)
+    )
+
+
+def output_progress(job: Job, name: str) -> pb.OutputProgress:
+    """How far an output is."""
+    view = job.views[name]
+    return pb.OutputProgress(
+        output=name,
+        state=OUTPUT_STATES[view.state],
+        frames_encoded=view.frames_encoded,
+        frames_total=job.record.total_frames,
+        bytes_written=view.bytes_written,
+        attempt=view.attempt,
+    )
+
+
+def artifact(output: str, file: ProducedFile) -> pb.Artifact:
+    """An artifact's header."""
+    return pb.Artifact(
+        output=output,
+        path=file.path,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        media_type=file.media_type,
+    )
+
+
+def primary_files(record: JobRecord) -> list[tuple[str, ProducedFile]]:
+    """What an ended job delivers, in the order of its outputs; of a sequence the zip alone."""
+    return [
+        (name, file)
+        for name, output in record.outputs.items()
+        if output.state is OutputState.SUCCEEDED and output.produced is not None
+        for file in output.produced.files
+        if file.is_primary
+    ]
+
+
+def job_message(job: Job) -> pb.Job:
+    """The whole job."""
+    record = job.record
+    message = pb.Job(
+        job_id=job.job_id,
+        state=JOB_STATES[job.state],
+        created_at=_timestamp(record.created_at_unix_nano),
+        persisted=[persisted(job)],
+        total_frames=record.total_frames,
+        outputs=[_output_status(job, output) for output in record.spec.outputs],
+        warnings=[
+            pb.Warning(code=entry.code, message=entry.message, output=entry.output) for entry in job.warnings
+        ],
+        priority=record.spec.priority,
+    )
+    if job.is_over:
+        message.ended_at.CopyFrom(_timestamp(record.ended_at_unix_nano))
+        if record.problem is not None:
+            message.problem.code, message.problem.message = record.problem.code, record.problem.message
+    return message
+
+
+def _output_status(job: Job, output: OutputSpec) -> pb.OutputStatus:
+    name, record = output.name, job.record.outputs[output.name]
+    status = pb.OutputStatus(progress=output_progress(job, name))
+    view = job.views[name]
+    if view.state is OutputState.SUCCEEDED and record.produced is not None:
+        status.artifacts.extend(artifact(name, file) for file in record.produced.files if file.is_primary)
+    if view.state is OutputState.FAILED:
+        problem = record.failed or job.record.problem
+        if problem is not None:
+            status.problem.code, status.problem.message = problem.code, problem.message
+    return status
+
+
+def limits(config: EncoderConfig) -> pb.Limits:
+    """The server's limits."""
+    return pb.Limits(
+        max_chunk_bytes=config.max_chunk_bytes,
+        max_frame_bytes=config.max_frame_bytes,
+        max_job_bytes=config.max_job_bytes,
+        spool_quota_bytes=config.spool_quota_bytes,
+        max_waiting_jobs=config.max_waiting_jobs,
+        max_job_duration=_duration(config.max_job_seconds),
+        idle_upload_timeout=_duration(config.idle_upload_timeout_seconds),
+    )
+
+
+def capabilities(probed: Probed, config: EncoderConfig, version: str) -> pb.GetCapabilitiesResponse:
+    """What was found to work."""
+    return pb.GetCapabilitiesResponse(
+        formats=[
+            pb.FormatCapability(
+                format=row.format,
+                media_type=row.media_type,
+                file_extension=row.file_extension,
+                encoders=[
+                    pb.EncoderCapability(
+                        encoder=probe.encoder,
+                        codec=probe.codec,
+                        is_available=probe.is_available,
+                        reason=probe.reason,
+                        pixel_formats=probe.pixel_formats,
+                    )
+                    for probe in row.encoders
+                ],
+                can_carry_alpha=row.can_carry_alpha,
+                is_available=any(probe.is_available for probe in row.encoders),
+                default_codec=row.default_codec,
+            )
+            for row in probed.formats
+        ],
+        pixel_formats=[pb.PixelFormat.ValueType(value) for value in PIXEL_FORMATS],
+        limits=limits(config),
+        server_version=version,
+        library_versions=probed.library_versions,
+        workers=config.worker_count,
+    )
+
+
+def _timestamp(unix_nano: int) -> Timestamp:
+    seconds, nanos = divmod(unix_nano, 1_000_000_000)
+    return Timestamp(seconds=seconds, nanos=nanos)
+
+
+def _duration(seconds: float) -> Duration:
+    whole = int(seconds)
+    return Duration(seconds=whole, nanos=round((seconds - whole) * 1e9))

@@ -1,0 +1,196 @@
+"""The rpcs of telecine.encoder.v1: takes requests apart and hands them on; the only door to grpc here."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from importlib import metadata
+from typing import TYPE_CHECKING, TypeAlias
+
+import grpc.aio
+from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
+
+from encoder_service import errors, replies
+from encoder_service.capability_probe import CapabilityProbe
+from encoder_service.config import EncoderConfig
+from encoder_service.delivery import OpenFile, opened
+from encoder_service.encode_stream import EncodeStream
+from encoder_service.job import Job
+from encoder_service.jobs import Jobs
+from encoder_service.manifest import FILE_NAME
+from encoder_service.metrics import EncoderMetrics
+from encoder_service.record import OutputState
+from encoder_service.store import Store
+
+if TYPE_CHECKING:
+    Context: TypeAlias = grpc.aio.ServicerContext[object, object]
+    EncodeContext: TypeAlias = grpc.aio.ServicerContext[pb.EncodeRequest, pb.EncodeResponse]
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["EncoderService"].full_name
+DEFAULT_PAGE_SIZE = 50
+MAX_PAGE_SIZE = 1000
+
+
+class Connection:
+    """gRPC's context as an Encode stream sees it."""
+
+    def __init__(self, context: EncodeContext) -> None:
+        self._context = context
+
+    async def receive(self) -> pb.EncodeRequest | None:
+        """The next request; None once the client has ended its side."""
+        request = await self._context.read()
+        return request if isinstance(request, pb.EncodeRequest) else None
+
+    async def send(self, response: pb.EncodeResponse) -> None:
+        """Sends an answer; waits while the client does not take it."""
+        await self._context.write(response)
+
+
+class EncoderServicer(pb_grpc.EncoderServiceServicer):
+    """Lives on the event loop."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        store: Store,
+        probe: CapabilityProbe,
+        config: EncoderConfig,
+        metrics: EncoderMetrics,
+    ) -> None:
+        self._jobs = jobs
+        self._store = store
+        self._probe = probe
+        self._config = config
+        self._metrics = metrics
+
+    async def Encode(  # type: ignore[override]  # noqa: N802 - it reads and writes through the context
+        self, request_iterator: object, context: EncodeContext
+    ) -> None:
+        """Uploads a clip, and follows its job to the end."""
+        stream = EncodeStream(
+            Connection(context), self._jobs, self._store, self._probe, self._config, self._metrics
+        )
+        await stream.run()
+
+    async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:  # noqa: N802
+        """Tells a job's state."""
+        return pb.GetJobResponse(job=replies.job_message(self._jobs.registry.find(request.job_id)))
+
+    async def ListJobs(  # noqa: N802
+        self, request: pb.ListJobsRequest, context: Context
+    ) -> pb.ListJobsResponse:
+        """Lists jobs, newest first."""
+        if request.page_size < 0:
+            raise errors.invalid_field("page_size", f"must not be below 0, is {request.page_size}")
+        size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+        begin = _parse_token(request.page_token) if request.page_token else None
+        found = [job for job in self._jobs.registry.newest_first() if _matches(job, request, begin)]
+        page = found[:size]
+        token = _page_token(page[-1]) if len(found) > size else ""
+        return pb.ListJobsResponse(jobs=map(replies.job_message, page), next_page_token=token)
+
+    async def CancelJob(  # noqa: N802
+        self, request: pb.CancelJobRequest, context: Context
+    ) -> pb.CancelJobResponse:
+        """Cancels a job."""
+        return pb.CancelJobResponse(job=replies.job_message(await self._jobs.cancel(request.job_id)))
+
+    async def DeleteJob(  # noqa: N802
+        self, request: pb.DeleteJobRequest, context: Context
+    ) -> pb.DeleteJobResponse:
+        """Deletes an ended job with its artifacts."""
+        await self._jobs.delete(request.job_id)
+        return pb.DeleteJobResponse()
+
+    async def GetManifest(  # noqa: N802
+        self, request: pb.GetManifestRequest, context: Context
+    ) -> pb.GetManifestResponse:
+        """Returns the manifest of an ended job."""
+        job = self._jobs.registry.find(request.job_id)
+        if not job.is_over:
+            raise errors.wrong_state(f"job {request.job_id!r} has not ended", job.state.value)
+        try:
+            return pb.GetManifestResponse(manifest_json=self._store.read_manifest(job.record))
+        except OSError as error:
+            raise errors.job_not_found(request.job_id) from error
+
+    async def DownloadArtifact(  # noqa: N802
+        self, request: pb.DownloadArtifactRequest, context: Context
+    ) -> AsyncIterator[pb.DownloadArtifactResponse]:
+        """Sends the bytes of one artifact from an offset to its end."""
+        job = self._jobs.registry.find(request.job_id)
+        header = _find_artifact(job, request.path)
+        if request.offset < 0:
+            raise errors.invalid_field("offset", f"must not be below 0, is {request.offset}")
+        try:
+            async with opened(job.directory / request.path) as file:
+                header.size_bytes = file.size_bytes
+                async for response in _responses(file, header, request.offset):
+                    yield response
+        except OSError as error:
+            raise errors.artifact_not_found(request.job_id, request.path) from error
+
+    async def GetCapabilities(  # noqa: N802
+        self, request: pb.GetCapabilitiesRequest, context: Context
+    ) -> pb.GetCapabilitiesResponse:
+        """Tells what this server can make, with proof."""
+        probed = await self._probe.answer()
+        return replies.capabilities(probed, self._config, metadata.version("telecine"))
+
+
+def _matches(job: Job, request: pb.ListJobsRequest, begin: tuple[int, str] | None) -> bool:
+    if begin is not None and (-job.record.created_at_unix_nano, job.job_id) <= begin:
+        return False
+    if request.states and replies.JOB_STATES[job.state] not in request.states:
+        return False
+    return job.job_id.startswith(request.job_id_prefix)
+
+
+def _page_token(job: Job) -> str:
+    text = f"{-job.record.created_at_unix_nano}/{job.job_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _parse_token(token: str) -> tuple[int, str]:
+    try:
+        created, slash, job_id = (
+            base64.b64decode(token, altchars=b"-_", validate=True).decode().partition("/")
+        )
+        if not slash:
+            raise ValueError(token)
+        return int(created), job_id
+    except ValueError as error:
+        raise errors.invalid_field("page_token", "was not made by this server") from error
+
+
+def _find_artifact(job: Job, path: str) -> pb.Artifact:
+    """The header of a path that the job lists; no other path is ever opened."""
+    if path == FILE_NAME and job.is_over:
+        return pb.Artifact(path=FILE_NAME, media_type="application/json")
+    for name, output in job.record.outputs.items():
+        if job.views[name].state is not OutputState.SUCCEEDED or output.produced is None:
+            continue
+        for file in output.produced.files:
+            if file.path == path:
+                return replies.artifact(name, file)
+    raise errors.artifact_not_found(job.job_id, path)
+
+
+async def _responses(
+    file: OpenFile, header: pb.Artifact, offset: int
+) -> AsyncIterator[pb.DownloadArtifactResponse]:
+    if offset > file.size_bytes:
+        raise errors.offset_behind_end(offset, file.size_bytes)
+    response = pb.DownloadArtifactResponse(artifact=header)
+    is_empty = True
+    async for piece in file.pieces(offset):
+        response.chunk.CopyFrom(
+            pb.ArtifactChunk(path=header.path, offset=piece.offset, data=piece.data, crc32c=piece.crc32c)
+        )
+        yield response
+        response, is_empty = pb.DownloadArtifactResponse(), False
+    if is_empty:
+        response.chunk.path, response.chunk.offset = header.path, offset
+        yield response

@@ -1,0 +1,30 @@
+"""Finds the strict output that cannot be made here, before its frames are sent in vain."""
+
+from __future__ import annotations
+
+from encoder_service import errors
+from encoder_service.errors import ServiceError
+from encoder_service.spec import JobSpec, OutputSpec
+from encoder_service.work import Probed
+
+
+def refusal(spec: JobSpec, probed: Probed) -> ServiceError | None:
+    """Why the job must not be taken; None when every strict output has an encoder. Pure."""
+    for output in spec.outputs:
+        if output.strict and (found := _missing(output, probed)) is not None:
+            encoder, reason = found
+            return errors.encoder_unavailable(output.name, encoder, reason)
+    return None
+
+
+def _missing(output: OutputSpec, probed: Probed) -> tuple[str, str] | None:
+    row = next((row for row in probed.formats if row.format == output.format), None)
+    if row is None:
+        return "", f"format {output.format!r} was not probed"
+    codec = output.codec or row.default_codec
+    encoders = [probe for probe in row.encoders if probe.codec == codec]
+    if any(probe.is_available for probe in encoders):
+        return None
+    if not encoders:
+        return "", f"format {output.format!r} has no encoder for {codec!r}"
+    return encoders[0].encoder, encoders[0].reason or "no encoder works"
