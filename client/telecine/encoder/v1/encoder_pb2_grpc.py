@@ -201,6 +201,8 @@ class EncoderServiceServicer:
     def GetCapabilities(self, request, context):
         """Tells what this server can make, with proof: each encoder was opened and
         its output decoded again when the server started. Safe to repeat.
+
+        Errors: none of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

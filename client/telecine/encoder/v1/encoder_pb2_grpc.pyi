@@ -125,6 +125,8 @@ class EncoderServiceStub:
     GetCapabilities: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.GetCapabilitiesRequest, _encoder_pb2.GetCapabilitiesResponse]
     """Tells what this server can make, with proof: each encoder was opened and
     its output decoded again when the server started. Safe to repeat.
+
+    Errors: none of its own.
     """
 
 @_typing.type_check_only
@@ -219,6 +221,8 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     GetCapabilities: _aio.UnaryUnaryMultiCallable[_encoder_pb2.GetCapabilitiesRequest, _encoder_pb2.GetCapabilitiesResponse]  # type: ignore[assignment]
     """Tells what this server can make, with proof: each encoder was opened and
     its output decoded again when the server started. Safe to repeat.
+
+    Errors: none of its own.
     """
 
 class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -358,6 +362,8 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_encoder_pb2.GetCapabilitiesResponse, _abc.Awaitable[_encoder_pb2.GetCapabilitiesResponse]]:
         """Tells what this server can make, with proof: each encoder was opened and
         its output decoded again when the server started. Safe to repeat.
+
+        Errors: none of its own.
         """
 
 def add_EncoderServiceServicer_to_server(servicer: EncoderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

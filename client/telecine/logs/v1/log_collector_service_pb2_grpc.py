@@ -137,6 +137,8 @@ class LogCollectorServiceServicer:
     def GetStats(self, request, context):
         """Tells what became of all records since the server's start, per producer and
         per sink. Safe to repeat.
+
+        Errors: none of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -96,6 +96,8 @@ class LogCollectorServiceStub:
     GetStats: _grpc.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetStatsRequest, _log_collector_service_pb2.GetStatsResponse]
     """Tells what became of all records since the server's start, per producer and
     per sink. Safe to repeat.
+
+    Errors: none of its own.
     """
     GetJobStory: _grpc.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetJobStoryRequest, _log_collector_service_pb2.GetJobStoryResponse]
     """Tells a job's story: its records across services in time order, its stages
@@ -168,6 +170,8 @@ class LogCollectorServiceAsyncStub(LogCollectorServiceStub):
     GetStats: _aio.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetStatsRequest, _log_collector_service_pb2.GetStatsResponse]  # type: ignore[assignment]
     """Tells what became of all records since the server's start, per producer and
     per sink. Safe to repeat.
+
+    Errors: none of its own.
     """
     GetJobStory: _aio.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetJobStoryRequest, _log_collector_service_pb2.GetJobStoryResponse]  # type: ignore[assignment]
     """Tells a job's story: its records across services in time order, its stages
@@ -261,6 +265,8 @@ class LogCollectorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_log_collector_service_pb2.GetStatsResponse, _abc.Awaitable[_log_collector_service_pb2.GetStatsResponse]]:
         """Tells what became of all records since the server's start, per producer and
         per sink. Safe to repeat.
+
+        Errors: none of its own.
         """
 
     @_abc_1.abstractmethod
