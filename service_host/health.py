@@ -51,7 +51,7 @@ class Health:
     def _ask(self) -> bool:
         try:
             return self._is_open and self._is_admitting()
-        except Exception:  # noqa: BLE001  # a failing probe sends work elsewhere; it must not end us
+        except Exception:  # noqa: BLE001 - a failing probe sends work elsewhere; it must not end us
             structlog.get_logger("service_host.health").exception("admission_unknown")
             return False
 

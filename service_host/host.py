@@ -191,7 +191,7 @@ class Host:
                 await self._service.drain(deadline_seconds)
         except TimeoutError:
             _log.warning("drain_overran", deadline_seconds=deadline_seconds)
-        except Exception:  # noqa: BLE001  # whatever went wrong, calls must still be ended and files closed
+        except Exception:  # noqa: BLE001 - whatever went wrong, calls must still be ended and files closed
             _log.exception("drain_failed")
         await server.stop(self._config.stop_grace_seconds)
 

@@ -27,7 +27,7 @@ def restart_with_tuned_malloc() -> None:
     environ = tuned_environment(os.environ, is_glibc=_is_glibc())
     if environ is not None:
         sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 - itself, no shell
 
 
 def tuned_environment(environ: Mapping[str, str], *, is_glibc: bool) -> dict[str, str] | None:

@@ -1,0 +1,98 @@
+"""The house rules that no linter knows; each test names every offender at once."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from tests.architecture.sources import OTHERS, PACKAGES, modules, name_of, tree_of
+
+FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "core", "manager", "misc"}
+
+MAX_LINES = 400
+MAX_TEST_LINES = 800
+LONG_DATA = {"client/telecine/logging/rule_pack.py"}
+"""Files that are one table, row after row; splitting a table tells nobody anything."""
+MAX_FUNCTION_LINES = 50
+
+EXEMPT_CODES = {"N802"}
+"""Says why by itself: gRPC's names of methods."""
+SUPPRESSION = re.compile(r"#\s*(?:noqa: (?P<codes>[A-Z0-9, ]*[0-9])|type: ignore\[[\w, -]+\])(?P<reason>.*)$")
+
+SOURCES = modules(*PACKAGES)
+TESTS = modules("tests")
+EVERYTHING = modules(*PACKAGES, *OTHERS)
+
+
+def test_every_module_says_in_one_sentence_what_it_is():
+    firsts = {name_of(p): (ast.get_docstring(tree_of(p)) or "").split("\n")[0] for p in SOURCES}
+    offenders = {
+        name: first
+        for name, first in firsts.items()
+        if not first.endswith((".", "?")) or re.search(r"[.?!] [A-Z]", first)
+    }
+    assert not offenders
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    offenders = [
+        name_of(p)
+        for p in EVERYTHING
+        if FORBIDDEN_NAMES & {part.removesuffix(".py") for part in name_of(p).split("/")}
+    ]
+    assert not offenders
+
+
+def test_no_file_is_longer_than_one_can_hold_in_mind():
+    lengths = {name_of(p): len(p.read_text(encoding="utf-8").splitlines()) for p in EVERYTHING}
+    offenders = {
+        name: lines
+        for name, lines in lengths.items()
+        if name not in LONG_DATA and lines > (MAX_TEST_LINES if name.startswith("tests/") else MAX_LINES)
+    }
+    assert not offenders
+
+
+def test_no_function_is_longer_than_a_page():
+    offenders = {}
+    for path in SOURCES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > MAX_FUNCTION_LINES:
+                    offenders[f"{name_of(path)}:{node.name}"] = lines
+    assert not offenders
+
+
+def test_every_silenced_warning_says_why():
+    offenders = []
+    for path in SOURCES:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = SUPPRESSION.search(line)
+            if match is None or (match["codes"] and set(match["codes"].split(", ")) <= EXEMPT_CODES):
+                continue
+            if not re.search(r"\w{2,}", match["reason"]):
+                offenders.append(f"{name_of(path)}:{number}: {line.strip()}")
+    assert not offenders
+
+
+def test_no_test_waits_by_sleeping():
+    offenders = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in TESTS
+        if path.name != "eventually.py"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep"
+    ]
+    assert not offenders, "wait for the condition with tests.eventually"
+
+
+def test_every_test_file_says_what_it_shows():
+    assert not [name_of(p) for p in TESTS if not ast.get_docstring(tree_of(p))]
+
+
+def test_every_package_of_tests_mirrors_one_of_sources():
+    tested = {"client", "service_host", "encoder_service", "log_collector"}
+    across = {"architecture", "contract", "demo", "docker", "performance", "robustness", "benchmarks"}
+    folders = {name_of(p).split("/")[1] for p in TESTS if name_of(p).count("/") > 1}
+    assert folders <= tested | across
