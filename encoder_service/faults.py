@@ -38,7 +38,7 @@ class FaultPlan:
 
     def is_due(self, point: str) -> bool:
         """Counts a visit; true when the plan strikes here and now."""
-        if point != self._point:
+        if not self._point or point != self._point:
             return False
         self._visits_left -= 1
         return self._visits_left == 0

@@ -224,7 +224,8 @@ class Store:
                 if self._is_synced:
                     file.flush()
                     os.fsync(file.fileno())
-            faults.reach(before_rename)
+            if before_rename:
+                faults.reach(before_rename)
             temporary.replace(path)
         except OSError:
             temporary.unlink(missing_ok=True)
