@@ -1,1 +1,126 @@
 """Structured logging that survives the process: records go to a spool first, then to the log collector."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from telecine.logging.catalogue import Level
+from telecine.logging.configuration import LogConfig, LogConfigError, log_config
+from telecine.logging.context import (
+    REQUEST_ID_KEY,
+    LogContext,
+    bind_artifact_context,
+    bind_job_context,
+    current_request_id,
+    ensure_request_id,
+)
+from telecine.logging.logger import Logger
+from telecine.logging.progress import FoldedStream
+from telecine.logging.rules import RulePack
+from telecine.logging.setup import STATE
+from telecine.logging.spool import SpoolLimits
+
+__all__ = [
+    "REQUEST_ID_KEY",
+    "FoldedStream",
+    "Level",
+    "LogConfig",
+    "LogConfigError",
+    "LogContext",
+    "Logger",
+    "bind_artifact_context",
+    "bind_job_context",
+    "configure_logging",
+    "current_request_id",
+    "ensure_request_id",
+    "flush_logging",
+    "get_logger",
+    "logging_stats",
+    "set_log_level",
+    "shutdown_logging",
+]
+
+
+def configure_logging(
+    service: str,
+    *,
+    env: str | None = None,
+    service_version: str | None = None,
+    level: str | int | None = None,
+    console: str | None = None,
+    console_format: str | None = None,
+    directory: str | Path | None = None,
+    has_files: bool = True,
+    file_format: str | None = None,
+    file_max_bytes: int | None = None,
+    file_backups: int | None = None,
+    errors_max_bytes: int | None = None,
+    errors_backups: int | None = None,
+    collector: str | None = None,
+    spool_directory: str | Path | None = None,
+    spool_limits: SpoolLimits | None = None,
+    flush_seconds: float | None = None,
+    sampling: dict[str, int] | None = None,
+    redacts_email: bool | None = None,
+    redaction_key: bytes | None = None,
+    redaction_rules: RulePack | None = None,
+    bridges_stdlib: bool | None = None,
+    records_uncaught: bool | None = None,
+    folds_progress: bool | None = None,
+) -> Logger:
+    """Sets this process's logging up, or anew, and returns its logger; see `LogConfig` for the arguments.
+
+    What is None comes from `TELECINE_LOG_LEVEL`, `_ENV`, `_FORMAT` (json, kv, human), `_CONSOLE`
+    (stdout, stderr, off), `_DIR` (off: no files), `_COLLECTOR` (host:port), `_SPOOL_DIR`,
+    `_FILE_MAX_BYTES`, `_FILE_BACKUPS`, `_ERRORS_MAX_BYTES`, `_ERRORS_BACKUPS`, `_FLUSH_SECONDS`,
+    `_REDACT_EMAIL`, `_REDACTION_KEY`, `_FOLD_PROGRESS`, `_SAMPLING_<STAGE>` (1 in N), or else the default.
+    Call it once, at the entry point; `get_logger` may be called before.
+
+    Raises:
+        LogConfigError: something given cannot be used; the message lists every fault.
+        OSError: a log file or the spool cannot be written.
+    """
+    arguments: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("service", "has_files")}
+    config = log_config(service, arguments, os.environ)
+    if not has_files:
+        config = replace(config, directory=None)
+    STATE.configure(config)
+    return STATE.logger(service)
+
+
+def get_logger(name: str = "", **fields: Any) -> Logger:
+    """The logger of a dotted name, usually `__name__`, with fields bound to it."""
+    logger = STATE.logger(name)
+    return logger.bind(**fields) if fields else logger
+
+
+def set_log_level(level: str | int, name: str | None = None) -> None:
+    """Changes the level at run time: of all loggers, or of one name and the names below it.
+
+    Raises:
+        ValueError: there is no such level.
+    """
+    config = log_config("x", {"level": level}, {})
+    STATE.set_level(config.level, name)
+
+
+def flush_logging(timeout_seconds: float = 5.0) -> bool:
+    """Waits until the collector has acknowledged all records; False when it did not in time.
+
+    True at once without a collector. Nothing is lost either way: what is left stays in the spool.
+    """
+    return STATE.flush(timeout_seconds)
+
+
+def shutdown_logging() -> None:
+    """Ships what can be shipped, closes files and threads. Runs by itself when the interpreter ends."""
+    STATE.shut_down()
+
+
+def logging_stats() -> dict[str, int]:
+    """Counters since `configure_logging`: spool drops, shipped, rejected, redactions, own failures."""
+    return STATE.stats()

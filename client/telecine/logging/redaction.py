@@ -99,6 +99,10 @@ class Redactor:
         counts: Counts = {}
         return self._redact_dict(mapping, counts, 0), counts
 
+    def is_harmless_key(self, key: str) -> bool:
+        """Whether what stands under the key need not be taken out for the key's sake."""
+        return self._keys.rule_for(key) is None and not self.scan(key.encode("utf-8", "surrogatepass"))
+
     def mask(self, secret: str) -> str:
         """What stands in a secret's place."""
         if self._hash_key is None:

@@ -1,0 +1,253 @@
+"""What `configure_logging` can be told, by arguments or by `TELECINE_LOG_*`; checked as a whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from telecine.logging.catalogue import Level, parse_level
+from telecine.logging.console import ConsoleTarget
+from telecine.logging.job_sampling import stage_rates
+from telecine.logging.rendering import Format
+from telecine.logging.rules import RulePack
+from telecine.logging.spool import SpoolLimits
+
+PREFIX = "TELECINE_LOG_"
+
+_SWITCHES = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+}
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+
+class LogConfigError(ValueError):
+    """The configuration cannot be used; the message lists every fault in it."""
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where records go, and which."""
+
+    service: str
+    """The component that emits. 1 to 64 characters of [A-Za-z0-9._-]."""
+    env: str = "dev"
+    """Deployment environment."""
+    service_version: str = ""
+    level: Level = Level.INFO
+    """The lowest that is taken; loggers may have their own."""
+    console: ConsoleTarget = ConsoleTarget.STDOUT
+    console_format: Format | None = None
+    """None: human on a terminal, else `file_format`."""
+    directory: Path | None = Path("logs")
+    """Of `<service>.log` and `errors.log`; None: no local files."""
+    file_format: Format = Format.JSON
+    file_max_bytes: int = 10 << 20
+    file_backups: int = 5
+    errors_max_bytes: int = 5 << 20
+    errors_backups: int = 3
+    collector: str | None = None
+    """`host:port`, or `tls://host:port`, of a log collector; None: records stay here."""
+    spool_directory: Path | None = None
+    """None: `spool` in `directory`, or `~/.cache/telecine/spool` without one. May be shared by all
+    processes of a machine."""
+    spool_limits: SpoolLimits = SpoolLimits()
+    flush_seconds: float = 2.0
+    """How long the end of the process may wait for the collector, while it answers."""
+    sampling: dict[str, int] = msgspec.field(default_factory=dict)
+    """Stage to N: 1 in N jobs is kept whole."""
+    redacts_email: bool = False
+    redaction_key: bytes | None = None
+    """Puts a keyed hash into each replacement, so that equal secrets stay correlatable."""
+    redaction_rules: RulePack | None = None
+    """Own rules, on top of the default pack."""
+    bridges_stdlib: bool = True
+    """Whether stdlib `logging` and warnings come in."""
+    records_uncaught: bool = True
+    """Whether uncaught exceptions of the main thread, other threads and `__del__` are recorded."""
+    folds_progress: bool = False
+    """Whether progress bars on standard error become progress records."""
+
+    def spool_root(self) -> Path:
+        """Where the spools of this machine are."""
+        if self.spool_directory is not None:
+            return self.spool_directory
+        if self.directory is not None:
+            return self.directory / "spool"
+        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        return Path(cache).expanduser() / "telecine" / "spool"
+
+
+def log_config(service: str, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> LogConfig:
+    """Defaults, overridden by the environment, overridden by arguments that are not None.
+
+    Raises:
+        LogConfigError: with every fault in one message.
+    """
+    faults: list[str] = []
+    values: dict[str, Any] = {"service": service}
+    for name, (variable, parse) in _VARIABLES.items():
+        text = environ.get(PREFIX + variable)
+        if text is not None and text.strip():
+            _parsed(values, name, PREFIX + variable, text.strip(), parse, faults)
+    if environ.get(PREFIX + "DIR", "x").strip().lower() in ("", "off", "none"):
+        values["directory"] = None
+    try:
+        values["sampling"] = stage_rates(environ)
+    except ValueError as error:
+        faults.append(str(error))
+    for name, value in arguments.items():
+        if value is None:
+            continue
+        reader = _ARGUMENTS.get(name)
+        if reader is not None and isinstance(value, (str, int)):
+            _parsed(values, name, name, value, reader, faults)
+        else:
+            values[name] = value
+    _check(values, faults)
+    if faults:
+        raise LogConfigError("logging cannot be configured: " + "; ".join(faults))
+    return LogConfig(**values)
+
+
+def _parsed(
+    values: dict[str, Any], name: str, shown: str, text: Any, parse: Callable[[Any], Any], faults: list[str]
+) -> None:
+    try:
+        values[name] = parse(text)
+    except ValueError as error:
+        faults.append(f"{shown}: {error}")
+
+
+def _check(values: dict[str, Any], faults: list[str]) -> None:
+    service = values["service"]
+    allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+    is_named = (
+        isinstance(service, str) and 1 <= len(service) <= 64 and all(char in allowed for char in service)
+    )
+    if not is_named or not service[0].isalnum():
+        faults.append(
+            f"service: expected 1 to 64 of [A-Za-z0-9._-], beginning with a letter or digit, got {service!r}"
+        )
+    for name in ("file_max_bytes", "errors_max_bytes", "file_backups", "errors_backups", "flush_seconds"):
+        value = values.get(name, 1024)
+        if not isinstance(value, (int, float)) or value < 0 or (name.endswith("bytes") and value < 1024):
+            faults.append(
+                f"{name}: expected a number that is not negative (bytes: 1024 or more), got {value!r}"
+            )
+    collector = values.get("collector")
+    if collector is not None and not str(collector).removeprefix("tls://").rpartition(":")[2].isdecimal():
+        faults.append(f"collector: expected host:port or tls://host:port, got {collector!r}")
+
+
+def _level(value: str | int) -> Level:
+    level = parse_level(value)
+    if level is None:
+        raise ValueError(f"expected one of {', '.join(name.name for name in Level)}, got {value!r}")
+    return level
+
+
+def _one_of(kind: type[E]) -> Callable[[Any], E]:
+    def parse(text: Any) -> E:
+        try:
+            return kind(str(text).lower())
+        except ValueError:
+            known = ", ".join(member.value for member in kind)
+            raise ValueError(f"expected one of {known}, got {text!r}") from None
+
+    return parse
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = _SWITCHES.get(str(value).lower())
+    if known is None:
+        raise ValueError(f"expected on or off, got {value!r}")
+    return known
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, int):
+        return value
+    text = str(value).lower().replace(" ", "")
+    digits = text.rstrip("bgikm")
+    unit = _UNITS.get(text[len(digits) :])
+    if unit is None or not digits.isdecimal():
+        raise ValueError(f"expected bytes such as 10MiB, got {value!r}")
+    return int(digits) * unit
+
+
+def _count(value: Any) -> int:
+    if not str(value).isdecimal():
+        raise ValueError(f"expected a whole number, got {value!r}")
+    return int(value)
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"expected seconds, got {value!r}") from None
+
+
+_form = _one_of(Format)
+
+_VARIABLES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "level": ("LEVEL", _level),
+    "env": ("ENV", str),
+    "console": ("CONSOLE", _one_of(ConsoleTarget)),
+    "console_format": ("FORMAT", _form),
+    "file_format": ("FORMAT", _form),
+    "directory": ("DIR", Path),
+    "file_max_bytes": ("FILE_MAX_BYTES", _bytes),
+    "file_backups": ("FILE_BACKUPS", _count),
+    "errors_max_bytes": ("ERRORS_MAX_BYTES", _bytes),
+    "errors_backups": ("ERRORS_BACKUPS", _count),
+    "collector": ("COLLECTOR", str),
+    "spool_directory": ("SPOOL_DIR", Path),
+    "flush_seconds": ("FLUSH_SECONDS", _seconds),
+    "redacts_email": ("REDACT_EMAIL", _switch),
+    "redaction_key": ("REDACTION_KEY", str.encode),
+    "folds_progress": ("FOLD_PROGRESS", _switch),
+}
+
+_ARGUMENTS: dict[str, Callable[[Any], Any]] = {
+    "level": _level,
+    "console": _one_of(ConsoleTarget),
+    "console_format": _form,
+    "file_format": _form,
+    "directory": Path,
+    "spool_directory": Path,
+    "file_max_bytes": _bytes,
+    "errors_max_bytes": _bytes,
+}
+
+
+def program_name() -> str:
+    """A service name for programs that log without having configured it."""
+    name = "".join(char if char.isalnum() or char in "._-" else "-" for char in Path(sys.argv[0] or "").stem)
+    return name.strip("._-")[:64] or "python"

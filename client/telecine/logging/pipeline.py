@@ -1,0 +1,268 @@
+"""Where every record goes through: rendered and redacted once, then spooled, filed and shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol
+
+from telecine.logging.catalogue import EVENT_RECORDS_LOST, STAGES_BY_NAME, Level
+from telecine.logging.context import context_fields, trace_fields
+from telecine.logging.plain import plain
+from telecine.logging.record_line import LineRenderer
+from telecine.logging.redaction import Redactor
+from telecine.logging.spool import Spool
+from telecine.logging.stage_sampling import StageSampler
+
+_SPECIAL = frozenset({"msg", "event", "exc_info", "stack_info", "stage"})
+_MAX_STACK = 64 << 10
+
+ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+
+class Output(Protocol):
+    """Somewhere records are written to at once. `write` does not raise for reasons of its own."""
+
+    level: int
+    """The lowest that is written."""
+
+    def write(self, line: bytes) -> None:
+        """Takes one record as a JSON line; called from any thread."""
+
+    def close(self) -> None:
+        """Releases what was opened; idempotent."""
+
+
+class Pipeline:
+    """Takes records from loggers. Nothing here raises into the caller, whatever is logged."""
+
+    def __init__(
+        self,
+        service: str,
+        env: str,
+        redactor: Redactor,
+        outputs: tuple[Output, ...] = (),
+        sampler: StageSampler | None = None,
+    ) -> None:
+        """An empty pipeline swallows everything; `set_spool` adds the crash-safe way."""
+        self.service = service
+        self.outputs = outputs
+        self.redacted: dict[str, int] = {}
+        self.failures = 0
+        self._lines = LineRenderer(redactor, self.redacted)
+        self._sampler = sampler or StageSampler({})
+        self._spool: Spool | None = None
+        self._respool: Callable[[], Spool] | None = None
+        self._pid = os.getpid()
+        service_json = self._lines.text_json(service)
+        self._heads = {
+            level: b'","level":"%b","service":%b,"msg":' % (level.name.encode(), service_json)
+            for level in Level
+        }
+        self._env = self._lines.fields_json({"env": env}) if env else b""
+        self._failing = threading.local()
+
+    def set_spool(self, spool: Spool, respool: Callable[[], Spool]) -> None:
+        """Spools from now on; `respool` makes the spool of a forked child."""
+        self._spool = spool
+        self._respool = respool
+
+    def source(self, logger_name: str) -> bytes:
+        """The rendered fields that all records of a logger share."""
+        return self._env + (self._lines.fields_json({"logger": logger_name}) if logger_name else b"")
+
+    def bound(self, fields: dict[str, Any]) -> bytes:
+        """Rendered fields that a logger carries."""
+        try:
+            return self._lines.fields_json(fields)
+        except Exception:  # noqa: BLE001 - binding must not fail either
+            self.failures += 1
+            return b""
+
+    def emit(
+        self,
+        level: Level,
+        event: Any,
+        args: tuple[Any, ...],
+        source: bytes,
+        bound: dict[str, Any],
+        bound_json: bytes,
+        fields: dict[str, Any],
+    ) -> None:
+        """Takes one record; `source` and `bound_json` are what `source` and `bound` gave."""
+        try:
+            if type(event) is not str or args or event in STAGES_BY_NAME or not _SPECIAL.isdisjoint(fields):
+                event, fields = _normalised(event, args, fields)
+            context = context_fields()
+            traced = trace_fields()
+            if traced is not None:
+                context = traced if context is None else context | traced
+            if self._sampler:
+                self._emit_sampled(level, event, source, (context or {}) | bound | fields)
+                return
+            if context is not None:
+                fields = context | bound | fields
+                bound_json = b""
+            elif bound and not bound.keys().isdisjoint(fields):
+                fields = bound | fields
+                bound_json = b""
+            self._deliver(level, self._lines.line(self._heads[level], event, (source, bound_json), fields))
+        except Exception as error:  # noqa: BLE001 - logging never fails the application
+            self._failed(level, error)
+
+    def emit_line(self, level: Level, msg: str, fields: dict[str, Any], *, is_spooled: bool = True) -> None:
+        """A record of our own, without context and sampling."""
+        try:
+            line = self.own_line(level, msg, fields)
+            if is_spooled:
+                self._deliver(level, line)
+            else:
+                self._show(level, line)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(level, error)
+
+    def own_line(self, level: Level, msg: str, fields: dict[str, Any]) -> bytes:
+        """A record of our own, rendered."""
+        return self._lines.line(self._heads[level], msg, (self.source("telecine.logging"),), fields)
+
+    def loss_line(self, count: int, reason: str) -> bytes:
+        """The record that says that records were dropped."""
+        fields = {"event": EVENT_RECORDS_LOST, "count": count, "reason": reason}
+        return self.own_line(Level.WARNING, "log records dropped", fields)
+
+    def last_spooled_seq(self) -> int:
+        """Sequence number of the last record in the spool; 0 without a spool."""
+        return self._spool.last_seq if self._spool is not None else 0
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the pipeline was built."""
+        return {
+            "failures": self.failures,
+            "redacted": sum(self.redacted.values()),
+            "sampled_out": self._sampler.sampled_out,
+            "spool_dropped": self._spool.dropped if self._spool is not None else 0,
+        }
+
+    def close(self) -> None:
+        """Closes the outputs and the spool; idempotent."""
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+        outputs, self.outputs = self.outputs, ()
+        for output in outputs:
+            output.close()
+
+    def forked(self) -> None:
+        """In the child after a fork: no lock and no spool of the parent's is used any more."""
+        if self._spool is not None:
+            self._spool.abandon_in_child()
+            self._spool = None
+        for output in self.outputs:
+            renew = getattr(output, "renew_lock", None)
+            if renew is not None:
+                renew()
+
+    def _emit_sampled(self, level: Level, msg: str, source: bytes, fields: dict[str, Any]) -> None:
+        stage, job = fields.get("stage"), fields.get("job_id")
+        job_key = "" if job is None else str(job)
+        stage_name = stage if type(stage) is str else None
+        released, kept = self._sampler.admit(level, msg, stage_name, job_key, fields)
+        for held_level, held_msg, held_fields in released:
+            head = self._heads[Level(held_level)]
+            self._deliver(Level(held_level), self._lines.line(head, held_msg, (source,), held_fields))
+        if kept is not None:
+            self._deliver(level, self._lines.line(self._heads[level], msg, (source,), kept))
+
+    def _deliver(self, level: Level, line: bytes) -> None:
+        spool = self._spool
+        if spool is not None:
+            spool.append(line, is_urgent=level >= Level.WARNING)
+        elif self._respool is not None and self._pid != os.getpid():
+            self._spool_in_child(level, line)
+        self._show(level, line)
+
+    def _spool_in_child(self, level: Level, line: bytes) -> None:
+        respool, self._respool = self._respool, None
+        self._pid = os.getpid()
+        if respool is not None:
+            self._spool = respool()
+            self._respool = respool
+            self._spool.append(line, is_urgent=level >= Level.WARNING)
+
+    def _show(self, level: Level, line: bytes) -> None:
+        for output in self.outputs:
+            if level >= output.level:
+                output.write(line)
+
+    def _failed(self, level: Level, error: Exception) -> None:
+        """Says once more, with less, what could not be said; and never twice in a row."""
+        self.failures += 1
+        if getattr(self._failing, "is_failing", False):
+            return
+        self._failing.is_failing = True
+        try:
+            fields = {"error": str(error)[:500], "error_type": type(error).__name__}
+            self._deliver(level, self.own_line(Level.ERROR, "a record could not be logged", fields))
+        except Exception:  # noqa: BLE001 - now it is only counted
+            return
+        finally:
+            self._failing.is_failing = False
+
+
+def _normalised(event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Formats arguments, unfolds exceptions, and reads `info("pipeline:start", msg="…")` as a stage."""
+    msg = event if type(event) is str else str(plain(event))
+    if args:
+        msg = _formatted(msg, args)
+    fields = dict(fields)
+    if not msg and "msg" not in fields and "event" in fields:
+        msg = str(plain(fields.pop("event")))
+    if "msg" in fields:
+        given = str(plain(fields.pop("msg")))
+        fields.setdefault("stage" if msg in STAGES_BY_NAME else "event", msg)
+        msg = given
+    elif msg in STAGES_BY_NAME:
+        fields.setdefault("stage", msg)
+    if fields.get("stage") is None:
+        fields.pop("stage", None)
+    stack_info = fields.pop("stack_info", None)
+    if stack_info:
+        fields.setdefault("stack", "".join(traceback.format_stack(sys._getframe(3))))  # noqa: SLF001
+    info = _exc_info(fields.pop("exc_info", None))
+    return msg, _exception_fields(info) | fields if info is not None else fields
+
+
+def _formatted(msg: str, args: tuple[Any, ...]) -> str:
+    try:
+        return msg % (args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
+    except (TypeError, ValueError, KeyError):
+        return " ".join((msg, *(str(plain(arg)) for arg in args)))
+
+
+def _exc_info(given: Any) -> ExcInfo | None:
+    if isinstance(given, BaseException):
+        return type(given), given, given.__traceback__
+    if isinstance(given, tuple) and len(given) == 3:
+        return given if given[0] is not None else None
+    if given:
+        current = sys.exc_info()
+        return current if current[0] is not None else None
+    return None
+
+
+def _exception_fields(info: ExcInfo) -> dict[str, Any]:
+    """What the catalogue says about errors; never the values of local variables."""
+    kind, error, trace = info
+    lines = "".join(traceback.format_exception(kind, error, trace))
+    if len(lines) > _MAX_STACK:
+        half = _MAX_STACK // 2
+        lines = f"{lines[:half]}\n… {len(lines) - _MAX_STACK} characters cut …\n{lines[-half:]}"
+    return {
+        "error": str(plain(str(error))) if error is not None else "",
+        "error_type": kind.__name__ if kind is not None else "",
+        "stack": lines.rstrip("\n"),
+    }

@@ -1,0 +1,230 @@
+"""Builds the pipeline from the configuration, keeps the loggers, and takes it all down again."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from telecine.logging.catalogue import Level
+from telecine.logging.configuration import LogConfig, program_name
+from telecine.logging.console import Console, ConsoleTarget, is_terminal
+from telecine.logging.exceptions_hook import UncaughtHooks
+from telecine.logging.files import RotatingFile
+from telecine.logging.logger import Logger, Source
+from telecine.logging.pipeline import Output, Pipeline
+from telecine.logging.progress import StderrFolding
+from telecine.logging.redaction import Redactor
+from telecine.logging.rendering import Format, renderer
+from telecine.logging.rule_pack import DEFAULT_PACK
+from telecine.logging.shipping import Shipper, ShippingLimits
+from telecine.logging.spool import Resource, Spool
+from telecine.logging.stage_sampling import StageSampler
+from telecine.logging.stdlib_bridge import StdlibBridge
+
+_REMEMBERED_LOGGERS = 10_000
+
+
+class LoggingState:
+    """All that is configured in this process. One object, made when the module is imported."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._sources: dict[str, Source] = {}
+        self._level = int(Level.WARNING)
+        self._own_levels: dict[str, int] = {}
+        self._pipeline: Pipeline | None = None
+        self._undo: list[Callable[[], None]] = []
+        self._bridge: StdlibBridge | None = None
+        self._flush_seconds = 0.0
+        self._of_parent: list[Shipper] = []
+        self.shipper: Shipper | None = None
+        os.register_at_fork(after_in_child=self._forked)
+        atexit.register(self.shut_down)
+
+    def logger(self, name: str) -> Logger:
+        """The logger of this name; usable before anything is configured."""
+        source = self._sources.get(name)
+        if source is None:
+            if len(self._sources) >= _REMEMBERED_LOGGERS:
+                return Logger(Source(name, self.pipeline(), self._threshold(name)))
+            with self._lock:
+                source = self._sources.setdefault(name, Source(name, self.pipeline(), self._threshold(name)))
+        return Logger(source)
+
+    def pipeline(self) -> Pipeline:
+        """The configured pipeline, or one that shows warnings on standard error."""
+        if self._pipeline is None:
+            with self._lock:
+                if self._pipeline is None:
+                    console = Console(ConsoleTarget.STDERR, renderer(Format.HUMAN), Level.WARNING)
+                    self._pipeline = Pipeline(program_name(), "", Redactor(), (console,))
+        return self._pipeline
+
+    def configure(self, config: LogConfig) -> None:
+        """Replaces whatever was configured before.
+
+        Raises:
+            OSError: a file or the spool cannot be written.
+        """
+        with self._lock:
+            pipeline = _build(config)
+            self.shut_down()
+            self._pipeline = pipeline
+            self._level = config.level
+            self._flush_seconds = config.flush_seconds
+            if config.collector is not None:
+                self._start_shipping(config, pipeline)
+            self._attach_all()
+            self._undo.append(_configure_structlog(self.logger))
+            if config.bridges_stdlib:
+                self._bridge = StdlibBridge(self.logger, self._lowest())
+                self._undo.append(self._bridge.remove)
+            if config.records_uncaught:
+                self._undo.append(UncaughtHooks(self.logger("uncaught")).remove)
+            if config.folds_progress:
+                self._undo.append(StderrFolding(self.logger("progress")).remove)
+
+    def set_level(self, level: Level, name: str | None) -> None:
+        """Changes the threshold of all loggers, or of one name and the names below it."""
+        with self._lock:
+            if name is None:
+                self._level = int(level)
+            else:
+                self._own_levels[name] = int(level)
+            for source in self._sources.values():
+                source.threshold = self._threshold(source.name)
+            if self._bridge is not None:
+                self._bridge.set_level(self._lowest())
+
+    def shut_down(self) -> None:
+        """Ships what can be shipped in time, closes all, and is unconfigured again; idempotent."""
+        with self._lock:
+            while self._undo:
+                self._undo.pop()()
+            self._bridge = None
+            pipeline, self._pipeline = self._pipeline, None
+            shipper, self.shipper = self.shipper, None
+            if pipeline is not None:
+                self._attach_all()
+                pipeline.close()
+        if shipper is not None:
+            shipper.stop(self._flush_seconds)
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Waits until all that was spooled before the call is acknowledged."""
+        pipeline, shipper = self._pipeline, self.shipper
+        if pipeline is None or shipper is None:
+            return True
+        return shipper.wait_until_shipped(pipeline.last_spooled_seq(), timeout_seconds)
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the last `configure`."""
+        pipeline, shipper = self._pipeline, self.shipper
+        found = pipeline.stats() if pipeline is not None else {}
+        if shipper is not None:
+            found |= msgspec.structs.asdict(shipper.counts)
+        return found
+
+    def _start_shipping(self, config: LogConfig, pipeline: Pipeline) -> None:
+        root = config.spool_root()
+
+        def new_spool() -> Spool:
+            resource = Resource(
+                config.service, config.env, config.service_version, socket.gethostname(), os.getpid()
+            )
+            return Spool(root, resource, config.spool_limits, pipeline.loss_line)
+
+        spool = new_spool()
+        pipeline.set_spool(spool, new_spool)
+        address = config.collector or ""
+
+        def connect() -> Any:
+            from telecine.logging.ship_stream import open_ship_stream
+
+            return open_ship_stream(address)
+
+        def report(level: str, msg: str, fields: dict[str, object]) -> None:
+            pipeline.emit_line(Level[level], msg, fields, is_spooled=False)
+
+        self.shipper = Shipper(
+            root, connect, ShippingLimits(), spool.directory, report, spool.renew_if_removed
+        )
+        self.shipper.start()
+
+    def _attach_all(self) -> None:
+        pipeline = self.pipeline()
+        for source in self._sources.values():
+            source.attach(pipeline, self._threshold(source.name))
+
+    def _threshold(self, name: str) -> int:
+        """The level of the longest configured prefix of the name."""
+        if self._own_levels:
+            prefix = name
+            while prefix:
+                if prefix in self._own_levels:
+                    return self._own_levels[prefix]
+                prefix = prefix.rpartition(".")[0]
+        return self._level
+
+    def _lowest(self) -> int:
+        return min((self._level, *self._own_levels.values()))
+
+    def _forked(self) -> None:
+        """In a forked child: it writes to its own spool, which the parent or the next start ships."""
+        self._lock = threading.RLock()
+        if self.shipper is not None:
+            self.shipper.abandon_in_child()
+            # Never collected: what gRPC would do then is the parent's.
+            self._of_parent.append(self.shipper)
+            self.shipper = None
+        if self._pipeline is not None:
+            self._pipeline.forked()
+
+
+def _build(config: LogConfig) -> Pipeline:
+    pack = DEFAULT_PACK.with_rules_on("email") if config.redacts_email else DEFAULT_PACK
+    if config.redaction_rules is not None:
+        pack = pack.joined_with(config.redaction_rules)
+    redactor = Redactor(pack, hash_key=config.redaction_key)
+    outputs: list[Output] = []
+    if config.console is not ConsoleTarget.OFF:
+        on_terminal = is_terminal(config.console)
+        form = config.console_format or (Format.HUMAN if on_terminal else config.file_format)
+        outputs.append(Console(config.console, renderer(form, has_colours=on_terminal), 0))
+    if config.directory is not None:
+        render = renderer(config.file_format)
+        service_log = config.directory / f"{config.service}.log"
+        errors_log = config.directory / "errors.log"
+        outputs += (
+            RotatingFile(service_log, render, 0, config.file_max_bytes, config.file_backups),
+            RotatingFile(errors_log, render, Level.ERROR, config.errors_max_bytes, config.errors_backups),
+        )
+    return Pipeline(config.service, config.env, redactor, tuple(outputs), StageSampler(config.sampling))
+
+
+def _configure_structlog(logger_of: Callable[[str], Logger]) -> Callable[[], None]:
+    """`structlog.get_logger(name)` gives our loggers too; the result puts the former configuration back."""
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[],
+        wrapper_class=_from_structlog,  # type: ignore[arg-type]  # a function serves as the class
+        logger_factory=lambda *args: logger_of(str(args[0]) if args else ""),
+        cache_logger_on_first_use=True,
+    )
+    return lambda: structlog.configure(**before)
+
+
+def _from_structlog(logger: Logger, processors: Any, context: dict[str, Any]) -> Logger:
+    """What structlog calls to wrap a logger: ours needs no wrapping."""
+    return logger.bind(**context) if context else logger
+
+
+STATE = LoggingState()
+"""This process's logging."""

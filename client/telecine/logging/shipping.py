@@ -1,0 +1,278 @@
+"""Carries spooled records to the collector in the background: this process's own, and those of the dead."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from telecine.logging.ship_messages import Acknowledged, Answer, Broken, Refused, Rejected, ShipStream
+from telecine.logging.spool_reader import SpoolReader, spool_directories
+
+THREAD_NAME = "telecine-log-shipper"
+
+_SETTLE_SECONDS = 0.05
+"""After a refusal: lets the refusals of the batches behind it arrive before they are sent again."""
+
+
+class ShippingLimits(msgspec.Struct, frozen=True):
+    """How eagerly, and how much at once."""
+
+    batch_bytes: int = 512 << 10
+    """Of uncompressed lines in one batch."""
+    window_batches: int = 16
+    """Batches under way per producer."""
+    poll_seconds: float = 0.02
+    """How long a record may wait in the spool before it is seen."""
+    adopt_seconds: float = 2.0
+    """How often the spools of others are looked for."""
+    retry_min_seconds: float = 0.1
+    retry_max_seconds: float = 5.0
+    """Bounds of the delay before the next connection; grows, with jitter."""
+    root_bytes: int = 1 << 30
+    """Of all spools together; above it the oldest spools of dead producers are given up."""
+
+
+class ShippingCounts(msgspec.Struct):
+    """What became of the records so far."""
+
+    shipped: int = 0
+    rejected: int = 0
+    given_up: int = 0
+    reconnects: int = 0
+
+
+class _Lane(msgspec.Struct):
+    """One producer on the stream."""
+
+    reader: SpoolReader
+    is_known: bool = False
+    """Whether the collector has said where the producer stands."""
+    unacked: list[int] = msgspec.field(default_factory=list)
+    """Last sequence number of each batch under way."""
+    wait_until: float = 0.0
+    dead_since: float | None = None
+
+
+class Shipper:
+    """A daemon thread that ships every spool below the root that nobody else ships.
+
+    It never logs through the pipeline it serves; what it has to say goes to `report`.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        connect: Callable[[], ShipStream],
+        limits: ShippingLimits,
+        own: Path | None = None,
+        report: Callable[[str, str, dict[str, object]], None] = lambda _level, _msg, _fields: None,
+        keep_own: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`own` is the spool of this process, which is shipped first; `keep_own` is called now and then."""
+        self._root = root
+        self._connect = connect
+        self._limits = limits
+        self._own = own
+        self._report = report
+        self._keep_own = keep_own
+        self._lanes: dict[str, _Lane] = {}
+        self._stream: ShipStream | None = None
+        self._failures = 0
+        self._adopted_at = float("-inf")
+        self._stopping = threading.Event()
+        self._progress = threading.Condition()
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+        self.counts = ShippingCounts()
+        self.is_connected = False
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Ships what is left as long as the collector takes it, at most so long; idempotent."""
+        self._deadline = time.monotonic() + (timeout_seconds if self.is_connected else 0.0)
+        self._stopping.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout_seconds + 0.5)
+
+    def wait_until_shipped(self, seq: int, timeout_seconds: float) -> bool:
+        """Waits until the collector has this process's records up to `seq`; False at the timeout."""
+        name = self._own.name if self._own is not None else ""
+        with self._progress:
+            return self._progress.wait_for(
+                lambda: (lane := self._lanes.get(name)) is not None and lane.reader.acked_seq >= seq,
+                timeout_seconds,
+            )
+
+    def abandon_in_child(self) -> None:
+        """After a fork, in the child: lets go of the parent's locks."""
+        try:
+            for lane in list(self._lanes.values()):
+                lane.reader.release()
+        except (RuntimeError, OSError):
+            return
+
+    def _run(self) -> None:
+        try:
+            while not self._is_over():
+                self._turn()
+        except Exception as error:  # noqa: BLE001 - a fault in shipping must not show in the application
+            self._report("ERROR", "log shipping ended by a fault of its own", {"error": repr(error)})
+        finally:
+            self._disconnect()
+            for lane in self._lanes.values():
+                if not lane.reader.remove_if_finished():
+                    lane.reader.release()
+
+    def _is_over(self) -> bool:
+        if not self._stopping.is_set():
+            return False
+        if time.monotonic() >= self._deadline or self._stream is None:
+            return True
+        return self._sent_nothing and all(not lane.unacked for lane in self._lanes.values())
+
+    _sent_nothing = True
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        if now - self._adopted_at >= self._limits.adopt_seconds and not self._stopping.is_set():
+            self._adopted_at = now
+            self._keep_own()
+            self._adopt()
+            self._give_up_excess()
+        if self._stream is None and not self._open_stream():
+            return
+        self._sent_nothing = True
+        for lane in list(self._lanes.values()):
+            self._feed(lane, now)
+        if self._stream is not None:
+            timeout = self._limits.poll_seconds if self._sent_nothing else 0.001
+            for answer in self._stream.answers(timeout):
+                self._take(answer)
+
+    def _open_stream(self) -> bool:
+        if self._failures:
+            ceiling = min(self._limits.retry_max_seconds, self._limits.retry_min_seconds * 2**self._failures)
+            delay = random.uniform(self._limits.retry_min_seconds, ceiling)  # noqa: S311 - jitter, not a secret
+            if self._stopping.wait(delay):
+                return False
+        try:
+            self._stream = self._connect()
+        except Exception as error:  # noqa: BLE001 - whatever stands in the way, it is tried again
+            self._fail(repr(error))
+            return False
+        for lane in self._lanes.values():
+            self._resume(lane)
+        return True
+
+    def _resume(self, lane: _Lane) -> None:
+        lane.is_known = False
+        lane.unacked.clear()
+        lane.wait_until = 0.0
+        if self._stream is not None:
+            self._stream.resume(lane.reader.producer)
+
+    def _feed(self, lane: _Lane, now: float) -> None:
+        if self._stream is None or not lane.is_known or now < lane.wait_until:
+            return
+        while len(lane.unacked) < self._limits.window_batches:
+            batch = lane.reader.next_batch(self._limits.batch_bytes)
+            if batch is None:
+                if not lane.unacked and lane.reader.directory != self._own:
+                    self._retire(lane, now)
+                return
+            self._stream.send(lane.reader.producer, lane.reader.resource, batch)
+            lane.unacked.append(batch.first_seq + batch.count - 1)
+            self._sent_nothing = False
+
+    def _retire(self, lane: _Lane, now: float) -> None:
+        """Removes a dead producer's spool once all of it is safe."""
+        if lane.dead_since is not None and now - lane.dead_since < self._limits.adopt_seconds:
+            return
+        lane.dead_since = now
+        if lane.reader.remove_if_finished():
+            del self._lanes[lane.reader.producer]
+
+    def _take(self, answer: Answer) -> None:
+        if isinstance(answer, Broken):
+            self._fail(answer.reason)
+            return
+        lane = self._lanes.get(answer.producer)
+        if lane is None:
+            return
+        if isinstance(answer, Rejected):
+            self.counts.rejected += answer.count
+            fields: dict[str, object] = {"count": answer.count, "reason": answer.message}
+            self._report("ERROR", "the collector rejected log records", fields)
+        elif isinstance(answer, Refused):
+            self._refused(lane, answer)
+        else:
+            self._acknowledged(lane, answer)
+
+    def _acknowledged(self, lane: _Lane, answer: Acknowledged) -> None:
+        if not self.is_connected:
+            self.is_connected = True
+            self._failures = 0
+        if not lane.is_known:
+            lane.is_known = True
+            lane.reader.go_on_behind(answer.last_seq)
+            return
+        self.counts.shipped += max(0, answer.last_seq - lane.reader.acked_seq)
+        lane.reader.acknowledge(answer.last_seq)
+        lane.unacked = [seq for seq in lane.unacked if seq > answer.last_seq]
+        with self._progress:
+            self._progress.notify_all()
+
+    def _refused(self, lane: _Lane, answer: Refused) -> None:
+        # Later batches of the lane come back as out of order; the first refusal has moved it already.
+        lane.unacked.clear()
+        delay = min(max(answer.retry_delay_seconds, _SETTLE_SECONDS), self._limits.retry_max_seconds)
+        lane.wait_until = max(lane.wait_until, time.monotonic() + delay)
+        lane.reader.go_on_behind(max(0, answer.expected_seq - 1))
+
+    def _fail(self, reason: str) -> None:
+        self._failures = min(self._failures + 1, 16)
+        self._disconnect()
+        if self._failures == 1:
+            self.counts.reconnects += 1
+            self._report(
+                "WARNING", "log collector not reachable; records stay in the spool", {"reason": reason}
+            )
+
+    def _disconnect(self) -> None:
+        self.is_connected = False
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            stream.close()
+
+    def _adopt(self) -> None:
+        directories = list(spool_directories(self._root))
+        if self._own is not None:
+            directories.sort(key=lambda directory: directory != self._own)
+        for directory in directories:
+            if directory.name not in self._lanes and (reader := SpoolReader.claim(directory)) is not None:
+                lane = self._lanes[directory.name] = _Lane(reader)
+                self._resume(lane)
+
+    def _give_up_excess(self) -> None:
+        sizes = {name: lane.reader.size_bytes() for name, lane in self._lanes.items()}
+        total = sum(sizes.values())
+        for name, lane in list(self._lanes.items()):
+            if total <= self._limits.root_bytes:
+                return
+            if lane.reader.directory == self._own or lane.unacked or lane.reader.has_living_owner():
+                continue
+            count = lane.reader.count_left()
+            lane.reader.remove()
+            del self._lanes[name]
+            total -= sizes[name]
+            self.counts.given_up += count
+            fields: dict[str, object] = {"count": count, "producer": name, "reason": "spool_root_full"}
+            self._report("ERROR", "log records of a dead process given up", fields)

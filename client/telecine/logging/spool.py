@@ -1,0 +1,238 @@
+"""Keeps each record in a file before the call that logs it returns: the writing half of the spool.
+
+Layout: `<root>/<producer>/` holds `resource.json`, `owner.lock` (held while the producer lives),
+`ship.lock` (held by whoever ships it), `acked`, and segments `<first sequence number>.ndjson`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+OWNER_LOCK = "owner.lock"
+SHIP_LOCK = "ship.lock"
+RESOURCE_FILE = "resource.json"
+SEGMENT_SUFFIX = ".ndjson"
+
+_REMEASURE_SECONDS = 0.5
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """What is the same for all records of a producer."""
+
+    service: str
+    env: str = ""
+    service_version: str = ""
+    host: str = ""
+    pid: int = 0
+
+
+class SpoolLimits(msgspec.Struct, frozen=True):
+    """How much a producer may keep while nobody takes its records."""
+
+    max_bytes: int = 256 << 20
+    """Of one producer. Above it records below WARNING are dropped."""
+    reserve_bytes: int = 16 << 20
+    """On top, for WARNING and above."""
+    segment_bytes: int = 4 << 20
+    """A segment is begun anew at this size; shipped ones are removed whole."""
+
+
+def producer_id(service: str, host: str, pid: int) -> str:
+    """A new id, unique among all producers."""
+    name = _FORBIDDEN.sub("-", f"{service}-{host}")[:96].strip("-._") or "producer"
+    return f"{name}-{pid}-{secrets.token_hex(6)}"
+
+
+def segment_name(first_seq: int) -> str:
+    """File name of the segment that begins with this sequence number."""
+    return f"{first_seq:020d}{SEGMENT_SUFFIX}"
+
+
+class Spool:
+    """One producer's records. `append` may be called from any thread, signal handler or `__del__`.
+
+    The lock is re-entrant, so a handler that interrupts an append may append itself. Nothing here raises
+    out of `append`: what cannot be kept is counted, and its sequence number is skipped, so that the
+    collector sees the hole.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        resource: Resource,
+        limits: SpoolLimits,
+        loss_line: Callable[[int, str], bytes],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Creates the producer's directory.
+
+        `loss_line` renders the record that says how many were dropped, and why.
+
+        Raises:
+            OSError: the directory cannot be written.
+        """
+        self.producer = producer_id(resource.service, resource.host, os.getpid())
+        self.directory = root / self.producer
+        self._limits = limits
+        self._loss_line = loss_line
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._deferred: list[bytes] = []
+        self._is_rotating = False
+        self._must_rotate = False
+        self._next_seq = 1
+        self._size = 0
+        self._kept_bytes = 0
+        self._measured_at = float("-inf")
+        self._unsaid = 0
+        self._unsaid_reason = ""
+        self.dropped = 0
+        self.directory.mkdir(parents=True, mode=0o700)
+        self._owner_fd = os.open(self.directory / OWNER_LOCK, _APPENDING, 0o600)
+        fcntl.flock(self._owner_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (self.directory / RESOURCE_FILE).write_bytes(msgspec.json.encode(resource))
+        self._fd = os.open(self.directory / segment_name(1), _APPENDING, 0o600)
+        self._is_open = True
+
+    @property
+    def last_seq(self) -> int:
+        """Sequence number of the last record, kept or dropped; 0 before the first."""
+        return self._next_seq - 1
+
+    def append(self, line: bytes, *, is_urgent: bool = False) -> bool:
+        """Keeps one line, which ends in a line feed; True when it is in the file.
+
+        `is_urgent` opens the reserve.
+        """
+        with self._lock:
+            if self._is_rotating:
+                self._deferred.append(line)
+                return True
+            size = len(line)
+            if self._unsaid or self._must_rotate or self._size + size > self._limits.segment_bytes:
+                if not self._prepare(size, is_urgent):
+                    return False
+            elif self._kept_bytes + size > self._limits.max_bytes and not self._has_room(size, is_urgent):
+                return False
+            return self._write(line)
+
+    def close(self) -> None:
+        """Gives the directory free for others to ship and remove; idempotent."""
+        with self._lock:
+            if not self._is_open:
+                return
+            self._say_losses()
+            self._is_open = False
+            os.close(self._fd)
+            os.close(self._owner_fd)
+
+    def abandon_in_child(self) -> None:
+        """After a fork, in the child: forget the parent's files without touching its locks."""
+        self._lock = threading.RLock()
+        if self._is_open:
+            self._is_open = False
+            os.close(self._fd)
+            os.close(self._owner_fd)
+
+    def _write(self, line: bytes) -> bool:
+        if not self._is_open:
+            return self._drop("closed")
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            return self._drop("disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "io_error")
+        if written != len(line):
+            self._mend()
+            return self._drop("disk_full")
+        self._size += written
+        self._kept_bytes += written
+        self._next_seq += 1
+        return True
+
+    def _mend(self) -> None:
+        """Takes half a line back; where that fails, a new segment is begun and readers skip the half line."""
+        self._must_rotate = True
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError:
+            return
+
+    def _drop(self, reason: str) -> bool:
+        self.dropped += 1
+        self._unsaid += 1
+        self._unsaid_reason = reason
+        self._next_seq += 1
+        return False
+
+    def _prepare(self, size: int, is_urgent: bool) -> bool:
+        """Room, a sound segment, and the losses said, before the next line."""
+        if not self._has_room(size, is_urgent):
+            return False
+        # A hole in the sequence is stated by the name of the segment behind it.
+        needs_segment = self._unsaid or self._must_rotate or self._size + size > self._limits.segment_bytes
+        if needs_segment and not self._rotate():
+            return self._drop(self._unsaid_reason or "io_error")
+        return self._say_losses() or self._drop(self._unsaid_reason)
+
+    def _say_losses(self) -> bool:
+        if not self._unsaid or not self._is_open:
+            return True
+        count, self._unsaid = self._unsaid, 0
+        if self._write(self._loss_line(count, self._unsaid_reason)):
+            return True
+        self._unsaid += count
+        return False
+
+    def _has_room(self, size: int, is_urgent: bool) -> bool:
+        bound = self._limits.max_bytes + (self._limits.reserve_bytes if is_urgent else 0)
+        if self._kept_bytes + size <= bound:
+            return True
+        now = self._clock()
+        if now - self._measured_at >= _REMEASURE_SECONDS:
+            self._measured_at = now
+            self._kept_bytes = sum(entry.stat().st_size for entry in os.scandir(self.directory))
+            if self._kept_bytes + size <= bound:
+                return True
+        return self._drop("spool_full")
+
+    def _rotate(self) -> bool:
+        self._is_rotating = True
+        try:
+            fd = os.open(self.directory / segment_name(self._next_seq), _APPENDING, 0o600)
+        except OSError:
+            self._unsaid_reason = self._unsaid_reason or "io_error"
+            return False
+        else:
+            old, self._fd = self._fd, fd
+            self._size = os.fstat(fd).st_size
+            self._must_rotate = False
+            os.close(old)
+            return True
+        finally:
+            self._is_rotating = False
+            deferred, self._deferred = self._deferred, []
+            for line in deferred:
+                self._write(line)
+
+    def renew_if_removed(self) -> None:
+        """Begins a new segment where somebody has removed the current one."""
+        with self._lock:
+            try:
+                is_gone = self._is_open and os.fstat(self._fd).st_nlink == 0
+                if is_gone:
+                    self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    self._rotate()
+            except OSError:
+                return

@@ -1,0 +1,235 @@
+"""Reads spools for shipping: one's own, and those of processes that died or cannot ship themselves."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from telecine.logging.spool import OWNER_LOCK, RESOURCE_FILE, SEGMENT_SUFFIX, SHIP_LOCK, Resource
+
+_ACKED = "acked"
+
+
+class SpooledBatch(msgspec.Struct, frozen=True):
+    """Consecutive records as they stand in the spool."""
+
+    first_seq: int
+    count: int
+    lines: bytes
+    """Newline-delimited JSON, each line ended."""
+    lost_before: int
+    """Sequence numbers right before `first_seq` that will never come."""
+
+
+class SpoolReader:
+    """Reads one producer's records in order. Held by one process at a time; not for several threads."""
+
+    def __init__(self, directory: Path, resource: Resource, lock_fd: int) -> None:
+        """Takes over the ship lock; use `claim`."""
+        self.producer = directory.name
+        self.directory = directory
+        self.resource = resource
+        self._lock_fd = lock_fd
+        self._acked_fd = os.open(directory / _ACKED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lost = 0
+        self._segment: int | None = None
+        self._fd = -1
+        self._offset = 0
+        self._next_seq = 1
+        self.acked_seq = self._read_acked()
+        self.go_on_at(self.acked_seq + 1)
+
+    @classmethod
+    def claim(cls, directory: Path) -> SpoolReader | None:
+        """Takes the right to ship the spool; None when somebody else has it or it is no spool."""
+        try:
+            lock_fd = os.open(directory / SHIP_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            resource = msgspec.json.decode((directory / RESOURCE_FILE).read_bytes(), type=Resource)
+            return cls(directory, resource, lock_fd)
+        except (OSError, msgspec.MsgspecError):
+            os.close(lock_fd)
+            return None
+
+    @property
+    def next_seq(self) -> int:
+        """Sequence number of the next record that `next_batch` would return, unless it was lost."""
+        return self._next_seq
+
+    def next_batch(self, max_bytes: int) -> SpooledBatch | None:
+        """The next complete lines; None when there are none now.
+
+        A single line longer than `max_bytes` comes alone.
+        """
+        while True:
+            newer = [seq for seq in self._segments() if self._segment is None or seq > self._segment]
+            lines = self._read_lines(max_bytes) if self._segment is not None else b""
+            if lines:
+                first, lost = self._next_seq, self._lost
+                count = lines.count(b"\n")
+                self._offset += len(lines)
+                self._next_seq += count
+                self._lost = 0
+                return SpooledBatch(first, count, lines, lost)
+            if not newer:
+                return None
+            self._open_segment(newer[0])
+
+    def go_on_at(self, seq: int) -> None:
+        """Moves to the record with this number, or to the first that is left behind it."""
+        self._lost = 0
+        self._next_seq = seq
+        self._close_segment()
+        older = [first for first in self._segments() if first <= seq]
+        if not older:
+            return
+        self._open_segment(older[-1])
+        self._next_seq = older[-1]
+        self._lost = 0
+        while self._next_seq < seq:
+            lines = self._read_lines(1 << 20)
+            wanted = seq - self._next_seq
+            count = lines.count(b"\n")
+            if count == 0:
+                # All that is here lies before `seq`: the hole is stated by the next segment.
+                self._next_seq = seq
+                return
+            if count > wanted:
+                end = -1
+                for _ in range(wanted):
+                    end = lines.index(b"\n", end + 1)
+                lines, count = lines[: end + 1], wanted
+            self._offset += len(lines)
+            self._next_seq += count
+
+    def go_on_behind(self, last_seq: int) -> None:
+        """Takes the collector's word for what it has; what it lacks and we no longer have is lost."""
+        if last_seq > self.acked_seq:
+            self.acknowledge(last_seq)
+        self.go_on_at(self.acked_seq + 1)
+        self._lost += max(0, self.acked_seq - last_seq)
+
+    def acknowledge(self, seq: int) -> None:
+        """Notes that all up to `seq` is safe elsewhere, and removes what is no longer needed."""
+        if seq <= self.acked_seq:
+            return
+        self.acked_seq = seq
+        # A stale number only means that records are sent twice, which the collector sees: no fsync.
+        os.pwrite(self._acked_fd, b"%020d\n" % seq, 0)
+        segments = self._segments()
+        for first, following in pairwise(segments):
+            if following <= seq + 1 and first != self._segment:
+                (self.directory / f"{first:020d}{SEGMENT_SUFFIX}").unlink(missing_ok=True)
+
+    def has_living_owner(self) -> bool:
+        """Whether the process that writes this spool still runs."""
+        try:
+            fd = os.open(self.directory / OWNER_LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(fd)
+
+    def remove_if_finished(self) -> bool:
+        """Removes the spool of a dead producer when all of it is acknowledged; True when it is gone."""
+        if self.has_living_owner():
+            return False
+        # Only after the owner is known to be dead does an empty rest stay empty.
+        if self.next_batch(1) is not None:
+            self.go_on_at(self.acked_seq + 1)
+            return False
+        if self._next_seq <= self.acked_seq + 1:
+            self.remove()
+            return True
+        return False
+
+    def remove(self) -> None:
+        """Removes the spool with all that is in it."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.release()
+
+    def release(self) -> None:
+        """Lets others ship the spool; idempotent."""
+        self._close_segment()
+        if self._lock_fd >= 0:
+            os.close(self._acked_fd)
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    def size_bytes(self) -> int:
+        """What the spool takes on the disk."""
+        try:
+            return sum(entry.stat().st_size for entry in os.scandir(self.directory))
+        except OSError:
+            return 0
+
+    def count_left(self) -> int:
+        """How many records are not acknowledged; moves the reader to the end."""
+        self.go_on_at(self.acked_seq + 1)
+        count = 0
+        while (batch := self.next_batch(1 << 20)) is not None:
+            count += batch.count
+        return count
+
+    def _read_lines(self, max_bytes: int) -> bytes:
+        data = os.pread(self._fd, max_bytes, self._offset)
+        end = data.rfind(b"\n") + 1
+        while not end and len(data) == max_bytes:
+            max_bytes *= 2
+            data = os.pread(self._fd, max_bytes, self._offset)
+            end = data.find(b"\n") + 1
+        return data[:end]
+
+    def _segments(self) -> list[int]:
+        try:
+            names = [entry.name for entry in os.scandir(self.directory)]
+        except OSError:
+            return []
+        stems = (name.removesuffix(SEGMENT_SUFFIX) for name in names if name.endswith(SEGMENT_SUFFIX))
+        return sorted(int(stem) for stem in stems if stem.isdecimal())
+
+    def _open_segment(self, first_seq: int) -> None:
+        self._close_segment()
+        self._fd = os.open(self.directory / f"{first_seq:020d}{SEGMENT_SUFFIX}", os.O_RDONLY | os.O_CLOEXEC)
+        self._segment = first_seq
+        self._offset = 0
+        if first_seq > self._next_seq:
+            self._lost += first_seq - self._next_seq
+            self._next_seq = first_seq
+
+    def _close_segment(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._segment, self._offset = -1, None, 0
+
+    def _read_acked(self) -> int:
+        try:
+            return int(os.pread(self._acked_fd, 32, 0))
+        except (OSError, ValueError):
+            return 0
+
+
+def spool_directories(root: Path) -> Iterator[Path]:
+    """Every spool below the root, the oldest first."""
+    try:
+        entries = [entry for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False)]
+        entries.sort(key=lambda entry: entry.stat().st_mtime)
+    except OSError:
+        return
+    for entry in entries:
+        yield Path(entry.path)
