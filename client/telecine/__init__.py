@@ -1,1 +1,116 @@
-"""Telecine's Python SDK: frames in, film out, and every log line accounted for."""
+"""Telecine's Python SDK: frames in, film out, and every log line accounted for.
+
+    import telecine
+
+    result = telecine.encode(frames, fps=16, outputs=["mp4", "webm", "webp"], to="out")
+    print(result["mp4"].local_path)
+
+Names are loaded when they are first used: `import telecine` costs nothing to a program that only logs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telecine import exceptions
+    from telecine.aio import AsyncClient
+    from telecine.aio_job import AsyncJob
+    from telecine.client import Client
+    from telecine.embedded import EmbeddedServer
+    from telecine.exceptions import TelecineError
+    from telecine.job import Job
+    from telecine.one_call import encode
+    from telecine.options import (
+        AlphaMode,
+        Color,
+        KeepAlive,
+        OddSizePolicy,
+        Output,
+        PixelFormat,
+        Quality,
+        RetryPolicy,
+        Scale,
+        ScaleMode,
+        Tls,
+    )
+    from telecine.results import (
+        Artifact,
+        Capabilities,
+        EncodeResult,
+        JobInfo,
+        JobState,
+        JobWarning,
+        OutputInfo,
+        OutputProgress,
+        OutputState,
+        Problem,
+        Progress,
+    )
+
+__all__ = [
+    "AlphaMode",
+    "Artifact",
+    "AsyncClient",
+    "AsyncJob",
+    "Capabilities",
+    "Client",
+    "Color",
+    "EmbeddedServer",
+    "EncodeResult",
+    "Job",
+    "JobInfo",
+    "JobState",
+    "JobWarning",
+    "KeepAlive",
+    "OddSizePolicy",
+    "Output",
+    "OutputInfo",
+    "OutputProgress",
+    "OutputState",
+    "PixelFormat",
+    "Problem",
+    "Progress",
+    "Quality",
+    "RetryPolicy",
+    "Scale",
+    "ScaleMode",
+    "TelecineError",
+    "Tls",
+    "encode",
+    "exceptions",
+]
+
+_HOMES = {
+    "telecine.aio": ("AsyncClient",),
+    "telecine.aio_job": ("AsyncJob",),
+    "telecine.client": ("Client",),
+    "telecine.embedded": ("EmbeddedServer",),
+    "telecine.exceptions": ("TelecineError",),
+    "telecine.job": ("Job",),
+    "telecine.one_call": ("encode",),
+    "telecine.options": (
+        "AlphaMode", "Color", "KeepAlive", "OddSizePolicy", "Output", "PixelFormat", "Quality",
+        "RetryPolicy", "Scale", "ScaleMode", "Tls",
+    ),
+    "telecine.results": (
+        "Artifact", "Capabilities", "EncodeResult", "JobInfo", "JobState", "JobWarning", "OutputInfo",
+        "OutputProgress", "OutputState", "Problem", "Progress",
+    ),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name == "exceptions":
+        return import_module("telecine.exceptions")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'telecine' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

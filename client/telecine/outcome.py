@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from telecine import exceptions as errors
-from telecine.results import JobInfo, JobState
+from telecine.results import EncodeResult, JobInfo, JobState
 
 _BY_STATE: dict[JobState, type[errors.JobError]] = {
     JobState.FAILED: errors.JobFailedError,
@@ -32,3 +32,18 @@ def _what_happened(job: JobInfo) -> str:
         if output.problem is not None
     ]
     return f"{state}: {'; '.join(reasons)}" if reasons else state
+
+
+def is_worth_fetching(job: JobInfo) -> bool:
+    """At least one output is there."""
+    return job.state in {JobState.SUCCEEDED, JobState.PARTIALLY_SUCCEEDED}
+
+
+def verdict(result: EncodeResult, *, allow_partial: bool) -> errors.TelecineError | None:
+    """The error to raise for a result, which it carries; None: the caller got what was asked for."""
+    error = job_error(result.job)
+    if allow_partial and isinstance(error, errors.JobIncompleteError):
+        return None
+    if isinstance(error, errors.JobError):
+        error.result = result
+    return error

@@ -8,6 +8,7 @@ from datetime import UTC
 from telecine import results
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import ProtocolError
+from telecine.options import chosen
 from telecine.spec import PIXEL_FORMAT_NUMBERS
 
 _JOB_STATES = {pb.JobState.Value(f"JOB_STATE_{state.name}"): state for state in results.JobState}
@@ -120,4 +121,12 @@ def _format(message: pb.FormatCapability) -> results.FormatCapability:
         can_carry_alpha=message.can_carry_alpha,
         is_available=message.is_available,
         default_codec=message.default_codec,
+    )
+
+
+def list_request(states: Iterable[results.JobState | str], prefix: str, page_size: int) -> pb.ListJobsRequest:
+    """What to ask for a list of jobs. Raises InvalidRequestError for a state there is not."""
+    named = [chosen(results.JobState, state, "states") for state in states]
+    return pb.ListJobsRequest(
+        states=[job_state_number(state) for state in named], job_id_prefix=prefix, page_size=page_size
     )

@@ -1,0 +1,85 @@
+"""How a channel is set up: address, security, keepalive, limits; the same for blocking and asyncio."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+
+from telecine.exceptions import InvalidRequestError
+from telecine.options import KeepAlive, Tls
+
+MAX_RECEIVE_BYTES = 64 << 20
+"""Manifests of long image sequences are the largest messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a server listens, and how to speak to it."""
+
+    address: str
+    """"host:port", "unix:/path", or any name that gRPC resolves, such as "dns:///encoder:50051"."""
+    tls: Tls | None = None
+    """None: in the clear."""
+    keep_alive: KeepAlive = field(default_factory=KeepAlive)
+
+    def __post_init__(self) -> None:
+        is_port = self.address.rpartition(":")[2].isdigit()
+        if not is_port and not self.address.startswith(("unix:", "dns:", "ipv4:", "ipv6:", "xds:")):
+            raise InvalidRequestError(
+                f'the server\'s address is {self.address!r}; expected "host:port" or "unix:/path"'
+            )
+
+
+def channel_options(target: Target) -> list[tuple[str, int | str]]:
+    """gRPC's channel arguments."""
+    keep_alive = target.keep_alive
+    timeout_ms = round(keep_alive.timeout_seconds * 1000)
+    options: list[tuple[str, int | str]] = [
+        ("grpc.keepalive_time_ms", round(keep_alive.interval_seconds * 1000)),
+        ("grpc.keepalive_timeout_ms", timeout_ms),
+        # keepalive_timeout_ms alone lets a frozen server go unnoticed for a minute.
+        ("grpc.http2.ping_timeout_ms", timeout_ms),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.keepalive_permit_without_calls", 0),
+        # The upload machine does the backing off; gRPC's own would reach two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        ("grpc.enable_retries", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
+        ("grpc.primary_user_agent", "telecine-python"),
+    ]
+    if _is_local(target.address):
+        options.append(("grpc.enable_http_proxy", 0))
+    return options
+
+
+def _is_local(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    if address.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def credentials(tls: Tls) -> grpc.ChannelCredentials:
+    """Reads the PEM files. Raises InvalidRequestError when one cannot be read."""
+    return grpc.ssl_channel_credentials(
+        root_certificates=_read(tls.root_certificates, "root_certificates"),
+        private_key=_read(tls.private_key, "private_key"),
+        certificate_chain=_read(tls.certificate_chain, "certificate_chain"),
+    )
+
+
+def _read(path: str | None, name: str) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(f"tls.{name}: {error}") from error

@@ -1,0 +1,261 @@
+"""The blocking client: one connection to an encoder service, or to an embedded one."""
+
+from __future__ import annotations
+
+import io
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self, Unpack
+
+from telecine import exceptions as errors
+from telecine import reading
+from telecine.channel import calls
+from telecine.channel.arguments import Target
+from telecine.channel.blocking import BlockingChannel
+from telecine.client_settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of
+from telecine.download import Transfer, below, open_part, place, place_manifest, target_of
+from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.job import Job
+from telecine.job_plan import JobArguments, plan_job
+from telecine.options import KeepAlive, OutputLike, RetryPolicy, Tls
+from telecine.outcome import is_worth_fetching, verdict
+from telecine.rates import FrameRate
+from telecine.results import Artifact, Capabilities, EncodeResult, JobInfo, JobState
+
+
+class Client:
+    """Encodes clips on a server.
+
+    `server`: "host:port" or "unix:/path". None: what TELECINE_SERVER says, else an embedded server that
+    this process starts once, shares among its clients and ends with itself.
+    `retry`: how patiently it reconnects. `retained_bytes`: bound of the frames that each job keeps in
+    memory until they are acknowledged. `call_timeout_seconds`: for everything but streams.
+
+    Thread-safe; make one and keep it. gRPC does not survive a fork: make the client in the process that
+    uses it.
+    """
+
+    def __init__(
+        self,
+        server: str | None = None,
+        *,
+        tls: Tls | None = None,
+        keep_alive: KeepAlive | None = None,
+        retry: RetryPolicy | None = None,
+        retained_bytes: int = 256 << 20,
+        call_timeout_seconds: float = 30.0,
+    ) -> None:
+        self.settings = settings_of(server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds)
+        """How it behaves."""
+        self.address = self.settings.server or _embedded_address()
+        """Where the server listens."""
+        self.channel = BlockingChannel(Target(self.address, tls, self.settings.keep_alive))
+        """The door to gRPC; for the SDK's own use."""
+        self._jobs: weakref.WeakSet[Job] = weakref.WeakSet()
+
+    # --- encoding --------------------------------------------------------------------------------
+
+    def encode(
+        self,
+        frames: object,
+        *,
+        fps: FrameRate,
+        outputs: OutputLike | Sequence[OutputLike] = ("mp4",),
+        to: str | Path | None = None,
+        allow_partial: bool = False,
+        **arguments: Unpack[JobArguments],
+    ) -> EncodeResult:
+        """Sends frames, waits for the outputs and, with `to`, downloads them into that directory.
+
+        `frames`: see `FrameReader`; an iterator is read as fast as the frames can be sent. Any exception,
+        Ctrl-C included, cancels the job. Raises what `Job.push` and `Job.result` raise.
+        """
+        job = self.open_job(fps=fps, outputs=outputs, **arguments)
+        try:
+            job.push(frames)
+            return job.result(to, allow_partial=allow_partial)
+        except errors.JobError:
+            raise
+        except BaseException:
+            _cancel_quietly(job)
+            raise
+        finally:
+            job.close()
+
+    def open_job(
+        self,
+        *,
+        fps: FrameRate,
+        outputs: OutputLike | Sequence[OutputLike] = ("mp4",),
+        **arguments: Unpack[JobArguments],
+    ) -> Job:
+        """Begins a job whose frames come bit by bit; see `Job`.
+
+        Connects as soon as the size and pixel format of the frames are known: now, if they are declared,
+        else with the first `push`. Raises InvalidRequestError, InvalidFramesError.
+        """
+        self.settings.check_process()
+        job = Job(self, plan_job(fps, outputs, arguments), calls.current_request_id())
+        self._jobs.add(job)
+        return job
+
+    # --- jobs ------------------------------------------------------------------------------------
+
+    def get_job(self, job_id: str) -> JobInfo:
+        """Tells where a job stands. Raises JobNotFoundError."""
+        return reading.job(self._call(calls.GET_JOB, pb.GetJobRequest(job_id=job_id)).job)
+
+    def jobs(
+        self, *, states: Iterable[JobState | str] = (), prefix: str = "", page_size: int = 100
+    ) -> Iterator[JobInfo]:
+        """Iterates jobs, newest first, fetching pages as they are needed.
+
+        `states`: only these; `prefix`: only ids that begin so.
+        """
+        request = reading.list_request(states, prefix, page_size)
+        while True:
+            page = self._call(calls.LIST_JOBS, request)
+            yield from (reading.job(job) for job in page.jobs)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def wait(
+        self,
+        job_id: str,
+        to: str | Path | None = None,
+        *,
+        allow_partial: bool = False,
+        timeout_seconds: float | None = None,
+    ) -> EncodeResult:
+        """Waits for a job that this process does not hold, by asking for its state every second.
+
+        `to`, `allow_partial` and errors as in `Job.result`.
+        """
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while not (info := self.get_job(job_id)).state.has_ended:
+            remaining = 1.0 if deadline is None else deadline - time.monotonic()
+            if remaining <= 0:
+                raise errors.TimedOutError(f"job {job_id} is {info.state} after {timeout_seconds:g} s")
+            time.sleep(min(1.0, remaining))
+        result = EncodeResult(info, info.artifacts, self._manifest_if_any(job_id))
+        return self.conclude(result, to, allow_partial=allow_partial)
+
+    def cancel_job(self, job_id: str) -> JobInfo:
+        """Cancels a job; one that has ended stays as it is. Raises JobNotFoundError."""
+        return reading.job(self._call(calls.CANCEL_JOB, pb.CancelJobRequest(job_id=job_id)).job)
+
+    def delete_job(self, job_id: str) -> None:
+        """Deletes an ended job with its artifacts. Raises JobNotFoundError, WrongStateError."""
+        self._call(calls.DELETE_JOB, pb.DeleteJobRequest(job_id=job_id))
+
+    def manifest(self, job_id: str) -> bytes:
+        """The manifest of an ended job, UTF-8 JSON. Raises JobNotFoundError, WrongStateError."""
+        return self._call(calls.GET_MANIFEST, pb.GetManifestRequest(job_id=job_id)).manifest_json
+
+    def capabilities(self) -> Capabilities:
+        """What the server can make, with which builds and limits."""
+        return reading.capabilities(self._call(calls.GET_CAPABILITIES, pb.GetCapabilitiesRequest()))
+
+    # --- bytes -----------------------------------------------------------------------------------
+
+    def download(self, job_id: str, path: str, to: str | Path) -> Artifact:
+        """Downloads one artifact (`Artifact.path`, or "manifest.json"), checked by its SHA-256.
+
+        `to`: a file; or a directory that exists (or ends with "/"), below which it keeps its path. It is
+        written as `<name>.part` and renamed when it is whole; such a part from an earlier, broken download
+        is gone on with. Raises ArtifactNotFoundError, JobNotFoundError, or why it cannot be had.
+        """
+        target = target_of(to, path)
+        with open_part(target) as file:
+            found = self._transfer(Transfer(job_id, path, file))
+        return place(target, found)
+
+    def read(self, job_id: str, path: str, *, limit_bytes: int = 64 << 20) -> bytes:
+        """The bytes of a small artifact. Raises TooLargeError above `limit_bytes`."""
+        buffer = io.BytesIO()
+        self._transfer(Transfer(job_id, path, buffer, limit_bytes))
+        return buffer.getvalue()
+
+    def conclude(self, result: EncodeResult, to: str | Path | None, *, allow_partial: bool) -> EncodeResult:
+        """Downloads what an ended job has made, and raises what it stands for; see `Job.result`."""
+        if to is not None and is_worth_fetching(result.job):
+            result = self._fetch(result, Path(to))
+        error = verdict(result, allow_partial=allow_partial)
+        if error is not None:
+            raise error
+        return result
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stops following its jobs, which go on on the server, and closes the connection. Idempotent."""
+        for job in list(self._jobs):
+            job.close()
+        self.channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _call(
+        self, rpc: calls.Unary[calls.RequestT, calls.ResponseT], request: calls.RequestT
+    ) -> calls.ResponseT:
+        self.settings.check_process()
+        backoff = self.settings.call_backoff()
+        request_id = calls.current_request_id()
+        while True:
+            try:
+                return self.channel.call(rpc, request, self.settings.call_timeout_seconds, request_id)
+            except errors.LaterError as error:
+                time.sleep(pause_seconds(backoff, error))
+
+    def _fetch(self, result: EncodeResult, directory: Path) -> EncodeResult:
+        fetched = tuple(
+            self.download(result.job_id, artifact.path, below(directory, artifact.path))
+            for artifact in result.artifacts
+        )
+        if result.manifest_json:
+            place_manifest(directory, result.manifest_json)
+        return replace(result, artifacts=fetched)
+
+    def _transfer(self, transfer: Transfer) -> Artifact:
+        self.settings.check_process()
+        backoff = self.settings.stream_backoff()
+        request_id = calls.current_request_id()
+        while True:
+            try:
+                stream = self.channel.download(transfer.request(), DOWNLOAD_ATTEMPT_SECONDS, request_id)
+                for response in stream:
+                    if transfer.write(response):
+                        backoff.progressed()
+                return transfer.verified()
+            except errors.LaterError as error:
+                transfer.after_failure(error)
+                time.sleep(pause_seconds(backoff, error))
+
+    def _manifest_if_any(self, job_id: str) -> bytes:
+        try:
+            return self.manifest(job_id)
+        except errors.CallerError:
+            return b""
+
+
+def _embedded_address() -> str:
+    from telecine.embedded import embedded_server
+
+    return embedded_server().address
+
+
+def _cancel_quietly(job: Job) -> None:
+    try:
+        job.cancel()
+    except errors.TelecineError:
+        pass  # what is under way counts more

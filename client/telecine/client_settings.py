@@ -1,0 +1,74 @@
+"""What the blocking and the asyncio client share: where the server is, patience, limits, rules of use."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from dataclasses import dataclass, field, replace
+
+from telecine import exceptions as errors
+from telecine.options import KeepAlive, RetryPolicy, Tls
+from telecine.retry import Backoff
+
+SERVER_VARIABLE = "TELECINE_SERVER"
+"""Environment variable that names the server when the caller does not."""
+DOWNLOAD_ATTEMPT_SECONDS = 300.0
+"""A download that takes longer goes on with a new call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How a client behaves."""
+
+    server: str | None
+    """None: an embedded one."""
+    tls: Tls | None = None
+    keep_alive: KeepAlive = field(default_factory=KeepAlive)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retained_bytes: int = 256 << 20
+    call_timeout_seconds: float = 30.0
+    process_id: int = field(default_factory=os.getpid)
+
+    def stream_backoff(self) -> Backoff:
+        """Patience of a stream."""
+        return Backoff(self.retry)
+
+    def call_backoff(self) -> Backoff:
+        """Patience of a unary call: all tries together take about `call_timeout_seconds`."""
+        patience = min(self.retry.reconnect_timeout_seconds, self.call_timeout_seconds)
+        return Backoff(replace(self.retry, reconnect_timeout_seconds=patience))
+
+    def check_process(self) -> None:
+        """Raises OutOfOrderError in a process that was forked after the client was made."""
+        if os.getpid() != self.process_id:
+            raise errors.OutOfOrderError(
+                "this client was made before a fork, which gRPC does not survive; make one in this process"
+            )
+
+
+def settings_of(
+    server: str | None,
+    tls: Tls | None,
+    keep_alive: KeepAlive | None,
+    retry: RetryPolicy | None,
+    retained_bytes: int,
+    call_timeout_seconds: float,
+) -> ClientSettings:
+    """Fills in what the caller left out."""
+    return ClientSettings(
+        server=server or os.environ.get(SERVER_VARIABLE) or None,
+        tls=tls,
+        keep_alive=keep_alive or KeepAlive(),
+        retry=retry or RetryPolicy(),
+        retained_bytes=retained_bytes,
+        call_timeout_seconds=call_timeout_seconds,
+    )
+
+
+def pause_seconds(backoff: Backoff, error: errors.TelecineError) -> float:
+    """How long to wait before the next try; raises `error` when the patience is at its end."""
+    delay = backoff.next_delay(error, time.monotonic(), random.random())  # noqa: S311 -- jitter
+    if delay is None:
+        raise error
+    return delay

@@ -1,0 +1,125 @@
+"""Takes an artifact's bytes, checks them, and puts them in place; resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import google_crc32c
+
+from telecine import exceptions as errors
+from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.reading import artifact
+from telecine.results import Artifact
+
+_READ_BYTES = 1 << 20
+MANIFEST = "manifest.json"
+
+
+def below(directory: Path, path: str) -> Path:
+    """Where an artifact goes below `directory`. Raises ProtocolError for a path that would leave it."""
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts or not parts.parts or "\\" in path or ":" in path:
+        raise errors.ProtocolError(f"the artifact path {path!r} lies outside of its job")
+    return directory.joinpath(*parts.parts)
+
+
+def target_of(to: str | Path, path: str) -> Path:
+    """The file that `to` means: itself, or below it when it is a directory (or ends with a separator)."""
+    is_directory = str(to).endswith(("/", os.sep)) or Path(to).is_dir()
+    return below(Path(to), path) if is_directory else Path(to)
+
+
+def open_part(target: Path) -> BinaryIO:
+    """Opens `<target>.part`, with what an earlier download left in it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return _part_of(target).open("a+b")
+
+
+def place(target: Path, found: Artifact) -> Artifact:
+    """Gives a part that is whole its name."""
+    _part_of(target).replace(target)
+    return replace(found, local_path=target)
+
+
+def place_manifest(directory: Path, manifest_json: bytes) -> None:
+    """Puts the manifest beside its artifacts; last, for one that exists is true."""
+    target = directory / MANIFEST
+    directory.mkdir(parents=True, exist_ok=True)
+    _part_of(target).write_bytes(manifest_json)
+    _part_of(target).replace(target)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(target.name + ".part")
+
+
+class Transfer:
+    """The bytes of one artifact on their way into `file`, which may hold its beginning already."""
+
+    def __init__(self, job_id: str, path: str, file: BinaryIO, limit_bytes: int | None = None) -> None:
+        self._job_id, self._path = job_id, path
+        self._file = file
+        self._limit_bytes = limit_bytes
+        self._hash = hashlib.sha256()
+        self._artifact: Artifact | None = None
+        self._offset = 0
+        file.seek(0)
+        while block := file.read(_READ_BYTES):
+            self._hash.update(block)
+            self._offset += len(block)
+
+    def request(self) -> pb.DownloadArtifactRequest:
+        """What to ask for: the rest."""
+        return pb.DownloadArtifactRequest(job_id=self._job_id, path=self._path, offset=self._offset)
+
+    def write(self, response: pb.DownloadArtifactResponse) -> bool:
+        """Takes an answer; returns whether it brought bytes.
+
+        Raises ChunkCorruptedError, ProtocolError, or TooLargeError above the limit.
+        """
+        if response.HasField("artifact"):
+            self._artifact = artifact(response.artifact)
+            if self._limit_bytes is not None and self._artifact.size_bytes > self._limit_bytes:
+                raise errors.TooLargeError(
+                    f"{self._path} has {self._artifact.size_bytes} bytes; download it to a file, or allow "
+                    f"more than limit_bytes={self._limit_bytes}"
+                )
+        chunk = response.chunk
+        if not chunk.data:
+            return False
+        if chunk.offset != self._offset:
+            raise errors.ProtocolError(
+                f"the server sent byte {chunk.offset} of {self._path}, not {self._offset}"
+            )
+        if google_crc32c.value(chunk.data) != chunk.crc32c:
+            raise errors.ChunkCorruptedError(f"a piece of {self._path} was damaged on the way")
+        self._file.write(chunk.data)
+        self._hash.update(chunk.data)
+        self._offset += len(chunk.data)
+        return True
+
+    def verified(self) -> Artifact:
+        """Checks size and SHA-256. Raises ChecksumMismatchError, UnavailableError, ProtocolError."""
+        found = self._artifact
+        if found is None:
+            raise errors.ProtocolError(f"the server sent {self._path} without its header")
+        if self._offset < found.size_bytes:
+            raise errors.UnavailableError(f"the stream of {self._path} ended early")
+        if self._offset != found.size_bytes or self._hash.hexdigest() != found.sha256:
+            raise errors.ChecksumMismatchError(
+                f"{self._path}: size or SHA-256 differ from the server's; nothing was kept"
+            )
+        self._file.flush()
+        return found
+
+    def after_failure(self, error: errors.TelecineError) -> None:
+        """Prepares the next try: goes on, or from the start where what there is cannot be right."""
+        if isinstance(error, errors.ChecksumMismatchError | errors.WrongOffsetError):
+            self._file.seek(0)
+            self._file.truncate(0)
+            self._hash = hashlib.sha256()
+            self._offset = 0
