@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Annotated, Any
 
 import typer
 
-import telecine
-from telecine.cli import capabilities, doctor, encode, jobs, serve, terminal, verify
+from telecine.cli import capabilities, doctor, encode, jobs, serve, terminal
 from telecine.cli.exits import ExitCode, epilog
 from telecine.cli.failures import UsageError, show_failure
 
@@ -28,13 +28,12 @@ app.command("encode", epilog=epilog())(encode.encode)
 app.add_typer(serve.app, name="serve")
 app.add_typer(jobs.app, name="jobs")
 app.command("capabilities", epilog=epilog())(capabilities.capabilities)
-app.command("verify", epilog=epilog())(verify.verify)
 app.command("doctor", epilog=epilog())(doctor.doctor)
 
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
-        terminal.results().print(f"telecine {telecine.__version__}")
+        terminal.results().print(f"telecine {metadata.version('telecine')}")
         raise typer.Exit
 
 

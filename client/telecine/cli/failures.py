@@ -76,6 +76,7 @@ _EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
 """The first row that fits decides; what fits none is a fault of ours."""
 
 _ADVICE: Mapping[type[BaseException], str] = {
+    sdk.InvalidRequestError: "Mend what is named; `telecine encode --help` and `telecine capabilities` help.",
     sdk.JobSpecConflictError: "Give another --job-id, or repeat exactly the options of the first call.",
     sdk.JobNotFoundError: "`telecine jobs list` shows what is there; ended jobs are deleted after a time.",
     sdk.ArtifactNotFoundError: "`telecine jobs show JOB` lists the job's artifacts by their paths.",
@@ -128,10 +129,12 @@ def show_failure(error: BaseException, *, as_json: bool) -> int:
         sys.stdout.write(msgspec.json.encode(FailureDocument(failure)).decode() + "\n")
         return failure.exit_code
     console = terminal.notices()
-    console.print(f"[bold red]Error[/] {escape(failure.message)}")
+    console.print(f"[bold red]Error:[/] {escape(failure.message)}")
     for detail in failure.details:
+        if detail == failure.message:
+            continue
         console.print(f"  {escape(detail)}")
-    console.print(f"[bold]To do[/] {escape(failure.advice)}")
+    console.print(f"[bold]To do:[/] {escape(failure.advice)}")
     if failure.request_id:
         console.print(f"[dim]request id {escape(failure.request_id)}[/]")
     return failure.exit_code

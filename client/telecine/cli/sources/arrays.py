@@ -25,6 +25,7 @@ def open_arrays(path: Path) -> Source:
         height=height,
         frames=_each(clip),
         frame_count=int(clip.shape[0]),
+        frame_bytes=int(clip[0].size) * (2 if clip.dtype == np.uint16 else 1),
     )
 
 

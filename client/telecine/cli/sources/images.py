@@ -36,6 +36,7 @@ def open_images(text: str) -> Source:
         height=height,
         frames=_arrays(paths, first),
         frame_count=len(paths),
+        frame_bytes=first.nbytes,
     )
 
 

@@ -16,6 +16,7 @@ def open_raw(stream: BinaryIO, layout: FrameLayout) -> Source:
         width=layout.width,
         height=layout.height,
         frames=_frames(stream, layout),
+        frame_bytes=layout.frame_bytes,
         pixel_format=layout.pixel_format,
     )
 

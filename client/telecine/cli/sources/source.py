@@ -39,6 +39,8 @@ class Source:
     """0: not known beforehand."""
     pixel_format: PixelFormat | None = None
     """The raw frames' layout; None: `frames` yields arrays."""
+    frame_bytes: int = 0
+    """Of one frame as it is sent; 0: not known beforehand."""
     color: Color | None = None
     """None: the default of the pixel format."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from telecine.cli.sources.source import Source, SourceError
+from telecine.frame_layout import FrameLayout
 from telecine.options import Color, PixelFormat
 
 _ADVICE = "check that it plays, or convert it first; images, .npy and raw frames are taken too"
@@ -37,6 +38,7 @@ def open_video_file(path: Path) -> Source:
             raise SourceError(str(error), _ADVICE) from error
 
     color = video.color
+    layout = FrameLayout(video.width, video.height, PixelFormat(video.pixel_format.value))
     untagged = "" if video.is_color_tagged else f", untagged: taken as {color.matrix}"
     return Source(
         description=f"{path} ({video.coded_pixel_format}{untagged})",
@@ -45,7 +47,8 @@ def open_video_file(path: Path) -> Source:
         frames=frames(),
         frame_rate=video.frame_rate,
         frame_count=video.frame_count,
-        pixel_format=PixelFormat(video.pixel_format.value),
+        frame_bytes=layout.frame_bytes,
+        pixel_format=layout.pixel_format,
         color=Color(
             primaries=color.primaries.value,
             transfer=color.transfer.value,

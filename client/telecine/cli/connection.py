@@ -1,0 +1,40 @@
+"""Opens the client of a command: patient once a job is under way, quick to say that nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from telecine.client import Client
+from telecine.options import RetryPolicy
+
+_FIRST_ANSWER_SECONDS = 5.0
+"""Within this time a server that runs answers; it may be starting just now."""
+_PROBE_SECONDS = 120.0
+"""Capabilities are proved by encoding, which a busy server does when it comes to it."""
+
+
+@contextmanager
+def connect(server: str | None, *, call_timeout_seconds: float = 30.0) -> Iterator[Client]:
+    """Yields a client whose server has answered once.
+
+    None: an embedded server. Raises UnavailableError at once when nobody listens there, and
+    EmbeddedUnavailableError when it cannot be started here.
+    """
+    if server is not None:
+        _expect_answer(server)
+    with Client(server, call_timeout_seconds=call_timeout_seconds) as client:
+        yield client
+
+
+@contextmanager
+def connect_for_capabilities(server: str | None) -> Iterator[Client]:
+    """As `connect`, with the time that proving every encoder may take."""
+    with connect(server, call_timeout_seconds=_PROBE_SECONDS) as client:
+        yield client
+
+
+def _expect_answer(server: str) -> None:
+    retry = RetryPolicy(reconnect_timeout_seconds=_FIRST_ANSWER_SECONDS)
+    with Client(server, retry=retry, call_timeout_seconds=_FIRST_ANSWER_SECONDS) as client:
+        next(client.jobs(page_size=1), None)

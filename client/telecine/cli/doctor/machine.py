@@ -1,0 +1,113 @@
+"""Checks of this machine: processors, memory, disks, limits."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import tempfile
+from pathlib import Path
+
+from telecine.cli.documents import CheckDocument
+from telecine.cli.terminal import size_text
+
+_MIN_FREE_BYTES = 256 << 20
+"""The encoder's own floor: below it, frames are refused."""
+_GOOD_FREE_BYTES = 4 << 30
+"""Room for the spools of a few clips."""
+_GOOD_OPEN_FILES = 1024
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - looked at, never written to
+
+
+def check_processors() -> CheckDocument:
+    """Cores that may be used, and whether a container's quota is lower than they are."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cpu_quota()
+    if quota is not None and quota < cores:
+        return CheckDocument(
+            name="processors",
+            status="warning",
+            message=f"{cores} cores are visible, but a quota allows {quota:.1f}",
+            advice=f"set workers and threads_per_worker of the encoder to at most {max(1, int(quota))}",
+        )
+    return CheckDocument(name="processors", status="ok", message=f"{cores} cores", advice="")
+
+
+def _cpu_quota() -> float | None:
+    try:
+        allowed, _, period = _CPU_QUOTA.read_text().strip().partition(" ")
+        return None if allowed == "max" else int(allowed) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def check_memory() -> CheckDocument:
+    """Physical memory, or the container's limit where it is lower."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = min(total, int(_MEMORY_LIMIT.read_text()))
+    except (OSError, ValueError):
+        limit = total
+    is_small = limit < 2 << 30
+    return CheckDocument(
+        name="memory",
+        status="warning" if is_small else "ok",
+        message=size_text(limit),
+        advice="run fewer workers: each takes some hundred MB with large frames" if is_small else "",
+    )
+
+
+def check_disk(name: str, path: Path) -> CheckDocument:
+    """Free space where `path` is, or will be."""
+    existing = next((each for each in (path, *path.parents) if each.exists()), Path("/"))
+    try:
+        free = shutil.disk_usage(existing).free
+    except OSError as error:
+        return CheckDocument(name=name, status="problem", message=f"{existing}: {error}", advice="mount it")
+    message = f"{size_text(free)} free at {existing}"
+    if not os.access(existing, os.W_OK):
+        advice = "choose another directory, or let this user write there"
+        return CheckDocument(
+            name=name, status="problem", message=f"{existing} is not writable", advice=advice
+        )
+    if free < _MIN_FREE_BYTES:
+        return CheckDocument(name=name, status="problem", message=message, advice="make room: nothing fits")
+    if free < _GOOD_FREE_BYTES:
+        advice = "enough for short clips; long ones need more room for their frames"
+        return CheckDocument(name=name, status="warning", message=message, advice=advice)
+    return CheckDocument(name=name, status="ok", message=message, advice="")
+
+
+def check_disks(data_dir: Path) -> list[CheckDocument]:
+    """The data directory, and the temporary one where the embedded service keeps its files."""
+    return [
+        check_disk("data directory", data_dir),
+        check_disk("temporary files", Path(tempfile.gettempdir())),
+    ]
+
+
+def check_shared_memory() -> CheckDocument:
+    """Size of /dev/shm; container runtimes give 64 MB unless told otherwise."""
+    try:
+        usage = shutil.disk_usage(_SHARED_MEMORY)
+    except OSError:
+        message = f"there is no {_SHARED_MEMORY}"
+        return CheckDocument(
+            name="shared memory", status="ok", message=f"{message}; it is not needed", advice=""
+        )
+    message = f"{size_text(usage.free)} free of {size_text(usage.total)}; frames do not go through it"
+    return CheckDocument(name="shared memory", status="ok", message=message, advice="")
+
+
+def check_open_files() -> CheckDocument:
+    """How many files a process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_low = soft != resource.RLIM_INFINITY and soft < _GOOD_OPEN_FILES
+    return CheckDocument(
+        name="open files",
+        status="warning" if is_low else "ok",
+        message="no limit" if soft == resource.RLIM_INFINITY else f"at most {soft}",
+        advice=f"raise it for a busy service: ulimit -n {_GOOD_OPEN_FILES}" if is_low else "",
+    )

@@ -1,0 +1,169 @@
+"""`telecine jobs`: list, show, cancel, delete and download the jobs of a running server."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from telecine.cli import documents as doc
+from telecine.cli import readable, terminal
+from telecine.cli.connection import connect
+from telecine.cli.exits import epilog
+from telecine.cli.failures import UsageError
+from telecine.cli.manifest_view import read_view
+from telecine.cli.options import DEFAULT_SERVER, JsonOption, OutDirOption, RunningServerOption
+from telecine.results import JobInfo, JobState
+
+app = typer.Typer(
+    help="Look after the jobs of a running server.",
+    epilog=epilog(),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+JobsArgument = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.")]
+
+
+@app.command("list", epilog=epilog())
+def list_jobs(
+    *,
+    state: Annotated[
+        list[str] | None,
+        typer.Option("--state", metavar="STATE", help="Only jobs in this state; may be repeated."),
+    ] = None,
+    prefix: Annotated[str, typer.Option("--prefix", help="Only jobs whose id begins with this.")] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many.")] = 50,
+    server: RunningServerOption = DEFAULT_SERVER,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, newest first."""
+    states = [_state(text) for text in state or []]
+    with connect(server) as client:
+        found = list(itertools.islice(client.jobs(states=states, prefix=prefix), limit))
+    document = doc.JobListDocument([readable.job_document(job) for job in found])
+    terminal.show(document, lambda console: _render_list(console, document), as_json=as_json)
+
+
+@app.command("show", epilog=epilog())
+def show(
+    job_id: JobArgument, *, server: RunningServerOption = DEFAULT_SERVER, as_json: JsonOption = False
+) -> None:
+    """Show one job: its state, its outputs and artifacts, its warnings."""
+    with connect(server) as client:
+        job = client.get_job(job_id)
+        view = read_view(client.manifest(job_id)) if job.state.has_ended else None
+    document = readable.job_document(job)
+    artifacts = [readable.artifact_document(artifact, view) for artifact in job.artifacts]
+    terminal.show(document, lambda console: _render_job(console, document, artifacts), as_json=as_json)
+
+
+@app.command("cancel", epilog=epilog())
+def cancel(
+    job_id: JobArgument, *, server: RunningServerOption = DEFAULT_SERVER, as_json: JsonOption = False
+) -> None:
+    """Cancel a job. What was complete stays; one that has ended is not changed."""
+    with connect(server) as client:
+        document = readable.job_document(client.cancel_job(job_id))
+    terminal.show(document, lambda console: _render_job(console, document, []), as_json=as_json)
+
+
+@app.command("delete", epilog=epilog())
+def delete(
+    job_ids: JobsArgument, *, server: RunningServerOption = DEFAULT_SERVER, as_json: JsonOption = False
+) -> None:
+    """Delete ended jobs with their artifacts."""
+    with connect(server) as client:
+        for job_id in job_ids:
+            client.delete_job(job_id)
+    document = doc.DeletedDocument(job_ids)
+    terminal.show(document, lambda console: console.print(f"deleted {', '.join(job_ids)}"), as_json=as_json)
+
+
+@app.command("download", epilog=epilog())
+def download(
+    job_id: JobArgument,
+    *,
+    paths: Annotated[
+        list[str] | None,
+        typer.Option("--path", "-p", help="Only this artifact (its path); may be repeated."),
+    ] = None,
+    out_dir: OutDirOption = Path(),
+    server: RunningServerOption = DEFAULT_SERVER,
+    as_json: JsonOption = False,
+) -> None:
+    """Download a job's artifacts and its manifest; each is checked against its checksum."""
+    with connect(server) as client:
+        job = client.get_job(job_id)
+        view = read_view(client.manifest(job_id)) if job.state.has_ended else None
+        wanted = _wanted(job, paths)
+        fetched = [client.download(job_id, path, out_dir / path) for path in wanted]
+    by_path = {artifact.path: artifact for artifact in fetched}
+    artifacts = [
+        readable.artifact_document(by_path.get(artifact.path, artifact), view)
+        for artifact in job.artifacts
+        if artifact.path in wanted
+    ]
+    document = doc.DownloadDocument(job_id, str(out_dir), artifacts)
+    terminal.show(
+        document, lambda console: console.print(readable.artifact_table(artifacts)), as_json=as_json
+    )
+
+
+def _state(text: str) -> JobState:
+    try:
+        return JobState(text.replace("-", "_"))
+    except ValueError:
+        raise UsageError(f"--state is {text!r}", f"expected one of {', '.join(JobState)}") from None
+
+
+def _wanted(job: JobInfo, paths: list[str] | None) -> list[str]:
+    return paths or [artifact.path for artifact in job.artifacts]
+
+
+def _render_list(console: Console, document: doc.JobListDocument) -> None:
+    if not document.jobs:
+        console.print("no jobs")
+        return
+    table = terminal.table(
+        "job", "state", "frames", "received", "outputs", "created", numbers=("frames", "received")
+    )
+    for job in document.jobs:
+        table.add_row(
+            escape(job.job_id),
+            readable.state_text(job.state),
+            str(job.total_frames) if job.total_frames else "",
+            terminal.size_text(job.persisted_bytes),
+            escape(", ".join(output.name for output in job.outputs)),
+            job.created_at[:19].replace("T", " "),
+        )
+    console.print(table)
+
+
+def _render_job(console: Console, job: doc.JobDocument, artifacts: list[doc.ArtifactDocument]) -> None:
+    console.print(f"[bold]{escape(job.job_id)}[/]  {readable.state_text(job.state)}")
+    frames = f"{job.total_frames} frames, " if job.total_frames else ""
+    console.print(f"{frames}{terminal.size_text(job.persisted_bytes)} received; created {job.created_at}")
+    if job.problem:
+        console.print(f"{terminal.mark('problem', job.problem.code)} {escape(job.problem.message)}")
+    table = terminal.table(
+        "output", "state", "frames", "bytes", "attempt", numbers=("frames", "bytes", "attempt")
+    )
+    for output in job.outputs:
+        table.add_row(
+            escape(output.name),
+            readable.state_text(output.state),
+            str(output.frames_encoded),
+            terminal.size_text(output.bytes_written),
+            str(output.attempt),
+        )
+    console.print(table)
+    if artifacts:
+        console.print(readable.artifact_table(artifacts))
+    readable.print_problems(console, job.outputs)
+    readable.print_warnings(console, job.warnings)
