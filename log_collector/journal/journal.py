@@ -103,6 +103,8 @@ class Journal:
         self._waiters: set[asyncio.Future[None]] = set()
         self._is_trimming = False
         self._is_closed = False
+        self.on_failure: Callable[[], None] = lambda: None
+        """Called, once, when batches under way could not be kept, before any of their futures ends."""
         self._committer = Committer(self._segments, self._snapshot_path, loop)
 
     @classmethod
@@ -134,18 +136,29 @@ class Journal:
         """Tells what a batch of these numbers would be; changes nothing."""
         return self.producers.admit(producer, first_seq, count, lost_before)
 
-    def append(self, batch: NewBatch) -> asyncio.Future[int]:
-        """Takes a batch; the future ends when it is durable, with its position.
-
-        The batch must be NEW by `admit` in the same step of the loop (or UNSEQUENCED), its uids unknown.
-        Raises JournalFullError or JournalClosedError at once; the future raises JournalFailedError.
-        """
+    def require_room(self) -> None:
+        """Raises JournalFullError or JournalClosedError where an append would."""
         if self._is_closed:
             raise JournalClosedError("the journal is closed")
         if self.is_full:
             raise JournalFullError(
                 f"the journal holds {self.size_bytes} bytes, its limit is {self._limits.size_bytes}"
             )
+
+    def missing_before(self, producer: str, first_seq: int) -> int:
+        """How many sequence numbers before a batch are not on the disk nor on their way; UNSEQUENCED: 0."""
+        if first_seq == UNSEQUENCED:
+            return 0
+        return max(0, first_seq - self.admit(producer, first_seq, 1).expected_seq)
+
+    def append(self, batch: NewBatch, on_durable: Callable[[], None] | None = None) -> asyncio.Future[int]:
+        """Takes a batch; the future ends when it is durable, with its position.
+
+        The batch must be NEW by `admit` in the same step of the loop (or UNSEQUENCED), its uids unknown.
+        `on_durable` is called in the step in which it is, in the order of the appends. Raises
+        JournalFullError or JournalClosedError at once; the future raises JournalFailedError.
+        """
+        self.require_room()
         if batch.first_seq != UNSEQUENCED:
             admission = self.admit(batch.producer, batch.first_seq, batch.count, batch.lost_before)
             if admission.verdict is not Verdict.NEW:
@@ -155,11 +168,13 @@ class Journal:
         self.uids.reserve(keys)
         pieces = encode_entry(_header(batch), batch.records, batch.quarantine)
 
-        def on_durable() -> None:
+        def settle() -> None:
             self.uids.commit(keys)
             self._note_durable(batch)
+            if on_durable is not None:
+                on_durable()
 
-        return self._submit(pieces, on_durable)
+        return self._submit(pieces, settle)
 
     def wait_until_durable(self) -> asyncio.Future[int]:
         """Ends when all that was appended before is durable; raises JournalFailedError if it is not."""
@@ -236,6 +251,7 @@ class Journal:
     def _begin_epoch(self) -> None:
         """After a failure: what was on its way is gone, new batches may come in its place."""
         self._epoch += 1
+        self.on_failure()
         self.producers.reset_reservations()
         self.uids.reset_reservations()
 

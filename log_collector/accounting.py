@@ -1,0 +1,113 @@
+"""Counts the fate of every record on the way in: received = rejected + refused + duplicate + accepted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+
+class Way(StrEnum):
+    """How records come in."""
+
+    SHIP = "ship"
+    OTLP = "otlp"
+    OWN = "own"
+    """Summaries that the collector itself writes into the journal."""
+
+
+class Accounting:
+    """The counters since the process started. Belongs to the event loop; reading is safe from any thread."""
+
+    def __init__(self) -> None:
+        self.received: Counter[Way] = Counter()
+        self.accepted: Counter[Way] = Counter()
+        self.duplicate: Counter[Way] = Counter()
+        self.refused: Counter[tuple[Way, str]] = Counter()
+        """By reason: "journal_full", "disk_full", "draining", "out_of_order", "corrupted"."""
+        self.rejected: Counter[tuple[Way, str]] = Counter()
+        """By reason, as RejectionReason."""
+        self.dropped: Counter[str] = Counter()
+        """Of the accepted, by reason."""
+        self.redacted: Counter[str] = Counter()
+        """Secrets replaced, by rule."""
+        self.lost = 0
+        """Sequence numbers that producers declared lost."""
+        self.batches = 0
+        self.unpacked_bytes = 0
+        """Of all accepted batches."""
+
+    def count_refused(self, way: Way, reason: str, count: int) -> None:
+        """Records whose sender was told to send them again."""
+        self.received[way] += count
+        self.refused[way, reason] += count
+
+    def count_duplicate(self, way: Way, count: int) -> None:
+        """Records that are stored already."""
+        self.received[way] += count
+        self.duplicate[way] += count
+
+    def count_stored(
+        self, way: Way, accepted: int, rejected: Mapping[str, int], dropped: Mapping[str, int]
+    ) -> None:
+        """Records of one batch that became durable, and those of it that were rejected."""
+        self.received[way] += accepted + sum(rejected.values())
+        self.accepted[way] += accepted
+        for reason, count in rejected.items():
+            self.rejected[way, reason] += count
+        self.dropped.update(dropped)
+        self.batches += 1
+
+    def is_balanced(self) -> bool:
+        """Whether the law holds; tests ask."""
+        return all(
+            self.received[way]
+            == self.accepted[way]
+            + self.duplicate[way]
+            + sum(n for (w, _), n in self.refused.items() if w is way)
+            + sum(n for (w, _), n in self.rejected.items() if w is way)
+            for way in Way
+        )
+
+
+_PREFIX: Final = "telecine_log"
+
+
+class AccountingMetrics(Collector):
+    """Shows the counters to Prometheus."""
+
+    def __init__(self, accounting: Accounting, held_count: Callable[[], int]) -> None:
+        self._accounting = accounting
+        self._held_count = held_count
+
+    def collect(self) -> Iterator[Metric]:
+        """Yields the families."""
+        books = self._accounting
+        yield _family("records_received", "Records that came in.", ["way"], _single(books.received))
+        yield _family("records_accepted", "Records that are ours.", ["way"], _single(books.accepted))
+        yield _family("records_duplicate", "Records already stored.", ["way"], _single(books.duplicate))
+        yield _family("records_refused", "Records to be sent again.", ["way", "reason"], books.refused)
+        yield _family("records_rejected", "Records wrong for ever.", ["way", "reason"], books.rejected)
+        yield _family("records_dropped", "Accepted, left out by rule.", ["reason"], _single(books.dropped))
+        yield _family("secrets_redacted", "Secrets replaced.", ["rule"], _single(books.redacted))
+        yield _family("records_lost", "Declared lost by producers.", [], {(): books.lost})
+        yield _family("batches_accepted", "Batches that became durable.", [], {(): books.batches})
+        yield _family("unpacked_bytes", "Bytes of accepted lines.", [], {(): books.unpacked_bytes})
+        held = GaugeMetricFamily(f"{_PREFIX}_records_held", "Accepted, waiting in memory by rule.")
+        held.add_metric([], self._held_count())
+        yield held
+
+
+def _single(counts: Mapping[Any, int]) -> dict[tuple[str, ...], int]:
+    return {(str(name),): count for name, count in list(counts.items())}
+
+
+def _family(name: str, meaning: str, labels: list[str], counts: Mapping[Any, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"{_PREFIX}_{name}", meaning, labels=labels)
+    for values, count in list(counts.items()):
+        family.add_metric([str(value) for value in values], count)
+    return family

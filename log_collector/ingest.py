@@ -1,0 +1,169 @@
+"""Puts opened batches into the journal, and keeps the books of what became of every record."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from log_collector.accounting import Accounting, Way
+from log_collector.intake import Intake, OpenedBatch
+from log_collector.journal import UNSEQUENCED, Encoding, Journal, NewBatch, Origin
+from log_collector.journal.entry import pack
+from log_collector.processors.undo import Undo
+from log_collector.selection import Selected, Selection, SelectionConfig
+
+OWN_PRODUCER = "log-collector"
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """Where a batch comes from; fields as in EntryHeader."""
+
+    way: Way
+    producer: str
+    first_seq: int
+    count: int
+    received_unix_nano: int
+    origin: Origin
+    lost_before: int = 0
+    uids: bytes = b""
+
+
+class Ingest:
+    """The one writer of the journal. Belongs to the event loop.
+
+    `intake` is what stands before it; both are replaced when the rules are loaded again.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        accounting: Accounting,
+        intake: Intake,
+        selection: Selection,
+        now_unix_nano: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.journal = journal
+        self.accounting = accounting
+        self.intake = intake
+        self.selection = selection
+        self.is_draining = False
+        self.now_unix_nano = now_unix_nano
+        self._under_way: deque[Undo] = deque()
+        journal.on_failure = self._take_back
+
+    def store(self, envelope: Envelope, opened: OpenedBatch) -> asyncio.Future[int]:
+        """Appends a batch that is NEW to the journal; ends when it is durable.
+
+        Raises JournalFullError or JournalClosedError at once, and then nothing has changed; the future
+        raises JournalFailedError. The books are kept for what becomes durable; a refusal is its caller's.
+        """
+        self.journal.require_room()
+        if opened.keys is None or not self.selection.is_active:
+            selected = None
+        else:
+            lines = opened.lines[:-1].split(b"\n") if opened.lines else []
+            selected = self.selection.select(lines, opened.keys, envelope.received_unix_nano)
+        rejected = {str(r.reason): r.count for r in opened.rejections}
+        accepted = envelope.count - sum(rejected.values())
+        return self._append(envelope, opened, selected, accepted, rejected)
+
+    def store_own(self, selected: Selected) -> asyncio.Future[int] | None:
+        """Appends what is due without any record coming; None: nothing is."""
+        if not selected.lines and not selected.dropped and not selected.held:
+            return None
+        envelope = Envelope(
+            Way.OWN, OWN_PRODUCER, UNSEQUENCED, 0, self.now_unix_nano(), Origin("log-collector")
+        )
+        empty = OpenedBatch(b"", b"", 0, (), b"", {}, None)
+        selected.is_changed = True
+        return self._append(envelope, empty, selected, 0, {})
+
+    def replace_rules(self, intake: Intake, selection: SelectionConfig | None) -> None:
+        """Puts new rules in force from the next batch on; None: those of the selection stay."""
+        self.intake = intake
+        if selection is not None:
+            future = self.store_own(self.selection.give_out_all(self.now_unix_nano()))
+            if future is not None:
+                future.add_done_callback(_heed)
+            self.selection = Selection(selection)
+
+    def tick(self) -> None:
+        """Writes what the selection owes; to be called every second or so."""
+        if self.journal.is_full:
+            return
+        future = self.store_own(self.selection.tick(self.now_unix_nano()))
+        if future is not None:
+            future.add_done_callback(_heed)
+
+    def _append(
+        self,
+        envelope: Envelope,
+        opened: OpenedBatch,
+        selected: Selected | None,
+        accepted: int,
+        rejected: dict[str, int],
+    ) -> asyncio.Future[int]:
+        batch = _new_batch(envelope, opened, selected, accepted)
+        undo = selected.undo if selected else Undo()
+        self._under_way.append(undo)
+        missing = self.journal.missing_before(envelope.producer, envelope.first_seq)
+
+        def on_durable() -> None:
+            self._under_way.popleft()
+            dropped = selected.dropped if selected else {}
+            self.accounting.count_stored(envelope.way, batch.accepted_count, rejected, dropped)
+            self.accounting.redacted.update(opened.redacted)
+            self.accounting.unpacked_bytes += batch.unpacked_bytes
+            self.accounting.lost += missing
+
+        try:
+            return self.journal.append(batch, on_durable)
+        except BaseException:
+            self._under_way.pop().run()
+            raise
+
+    def _take_back(self) -> None:
+        """The journal failed: what the batches under way changed in the selection is undone, newest first."""
+        while self._under_way:
+            self._under_way.pop().run()
+
+
+def _new_batch(envelope: Envelope, opened: OpenedBatch, selected: Selected | None, accepted: int) -> NewBatch:
+    records, encoding, size = opened.packed, Encoding.ZSTD, len(opened.lines)
+    record_count, generated, held = opened.record_count, 0, 0
+    dropped: dict[str, int] = {}
+    if selected is not None:
+        record_count, generated, held = len(selected.lines), selected.generated, selected.held
+        dropped = selected.dropped
+        if selected.is_changed:
+            lines = b"\n".join((*selected.lines, b"")) if selected.lines else b""
+            records, size = pack(lines), len(lines)
+    if not size:
+        records, encoding = b"", Encoding.IDENTITY
+    return NewBatch(
+        producer=envelope.producer,
+        first_seq=envelope.first_seq,
+        count=envelope.count,
+        received_unix_nano=envelope.received_unix_nano,
+        record_count=record_count,
+        accepted_count=accepted + generated,
+        records=records,
+        encoding=encoding,
+        unpacked_bytes=size,
+        quarantine=pack(opened.quarantine) if opened.quarantine else b"",
+        lost_before=envelope.lost_before,
+        dropped=dropped,
+        origin=envelope.origin,
+        uids=envelope.uids,
+        held=held,
+    )
+
+
+def _heed(future: asyncio.Future[int]) -> None:
+    """Takes notice of a failure that nobody waits for: the selection is already as it was."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,168 @@
+"""Opens one received batch as far as it must be: unpack, redact, check, mend line by line where needed."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from log_collector.journal.entry import Encoding, pack
+from log_collector.processors.decompress import decompress
+from log_collector.processors.normalise import Tree, normalise
+from log_collector.processors.redact import Redaction
+from log_collector.processors.validate import find_lines, is_canonical
+from log_collector.quarantine import Quarantine
+from log_collector.record import BatchError, RecordError, RecordKey, Rejection, RejectionReason
+
+
+class IntakeLimits(msgspec.Struct, frozen=True):
+    """What bounds one batch and one record."""
+
+    unpacked_bytes: int = 64 * 1024**2
+    record_bytes: int = 1024**2
+
+
+class ReceivedBatch(msgspec.Struct, frozen=True):
+    """A batch as it came, its envelope checked."""
+
+    producer: str
+    first_seq: int
+    count: int
+    service: str
+    records: bytes
+    encoding: Encoding
+    received_unix_nano: int
+    skip: int = 0
+    """How many lines at its beginning are stored already."""
+
+
+class OpenedBatch(msgspec.Struct, frozen=True):
+    """A batch that may be written: redacted, every line sound."""
+
+    lines: bytes
+    """Ended by a newline each; empty when all were rejected."""
+    packed: bytes
+    """The lines packed: as they were received when nothing was changed."""
+    record_count: int
+    rejections: tuple[Rejection, ...]
+    quarantine: bytes
+    """Lines for the quarantine."""
+    redacted: dict[str, int]
+    keys: list[RecordKey] | None = None
+    """What rules select by, one for each line; None: nobody asked for it."""
+
+
+class Intake:
+    """What is done to every batch. Holds no state between calls; safe to use from any thread."""
+
+    def __init__(self, redaction: Redaction, limits: IntakeLimits, *, needs_keys: bool = False) -> None:
+        self.redaction = redaction
+        self._limits = limits
+        self._needs_keys = needs_keys
+        self._keys = msgspec.json.Decoder(RecordKey)
+        # Numbers pass through as they were written: 1.10 stays 1.10.
+        self._decoder = msgspec.json.Decoder(Tree, float_hook=lambda text: msgspec.Raw(text.encode()))
+
+    def open(self, batch: ReceivedBatch) -> OpenedBatch:
+        """Never raises for what the sender did: a batch that is wrong as a whole is rejected as a whole."""
+        quarantine = Quarantine(batch.producer, batch.first_seq, batch.service, batch.received_unix_nano)
+        try:
+            lines = decompress(batch.records, batch.encoding, self._limits.unpacked_bytes)
+            newlines = find_lines(lines)
+            if not lines.endswith(b"\n"):
+                raise BatchError(RejectionReason.WRONG_COUNT, "the last line is not ended by a newline")
+            if len(newlines) != batch.count:
+                message = f"count is {batch.count}, the batch has {len(newlines)} lines"
+                raise BatchError(RejectionReason.WRONG_COUNT, message)
+        except BatchError as error:
+            count = batch.count - batch.skip
+            quarantine.add_batch(error.reason, error.message, count)
+            rejection = Rejection(error.reason, count, error.message)
+            return OpenedBatch(b"", b"", 0, (rejection,), quarantine.lines, {}, [])
+        if batch.skip:
+            lines = lines[int(newlines[batch.skip - 1]) + 1 :]
+            newlines = find_lines(lines)
+        redacted = self.redaction.redact(lines)
+        lines, counts = redacted.lines, redacted.counts
+        if counts:
+            newlines = find_lines(lines)
+        if _longest(newlines) <= self._limits.record_bytes and is_canonical(
+            lines, newlines, batch.service, has_suspect_types=redacted.has_suspect_types
+        ):
+            is_as_it_came = batch.encoding is Encoding.ZSTD and not batch.skip and not counts
+            packed = batch.records if is_as_it_came else pack(lines)
+            return OpenedBatch(lines, packed, len(newlines), (), b"", counts, self.read_keys(lines))
+        return self._open_lines(batch, lines, counts, quarantine)
+
+    def _open_lines(
+        self, batch: ReceivedBatch, lines: bytes, counts: dict[str, int], quarantine: Quarantine
+    ) -> OpenedBatch:
+        kept: list[bytes] = []
+        first_seq = batch.first_seq + batch.skip
+        is_changed = bool(counts)
+        for offset, line in enumerate(lines[:-1].split(b"\n")):
+            try:
+                sound = self._mend(line, batch)
+            except RecordError as error:
+                quarantine.add_line(error.reason, error.message, first_seq + offset, line)
+                is_changed = True
+            else:
+                is_changed |= sound is not line
+                kept.append(sound)
+        lines = b"\n".join((*kept, b"")) if is_changed and kept else b"" if is_changed else lines
+        is_as_it_came = batch.encoding is Encoding.ZSTD and not batch.skip and not is_changed
+        return OpenedBatch(
+            lines,
+            batch.records if is_as_it_came else pack(lines),
+            len(kept),
+            quarantine.rejections,
+            quarantine.lines,
+            counts,
+            self.read_keys(lines),
+        )
+
+    def read_keys(self, lines: bytes) -> list[RecordKey] | None:
+        """What rules select by, where there are rules."""
+        if not self._needs_keys:
+            return None
+        try:
+            return self._keys.decode_lines(lines)
+        except msgspec.MsgspecError:
+            return [self._read_key(line) for line in lines[:-1].split(b"\n")] if lines else []
+
+    def _read_key(self, line: bytes) -> RecordKey:
+        """A record that rules cannot read is one that no rule applies to."""
+        try:
+            return self._keys.decode(line)
+        except msgspec.MsgspecError:
+            return RecordKey()
+
+    def _mend(self, line: bytes, batch: ReceivedBatch) -> bytes:
+        """Returns the line as the catalogue has it: the same object if it was so. Raises RecordError."""
+        if len(line) > self._limits.record_bytes:
+            message = f"the record has {len(line)} bytes, the limit is {self._limits.record_bytes}"
+            raise RecordError(RejectionReason.RECORD_TOO_LARGE, message)
+        try:
+            line.decode()
+            tree = self._decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            detail = "not UTF-8" if isinstance(error, UnicodeDecodeError) else _without_values(error)
+            raise RecordError(
+                RejectionReason.NOT_JSON, f"expected one JSON object a line: {detail}"
+            ) from error
+        if not normalise(tree, batch.service, batch.received_unix_nano):
+            return line
+        try:
+            return msgspec.json.encode(tree)
+        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
+            raise RecordError(RejectionReason.NOT_JSON, "expected text that UTF-8 can hold") from error
+
+
+def _longest(newlines: npt.NDArray[np.int64]) -> int:
+    """Length of the longest line."""
+    return max(int(newlines[0]), int(np.diff(newlines).max(initial=0)))
+
+
+def _without_values(error: BaseException) -> str:
+    """msgspec's messages name the place and the fault, never the content."""
+    return "nested too deep" if isinstance(error, RecursionError) else str(error)

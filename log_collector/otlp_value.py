@@ -1,0 +1,144 @@
+"""OTLP attributes and bodies as names and plain values, and as the JSON text of one field."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+import struct
+from typing import Any, Final
+
+import msgspec
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from telecine.logging.catalogue import FIELDS, FIELDS_BY_NAME, LEADING_FIELDS
+
+from log_collector.processors.normalise import coerce
+from log_collector.record import RecordError, RejectionReason
+
+_KEPT_APART: Final = "attributes."
+"""Before the name of an attribute whose value is none of the catalogue field of that name."""
+_OWN_PREFIX: Final = "telecine."
+_FIELD_BY_OTLP: Final[dict[str, str]] = {
+    **{name: field.name for field in FIELDS for name in field.otlp},
+    **{_OWN_PREFIX + field.name: field.name for field in FIELDS},
+}
+_DURATION: Final = re.compile(r"duration[._](s|sec|seconds|ms|us|ns|nanos)")
+_MILLISECONDS: Final = {
+    "s": 1e3,
+    "sec": 1e3,
+    "seconds": 1e3,
+    "ms": 1.0,
+    "us": 1e-3,
+    "ns": 1e-6,
+    "nanos": 1e-6,
+}
+_DOUBLE: Final = struct.Struct("<d")
+_encode = msgspec.json.Encoder().encode
+
+
+class Attribute(msgspec.Struct, frozen=True):
+    """One attribute, ready to stand in a line."""
+
+    name: str
+    """The field's name."""
+    json: bytes
+    """`"name":value`."""
+    uid: bytes = b""
+    """The value, where the field is `uid`."""
+
+
+def read_attribute(data: bytes) -> Attribute:
+    """Reads one KeyValue and maps it onto the catalogue. Raises RecordError where the bytes are none."""
+    key, value = _read_pair(data)
+    return make_attribute(key, value)
+
+
+def make_attribute(key: str, value: object) -> Attribute:
+    """Maps a name and a value onto the catalogue; what is not in it keeps its name."""
+    name = _FIELD_BY_OTLP.get(key, key)
+    if name in LEADING_FIELDS:
+        return _attribute(_KEPT_APART + key, value)
+    if (match := _DURATION.fullmatch(name)) is not None and isinstance(value, int | float):
+        return _attribute("duration_ms", value * _MILLISECONDS[match[1]])
+    field = FIELDS_BY_NAME.get(name)
+    if field is None or value is None:
+        return _attribute(name, value)
+    try:
+        coerced = coerce(name, field.type, value)
+    except RecordError:
+        # An OTLP client does not know our catalogue: the value is kept, under a name of its own.
+        return _attribute(_KEPT_APART + key, value)
+    uid = str(coerced).encode() if name == "uid" and coerced != "" else b""
+    return msgspec.structs.replace(_attribute(name, coerced), uid=uid)
+
+
+def read_value(data: bytes) -> object:
+    """Reads one AnyValue as str, bool, int, float, list, dict or None. Raises RecordError."""
+    if len(data) >= 2 and data[0] == 0x0A and data[1] == len(data) - 2 < 0x80:
+        try:
+            return data[2:].decode()
+        except UnicodeDecodeError as error:
+            raise _unreadable() from error
+    try:
+        return plain(AnyValue.FromString(data))
+    except DecodeError as error:
+        raise _unreadable() from error
+
+
+def text_of(value: object) -> str:
+    """A value as a message: text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else _encode(value).decode()
+
+
+def plain(value: Any) -> object:
+    """An AnyValue as a plain value; bytes become base64, as in OTLP's JSON form."""
+    match value.WhichOneof("value"):
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case "int_value":
+            return value.int_value
+        case "double_value":
+            number = value.double_value
+            return number if math.isfinite(number) else str(number)
+        case "array_value":
+            return [plain(item) for item in value.array_value.values]
+        case "kvlist_value":
+            return {pair.key: plain(pair.value) for pair in value.kvlist_value.values}
+        case "bytes_value":
+            return base64.b64encode(value.bytes_value).decode()
+        case _:
+            return None
+
+
+def _read_pair(data: bytes) -> tuple[str, object]:
+    """The usual shape, a short key and a short scalar, is read here; the rest by protobuf."""
+    try:
+        if data[0] == 0x0A and data[1] < 0x80:
+            end = 2 + data[1]
+            if data[end] == 0x12 and data[end + 1] == len(data) - end - 2 < 0x80:
+                value = data[end + 2 :]
+                if value[0] == 0x0A and value[1] == len(value) - 2:
+                    return data[2:end].decode(), value[2:].decode()
+                if value[0] == 0x21 and len(value) == 9:
+                    number = _DOUBLE.unpack_from(value, 1)[0]
+                    return data[2:end].decode(), number if math.isfinite(number) else str(number)
+    except IndexError:
+        pass
+    except UnicodeDecodeError as error:
+        raise _unreadable() from error
+    try:
+        pair = KeyValue.FromString(data)
+        return pair.key, plain(pair.value)
+    except DecodeError as error:
+        raise _unreadable() from error
+
+
+def _attribute(name: str, value: object) -> Attribute:
+    return Attribute(name, _encode(name) + b":" + _encode(value))
+
+
+def _unreadable() -> RecordError:
+    return RecordError(RejectionReason.NOT_JSON, "expected an attribute or a body in UTF-8")

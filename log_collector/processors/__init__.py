@@ -1,0 +1,1 @@
+"""What is done to records before they reach the journal; each module is one verb."""

@@ -1,0 +1,210 @@
+"""Brings one record into the catalogue's form: aliases, types, the fields that every record has."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from telecine.logging.catalogue import FIELDS_BY_NAME, KEY_ALIASES, FieldType, Level, parse_level
+
+from log_collector.record import RecordError, RejectionReason
+
+_CANONICAL_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_LONG_FRACTION: Final = re.compile(r"(\.\d{6})\d+", re.ASCII)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_EPOCH_SECONDS: Final = 253_402_300_799
+"""The last second of the year 9999."""
+
+Tree = dict[str, Any]
+"""One record as parsed; it goes no further than this module and the OTLP mapping."""
+
+
+def normalise(tree: Tree, service: str, received_unix_nano: int) -> bool:
+    """Changes the record in place; returns whether anything changed.
+
+    `service` and the time of receipt stand in where the record has none. Raises RecordError where a
+    catalogue field cannot be understood; the record is then wrong for ever.
+    """
+    is_changed = _rename_aliases(tree)
+    for name, value in list(tree.items()):
+        field = FIELDS_BY_NAME.get(name)
+        if field is None:
+            continue
+        if value is None:
+            del tree[name]
+            is_changed = True
+            continue
+        coerced = coerce(name, field.type, value)
+        if coerced is not value:
+            tree[name] = coerced
+            is_changed = True
+    return _fill_required(tree, service, received_unix_nano) or is_changed
+
+
+def coerce(name: str, kind: FieldType, value: object) -> object:
+    """The value as the field's type; the same object if it was so already. Raises RecordError."""
+    if isinstance(value, msgspec.Raw):
+        value = _plain_float(value, name)
+    try:
+        return _COERCIONS[kind](value)
+    except (ValueError, OverflowError) as error:
+        raise RecordError(RejectionReason.WRONG_FIELD, f"{name}: expected {error}") from error
+
+
+def format_timestamp(unix_nano: int) -> str:
+    """RFC 3339 with microseconds and Z. Raises ValueError beyond the year 9999 and before 1970."""
+    if not 0 <= unix_nano <= _MAX_EPOCH_SECONDS * 10**9:
+        raise ValueError("a time between 1970 and 9999")
+    moment = _EPOCH + timedelta(microseconds=unix_nano // 1000)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+
+
+def _rename_aliases(tree: Tree) -> bool:
+    is_changed = False
+    for alias, name in KEY_ALIASES.items():
+        if alias in tree and name not in tree:
+            tree[name] = tree.pop(alias)
+            is_changed = True
+    return is_changed
+
+
+def _fill_required(tree: Tree, service: str, received_unix_nano: int) -> bool:
+    is_changed = False
+    if "timestamp" not in tree:
+        tree["timestamp"] = format_timestamp(received_unix_nano)
+        is_changed = True
+    if "level" not in tree:
+        tree["level"] = Level.INFO.name
+        is_changed = True
+    if not tree.get("service"):
+        tree["service"] = service
+        is_changed = True
+    if "msg" not in tree:
+        tree["msg"] = str(tree.get("event", ""))
+        is_changed = True
+    return is_changed
+
+
+def _plain_float(raw: msgspec.Raw, name: str) -> float:
+    """Numbers are kept as they were written, until a type needs one."""
+    text = bytes(raw).decode("ascii", "replace")
+    try:
+        return float(text)
+    except ValueError as error:
+        raise RecordError(RejectionReason.WRONG_FIELD, f"{name}: expected a number") from error
+
+
+def _coerce_timestamp(value: object) -> object:
+    if isinstance(value, str):
+        if _CANONICAL_TIMESTAMP.fullmatch(value):
+            datetime.fromisoformat(value)
+            return value
+        return _parse_timestamp(value.strip())
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return format_timestamp(_epoch_nano(value))
+    raise ValueError("a time in RFC 3339, or seconds since the epoch")
+
+
+def _parse_timestamp(text: str) -> str:
+    if re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
+        return format_timestamp(_epoch_nano(float(text) if "." in text else int(text)))
+    try:
+        moment = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text.replace(",", ".")))
+    except ValueError as error:
+        raise ValueError("a time in RFC 3339, or seconds since the epoch") from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        passed = moment - _EPOCH
+    except OverflowError as error:
+        raise ValueError("a time between 1970 and 9999") from error
+    return format_timestamp((passed // timedelta(microseconds=1)) * 1000)
+
+
+def _epoch_nano(value: float) -> int:
+    """Nanoseconds from seconds, milli-, micro- or nanoseconds, told apart by their size."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a finite time")
+    for limit, factor in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)):
+        if abs(value) < limit:
+            return int(value * factor) if isinstance(value, int) else round(value * factor)
+    return int(value)
+
+
+def _coerce_level(value: object) -> object:
+    level = None
+    if isinstance(value, str):
+        if value in Level.__members__:
+            return value
+        level = parse_level(int(value)) if value.strip().isdecimal() else parse_level(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        level = parse_level(int(value))
+    if level is None:
+        raise ValueError(f"one of {', '.join(Level.__members__)}")
+    return level.name
+
+
+def _coerce_text(value: object) -> object:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    return msgspec.json.encode(value).decode()
+
+
+def _coerce_id(value: object) -> object:
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else str(value)
+    raise ValueError("a string or a whole number")
+
+
+def _coerce_integer(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        value = float(value) if re.fullmatch(r"\s*[+-]?\d+\.\d*\s*", value, re.ASCII) else _whole(value)
+        if isinstance(value, int):
+            return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise ValueError("a whole number")
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"\s*[+-]?\d{1,40}\s*", text, re.ASCII):
+        raise ValueError("a whole number")
+    return int(text)
+
+
+def _coerce_number(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int | float) and math.isfinite(value):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,3})?\s*", value):
+        number = float(value)
+        if math.isfinite(number):
+            return number
+    raise ValueError("a finite number")
+
+
+_COERCIONS: Final[Mapping[FieldType, Callable[[object], object]]] = {
+    FieldType.TIMESTAMP: _coerce_timestamp,
+    FieldType.LEVEL: _coerce_level,
+    FieldType.TEXT: _coerce_text,
+    FieldType.ID: _coerce_id,
+    FieldType.INTEGER: _coerce_integer,
+    FieldType.NUMBER: _coerce_number,
+}
