@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service_host.config import ConfigError, load_config
 
@@ -266,3 +268,39 @@ def test_a_wrong_value_hides_no_fault_of_its_neighbours():
     assert set(both) == {"name", "low"}
     beside = faults_of(kind=Three, overrides={"name": "", "high": "many", "low": "9"})
     assert set(beside) == {"name", "high"}
+
+
+TEXTS = st.text(max_size=8) | st.sampled_from(["4GiB", "30s", "[1", "{}", "none", "1e999"])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
+NAMES = st.sampled_from(["type", "path", "a"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(
+    [
+        *Config.__struct_fields__,
+        "limits.queue_bytes",
+        "limits.idle_seconds",
+        "limits.burst_bytes.x",
+        "sinks.type",
+        "ports.a",
+        "nothing",
+        "..",
+        "",
+    ]
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=5), st.dictionaries(KEYS, TEXTS, max_size=5))
+def test_whatever_is_written_is_a_configuration_or_a_list_of_faults(overrides, environ):
+    variables = {"TELECINE_T_" + key.upper().replace(".", "__"): text for key, text in environ.items()}
+    try:
+        loaded = load(variables, overrides)
+    except ConfigError as error:
+        said = str(error)
+    else:
+        said = loaded.describe()
+        assert isinstance(loaded.value, Config)
+    assert said
