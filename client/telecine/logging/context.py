@@ -18,6 +18,14 @@ REQUEST_ID_KEY = "x-request-id"
 _KNOWN: dict[str, Any] = structlog_context._CONTEXT_VARS  # noqa: SLF001 - reading all contexts costs 1 µs a record
 
 
+def task_fields() -> dict[str, Any] | None:
+    """What all records of the running task carry: its bound fields, its trace and span; None for nothing."""
+    context = context_fields() if _KNOWN else None
+    if "opentelemetry.trace" in sys.modules and (traced := trace_fields()) is not None:
+        return traced if context is None else context | traced
+    return context
+
+
 def context_fields() -> dict[str, Any] | None:
     """What the running task has bound through structlog's contextvars; None for nothing."""
     if not _KNOWN:

@@ -34,17 +34,20 @@ class Logger:
     field `stage`: `logger.info("pipeline:start", msg="processing started")`. Nothing raises.
     """
 
-    __slots__ = ("_bound", "_bound_json", "_bound_pipeline", "_source")
+    __slots__ = ("bound", "bound_json", "bound_pipeline", "source")
 
     def __init__(self, source: Source, bound: dict[str, Any] | None = None) -> None:
-        self._source = source
-        self._bound = bound or _EMPTY
-        self._bound_pipeline = source.pipeline
-        self._bound_json = source.pipeline.bound(bound) if bound else b""
+        self.source = source
+        """What it shares with the loggers of the same name."""
+        self.bound = bound or _EMPTY
+        """The fields that it carries."""
+        self.bound_pipeline = source.pipeline
+        """For which pipeline `bound_json` was rendered; another one came with `configure_logging`."""
+        self.bound_json = source.pipeline.bound(bound) if bound else b""
 
     def bind(self, **fields: Any) -> Self:
         """A logger that carries these fields too."""
-        return type(self)(self._source, {**self._bound, **fields})
+        return type(self)(self.source, {**self.bound, **fields})
 
     def unbind(self, *names: str) -> Self:
         """A logger without these fields.
@@ -52,79 +55,77 @@ class Logger:
         Raises:
             KeyError: a field is not bound.
         """
-        fields = dict(self._bound)
+        fields = dict(self.bound)
         for name in names:
             del fields[name]
-        return type(self)(self._source, fields)
+        return type(self)(self.source, fields)
 
     def try_unbind(self, *names: str) -> Self:
         """A logger without these fields, bound or not."""
-        return type(self)(self._source, {k: v for k, v in self._bound.items() if k not in names})
+        return type(self)(self.source, {k: v for k, v in self.bound.items() if k not in names})
 
     def new(self, **fields: Any) -> Self:
         """A logger that carries only these fields."""
-        return type(self)(self._source, fields)
+        return type(self)(self.source, fields)
 
     @property
     def name(self) -> str:
         """The logger's dotted name."""
-        return self._source.name
+        return self.source.name
 
     @property
     def _context(self) -> dict[str, Any]:
         """What is bound; structlog's name for it."""
-        return dict(self._bound)
+        return dict(self.bound)
 
     def is_enabled_for(self, level: int) -> bool:
         """Whether a record of this level would be taken."""
-        return level >= self._source.threshold
+        return level >= self.source.threshold
 
     isEnabledFor = is_enabled_for  # noqa: N815 - the name in stdlib logging
 
-    def _emit(self, level: Level, event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> None:
-        source = self._source
-        if self._bound_pipeline is not source.pipeline:
-            # Bound before `configure_logging`.
-            self._bound_json = source.pipeline.bound(self._bound) if self._bound else b""
-            self._bound_pipeline = source.pipeline
-        source.pipeline.emit(level, event, args, source.rendered, self._bound, self._bound_json, fields)
-
     def debug(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
         """Detail for finding faults."""
-        if self._source.threshold <= 10:
-            self._emit(Level.DEBUG, event, args, fields)
+        source = self.source
+        if source.threshold <= 10:
+            source.pipeline.emit(10, event, args, self, fields)
 
     def info(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
         """What happens in normal operation."""
-        if self._source.threshold <= 20:
-            self._emit(Level.INFO, event, args, fields)
+        source = self.source
+        if source.threshold <= 20:
+            source.pipeline.emit(20, event, args, self, fields)
 
     def warning(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
         """Something may go wrong."""
-        if self._source.threshold <= 30:
-            self._emit(Level.WARNING, event, args, fields)
+        source = self.source
+        if source.threshold <= 30:
+            source.pipeline.emit(30, event, args, self, fields)
 
     def error(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
         """Something failed."""
-        if self._source.threshold <= 40:
-            self._emit(Level.ERROR, event, args, fields)
+        source = self.source
+        if source.threshold <= 40:
+            source.pipeline.emit(40, event, args, self, fields)
 
     def critical(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
         """The service may not go on."""
-        if self._source.threshold <= 50:
-            self._emit(Level.CRITICAL, event, args, fields)
+        source = self.source
+        if source.threshold <= 50:
+            source.pipeline.emit(50, event, args, self, fields)
 
     def exception(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
         """`error`, with the exception that is being handled."""
-        if self._source.threshold <= 40:
+        source = self.source
+        if source.threshold <= 40:
             fields.setdefault("exc_info", True)
-            self._emit(Level.ERROR, event, args, fields)
+            source.pipeline.emit(40, event, args, self, fields)
 
     def log(self, level: int | str, event: Any = "", /, *args: Any, **fields: Any) -> None:
         """At a level given as a number or a name; unknown ones count as INFO."""
         known = known_level(level)
-        if self._source.threshold <= known:
-            self._emit(known, event, args, fields)
+        if self.source.threshold <= known:
+            self.source.pipeline.emit(known, event, args, self, fields)
 
     warn = warning
     fatal = critical

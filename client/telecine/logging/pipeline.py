@@ -11,15 +11,17 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from telecine.logging.catalogue import EVENT_RECORDS_LOST, STAGES_BY_NAME, Level
-from telecine.logging.context import context_fields, trace_fields
+from telecine.logging.context import task_fields
 from telecine.logging.plain import plain
 from telecine.logging.record_line import LineRenderer
 from telecine.logging.redaction import Redactor
 from telecine.logging.spool import Spool
 from telecine.logging.stage_sampling import StageSampler
 
-_SPECIAL = frozenset({"msg", "event", "exc_info", "stack_info", "stage"})
+_SPECIAL = frozenset({"msg", "exc_info", "stack_info"})
+_WARNING = int(Level.WARNING)
 _MAX_STACK = 64 << 10
+_NOTHING: dict[str, Any] = {}
 
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
@@ -35,6 +37,27 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Releases what was opened; idempotent."""
+
+
+class Rendered(Protocol):
+    """What all loggers of a name share."""
+
+    rendered: bytes
+    """What `Pipeline.source` gave."""
+
+
+class Bound(Protocol):
+    """A logger, as far as the pipeline looks at it."""
+
+    bound: dict[str, Any]
+    bound_json: bytes
+    """What `Pipeline.bound` gave for `bound`."""
+    bound_pipeline: Pipeline
+    """Which pipeline gave it."""
+
+    @property
+    def source(self) -> Rendered:
+        """The logger's name and all that depends on it."""
 
 
 class Pipeline:
@@ -54,13 +77,14 @@ class Pipeline:
         self.redacted: dict[str, int] = {}
         self.failures = 0
         self._lines = LineRenderer(redactor, self.redacted)
+        self._line = self._lines.line
         self._sampler = sampler or StageSampler({})
         self._spool: Spool | None = None
         self._respool: Callable[[], Spool] | None = None
         self._pid = os.getpid()
         service_json = self._lines.text_json(service)
-        self._heads = {
-            level: b'","level":"%b","service":%b,"msg":' % (level.name.encode(), service_json)
+        self._heads: dict[int, bytes] = {
+            level: b'Z","level":"%b","service":%b,"msg":' % (level.name.encode(), service_json)
             for level in Level
         }
         self._env = self._lines.fields_json({"env": env}) if env else b""
@@ -84,37 +108,36 @@ class Pipeline:
             return b""
 
     def emit(
-        self,
-        level: Level,
-        event: Any,
-        args: tuple[Any, ...],
-        source: bytes,
-        bound: dict[str, Any],
-        bound_json: bytes,
-        fields: dict[str, Any],
+        self, level: int, event: Any, args: tuple[Any, ...], logger: Bound, fields: dict[str, Any]
     ) -> None:
-        """Takes one record; `source` and `bound_json` are what `source` and `bound` gave."""
+        """Takes one record of a logger."""
         try:
-            if type(event) is not str or args or event in STAGES_BY_NAME or not _SPECIAL.isdisjoint(fields):
+            if args or type(event) is not str or event in STAGES_BY_NAME or not _SPECIAL.isdisjoint(fields):
                 event, fields = _normalised(event, args, fields)
-            context = context_fields()
-            traced = trace_fields()
-            if traced is not None:
-                context = traced if context is None else context | traced
-            if self._sampler:
-                self._emit_sampled(level, event, source, (context or {}) | bound | fields)
+            bound_json = logger.bound_json
+            context = task_fields()
+            if context is not None or self._sampler.is_on or logger.bound_pipeline is not self:
+                fields = (context or _NOTHING) | logger.bound | fields
+                bound_json = b""
+                if self._sampler.is_on:
+                    self._emit_sampled(level, event, logger.source.rendered, fields)
+                    return
+            elif bound_json and not logger.bound.keys().isdisjoint(fields):
+                fields = logger.bound | fields
+                bound_json = b""
+            line = self._line(self._heads[level], event, logger.source.rendered, bound_json, fields)
+            spool = self._spool
+            if spool is None:
+                self._deliver(level, line)
                 return
-            if context is not None:
-                fields = context | bound | fields
-                bound_json = b""
-            elif bound and not bound.keys().isdisjoint(fields):
-                fields = bound | fields
-                bound_json = b""
-            self._deliver(level, self._lines.line(self._heads[level], event, (source, bound_json), fields))
+            spool.append(line, level >= _WARNING)
+            for output in self.outputs:
+                if level >= output.level:
+                    output.write(line)
         except Exception as error:  # noqa: BLE001 - logging never fails the application
             self._failed(level, error)
 
-    def emit_line(self, level: Level, msg: str, fields: dict[str, Any], *, is_spooled: bool = True) -> None:
+    def emit_line(self, level: int, msg: str, fields: dict[str, Any], *, is_spooled: bool = True) -> None:
         """A record of our own, without context and sampling."""
         try:
             line = self.own_line(level, msg, fields)
@@ -125,9 +148,9 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - as above
             self._failed(level, error)
 
-    def own_line(self, level: Level, msg: str, fields: dict[str, Any]) -> bytes:
+    def own_line(self, level: int, msg: str, fields: dict[str, Any]) -> bytes:
         """A record of our own, rendered."""
-        return self._lines.line(self._heads[level], msg, (self.source("telecine.logging"),), fields)
+        return self._lines.line(self._heads[level], msg, self.source("telecine.logging"), b"", fields)
 
     def loss_line(self, count: int, reason: str) -> bytes:
         """The record that says that records were dropped."""
@@ -166,39 +189,39 @@ class Pipeline:
             if renew is not None:
                 renew()
 
-    def _emit_sampled(self, level: Level, msg: str, source: bytes, fields: dict[str, Any]) -> None:
+    def _emit_sampled(self, level: int, msg: str, source: bytes, fields: dict[str, Any]) -> None:
         stage, job = fields.get("stage"), fields.get("job_id")
         job_key = "" if job is None else str(job)
         stage_name = stage if type(stage) is str else None
         released, kept = self._sampler.admit(level, msg, stage_name, job_key, fields)
         for held_level, held_msg, held_fields in released:
-            head = self._heads[Level(held_level)]
-            self._deliver(Level(held_level), self._lines.line(head, held_msg, (source,), held_fields))
+            head = self._heads[held_level]
+            self._deliver(held_level, self._lines.line(head, held_msg, source, b"", held_fields))
         if kept is not None:
-            self._deliver(level, self._lines.line(self._heads[level], msg, (source,), kept))
+            self._deliver(level, self._lines.line(self._heads[level], msg, source, b"", kept))
 
-    def _deliver(self, level: Level, line: bytes) -> None:
+    def _deliver(self, level: int, line: bytes) -> None:
         spool = self._spool
         if spool is not None:
-            spool.append(line, is_urgent=level >= Level.WARNING)
+            spool.append(line, level >= _WARNING)
         elif self._respool is not None and self._pid != os.getpid():
             self._spool_in_child(level, line)
         self._show(level, line)
 
-    def _spool_in_child(self, level: Level, line: bytes) -> None:
+    def _spool_in_child(self, level: int, line: bytes) -> None:
         respool, self._respool = self._respool, None
         self._pid = os.getpid()
         if respool is not None:
             self._spool = respool()
             self._respool = respool
-            self._spool.append(line, is_urgent=level >= Level.WARNING)
+            self._spool.append(line, level >= _WARNING)
 
-    def _show(self, level: Level, line: bytes) -> None:
+    def _show(self, level: int, line: bytes) -> None:
         for output in self.outputs:
             if level >= output.level:
                 output.write(line)
 
-    def _failed(self, level: Level, error: Exception) -> None:
+    def _failed(self, level: int, error: Exception) -> None:
         """Says once more, with less, what could not be said; and never twice in a row."""
         self.failures += 1
         if getattr(self._failing, "is_failing", False):
@@ -227,8 +250,6 @@ def _normalised(event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> tu
         msg = given
     elif msg in STAGES_BY_NAME:
         fields.setdefault("stage", msg)
-    if fields.get("stage") is None:
-        fields.pop("stage", None)
     stack_info = fields.pop("stack_info", None)
     if stack_info:
         fields.setdefault("stack", "".join(traceback.format_stack(sys._getframe(3))))  # noqa: SLF001

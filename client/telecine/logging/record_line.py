@@ -21,6 +21,8 @@ _MAX_TEXT = 16 << 10
 _REMEMBERED = 2048
 _REMEMBERED_LENGTH = 48
 _SCALARS = frozenset({int, float, bool, type(None)})
+_OPENING = b'{"timestamp":"'
+_DIGITS = tuple(b"%03d" % number for number in range(1000))
 HEAD_FIELDS = frozenset({"timestamp", "level", "service", "msg"})
 """They stand first in each line; a field of that name gets a trailing underscore."""
 
@@ -38,23 +40,25 @@ class LineRenderer:
         self._harmless_texts: set[str] = set()
         self._second: tuple[int, bytes] = (-1, b"")
 
-    def line(self, head: bytes, msg: str, tails: tuple[bytes, ...], fields: dict[str, Any]) -> bytes:
-        """One line. `head` stands before the message; `tails` are rendered fields, each begun by a comma."""
-        text = self.text_json(msg)
+    def line(self, head: bytes, msg: str, source: bytes, bound: bytes, fields: dict[str, Any]) -> bytes:
+        """One line. `head` stands before the message; `source` and `bound` are rendered fields."""
+        text = self._encode(msg) if msg in self._harmless_texts else self.text_json(msg)
         rest = self.fields_json(fields) if fields else b""
-        line = b'{"timestamp":"%b%b%b%b%b}\n' % (self.timestamp(), head, text, b"".join(tails), rest)
+        line = b"".join((_OPENING, self.timestamp(), head, text, source, bound, rest, b"}\n"))
         if len(line) > MAX_LINE_BYTES:
-            return self._cut_line(head, msg, tails, fields)
+            return self._cut_line(head, msg, source + bound, fields)
         return line
 
     def timestamp(self) -> bytes:
         """Now, in UTC with microseconds."""
-        second, nano = divmod(time.time_ns(), 1_000_000_000)
+        micro = time.time_ns() // 1000
+        second = micro // 1_000_000
         known, text = self._second
         if second != known:
             text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second)).encode()
             self._second = (second, text)
-        return b"%b%06dZ" % (text, nano // 1000)
+        micro -= second * 1_000_000
+        return text + _DIGITS[micro // 1000] + _DIGITS[micro % 1000]
 
     def text_json(self, text: str) -> bytes:
         """A redacted JSON string."""
@@ -110,16 +114,15 @@ class LineRenderer:
             raw = self._encode(_utf8_safe_tree(redacted))
         return b"," + raw[1:-1] if len(raw) > 2 else b""
 
-    def _cut_line(self, head: bytes, msg: str, tails: tuple[bytes, ...], fields: dict[str, Any]) -> bytes:
+    def _cut_line(self, head: bytes, msg: str, tail: bytes, fields: dict[str, Any]) -> bytes:
         cut = {key: _cut(plain(value)) for key, value in list(fields.items())[:64]}
-        rest = self._opened_json(cut) + b',"is_cut":true'
+        rest = self._opened_json(cut)
         if len(rest) > MAX_LINE_BYTES // 2:
-            rest = b',"is_cut":true'
-        bound = b"".join(tail for tail in tails if len(tail) < _MAX_TEXT)
-        if len(bound) > MAX_LINE_BYTES // 4:
-            bound = b""
+            rest = b""
+        if len(tail) > MAX_LINE_BYTES // 4:
+            tail = b""
         text = self.text_json(_cut(msg))
-        return b'{"timestamp":"%b%b%b%b%b}\n' % (self.timestamp(), head, text, bound, rest)
+        return b"".join((_OPENING, self.timestamp(), head, text, tail, rest, b',"is_cut":true}\n'))
 
     def _remember_text(self, text: str) -> None:
         if len(text) <= _REMEMBERED_LENGTH:

@@ -69,6 +69,8 @@ class _HyperscanScanner:
             flags=[0] * len(triggers),
         )
         self._database: Any = database
+        self._scan: Any = database.scan
+        self._terminated: Any = hyperscan.ScanTerminated
         self._local = threading.local()
 
     def _scratch(self) -> Any:
@@ -78,17 +80,11 @@ class _HyperscanScanner:
         return scratch
 
     def found_in(self, raw: bytes) -> bool:
-        found: list[int] = []
-
-        def stop_at_first(_id: int, _start: int, end: int, _flags: int, _context: object) -> bool:
-            found.append(end)
-            return True
-
         try:
-            self._database.scan(raw, match_event_handler=stop_at_first, scratch=self._scratch())
-        except self._hyperscan.ScanTerminated:
+            self._scan(raw, _stop, 0, None, self._scratch())
+        except self._terminated:
             return True
-        return bool(found)
+        return False
 
     def ends_in(self, raw: bytes) -> list[int]:
         ends: list[int] = []
@@ -98,6 +94,10 @@ class _HyperscanScanner:
 
         self._database.scan(raw, match_event_handler=note, scratch=self._scratch())
         return ends
+
+
+def _stop(_id: int, _start: int, _end: int, _flags: int, _context: object) -> bool:
+    return True
 
 
 class _Re2Scanner:

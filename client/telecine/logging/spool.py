@@ -94,7 +94,7 @@ class Spool:
         self._must_rotate = False
         self._next_seq = 1
         self._size = 0
-        self._kept_bytes = 0
+        self._older_bytes = 0
         self._measured_at = float("-inf")
         self._unsaid = 0
         self._unsaid_reason = ""
@@ -105,28 +105,24 @@ class Spool:
         (self.directory / RESOURCE_FILE).write_bytes(msgspec.json.encode(resource))
         self._fd = os.open(self.directory / segment_name(1), _APPENDING, 0o600)
         self._is_open = True
+        self._free_end = 0
+        self._set_free_end()
 
     @property
     def last_seq(self) -> int:
         """Sequence number of the last record, kept or dropped; 0 before the first."""
         return self._next_seq - 1
 
-    def append(self, line: bytes, *, is_urgent: bool = False) -> bool:
+    def append(self, line: bytes, is_urgent: bool = False) -> bool:
         """Keeps one line, which ends in a line feed; True when it is in the file.
 
         `is_urgent` opens the reserve.
         """
         with self._lock:
-            if self._is_rotating:
-                self._deferred.append(line)
-                return True
             size = len(line)
-            if self._unsaid or self._must_rotate or self._size + size > self._limits.segment_bytes:
-                if not self._prepare(size, is_urgent):
-                    return False
-            elif self._kept_bytes + size > self._limits.max_bytes and not self._has_room(size, is_urgent):
-                return False
-            return self._write(line)
+            if self._size + size > self._free_end:
+                return self._append_with_care(line, size, is_urgent)
+            return self._write(line, size)
 
     def close(self) -> None:
         """Gives the directory free for others to ship and remove; idempotent."""
@@ -135,6 +131,7 @@ class Spool:
                 return
             self._say_losses()
             self._is_open = False
+            self._free_end = -1
             os.close(self._fd)
             os.close(self._owner_fd)
 
@@ -143,27 +140,34 @@ class Spool:
         self._lock = threading.RLock()
         if self._is_open:
             self._is_open = False
+            self._free_end = -1
             os.close(self._fd)
             os.close(self._owner_fd)
 
-    def _write(self, line: bytes) -> bool:
-        if not self._is_open:
-            return self._drop("closed")
+    def _write(self, line: bytes, size: int) -> bool:
         try:
             written = os.write(self._fd, line)
         except OSError as error:
             return self._drop("disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "io_error")
-        if written != len(line):
+        if written != size:
             self._mend()
             return self._drop("disk_full")
-        self._size += written
-        self._kept_bytes += written
+        self._size += size
         self._next_seq += 1
         return True
+
+    def _append_with_care(self, line: bytes, size: int, is_urgent: bool) -> bool:
+        if not self._is_open:
+            return self._drop("closed")
+        if self._is_rotating:
+            self._deferred.append(line)
+            return True
+        return self._prepare(size, is_urgent) and self._write(line, size)
 
     def _mend(self) -> None:
         """Takes half a line back; where that fails, a new segment is begun and readers skip the half line."""
         self._must_rotate = True
+        self._free_end = -1
         try:
             os.ftruncate(self._fd, self._size)
         except OSError:
@@ -174,41 +178,57 @@ class Spool:
         self._unsaid += 1
         self._unsaid_reason = reason
         self._next_seq += 1
+        self._free_end = -1
         return False
 
     def _prepare(self, size: int, is_urgent: bool) -> bool:
         """Room, a sound segment, and the losses said, before the next line."""
         if not self._has_room(size, is_urgent):
-            return False
+            return self._drop("spool_full")
         # A hole in the sequence is stated by the name of the segment behind it.
         needs_segment = self._unsaid or self._must_rotate or self._size + size > self._limits.segment_bytes
         if needs_segment and not self._rotate():
             return self._drop(self._unsaid_reason or "io_error")
-        return self._say_losses() or self._drop(self._unsaid_reason)
+        self._set_free_end()
+        is_sound = self._say_losses()
+        if self._deferred:
+            self._write_deferred()
+        return is_sound
+
+    def _set_free_end(self) -> None:
+        """How large the segment may grow before anything has to be looked at."""
+        self._free_end = min(self._limits.segment_bytes, self._limits.max_bytes - self._older_bytes)
 
     def _say_losses(self) -> bool:
         if not self._unsaid or not self._is_open:
             return True
         count, self._unsaid = self._unsaid, 0
-        if self._write(self._loss_line(count, self._unsaid_reason)):
+        line = self._loss_line(count, self._unsaid_reason)
+        if self._write(line, len(line)):
             return True
+        # The loss record itself was counted as dropped; so is the record it was to go before.
         self._unsaid += count
-        return False
+        return self._drop(self._unsaid_reason)
 
     def _has_room(self, size: int, is_urgent: bool) -> bool:
         bound = self._limits.max_bytes + (self._limits.reserve_bytes if is_urgent else 0)
-        if self._kept_bytes + size <= bound:
+        if self._older_bytes + self._size + size <= bound:
             return True
         now = self._clock()
-        if now - self._measured_at >= _REMEASURE_SECONDS:
-            self._measured_at = now
-            self._kept_bytes = sum(entry.stat().st_size for entry in os.scandir(self.directory))
-            if self._kept_bytes + size <= bound:
-                return True
-        return self._drop("spool_full")
+        if now - self._measured_at < _REMEASURE_SECONDS:
+            return False
+        self._measured_at = now
+        total = sum(entry.stat().st_size for entry in os.scandir(self.directory))
+        self._older_bytes = max(0, total - self._size)
+        return total + size <= bound
 
     def _rotate(self) -> bool:
+        """Begins a segment that is named by the next sequence number.
+
+        What a signal handler logs meanwhile is deferred: its number would be in the name already.
+        """
         self._is_rotating = True
+        self._free_end = -1
         try:
             fd = os.open(self.directory / segment_name(self._next_seq), _APPENDING, 0o600)
         except OSError:
@@ -216,15 +236,18 @@ class Spool:
             return False
         else:
             old, self._fd = self._fd, fd
-            self._size = os.fstat(fd).st_size
+            self._older_bytes += self._size
+            self._size = 0
             self._must_rotate = False
             os.close(old)
             return True
         finally:
             self._is_rotating = False
-            deferred, self._deferred = self._deferred, []
-            for line in deferred:
-                self._write(line)
+
+    def _write_deferred(self) -> None:
+        deferred, self._deferred = self._deferred, []
+        for line in deferred:
+            self._write(line, len(line))
 
     def renew_if_removed(self) -> None:
         """Begins a new segment where somebody has removed the current one."""
@@ -233,6 +256,7 @@ class Spool:
                 is_gone = self._is_open and os.fstat(self._fd).st_nlink == 0
                 if is_gone:
                     self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-                    self._rotate()
+                    if self._rotate():
+                        self._set_free_end()
             except OSError:
                 return

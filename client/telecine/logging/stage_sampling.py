@@ -24,13 +24,11 @@ class StageSampler:
     def __init__(self, rates: Mapping[str, int]) -> None:
         """Stage to N."""
         self._rates = {stage: rate for stage, rate in rates.items() if rate > 1}
+        self.is_on = bool(self._rates)
         self._lock = threading.RLock()
         self._stages: OrderedDict[tuple[str, str], tuple[int, Held | None]] = OrderedDict()
         self._current: dict[str, str] = {}
         self.sampled_out = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._rates)
 
     def admit(
         self, level: int, msg: str, stage: str | None, job: str, fields: dict[str, Any]
