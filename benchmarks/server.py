@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
+from telecine.embedded import EmbeddedServer
 
-_START_TIMEOUT_SECONDS = 60.0
 _SAMPLE_INTERVAL_SECONDS = 0.05
 
 
@@ -24,8 +17,8 @@ _SAMPLE_INTERVAL_SECONDS = 0.05
 class Memory:
     """The largest memory seen, in bytes, of the process that serves and of all its workers together.
 
-    `anonymous` is what the process itself holds; the rest of RSS is mapped files: pages of the spool that
-    the kernel keeps anyway and takes back when it needs them.
+    Anonymous memory is what a process holds itself; the rest of RSS is mapped files: pages of the spool
+    that the kernel keeps anyway and takes back when it needs them.
     """
 
     service_rss: int = 0
@@ -40,18 +33,16 @@ class Server:
 
     address: str
     process: psutil.Process
-    data_dir: Path
-    _ended_children: dict[int, float] = field(default_factory=dict)
+    _workers_cpu_seconds: dict[int, float] = field(default_factory=dict)
 
     def cpu_seconds(self) -> tuple[float, float]:
         """CPU seconds so far of (the process that serves, all of its workers)."""
-        own = _cpu(self.process)
         for child in self.process.children(recursive=True):
             try:
-                self._ended_children[child.pid] = _cpu(child)
+                self._workers_cpu_seconds[child.pid] = _cpu_seconds(child)
             except psutil.NoSuchProcess:
                 continue
-        return own, sum(self._ended_children.values())
+        return _cpu_seconds(self.process), sum(self._workers_cpu_seconds.values())
 
     def memory(self) -> Memory:
         """Memory right now."""
@@ -85,52 +76,13 @@ class Server:
 
 
 @contextmanager
-def running_server(*settings: str) -> Iterator[Server]:
-    """Serves on a free port with a data directory of its own until the block is left."""
-    data_dir = Path(tempfile.mkdtemp(prefix="telecine-bench-"))
-    command = [
-        sys.executable, "-m", "telecine.cli", "serve", "encoder",
-        "--listen", "127.0.0.1:0", "--data-dir", str(data_dir),
-    ]  # fmt: skip
-    for setting in settings:
-        command += ["--set", setting]
-    log = (data_dir / "server.log").open("wb")
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
-    try:
-        yield Server(_ready_address(child, data_dir), psutil.Process(child.pid), data_dir)
-    finally:
-        child.terminate()
-        try:
-            child.wait(30)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        log.close()
-        shutil.rmtree(data_dir, ignore_errors=True)
+def running_server(settings: dict[str, str] | None = None) -> Iterator[Server]:
+    """Serves on a free loopback port, with a data directory of its own, until the block is left."""
+    with EmbeddedServer(settings=settings) as embedded:
+        yield Server(embedded.address, psutil.Process(embedded.pid))
 
 
-def wait_until(is_true: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:
-    """Polls; raises TimeoutError naming what did not happen."""
-    deadline = time.monotonic() + timeout_seconds
-    while not is_true():
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        time.sleep(0.02)
-
-
-def _ready_address(child: subprocess.Popen[bytes], data_dir: Path) -> str:
-    timer = threading.Timer(_START_TIMEOUT_SECONDS, child.kill)
-    timer.start()
-    try:
-        line = child.stdout.readline() if child.stdout else b""
-    finally:
-        timer.cancel()
-    if not line:
-        raise RuntimeError(f"the service did not start:\n{(data_dir / 'server.log').read_text()[-4000:]}")
-    return str(json.loads(line)["address"])
-
-
-def _cpu(process: psutil.Process) -> float:
+def _cpu_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
 
@@ -139,6 +91,6 @@ def _memory(process: psutil.Process) -> tuple[int, int]:
     """(RSS, the part of it that is no file) in bytes; zero for a process that has just ended."""
     try:
         info = process.memory_info()
-        return info.rss, info.rss - info.shared
     except psutil.NoSuchProcess:
         return 0, 0
+    return info.rss, info.rss - info.shared

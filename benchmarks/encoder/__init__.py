@@ -1,0 +1,1 @@
+"""The rows of the encoder's table of promises, one module each."""
