@@ -50,15 +50,37 @@ class CallMetrics:
             registry=registry,
         )
 
+        # Looking a label up costs more than counting; methods and codes are few, so all are kept.
+        self._of_method: dict[tuple[str, str], tuple[Counter, Gauge, Histogram]] = {}
+        self._of_ending: dict[tuple[str, str, str], Counter] = {}
+
     def call_started(self, method: str, kind: str) -> None:
         """Counts the begin."""
-        self._started.labels(method, kind).inc()
-        self._in_flight.labels(method, kind).inc()
+        started, in_flight, _ = self._children(method, kind)
+        started.inc()
+        in_flight.inc()
 
     def call_ended(self, record: CallRecord) -> None:
         """Counts the end with its status, reason and duration."""
-        self._in_flight.labels(record.method, record.kind).dec()
-        self._handled.labels(record.method, record.kind, record.code.name).inc()
-        self._seconds.labels(record.method, record.kind).observe(record.duration_seconds)
+        _, in_flight, seconds = self._children(record.method, record.kind)
+        in_flight.dec()
+        seconds.observe(record.duration_seconds)
+        ending = (record.method, record.kind, record.code.name)
+        handled = self._of_ending.get(ending)
+        if handled is None:
+            handled = self._of_ending[ending] = self._handled.labels(*ending)
+        handled.inc()
         if record.reason:
             self._reasons.labels(record.method, record.reason).inc()
+
+    def _children(self, method: str, kind: str) -> tuple[Counter, Gauge, Histogram]:
+        found = self._of_method.get((method, kind))
+        if found is None:
+            labels = (method, kind)
+            found = (
+                self._started.labels(*labels),
+                self._in_flight.labels(*labels),
+                self._seconds.labels(*labels),
+            )
+            self._of_method[labels] = found
+        return found
