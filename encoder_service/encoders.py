@@ -46,6 +46,8 @@ class EncoderRow(msgspec.Struct, frozen=True):
     """The option that takes `OutputSpec.preset`. Empty: it has none."""
     crf_range: tuple[float, float] = (0, 0)
     """Lowest and highest rate factor."""
+    presets_by_pixel_format: dict[str, str] = {}
+    """Coded pixel formats that need another preset than the quality's."""
     fixed_options: dict[str, str] = {}
     """Always handed over, before everything else."""
     alpha_options: dict[str, str] = {}
@@ -54,9 +56,15 @@ class EncoderRow(msgspec.Struct, frozen=True):
     """The decoder that sees alpha, where FFmpeg's own does not."""
     is_lossless_possible: bool = False
     """Quality LOSSLESS is exact, given a pixel format that holds the source."""
+    is_always_lossless: bool = False
+    """At every quality."""
     is_rgb_only: bool = False
     """A candidate only where an RGB source is to be kept as RGB."""
     is_hardware: bool = False
+    threads_per_core: float = 1
+    """Frame threads that the encoder itself would choose, for each core."""
+    threads_parameter: tuple[str, str] | None = None
+    """For encoders that go by their own parameters: the option and its key that limit threads."""
 
     @property
     def can_carry_alpha(self) -> bool:
@@ -112,6 +120,7 @@ H264_ENCODERS = (
         preset_option="preset",
         crf_range=(0, 51),
         is_lossless_possible=True,
+        threads_per_core=1.5,
     ),
     EncoderRow(
         encoder="libx264rgb",
@@ -127,6 +136,7 @@ H264_ENCODERS = (
         crf_range=(0, 51),
         is_lossless_possible=True,
         is_rgb_only=True,
+        threads_per_core=1.5,
     ),
     EncoderRow(
         encoder="libopenh264",
@@ -160,7 +170,9 @@ HEVC_ENCODERS = (
         crf_option="crf",
         preset_option="preset",
         crf_range=(0, 51),
+        fixed_options={"x265-params": "log-level=error"},
         is_lossless_possible=True,
+        threads_parameter=("x265-params", "pools"),
     ),
     _nvenc("hevc", "p010le"),
 )
@@ -189,6 +201,7 @@ AV1_ENCODERS = (
         preset_option="preset",
         crf_range=(0, 63),
         is_lossless_possible=True,
+        threads_parameter=("svtav1-params", "lp"),
     ),
     EncoderRow(
         encoder="libaom-av1",
@@ -249,9 +262,10 @@ PRORES_ENCODERS = (
             _D: Numbers(preset="proxy"),
             _S: Numbers(preset="standard"),
             _H: Numbers(preset="hq"),
-            _L: Numbers(preset="4444xq"),
+            _L: Numbers(preset="hq"),
         },
         preset_option="profile",
+        presets_by_pixel_format={"yuv444p10le": "4444", "yuva444p10le": "4444"},
         fixed_options={"vendor": "apl0"},
         alpha_options={"alpha_bits": "16"},
     ),
@@ -283,6 +297,7 @@ FFV1_ENCODERS = (
         ),
         qualities={_D: _FFV1, _S: _FFV1, _H: _FFV1, _L: _FFV1},
         is_lossless_possible=True,
+        is_always_lossless=True,
     ),
 )
 

@@ -7,8 +7,9 @@ An encoder's row says what each named quality means to it in numbers.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 
@@ -182,12 +183,10 @@ FORMATS: dict[str, FormatRow] = {
 """Every format by its name."""
 
 
-class WriterModule(Protocol):
-    """What each module named by a `WriterKind` offers."""
-
-    def open_writer(self, context: WriterContext, row: FormatRow) -> Writer:
-        """Begins one attempt at an output. Raises OutputError."""
-        ...
+def load_writer(row: FormatRow) -> Callable[[WriterContext, FormatRow], Writer]:
+    """The `open_writer(context, row)` of the format's module, which is imported now."""
+    module = importlib.import_module(f"encoder_service.outputs.{row.writer}")
+    return cast(Callable[[WriterContext, FormatRow], Writer], module.open_writer)
 
 
 def find_format(name: str) -> FormatRow:
@@ -208,5 +207,4 @@ def open_writer(context: WriterContext) -> Writer:
         raise OutputError(
             "UNKNOWN_CODEC", f"format {row.name!r} has no codec {codec!r}; expected one of {known}"
         )
-    module = cast(WriterModule, importlib.import_module(f"encoder_service.outputs.{row.writer}"))
-    return module.open_writer(context, row)
+    return load_writer(row)(context, row)

@@ -12,7 +12,7 @@ import av
 import av.logging
 import msgspec
 from av.codec.codec import UnknownCodecError
-from av.codec.context import Flags, ThreadType
+from av.codec.context import CodecContext, Flags, ThreadType
 from av.container import OutputContainer
 from av.error import EncoderNotFoundError
 from av.packet import Packet
@@ -220,6 +220,19 @@ def _open_listening(context: VideoCodecContext) -> list[str]:
         finally:
             av.logging.set_level(before)
     return [text.strip() for _, _, text in lines]
+
+
+def opens(settings: EncoderSettings) -> bool:
+    """Tries whether an encoder opens with these settings."""
+    try:
+        with translated("ENCODER_UNAVAILABLE", settings.encoder):
+            context = CodecContext.create(settings.encoder, "w")
+        if isinstance(context, VideoCodecContext):
+            open_encoder(context, settings)
+            return True
+    except (OutputError, UnknownCodecError):
+        pass
+    return False
 
 
 def pixel_formats_of(encoder: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ def translated(code: str, what: str) -> Iterator[None]:
 
 
 def _explain(error: FFmpegError) -> str:
-    last = error.log[1] if isinstance(error.log, tuple) and len(error.log) > 1 else None
-    said = f" ({last[1]}: {last[2].strip()})" if last else ""
+    # PyAV hands over the last line that FFmpeg logged: (level, component, text).
+    log: object = error.log
+    said = f" ({log[1]}: {str(log[2]).strip()})" if isinstance(log, tuple) and len(log) == 3 else ""
     return f"{error.strerror or type(error).__name__}{said}"

@@ -1,0 +1,107 @@
+"""Brings a packet's payload into one form, whether it comes from an encoder or out of a container.
+
+Containers rewrite packets: MP4 and Matroska turn start codes into lengths and leave parameter sets to
+the header (H.264, HEVC), and leave out temporal delimiters and padding (AV1). What is left when both
+sides are treated alike is the coded picture itself, which must be the same.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+
+from encoder_service.outputs.writer import OutputError
+
+_START_CODE = b"\x00\x00\x01"
+_LENGTH = struct.Struct(">I")
+
+_H264_DROPPED = frozenset({7, 8, 9})
+"""Sequence and picture parameter sets, access unit delimiter."""
+_HEVC_DROPPED = frozenset({32, 33, 34, 35})
+"""Video, sequence and picture parameter sets, access unit delimiter."""
+_AV1_DROPPED = frozenset({2, 7, 8, 15})
+"""Temporal delimiter, redundant frame header, tile list, padding."""
+
+
+def normalized(codec: str, data: bytes) -> bytes:
+    """Returns the payload in a form that does not depend on where it was stored.
+
+    Raises OutputError with code VERIFICATION_FAILED for a payload that is cut or malformed.
+    """
+    normalize = _NORMALIZERS.get(codec)
+    if normalize is None:
+        return data
+    try:
+        return normalize(data)
+    except (IndexError, struct.error, ValueError) as error:
+        raise OutputError("VERIFICATION_FAILED", f"a {codec} packet is malformed") from error
+
+
+def _normalized_h264(data: bytes) -> bytes:
+    return b"".join(unit for unit in _units(data) if unit[0] & 0x1F not in _H264_DROPPED)
+
+
+def _normalized_hevc(data: bytes) -> bytes:
+    return b"".join(unit for unit in _units(data) if (unit[0] >> 1) & 0x3F not in _HEVC_DROPPED)
+
+
+def _units(data: bytes) -> Iterator[bytes]:
+    is_annex_b = data.startswith((_START_CODE, b"\x00" + _START_CODE))
+    units = _split_at_start_codes(data) if is_annex_b else _split_by_lengths(data)
+    return (unit for unit in units if unit)
+
+
+def _split_at_start_codes(data: bytes) -> Iterator[bytes]:
+    begin = data.find(_START_CODE)
+    while begin >= 0:
+        begin += len(_START_CODE)
+        end = data.find(_START_CODE, begin)
+        # Zeros before a start code belong to it, and a unit never ends in one.
+        yield data[begin : end if end >= 0 else len(data)].rstrip(b"\x00")
+        begin = end
+
+
+def _split_by_lengths(data: bytes) -> Iterator[bytes]:
+    position = 0
+    while position < len(data):
+        (length,) = _LENGTH.unpack_from(data, position)
+        position += _LENGTH.size
+        if position + length > len(data):
+            raise ValueError("a unit is cut")
+        yield data[position : position + length].rstrip(b"\x00")
+        position += length
+
+
+def _normalized_av1(data: bytes) -> bytes:
+    kept = []
+    position = 0
+    while position < len(data):
+        header = data[position]
+        start = position + (2 if header & 0x04 else 1)
+        size = len(data) - start
+        if header & 0x02:
+            size, start = _read_leb128(data, start)
+        if start + size > len(data):
+            raise ValueError("a unit is cut")
+        if (header >> 3) & 0x0F not in _AV1_DROPPED:
+            kept.append(data[position : start + size])
+        position = start + size
+    return b"".join(kept)
+
+
+def _read_leb128(data: bytes, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 56, 7):
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            return value, position
+    raise ValueError("a length has no end")
+
+
+_NORMALIZERS: dict[str, Callable[[bytes], bytes]] = {
+    "h264": _normalized_h264,
+    "hevc": _normalized_hevc,
+    "av1": _normalized_av1,
+}

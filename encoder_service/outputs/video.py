@@ -1,0 +1,205 @@
+"""Writes video streams: MP4, WebM, MOV and Matroska, each verified while it is made and read back after."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+from encoder_service.conversion import Conversion
+from encoder_service.formats import FormatRow
+from encoder_service.geometry import SizeChange
+from encoder_service.libav.encoding import (
+    ContainerSettings,
+    EncodedPacket,
+    EncoderSettings,
+    VideoFileEncoder,
+    opens,
+)
+from encoder_service.libav.pictures import PictureFormat
+from encoder_service.libav.versions import library_versions
+from encoder_service.outputs.video_check import DecodeCheck
+from encoder_service.outputs.video_plan import VideoPlan, candidates, muxer_options, plan_video
+from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.readback import PacketDigest, read_back
+from encoder_service.spec import OutputSpec, Quality
+from encoder_service.work import EncoderReport, ProducedFile
+
+_CHANGED_SIZE = {SizeChange.PADDED: "ODD_SIZE_PADDED", SizeChange.CROPPED: "ODD_SIZE_CROPPED"}
+_UNAVAILABLE = "ENCODER_UNAVAILABLE"
+
+
+def open_writer(context: WriterContext, row: FormatRow) -> VideoWriter:
+    """Opens the first encoder of the format that works, and the file. Raises OutputError."""
+    tried: list[str] = []
+    for encoder_row in candidates(context.video, context.output, row):
+        plan = plan_video(
+            context.video,
+            context.output,
+            row,
+            encoder_row,
+            threads=context.threads,
+            cores=os.cpu_count() or 1,
+        )
+        try:
+            encoder = _open_encoder(context, row, plan)
+        except OutputError as error:
+            if error.code != _UNAVAILABLE:
+                raise
+            _blame_options(error, context.output, plan)
+            tried.append(str(error))
+            continue
+        try:
+            _remark(context, plan, tried)
+            return VideoWriter(context, row, plan, encoder)
+        except BaseException:
+            encoder.close(is_abandoned=True)
+            raise
+    raise OutputError(_UNAVAILABLE, "; ".join(tried))
+
+
+def _open_encoder(context: WriterContext, row: FormatRow, plan: VideoPlan) -> VideoFileEncoder:
+    container = ContainerSettings(row.container, muxer_options(row, plan.frame_rate))
+    tag = row.codec_tags.get(plan.row.codec, "")
+    return VideoFileEncoder(_path(context, row), container, _settings(plan, plan.options, tag))
+
+
+def _settings(plan: VideoPlan, options: dict[str, str], codec_tag: str = "") -> EncoderSettings:
+    picture = PictureFormat(plan.pixel_format, plan.geometry.width, plan.geometry.height, plan.color)
+    return EncoderSettings(plan.row.encoder, picture, plan.frame_rate, options, plan.threads, codec_tag)
+
+
+def _path(context: WriterContext, row: FormatRow) -> Path:
+    return context.directory / f"{context.output.name}{row.extension}"
+
+
+def _blame_options(error: OutputError, output: OutputSpec, plan: VideoPlan) -> None:
+    """Raises INVALID_OPTION where the encoder opens once the caller's own settings are left out."""
+    if output.options or output.preset or output.crf is not None:
+        numbers = plan.row.qualities[Quality.HIGH]
+        if opens(_settings(plan, plan.row.fixed_options | numbers.options)):
+            raise OutputError("INVALID_OPTION", str(error)) from error
+
+
+def _remark(context: WriterContext, plan: VideoPlan, tried: list[str]) -> None:
+    if tried and context.output.strict:
+        raise OutputError(_UNAVAILABLE, f"{tried[0]} (strict forbids {plan.row.encoder} instead)")
+    if tried:
+        context.warn("ENCODER_FALLBACK", f"{plan.row.encoder} is used, because {'; '.join(tried)}")
+    for remark in plan.fallbacks:
+        context.warn(remark.code, remark.message)
+    geometry = plan.geometry
+    if geometry.change != SizeChange.NONE:
+        context.note(
+            _CHANGED_SIZE[geometry.change],
+            f"{plan.pixel_format} needs even sides: {geometry.width} x {geometry.height} is made",
+        )
+
+
+class VideoWriter:
+    """One video file in the making; see `Writer`."""
+
+    def __init__(
+        self, context: WriterContext, row: FormatRow, plan: VideoPlan, encoder: VideoFileEncoder
+    ) -> None:
+        self._context = context
+        self._row = row
+        self._plan = plan
+        self._encoder = encoder
+        self._path = _path(context, row)
+        self._frames = 0
+        self._sent = PacketDigest(plan.row.codec)
+        self._conversion = Conversion(
+            context.video,
+            plan.geometry,
+            plan.pixel_format,
+            plan.color,
+            background=plan.background,
+            threads=1,
+        )
+        self._check = DecodeCheck(plan, context.video, context.source, encoder.headers, context.threads)
+        context.log(_describe(plan, is_zero_copy=self._conversion.is_zero_copy))
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes of the file so far."""
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
+
+    def write(self, frame: SourceFrame) -> None:
+        """Encodes one frame. Raises OutputError."""
+        if frame.index != self._frames:
+            raise OutputError("OUT_OF_ORDER", f"frame {frame.index} came where {self._frames} was due")
+        picture = self._conversion.picture(frame.data)
+        self._take(self._encoder.encode(picture, frame.index))
+        self._frames += 1
+
+    def _take(self, packets: list[EncodedPacket]) -> None:
+        for packet in packets:
+            self._sent.add(packet)
+        self._check.submit(packets)
+
+    def finish(self) -> Finished:
+        """Takes the encoder's last packets, closes the file and reads it back. Raises OutputError."""
+        self._take(self._encoder.flush())
+        if self._sent.count != self._frames:
+            raise OutputError(
+                "VERIFICATION_FAILED", f"{self._frames} frames were encoded to {self._sent.count} packets"
+            )
+        began = time.monotonic()
+        self._encoder.close()
+        closed = time.monotonic()
+        decoded = self._check.finish()
+        readback = read_back(
+            self._path, self._row, self._plan, self._sent, decoded, threads=self._context.threads
+        )
+        produced = self._produced()
+        ended = time.monotonic()
+        self._context.log(
+            f"verified {decoded.frames} frames: {decoded.cpu_seconds:.2f} s of CPU beside the encoder, "
+            f"{ended - closed:.3f} s after it"
+        )
+        return Finished(
+            files=(produced,),
+            encoder=self._report(),
+            readback=readback,
+            quality=decoded.quality,
+            frames_encoded=self._frames,
+            frames_decoded=decoded.frames,
+            mux_seconds=closed - began,
+            verify_seconds=ended - closed,
+        )
+
+    def _produced(self) -> ProducedFile:
+        with self._path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return ProducedFile(self._path.name, self._path.stat().st_size, sha256, self._row.media_type)
+
+    def _report(self) -> EncoderReport:
+        return EncoderReport(
+            encoder=self._plan.row.encoder,
+            codec=self._plan.row.codec,
+            container=self._row.container,
+            pixel_format=self._plan.pixel_format,
+            options=self._plan.options,
+            threads=self._plan.threads,
+            library_versions=library_versions(),
+        )
+
+    def close(self) -> None:
+        """Releases encoder, decoder and file; idempotent."""
+        self._check.abandon()
+        self._encoder.close(is_abandoned=True)
+
+
+def _describe(plan: VideoPlan, *, is_zero_copy: bool) -> str:
+    options = " ".join(f"{name}={value}" for name, value in plan.options.items())
+    size = f"{plan.geometry.width}x{plan.geometry.height}"
+    copying = "frames are read in place" if is_zero_copy else "frames are converted"
+    return (
+        f"{plan.row.encoder} {size} {plan.pixel_format} at {plan.frame_rate} fps, {plan.threads} threads, "
+        f"{options}; {copying}"
+    )

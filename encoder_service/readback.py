@@ -1,0 +1,196 @@
+"""Reads a finished video file back and proves that it carries what the encoder gave, rightly described."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+
+from encoder_service.bitstream import normalized
+from encoder_service.color import tags_of
+from encoder_service.formats import FormatRow
+from encoder_service.isobmff import read_movie_facts
+from encoder_service.libav.decoding import FilePacket, FileReader, PacketDecoder
+from encoder_service.libav.encoding import EncodedPacket
+from encoder_service.libav.pictures import describe
+from encoder_service.matroska import read_track_facts
+from encoder_service.outputs.video_check import FIRST_FRAMES, Decoded, checksum
+from encoder_service.outputs.video_plan import VideoPlan
+from encoder_service.outputs.writer import OutputError
+from encoder_service.spec import Rational
+from encoder_service.work import ColorTags, Readback
+
+_RECORD = struct.Struct(">q?QQ")
+_TIMESTAMP_TOLERANCE_SECONDS = Fraction(1, 1000)
+"""Of containers that count milliseconds."""
+_FULLY_TAGGED = {"h264", "hevc", "av1"}
+"""Codecs whose headers state all four colour tags."""
+
+
+class PacketDigest:
+    """SHA-256 over packets in decoding order: frame number, key flag, coded picture, alpha."""
+
+    def __init__(self, codec: str) -> None:
+        self.count = 0
+        self._codec = codec
+        self._hash = hashlib.sha256()
+
+    def add(self, packet: EncodedPacket) -> None:
+        """Takes in the next packet. Raises OutputError for a malformed one."""
+        payload = normalized(self._codec, packet.data)
+        self._hash.update(_RECORD.pack(packet.frame, packet.is_key, len(payload), len(packet.alpha)))
+        self._hash.update(payload)
+        self._hash.update(packet.alpha)
+        self.count += 1
+
+    def digest(self) -> bytes:
+        """Of everything so far."""
+        return self._hash.digest()
+
+
+class _Facts(msgspec.Struct, frozen=True):
+    color: ColorTags
+    codec_tag: str
+    has_alpha: bool
+    is_faststart: bool | None
+    is_constant_rate: bool
+
+
+def read_back(
+    path: Path, row: FormatRow, plan: VideoPlan, sent: PacketDigest, decoded: Decoded, *, threads: int
+) -> Readback:
+    """Reads a file and returns what stands in it.
+
+    Demuxes every packet, decodes the first ones. Raises OutputError with code VERIFICATION_FAILED, and
+    every difference in its message, where the file is not what was made.
+    """
+    facts = _read_facts(path, row, plan)
+    with FileReader(path) as file:
+        found = PacketDigest(plan.row.codec)
+        first = _FirstFrames(
+            PacketDecoder(plan.row.codec, file.headers, decoder=plan.decoder, threads=threads)
+        )
+        for packet in file.packets():
+            encoded = _as_encoded(packet, plan.frame_rate, is_exact=row.has_exact_timestamps)
+            found.add(encoded)
+            first.offer(encoded)
+        checksums = first.finish()
+        seen = Readback(
+            frame_count=found.count,
+            width=file.width,
+            height=file.height,
+            pixel_format=decoded.pixel_format,
+            duration_seconds=float(file.duration_seconds),
+            frame_rate=Rational(file.frame_rate.numerator, file.frame_rate.denominator),
+            color_container=facts.color,
+            color_bitstream=None if decoded.color == ColorTags() else decoded.color,
+            has_alpha=facts.has_alpha or describe(decoded.pixel_format).has_alpha,
+            is_faststart=facts.is_faststart,
+        )
+    faults = _differences(seen, facts, plan, row, sent.count)
+    if found.digest() != sent.digest():
+        faults.append("the packets in the file are not those that the encoder gave")
+    if checksums != decoded.first_checksums[: len(checksums)] or not checksums:
+        faults.append("the first pictures decode otherwise from the file")
+    if decoded.frames != sent.count:
+        faults.append(f"{decoded.frames} of {sent.count} frames could be decoded")
+    if faults:
+        raise OutputError("VERIFICATION_FAILED", f"{path.name}: {'; '.join(faults)}")
+    return seen
+
+
+def _read_facts(path: Path, row: FormatRow, plan: VideoPlan) -> _Facts:
+    if row.has_exact_timestamps:
+        movie = read_movie_facts(path)
+        duration = 1 / plan.frame_rate
+        return _Facts(
+            color=movie.color,
+            codec_tag=movie.codec_tag,
+            has_alpha=False,
+            is_faststart=movie.is_faststart,
+            is_constant_rate=movie.frame_durations == (duration,),
+        )
+    track = read_track_facts(path)
+    stated = Fraction(track.frame_duration_nanoseconds, 1_000_000_000)
+    return _Facts(
+        color=track.color,
+        codec_tag="",
+        has_alpha=track.has_alpha,
+        is_faststart=None,
+        is_constant_rate=abs(stated - 1 / plan.frame_rate) <= Fraction(1, 1_000_000_000),
+    )
+
+
+def _as_encoded(packet: FilePacket, frame_rate: Fraction, *, is_exact: bool) -> EncodedPacket:
+    frame = round(packet.seconds * frame_rate)
+    error = abs(packet.seconds - frame / frame_rate)
+    if error > (0 if is_exact else _TIMESTAMP_TOLERANCE_SECONDS):
+        raise OutputError(
+            "VERIFICATION_FAILED", f"a packet stands at {float(packet.seconds):.6f} s, between two frames"
+        )
+    return EncodedPacket(packet.data, frame, frame, packet.is_key, packet.alpha)
+
+
+class _FirstFrames:
+    """Decodes the beginning of the file, as far as checksums of the encoder's own packets were kept."""
+
+    def __init__(self, decoder: PacketDecoder) -> None:
+        self._decoder = decoder
+        self._checksums: list[int] = []
+
+    def offer(self, packet: EncodedPacket) -> None:
+        """Takes in the next packet, while it is wanted."""
+        if len(self._checksums) < FIRST_FRAMES:
+            self._checksums += [checksum(shown.picture) for shown in self._decoder.decode(packet)]
+
+    def finish(self) -> tuple[int, ...]:
+        """The checksums of the first pictures."""
+        if len(self._checksums) < FIRST_FRAMES:
+            self._checksums += [checksum(shown.picture) for shown in self._decoder.flush()]
+        return tuple(self._checksums[:FIRST_FRAMES])
+
+
+def _differences(seen: Readback, facts: _Facts, plan: VideoPlan, row: FormatRow, frames: int) -> list[str]:
+    expected = tags_of(plan.color)
+    rate = Fraction(seen.frame_rate.numerator, seen.frame_rate.denominator)
+    duration_error = abs(seen.duration_seconds - float(frames / plan.frame_rate))
+    tag = row.codec_tags.get(plan.row.codec, facts.codec_tag)
+    checks = {
+        f"{seen.frame_count} packets instead of {frames}": seen.frame_count == frames,
+        f"size {seen.width} x {seen.height} instead of {plan.geometry.width} x {plan.geometry.height}": (
+            (seen.width, seen.height) == (plan.geometry.width, plan.geometry.height)
+        ),
+        f"frame rate {rate} instead of {plan.frame_rate}": rate == plan.frame_rate,
+        f"duration {seen.duration_seconds} s": duration_error <= _duration_tolerance(row),
+        "frames of different durations": facts.is_constant_rate,
+        f"container tags {seen.color_container} instead of {expected}": _agree(
+            seen.color_container, expected, may_omit={"range"} if row.container == "mov" else set()
+        ),
+        f"bitstream tags {seen.color_bitstream} instead of {expected}": _agree(
+            seen.color_bitstream or ColorTags(),
+            expected,
+            may_omit=set() if plan.row.codec in _FULLY_TAGGED else set(ColorTags.__struct_fields__),
+        ),
+        "the index stands at the end": facts.is_faststart is not False,
+        f"codec tag {facts.codec_tag} instead of {tag}": facts.codec_tag == tag,
+        "alpha is missing": seen.has_alpha or not plan.keeps_alpha,
+    }
+    return [fault for fault, is_right in checks.items() if not is_right]
+
+
+def _duration_tolerance(row: FormatRow) -> float:
+    # Players get doubles: an exact fraction may be off in the last digit.
+    return 1e-9 if row.has_exact_timestamps else 2 * float(_TIMESTAMP_TOLERANCE_SECONDS)
+
+
+def _agree(found: ColorTags, expected: ColorTags, *, may_omit: set[str]) -> bool:
+    for field in ColorTags.__struct_fields__:
+        value = getattr(found, field)
+        if value == "unknown" and field in may_omit:
+            continue
+        if value != getattr(expected, field):
+            return False
+    return True
