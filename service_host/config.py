@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -39,6 +39,10 @@ class Loaded(msgspec.Struct, Generic[ConfigT], frozen=True):
     value: ConfigT
     sources: dict[str, str]
     """Source of each key that was set; what is not here is a default."""
+    path: Path | None = None
+    """The file that was read; None: there is none."""
+    load_again: Callable[[], Loaded[ConfigT]] | None = None
+    """Reads all sources anew, for a service that takes changes while it runs; raises ConfigError."""
 
     def describe(self) -> str:
         """One line per setting: key, value and source, secrets redacted."""
@@ -98,7 +102,11 @@ def load_config(
     value = coerce_struct(kind, layers.tree, "", report)
     if faults or value is FAULTY:
         raise ConfigError(faults)
-    return Loaded(value, layers.sources)
+
+    def load_again() -> Loaded[ConfigT]:
+        return load_config(kind, prefix=prefix, path=path, environ=environ, overrides=overrides)
+
+    return Loaded(value, layers.sources, path, load_again)
 
 
 def _leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
