@@ -309,7 +309,7 @@ _KEYS = (
     ),
     KeyRule(
         id="secret",
-        phrases=("secret",),
+        phrases=("secret", "secret key", "secret access key"),
         matches=(
             "secret",
             "client_secret",

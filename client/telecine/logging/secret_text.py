@@ -19,6 +19,7 @@ _KEY_REACH = 64
 _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 _ASSIGNMENT = re.compile(r"(?:\\{0,8}[\"'])?\]?\s{0,4}(?:=>|:=|[:=])\s{0,4}", re.ASCII)
 _OPTION_BLANK = re.compile(r"[ \t]{1,4}(?!-)", re.ASCII)
+_PAIR_COMMA = re.compile(r"[\"']\s{0,4},\s{0,4}(?=[bru]{0,2}[\"'])", re.ASCII)
 _QUOTED = re.compile(r"[bru]{0,2}(\\{0,8})([\"'])", re.ASCII)
 _BRACKETED = re.compile(r"[\[{(][^\]})]*[\]})]?")
 _BARE = re.compile(r"[^\s\"'\\,;&<>)}\]]+")
@@ -58,12 +59,20 @@ class SecretText:
         `is_id` says that the text stands under an identifier's key, where digits are no card number.
         """
         plain = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text) if "\\u00" in text else text
-        redacted = self._replace_once(plain, self._assigned(plain), mask, counts)
+        before, redacted = "", plain
+        # A replacement can free the left edge of what stands behind it.
+        while redacted != before:
+            before = redacted
+            redacted = self._replaced(redacted, mask, counts, is_id=is_id)
+        return text if redacted is plain else redacted
+
+    def _replaced(self, text: str, mask: Callable[[str], str], counts: dict[str, int], *, is_id: bool) -> str:
+        text = self._replace_once(text, self._assigned(text), mask, counts)
         for rule, pattern in self._rules:
             if is_id and rule.check is Check.LUHN:
                 continue
-            redacted = self._replace_once(redacted, _found(rule, pattern, redacted), mask, counts)
-        return text if redacted is plain else redacted
+            text = self._replace_once(text, _found(rule, pattern, text), mask, counts)
+        return text
 
     @staticmethod
     def _replace_once(
@@ -95,6 +104,8 @@ class SecretText:
             assignment = _ASSIGNMENT.match(text, end)
             if assignment is None and text.startswith("--", start):
                 assignment = _OPTION_BLANK.match(text, end)
+            if assignment is None and text[max(0, start - 2) : start].startswith("("):
+                assignment = _PAIR_COMMA.match(text, end)
             if assignment is None:
                 continue
             span = _assigned_span(rule, text, assignment.end(), assignment[0])
