@@ -200,7 +200,10 @@ class EncoderUnavailableError(CallerError):
 class EmbeddedUnavailableError(CallerError):
     """No server was named and the embedded one cannot be started."""
 
-    recovery = "Install it with: pip install 'telecine[encoder]', or name a server: Client(\"host:50051\")."
+    recovery = (
+        "Install what is missing with: pip install 'telecine[encoder]'; mend what the service complains of; "
+        'or name a server: Client("host:50051").'
+    )
 
 
 # --- time ----------------------------------------------------------------------------------------

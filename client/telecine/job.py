@@ -15,7 +15,8 @@ from telecine.chunking import cut
 from telecine.job_plan import JobPlan
 from telecine.progress import ProgressTeller, snapshot
 from telecine.results import EncodeResult, Progress
-from telecine.upload import Connect, Disconnect, Upload, Wait
+from telecine.upload import Upload
+from telecine.upload_events import Connect, Disconnect, Wait
 from telecine.upload_messages import incoming_event, outgoing_bytes
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How long to wait before the next try. Time and randomness come from the caller."""
+"""How long to wait before the next try; time and randomness come from the caller."""
 
 from __future__ import annotations
 

@@ -24,16 +24,28 @@ the server's persisted offset, on each new connection.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
 
 from telecine import exceptions as errors
 from telecine.options import RetryPolicy
 from telecine.outcome import job_error
-from telecine.results import Artifact, JobInfo, JobState, JobWarning, OutputProgress
+from telecine.results import Artifact, JobState, JobWarning, OutputProgress
 from telecine.retained import RetainedBytes
 from telecine.retry import Backoff
+from telecine.upload_events import (
+    Accepted,
+    Acknowledged,
+    Connect,
+    Disconnect,
+    Event,
+    Outgoing,
+    Result,
+    SendChunk,
+    SendFinish,
+    SendSpec,
+    Step,
+    Wait,
+)
 
 CHUNK_BYTES = 1 << 20
 """Chunks of 512 KiB to 1 MiB travel fastest."""
@@ -50,94 +62,6 @@ class Phase(StrEnum):
     SENDING = "sending"
     FOLLOWING = "following"
     ENDED = "ended"
-
-
-# --- what the server said ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The job is taken; begin at `persisted_bytes`."""
-
-    persisted_bytes: int
-    max_chunk_bytes: int
-    max_job_bytes: int
-    """0: no limit."""
-    frame_bytes: int
-    state: JobState
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """Bytes below `persisted_bytes` are safe; `is_complete`: and so is the end of the upload."""
-
-    persisted_bytes: int
-    is_complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The job has ended."""
-
-    job: JobInfo
-    manifest_json: bytes
-
-
-Event: TypeAlias = Accepted | Acknowledged | OutputProgress | JobWarning | Artifact | Result
-
-# --- what the shell shall send -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SendSpec:
-    """Send the spec."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendChunk:
-    """Send these bytes of the video track, as one chunk."""
-
-    offset: int
-    pieces: list[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class SendFinish:
-    """Send that no more will come."""
-
-    total_frames: int
-    total_bytes: int
-
-
-Outgoing: TypeAlias = SendSpec | SendChunk | SendFinish
-
-# --- what the shell shall do ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Connect:
-    """Open a connection and send what `next_message(connection)` says."""
-
-    connection: int
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnect:
-    """Cancel the connection (nothing came for too long) and report it as `lost` with `error`."""
-
-    connection: int
-    error: errors.TelecineError
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to do for this long, unless something happens."""
-
-    seconds: float
-
-
-Step: TypeAlias = Connect | Disconnect | Wait | None
-"""None: the job has ended; there is nothing more to do."""
 
 
 class Upload:

@@ -6,7 +6,16 @@ from telecine import reading
 from telecine.chunking import chunk_message
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import ProtocolError
-from telecine.upload import Accepted, Acknowledged, Event, Outgoing, Result, SendChunk, SendFinish, SendSpec
+from telecine.upload_events import (
+    Accepted,
+    Acknowledged,
+    Event,
+    Outgoing,
+    Result,
+    SendChunk,
+    SendFinish,
+    SendSpec,
+)
 
 
 def outgoing_bytes(message: Outgoing, spec: pb.JobSpec) -> bytes:

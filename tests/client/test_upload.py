@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from telecine import exceptions as errors
 from telecine import upload
+from telecine import upload_events as says
 from telecine.options import RetryPolicy
 from telecine.results import JobInfo, JobState, JobWarning, OutputProgress, OutputState, Problem
 
@@ -23,8 +24,8 @@ def job(state: JobState = JobState.SUCCEEDED, problem: Problem | None = None) ->
     return JobInfo("j", state, now, now, 0, 0, (), (), problem, 0)
 
 
-def accepted(offset: int = 0, state: JobState = JobState.RECEIVING, chunk: int = 25) -> upload.Accepted:
-    return upload.Accepted(offset, chunk, 0, FRAME_BYTES, state)
+def accepted(offset: int = 0, state: JobState = JobState.RECEIVING, chunk: int = 25) -> says.Accepted:
+    return says.Accepted(offset, chunk, 0, FRAME_BYTES, state)
 
 
 def machine(limit_bytes: int = LIMIT_BYTES, policy: RetryPolicy = POLICY) -> upload.Upload:
@@ -33,15 +34,15 @@ def machine(limit_bytes: int = LIMIT_BYTES, policy: RetryPolicy = POLICY) -> upl
 
 def opened(offset: int = 0, state: JobState = JobState.RECEIVING) -> upload.Upload:
     up = machine()
-    assert up.step(0.0) == upload.Connect(1)
-    assert up.next_message(1) == upload.SendSpec()
+    assert up.step(0.0) == says.Connect(1)
+    assert up.next_message(1) == says.SendSpec()
     up.received(1, accepted(offset, state), 0.0)
     return up
 
 
 def sent_bytes(up: upload.Upload, connection: int = 1) -> list[tuple[int, bytes]]:
     chunks = []
-    while isinstance(message := up.next_message(connection), upload.SendChunk):
+    while isinstance(message := up.next_message(connection), says.SendChunk):
         chunks.append((message.offset, b"".join(message.pieces)))
     return chunks
 
@@ -55,19 +56,19 @@ class ModelServer:
     def __init__(self) -> None:
         self.persisted = bytearray()
         self.is_finished = False
-        self.inbox: list[upload.Outgoing] = []
+        self.inbox: list[says.Outgoing] = []
 
-    def receive(self, message: upload.Outgoing) -> None:
+    def receive(self, message: says.Outgoing) -> None:
         self.inbox.append(message)
 
     def persist_one(self) -> None:
         if not self.inbox:
             return
         message = self.inbox.pop(0)
-        if isinstance(message, upload.SendChunk):
+        if isinstance(message, says.SendChunk):
             assert message.offset == len(self.persisted), "a byte was doubled or left out"
             self.persisted += b"".join(message.pieces)
-        elif isinstance(message, upload.SendFinish):
+        elif isinstance(message, says.SendFinish):
             assert message.total_bytes == len(self.persisted)
             assert message.total_frames * FRAME_BYTES == message.total_bytes
             self.is_finished = True
@@ -105,10 +106,10 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
     def step(self, seconds: float) -> None:
         self.now += seconds
         match self.up.step(self.now):
-            case upload.Connect(connection):
+            case says.Connect(connection):
                 self.connected = connection
                 self.server.inbox.clear()
-            case upload.Disconnect(connection, error):
+            case says.Disconnect(connection, error):
                 self.lose(connection, error)
             case _:
                 pass
@@ -118,9 +119,9 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
         if self.connected is None:
             return
         message = self.up.next_message(self.connected)
-        if isinstance(message, upload.SendSpec):
+        if isinstance(message, says.SendSpec):
             state = JobState.QUEUED if self.server.is_finished else JobState.RECEIVING
-            event = upload.Accepted(len(self.server.persisted), self.max_chunk, 0, FRAME_BYTES, state)
+            event = says.Accepted(len(self.server.persisted), self.max_chunk, 0, FRAME_BYTES, state)
             self.up.received(self.connected, event, self.now)
         elif message is not None:
             self.server.receive(message)
@@ -133,7 +134,7 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
     @rule()
     def acknowledge(self) -> None:
         if self.connected is not None and self.up.phase is not upload.Phase.OPENING:
-            event = upload.Acknowledged(len(self.server.persisted), self.server.is_finished)
+            event = says.Acknowledged(len(self.server.persisted), self.server.is_finished)
             self.up.received(self.connected, event, self.now)
 
     @rule(fraction=st.floats(0, 1))
@@ -143,7 +144,7 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
 
     @rule()
     def a_ghost_speaks(self) -> None:
-        self.up.received(self.up.connection - 1, upload.Acknowledged(10**6, True), self.now)
+        self.up.received(self.up.connection - 1, says.Acknowledged(10**6, True), self.now)
         self.up.lost(self.up.connection - 1, errors.ServiceFaultError("old"), self.now, 0.5)
 
     def lose(self, connection: int, error: errors.TelecineError, fraction: float = 0.5) -> None:
@@ -186,7 +187,7 @@ def test_nothing_is_sent_before_the_job_is_accepted() -> None:
     up = machine()
     up.push(b"x" * 10)
     up.step(0.0)
-    assert up.next_message(1) == upload.SendSpec()
+    assert up.next_message(1) == says.SendSpec()
     assert up.next_message(1) is None
 
 
@@ -239,7 +240,7 @@ def test_a_server_that_forgot_acknowledged_bytes_is_reported() -> None:
     up = opened()
     up.push(b"x" * 20)
     sent_bytes(up)
-    up.received(1, upload.Acknowledged(20, False), 0.0)
+    up.received(1, says.Acknowledged(20, False), 0.0)
     up.lost(1, UNAVAILABLE, 0.0, 0.0)
     up.step(0.0)
     up.received(2, accepted(10), 0.0)
@@ -248,26 +249,26 @@ def test_a_server_that_forgot_acknowledged_bytes_is_reported() -> None:
 
 def test_an_acknowledgement_of_what_was_never_sent_is_a_protocol_error() -> None:
     up = opened()
-    up.received(1, upload.Acknowledged(1, False), 0.0)
+    up.received(1, says.Acknowledged(1, False), 0.0)
     assert isinstance(up.error, errors.ProtocolError)
 
 
 def test_a_message_before_accepted_is_a_protocol_error() -> None:
     up = machine()
     up.step(0.0)
-    up.received(1, upload.Acknowledged(0, False), 0.0)
+    up.received(1, says.Acknowledged(0, False), 0.0)
     assert isinstance(up.error, errors.ProtocolError)
 
 
 def test_silence_disconnects_and_reconnects() -> None:
     up = opened()
-    assert up.step(4.0) == upload.Wait(1.0)
-    up.received(1, upload.Acknowledged(0, False), 4.0)
-    assert up.step(8.0) == upload.Wait(1.0)
+    assert up.step(4.0) == says.Wait(1.0)
+    up.received(1, says.Acknowledged(0, False), 4.0)
+    assert up.step(8.0) == says.Wait(1.0)
     step = up.step(9.0)
-    assert isinstance(step, upload.Disconnect)
+    assert isinstance(step, says.Disconnect)
     up.lost(1, step.error, 9.0, 0.0)
-    assert up.step(9.0) == upload.Connect(2)
+    assert up.step(9.0) == says.Connect(2)
 
 
 def test_it_gives_up_when_nothing_moves_forward_for_too_long() -> None:
@@ -289,7 +290,7 @@ def test_progress_resets_its_patience() -> None:
     for frame in range(100):
         up.push(b"x" * 10)
         sent_bytes(up, up.connection)
-        up.received(up.connection, upload.Acknowledged(10 * (frame + 1), False), now)
+        up.received(up.connection, says.Acknowledged(10 * (frame + 1), False), now)
         up.lost(up.connection, UNAVAILABLE, now, 1.0)
         now += 5.0
         up.step(now)
@@ -300,8 +301,8 @@ def test_progress_resets_its_patience() -> None:
 def test_the_servers_retry_delay_is_not_undercut() -> None:
     up = opened()
     up.lost(1, errors.SpoolFullError("full", retry_delay_seconds=7.0), 0.0, 0.0)
-    assert up.step(6.9) == upload.Wait(pytest.approx(0.1))
-    assert up.step(7.0) == upload.Connect(2)
+    assert up.step(6.9) == says.Wait(pytest.approx(0.1))
+    assert up.step(7.0) == says.Connect(2)
 
 
 def test_an_error_that_resuming_cannot_mend_ends_the_job() -> None:
@@ -325,7 +326,7 @@ def test_progress_and_warnings_that_are_repeated_after_a_reconnect_are_told_once
 
 def test_the_result_ends_it_and_later_messages_change_nothing() -> None:
     up = opened(10, JobState.SUCCEEDED)
-    up.received(1, upload.Result(job(), b"{}"), 0.0)
+    up.received(1, says.Result(job(), b"{}"), 0.0)
     up.lost(1, UNAVAILABLE, 0.0, 0.0)
     assert up.result is not None
     assert up.error is None
@@ -335,7 +336,7 @@ def test_the_result_ends_it_and_later_messages_change_nothing() -> None:
 def test_pushing_into_a_cancelled_job_says_so() -> None:
     up = opened()
     cancelled = job(JobState.CANCELLED, Problem("JOB_CANCELLED", "by CancelJob"))
-    up.received(1, upload.Result(cancelled, b""), 0.0)
+    up.received(1, says.Result(cancelled, b""), 0.0)
     with pytest.raises(errors.JobCancelledError):
         up.push(b"x")
 
