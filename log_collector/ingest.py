@@ -11,7 +11,15 @@ import msgspec
 
 from log_collector.accounting import Accounting, Way
 from log_collector.intake import Intake, OpenedBatch
-from log_collector.journal import UNSEQUENCED, Encoding, Journal, NewBatch, Origin
+from log_collector.journal import (
+    UNSEQUENCED,
+    Encoding,
+    Journal,
+    JournalClosedError,
+    JournalFullError,
+    NewBatch,
+    Origin,
+)
 from log_collector.journal.entry import pack
 from log_collector.processors.undo import Undo
 from log_collector.selection import Selected, Selection, SelectionConfig
@@ -86,16 +94,25 @@ class Ingest:
         """Puts new rules in force from the next batch on; None: those of the selection stay."""
         self.intake = intake
         if selection is not None:
-            future = self.store_own(self.selection.give_out_all(self.now_unix_nano()))
-            if future is not None:
-                future.add_done_callback(_heed)
+            self.give_out_all()
             self.selection = Selection(selection)
+
+    def give_out_all(self) -> None:
+        """Writes what the selection holds, for it ends."""
+        self._store_quietly(self.selection.give_out_all(self.now_unix_nano()))
 
     def tick(self) -> None:
         """Writes what the selection owes; to be called every second or so."""
         if self.journal.is_full:
             return
-        future = self.store_own(self.selection.tick(self.now_unix_nano()))
+        self._store_quietly(self.selection.tick(self.now_unix_nano()))
+
+    def _store_quietly(self, selected: Selected) -> None:
+        """Nobody waits for these records; where the journal takes none now, nothing has changed."""
+        try:
+            future = self.store_own(selected)
+        except (JournalFullError, JournalClosedError):
+            return
         if future is not None:
             future.add_done_callback(_heed)
 

@@ -94,6 +94,13 @@ class Intake:
             return OpenedBatch(lines, packed, len(newlines), (), b"", counts, self.read_keys(lines))
         return self._open_lines(batch, lines, counts, quarantine)
 
+    def open_mapped(self, lines: list[bytes]) -> OpenedBatch:
+        """Opens lines that were made by a mapping: sound and in the catalogue's form, to be redacted."""
+        redacted = self.redaction.redact(b"\n".join((*lines, b"")) if lines else b"")
+        packed = pack(redacted.lines)
+        keys = self.read_keys(redacted.lines)
+        return OpenedBatch(redacted.lines, packed, len(lines), (), b"", redacted.counts, keys)
+
     def _open_lines(
         self, batch: ReceivedBatch, lines: bytes, counts: dict[str, int], quarantine: Quarantine
     ) -> OpenedBatch:

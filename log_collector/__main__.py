@@ -1,0 +1,16 @@
+"""`python -m log_collector`: the log collector as a program."""
+
+from __future__ import annotations
+
+import sys
+
+from service_host.malloc import restart_with_tuned_malloc
+
+if __name__ == "__main__":
+    if not {"--check-config", "--print-config", "--help", "-h"} & set(sys.argv):
+        # Before the imports below: gRPC must not have started, and none of them need be paid twice.
+        restart_with_tuned_malloc()
+    from log_collector.app import PROGRAM
+    from service_host.program import run_program
+
+    sys.exit(run_program(PROGRAM))

@@ -1,0 +1,213 @@
+"""Puts the log collector together and gives it a life: start, reload, drain, close."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc.aio
+import structlog
+from prometheus_client import CollectorRegistry
+from telecine.logs.v1 import log_collector_service_pb2 as pb
+from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
+
+from log_collector.accounting import Accounting, AccountingMetrics
+from log_collector.budget import ByteBudget
+from log_collector.config import CollectorConfig
+from log_collector.export import Exporter, ExportLimits
+from log_collector.ingest import Ingest
+from log_collector.intake import Intake, IntakeLimits
+from log_collector.journal import CursorStore, Journal, JournalLimits
+from log_collector.processors.redact import Redaction
+from log_collector.record import Rejection
+from log_collector.reload import Reloader
+from log_collector.selection import Selection
+from log_collector.servicer import SERVICE_NAME, LogCollectorServicer, Reading, otlp_handler
+from log_collector.ship_stream import ShipLimits, ShipStream, Write
+from log_collector.stats import Stats
+from service_host.config import Loaded
+from service_host.lifecycle import StartError
+from service_host.metrics import new_registry
+from service_host.program import Program
+
+_DRAIN_LOOK_SECONDS = 0.05
+
+
+class CollectorService:
+    """The service as `service_host` hosts it. Everything happens on one event loop."""
+
+    def __init__(self, loaded: Loaded[CollectorConfig], registry: CollectorRegistry | None = None) -> None:
+        config = loaded.value
+        self._config = config
+        self._log = structlog.get_logger("log_collector")
+        self._started_unix_nano = time.time_ns()
+        self._accounting = Accounting()
+        self._budget = ByteBudget(config.intake.under_way_bytes)
+        threads = config.intake.threads or os.cpu_count() or 1
+        self._executor = ThreadPoolExecutor(threads, "intake")
+        self._draining = asyncio.Event()
+        self._streams = 0
+        self._reloader = Reloader(loaded, self._put_in_force, self._log)
+        self._upkeep: asyncio.Task[None] | None = None
+        self._lock_fd = -1
+        (registry or new_registry()).register(AccountingMetrics(self._accounting, self._held_count))
+        # Opened by `start`; the port answers nothing before that.
+        self._cursors: CursorStore
+        self._journal: Journal
+        self._ingest: Ingest
+        self._exporter: Exporter
+        self._stats: Stats
+        self._reading: Reading
+        self._is_open = False
+
+    @property
+    def name(self) -> str:
+        """The full name of the gRPC service."""
+        return SERVICE_NAME
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds both services."""
+        servicer = LogCollectorServicer(
+            self._new_stream, self._draining, self._stats_now, lambda: self._reading
+        )
+        pb_grpc.add_LogCollectorServiceServicer_to_server(servicer, server)
+        server.add_generic_rpc_handlers((otlp_handler(self._export),))
+
+    async def start(self) -> None:
+        """Opens the journal, verifies it, and begins the upkeep."""
+        config = self._config
+        self._lock_fd = _lock(config.data_dir)
+        limits = config.journal
+        self._cursors = await asyncio.to_thread(CursorStore, config.data_dir / "cursors.sqlite")
+        start_position = max(self._cursors.sinks().values(), default=0)
+        journal_limits = JournalLimits(limits.size_bytes, limits.segment_bytes, limits.producers, limits.uids)
+        self._journal = await Journal.open(config.data_dir / "journal", journal_limits, start_position)
+        for damage in self._journal.damages:
+            report = self._log.error if damage.was_acknowledged else self._log.info
+            report(
+                "journal_damage", position=damage.position, bytes=damage.length_bytes, reason=damage.reason
+            )
+        selection = Selection(config.effective_selection())
+        self._ingest = Ingest(self._journal, self._accounting, _intake(config, selection), selection)
+        self._exporter = Exporter(self._ingest, self._executor, self._budget, _export_limits(config))
+        self._stats = Stats(
+            self._journal,
+            self._accounting,
+            self._held_count,
+            lambda: (),
+            limits.size_bytes,
+            self._started_unix_nano,
+        )
+        self._is_open = True
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
+        self._upkeep = asyncio.create_task(self._keep_up())
+
+    def is_admitting(self) -> bool:
+        """Whether records are welcome."""
+        return not self._draining.is_set() and not self._journal.is_full
+
+    async def drain(self, deadline_seconds: float) -> None:
+        """Refuses new batches, answers what is under way, and writes what the selection holds."""
+        self._ingest.is_draining = True
+        self._draining.set()
+        deadline = time.monotonic() + deadline_seconds
+        while self._streams and time.monotonic() < deadline:  # noqa: ASYNC110 - a deadline, not a condition
+            await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+        self._ingest.give_out_all()
+
+    async def close(self) -> None:
+        """Releases everything; what is queued for the journal is written first."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+            await asyncio.gather(self._upkeep, return_exceptions=True)
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        self._executor.shutdown(wait=True)
+        if self._is_open:
+            self._is_open = False
+            await self._journal.close()
+            self._cursors.close()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    async def _keep_up(self) -> None:
+        """What is due from time to time; a fault in it is told and must not end it."""
+        while True:
+            await asyncio.sleep(self._config.reload_poll_seconds)
+            try:
+                self._reloader.reload_if_changed()
+                self._ingest.tick()
+                slowest = await asyncio.to_thread(self._cursors.slowest)
+                await self._journal.trim(self._journal.durable_position if slowest is None else slowest)
+            except Exception:  # noqa: BLE001 - whatever it was, the next round is as needed as this one
+                self._log.exception("upkeep_failed")
+
+    def _new_stream(self, write: Write) -> ShipStream:
+        config = self._config.intake
+        limits = ShipLimits(config.batches_per_stream, config.records_per_batch, config.retry_seconds)
+        return ShipStream(self._ingest, self._executor, self._budget, limits, write, self._count_streams)
+
+    async def _export(self, request: bytes) -> tuple[Rejection, ...]:
+        return await self._exporter.export(request)
+
+    def _stats_now(self) -> pb.GetStatsResponse:
+        return self._stats.message()
+
+    def _count_streams(self, change: int) -> None:
+        self._streams += change
+
+    def _put_in_force(self, old: CollectorConfig, new: CollectorConfig) -> None:
+        self._config = new
+        is_changed = old.effective_selection() != new.effective_selection()
+        selection = new.effective_selection() if is_changed else None
+        active = Selection(selection) if selection is not None else self._ingest.selection
+        self._ingest.replace_rules(_intake(new, active), selection)
+        self._exporter.limits = _export_limits(new)
+
+    def _held_count(self) -> int:
+        return self._ingest.selection.held_count if self._is_open else 0
+
+
+def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> CollectorService:
+    """Makes the service for the host; opens nothing yet."""
+    return CollectorService(loaded, registry)
+
+
+def _intake(config: CollectorConfig, selection: Selection) -> Intake:
+    redaction = Redaction(config.redaction.pack(), config.redaction.hash_key.encode() or None)
+    limits = IntakeLimits(config.intake.unpacked_bytes, config.intake.record_bytes)
+    return Intake(redaction, limits, needs_keys=selection.is_active)
+
+
+def _export_limits(config: CollectorConfig) -> ExportLimits:
+    intake = config.intake
+    return ExportLimits(intake.record_bytes, intake.retry_seconds, intake.requests_at_once)
+
+
+def _lock(directory: Path) -> int:
+    """Makes the directory ours alone. Raises StartError where that cannot be."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise StartError(f"data_dir {directory} cannot be used: {error.strerror or error}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        raise StartError(f"data_dir {directory} is in use by another collector") from error
+    return fd
+
+
+PROGRAM = Program(
+    name="telecine serve collector",
+    prefix="TELECINE_COLLECTOR_",
+    config_type=CollectorConfig,
+    create=create,
+)
+"""The service as a program: `telecine serve collector`, `python -m log_collector`."""

@@ -1,0 +1,124 @@
+"""Every limit and choice of the log collector, with its default, in one frozen struct."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from telecine.logging.job_sampling import stage_rates
+from telecine.logging.rule_pack import DEFAULT_PACK
+from telecine.logging.rules import RulePack, pack_from_mapping
+
+from log_collector.processors.redact import Redaction
+from log_collector.processors.sample import SamplingRule
+from log_collector.selection import SelectionConfig
+from service_host.host_config import HostConfig, Positive
+
+MIB: Final = 1 << 20
+GIB: Final = 1 << 30
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+FIXED_SECTIONS: Final = ("host", "data_dir", "journal")
+"""What a reload cannot change."""
+
+
+class JournalConfig(msgspec.Struct, frozen=True):
+    """The journal; a change needs a restart."""
+
+    size_bytes: Annotated[int, msgspec.Meta(ge=MIB)] = 2 * GIB
+    """Records are refused beyond it, until the slowest sink has moved on."""
+    segment_bytes: Annotated[int, msgspec.Meta(ge=64 * 1024)] = 64 * MIB
+    """Space is given back in steps of this size."""
+    producers: Count = 100_000
+    """How many producers' sequence numbers are remembered; the least recently seen is forgotten."""
+    uids: Count = 500_000
+    """How many of the newest record uids are remembered, at least."""
+
+
+class IntakeConfig(msgspec.Struct, frozen=True):
+    """What may come in."""
+
+    unpacked_bytes: Annotated[int, msgspec.Meta(ge=MIB)] = 64 * MIB
+    """A batch that unpacks to more is rejected."""
+    record_bytes: Annotated[int, msgspec.Meta(ge=1024)] = MIB
+    """A larger record is rejected."""
+    records_per_batch: Count = 50_000
+    """A larger count is an error of the sender."""
+    batches_per_stream: Count = 16
+    """Of one Ship stream, opened or waiting for the disk at once."""
+    requests_at_once: Count = 64
+    """Export calls that are worked on at once; further ones are sent away with a delay."""
+    under_way_bytes: Annotated[int, msgspec.Meta(ge=MIB)] = 128 * MIB
+    """Of all streams and calls together, received and not yet stored; beyond it they are read no further."""
+    retry_seconds: Annotated[float, msgspec.Meta(gt=0, le=2)] = 1.0
+    """What a refused sender waits. At most 2: stock OpenTelemetry clients drop a batch instead of waiting."""
+    threads: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Threads that open batches. 0: one per core."""
+
+
+class RedactionConfig(msgspec.Struct, frozen=True):
+    """What counts as a secret, beyond the rule pack that is always in force."""
+
+    rules_file: Path | None = None
+    """Own rules as JSON: {"values": [...], "keys": [...]}; one with the id of a built-in rule replaces it."""
+    switched_on: tuple[str, ...] = ()
+    """Built-in rules that apply only when asked for, such as "email"."""
+    hash_key: str = ""
+    """With it, a keyed hash stands in the replacement: equal secrets stay correlatable. Empty: none."""
+
+    def find_faults(self) -> Iterator[tuple[str, str]]:
+        """Yields what the fields' types cannot say."""
+        try:
+            pack = self.pack()
+        except ValueError as error:
+            yield ("rules_file" if self.rules_file else "switched_on"), str(error)
+            return
+        try:
+            Redaction(pack)
+        except ValueError as error:
+            yield "rules_file", str(error)
+
+    def pack(self) -> RulePack:
+        """The rules in force. Raises ValueError with what is wrong."""
+        pack = DEFAULT_PACK
+        if self.rules_file is not None:
+            try:
+                own = msgspec.json.decode(self.rules_file.read_bytes())
+            except OSError as error:
+                raise ValueError(f"cannot be read: {error.strerror or error}") from error
+            except msgspec.DecodeError as error:
+                raise ValueError(f"is not JSON: {error}") from error
+            pack = pack.joined_with(pack_from_mapping(own))
+        return pack.with_rules_on(*self.switched_on)
+
+
+class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What `telecine serve collector` can be told."""
+
+    host: HostConfig = HostConfig(listen="127.0.0.1:50052", max_message_bytes=64 * MIB)
+    data_dir: Path = Path("telecine-logs")
+    """Holds `journal/`, the sinks' cursors and, by default, the files; for one collector at a time."""
+    journal: JournalConfig = JournalConfig()
+    intake: IntakeConfig = IntakeConfig()
+    redaction: RedactionConfig = RedactionConfig()
+    selection: SelectionConfig = SelectionConfig()
+    reload_poll_seconds: Positive = 1.0
+    """How often the configuration file is looked at; SIGHUP loads it at once."""
+
+    def find_faults(self) -> Iterator[tuple[str, str]]:
+        """Yields what the fields' types cannot say."""
+        if self.journal.segment_bytes > self.journal.size_bytes // 4:
+            yield "journal.segment_bytes", "expected at most a quarter of journal.size_bytes"
+        try:
+            stage_rates(os.environ)
+        except ValueError as error:
+            yield "selection.sampling", str(error)
+
+    def effective_selection(self) -> SelectionConfig:
+        """The rules with those of TELECINE_LOG_SAMPLING_<STAGE> in the environment before them."""
+        own = tuple(SamplingRule(rate=rate, stage=stage) for stage, rate in stage_rates(os.environ).items())
+        return msgspec.structs.replace(self.selection, sampling=(*own, *self.selection.sampling))

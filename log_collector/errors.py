@@ -1,0 +1,55 @@
+"""The collector's answers other than OK, each with its reason of telecine.errors.v1."""
+
+from __future__ import annotations
+
+from telecine.errors.v1 import error_reason_pb2 as reasons
+
+from log_collector.journal import JournalClosedError, JournalFailedError, JournalFullError
+from service_host.status import FieldFault, ServiceError
+
+
+def invalid_field(field: str, expected: str) -> ServiceError:
+    """INVALID_ARGUMENT: one field of a request is wrong."""
+    message = f"{field}: {expected}"
+    return ServiceError(reasons.ERROR_REASON_INVALID_FIELD, message, faults=[FieldFault(field, expected)])
+
+
+def malformed(message: str) -> ServiceError:
+    """INVALID_ARGUMENT: bytes that cannot be read as what they should be."""
+    fault = FieldFault("", message)
+    return ServiceError(reasons.ERROR_REASON_MALFORMED_MESSAGE, message, faults=[fault])
+
+
+def draining(retry_seconds: float) -> ServiceError:
+    """UNAVAILABLE: the collector stops."""
+    message = "the collector stops; go on elsewhere or later"
+    return ServiceError(reasons.ERROR_REASON_DRAINING, message, retry_after_seconds=retry_seconds)
+
+
+def busy(retry_seconds: float) -> ServiceError:
+    """UNAVAILABLE: more calls at once than the collector works on."""
+    message = "the collector has too many calls to work on"
+    return ServiceError(
+        reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE, message, retry_after_seconds=retry_seconds
+    )
+
+
+def not_stored(
+    cause: JournalFullError | JournalFailedError | JournalClosedError, retry_seconds: float
+) -> ServiceError:
+    """UNAVAILABLE: the journal did not take it; whatever the reason, it is worth trying again."""
+    if isinstance(cause, JournalClosedError):
+        return draining(retry_seconds)
+    return ServiceError(
+        reasons.ERROR_REASON_JOURNAL_FULL,
+        "the journal takes no records now: "
+        + ("it is full" if isinstance(cause, JournalFullError) else "disk"),
+        retry_after_seconds=retry_seconds,
+    )
+
+
+def refusal_reason(cause: JournalFullError | JournalFailedError | JournalClosedError) -> str:
+    """The reason as the books name it."""
+    if isinstance(cause, JournalFullError):
+        return "journal_full"
+    return "draining" if isinstance(cause, JournalClosedError) else "disk_full"

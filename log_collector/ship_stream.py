@@ -1,0 +1,302 @@
+"""One Ship stream: opens batches beside one another, stores them in order, answers when they are durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Final
+
+import google_crc32c
+import msgspec
+from telecine.logs.v1 import log_collector_service_pb2 as pb
+from telecine.logs.v1 import logs_pb2
+
+from log_collector import errors
+from log_collector import ship_wire as wire
+from log_collector.accounting import Way
+from log_collector.budget import ByteBudget
+from log_collector.ingest import Envelope, Ingest
+from log_collector.intake import OpenedBatch, ReceivedBatch
+from log_collector.journal import JournalClosedError, JournalFailedError, JournalFullError, Verdict
+from service_host.status import ServiceError
+
+_INLINE_RECORDS: Final = 64
+"""A batch of so few records is opened at once: a thread would cost more than it gains."""
+
+Write = Callable[[pb.ShipResponse], Awaitable[None]]
+
+
+class ShipLimits(msgspec.Struct, frozen=True):
+    """What bounds the streams."""
+
+    batches_per_stream: int = 16
+    """Opened or waiting for the disk at once."""
+    records_per_batch: int = 50_000
+    retry_seconds: float = 1.0
+    """What a refused sender waits."""
+
+
+class _Turn(msgspec.Struct):
+    """A message in its order: a batch with what is being made of it, or the asking of a place."""
+
+    producer: str
+    batch: ReceivedBatch | None = None
+    envelope: Envelope | None = None
+    opening: asyncio.Future[OpenedBatch] | None = None
+    refusal: str = ""
+    size_bytes: int = 0
+
+
+class _Answer(msgspec.Struct):
+    """What is to be sent, once `durable` has ended where there is one."""
+
+    producer: str
+    before: list[pb.ShipResponse] = []
+    last_seq: int | None = None
+    durable: asyncio.Future[int] | None = None
+    first_seq: int = 0
+    count: int = 0
+
+
+class ShipStream:
+    """Runs once. Whatever was taken before an error or a drain is answered before the stream ends."""
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        executor: Executor,
+        budget: ByteBudget,
+        limits: ShipLimits,
+        write: Write,
+        count: Callable[[int], None],
+    ) -> None:
+        """`count` is told +1 when the stream begins and -1 when it has ended."""
+        self._ingest = ingest
+        self._count = count
+        self._executor = executor
+        self._budget = budget
+        self._limits = limits
+        self._write = write
+        self._turns: asyncio.Queue[_Turn | None] = asyncio.Queue(limits.batches_per_stream)
+        self._answers: asyncio.Queue[_Answer | None] = asyncio.Queue(limits.batches_per_stream)
+
+    async def run(self, requests: AsyncIterator[pb.ShipRequest], draining: asyncio.Event) -> None:
+        """Returns when the client has ended its side and all is answered.
+
+        Raises ServiceError for a message that no client of the contract sends, and when the server drains.
+        """
+        self._count(1)
+        storing = asyncio.create_task(self._store_in_order())
+        answering = asyncio.create_task(self._answer_in_order())
+        reading = asyncio.create_task(self._read(requests))
+        drained = asyncio.create_task(draining.wait())
+        tasks = (storing, answering, reading, drained)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done() and drained.done():
+                reading.cancel()
+            failure = await _outcome(reading, storing, answering)
+            await self._turns.put(None)
+            await storing
+            await answering
+            if failure is not None:
+                raise failure
+            if draining.is_set():
+                raise errors.draining(self._limits.retry_seconds)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._release_rest()
+            self._count(-1)
+
+    async def _read(self, requests: AsyncIterator[pb.ShipRequest]) -> None:
+        async for request in requests:
+            match request.WhichOneof("message"):
+                case "batch":
+                    turn = await self._take(request.batch)
+                    try:
+                        await self._turns.put(turn)
+                    except asyncio.CancelledError:
+                        self._budget.release(turn.size_bytes)
+                        raise
+                case "resume":
+                    wire.require_producer(request.resume.producer)
+                    await self._turns.put(_Turn(request.resume.producer))
+                case _:
+                    raise wire.empty_message()
+
+    async def _take(self, message: logs_pb2.Batch) -> _Turn:
+        """Checks the envelope and begins to open the batch."""
+        wire.require_batch(message, self._limits.records_per_batch)
+        received = self._ingest.now_unix_nano()
+        origin = wire.origin_of(message.resource)
+        batch = ReceivedBatch(
+            message.producer, message.first_seq, message.count, origin.service, message.records,
+            wire.encoding_of(message), received,
+        )  # fmt: skip
+        envelope = Envelope(
+            Way.SHIP,
+            message.producer,
+            message.first_seq,
+            message.count,
+            received,
+            origin,
+            message.lost_before,
+        )
+        turn = _Turn(message.producer, batch, envelope)
+        if self._ingest.is_draining:
+            turn.refusal = "draining"
+        elif self._ingest.journal.is_full:
+            turn.refusal = "journal_full"
+        elif message.HasField("crc32c") and google_crc32c.value(message.records) != message.crc32c:
+            turn.refusal = "corrupted"
+        elif not self._is_stored(batch):
+            turn.size_bytes = len(message.records)
+            await self._budget.acquire(turn.size_bytes)
+            turn.opening = self._open(batch)
+        return turn
+
+    def _is_stored(self, batch: ReceivedBatch) -> bool:
+        return batch.first_seq + batch.count - 1 <= self._ingest.journal.producers.durable_seq(batch.producer)
+
+    def _open(self, batch: ReceivedBatch) -> asyncio.Future[OpenedBatch]:
+        loop = asyncio.get_running_loop()
+        if batch.count > _INLINE_RECORDS:
+            return loop.run_in_executor(self._executor, self._ingest.intake.open, batch)
+        opened = loop.create_future()
+        opened.set_result(self._ingest.intake.open(batch))
+        return opened
+
+    async def _store_in_order(self) -> None:
+        while (turn := await self._turns.get()) is not None:
+            try:
+                answer = await self._store(turn)
+            finally:
+                self._budget.release(turn.size_bytes)
+                turn.size_bytes = 0
+            await self._answers.put(answer)
+        await self._answers.put(None)
+
+    async def _store(self, turn: _Turn) -> _Answer:
+        batch, envelope = turn.batch, turn.envelope
+        journal = self._ingest.journal
+        if batch is None or envelope is None:
+            return _Answer(turn.producer, last_seq=journal.producers.durable_seq(turn.producer))
+        if turn.refusal:
+            return self._refuse(envelope, turn.refusal)
+        opened = await turn.opening if turn.opening is not None else None
+        while True:
+            seen = journal.admit(envelope.producer, batch.first_seq, batch.count, envelope.lost_before)
+            if seen.verdict is Verdict.OUT_OF_ORDER:
+                return self._refuse(envelope, "out_of_order")
+            if seen.verdict is Verdict.DUPLICATE:
+                return self._acknowledge_again(envelope, is_durable=seen.is_durable)
+            if opened is not None and batch.skip == seen.skip:
+                break
+            batch = msgspec.structs.replace(batch, skip=seen.skip)
+            opened = await self._open(batch)
+        if seen.skip:
+            self._ingest.accounting.count_duplicate(Way.SHIP, seen.skip)
+            envelope = msgspec.structs.replace(
+                envelope,
+                first_seq=envelope.first_seq + seen.skip,
+                count=envelope.count - seen.skip,
+                lost_before=0,
+            )
+        return self._append(envelope, opened, seen.expected_seq)
+
+    def _append(self, envelope: Envelope, opened: OpenedBatch, expected_seq: int) -> _Answer:
+        try:
+            durable = self._ingest.store(envelope, opened)
+        except JournalFullError:
+            return self._refuse(envelope, "journal_full")
+        except JournalClosedError:
+            return self._refuse(envelope, "draining")
+        before = [wire.rejected(envelope.producer, envelope.first_seq, r) for r in opened.rejections]
+        if envelope.first_seq > expected_seq:
+            before.append(wire.gap(envelope.producer, expected_seq, envelope.first_seq - expected_seq))
+        last = envelope.first_seq + envelope.count - 1
+        return _Answer(envelope.producer, before, last, durable, envelope.first_seq, envelope.count)
+
+    def _acknowledge_again(self, envelope: Envelope, *, is_durable: bool) -> _Answer:
+        self._ingest.accounting.count_duplicate(Way.SHIP, envelope.count)
+        last = envelope.first_seq + envelope.count - 1
+        if is_durable:
+            return _Answer(envelope.producer, last_seq=last)
+        try:
+            durable = self._ingest.journal.wait_until_durable()
+        except JournalClosedError:
+            return _Answer(
+                envelope.producer, [self._refusal(envelope.producer, envelope.first_seq, "draining")]
+            )
+        # The records are counted as duplicates already, whatever becomes of those that are on their way.
+        return _Answer(envelope.producer, [], last, durable, envelope.first_seq, 0)
+
+    def _refuse(self, envelope: Envelope, reason: str) -> _Answer:
+        self._ingest.accounting.count_refused(Way.SHIP, reason, envelope.count)
+        return _Answer(envelope.producer, [self._refusal(envelope.producer, envelope.first_seq, reason)])
+
+    def _refusal(self, producer: str, first_seq: int, reason: str) -> pb.ShipResponse:
+        delay = 0.0 if reason in ("out_of_order", "corrupted") else self._limits.retry_seconds
+        expected = self._ingest.journal.admit(producer, 1, 1).expected_seq
+        return wire.refused(producer, first_seq, reason, delay, expected)
+
+    async def _answer_in_order(self) -> None:
+        unsent: dict[str, int] = {}
+        while True:
+            if unsent and (self._answers.empty() or len(unsent) > self._limits.batches_per_stream):
+                await self._flush(unsent)
+            answer = await self._answers.get()
+            if answer is None:
+                await self._flush(unsent)
+                return
+            if answer.durable is not None and not answer.durable.done():
+                await self._flush(unsent)
+            before, last_seq = await self._settled(answer)
+            if before:
+                await self._flush(unsent)
+                for response in before:
+                    await self._write(response)
+            if last_seq is not None:
+                unsent[answer.producer] = last_seq
+
+    async def _settled(self, answer: _Answer) -> tuple[list[pb.ShipResponse], int | None]:
+        """What to send first, and what is safe then; after a failure of the disk a refusal instead."""
+        if answer.durable is not None:
+            try:
+                await answer.durable
+            except JournalFailedError as error:
+                reason = errors.refusal_reason(error)
+                if answer.count:
+                    self._ingest.accounting.count_refused(Way.SHIP, reason, answer.count)
+                return [self._refusal(answer.producer, answer.first_seq, reason)], None
+        return answer.before, answer.last_seq
+
+    async def _flush(self, unsent: dict[str, int]) -> None:
+        for producer, last_seq in unsent.items():
+            await self._write(wire.acknowledged(producer, last_seq))
+        unsent.clear()
+
+    def _release_rest(self) -> None:
+        while not self._turns.empty():
+            turn = self._turns.get_nowait()
+            if turn is not None:
+                self._budget.release(turn.size_bytes)
+
+
+async def _outcome(
+    reading: asyncio.Task[None], storing: asyncio.Task[None], answering: asyncio.Task[None]
+) -> BaseException | None:
+    """Waits for the reader; a storer or an answerer that fails first is the stream's end."""
+    await asyncio.wait((reading, storing, answering), return_when=asyncio.FIRST_COMPLETED)
+    for task in (storing, answering):
+        if task.done():
+            task.result()
+    if reading.cancelled():
+        return None
+    failure = reading.exception()
+    if failure is not None and not isinstance(failure, ServiceError):
+        raise failure
+    return failure
