@@ -314,6 +314,8 @@ IMAGE_ENCODERS = {
                 _H: Numbers(preset="4", options={"quality": "90"}),
                 _L: Numbers(preset="4", options={"lossless": "1", "quality": "75"}),
             },
+            crf_option="quality",
+            crf_range=(0, 100),
             preset_option="method",
             is_lossless_possible=True,
         ),

@@ -66,6 +66,7 @@ class AnimationHead(msgspec.Struct, frozen=True):
     width: int
     height: int
     has_alpha: bool
+    """Some frame has an alpha channel, if only to let the frame before show through."""
     loop_count: int
     """0: for ever."""
 
@@ -77,8 +78,7 @@ def split_still(data: bytes) -> Still:
         if tag not in _STILL_CHUNKS:
             continue
         kept.append(_chunk(tag, payload))
-        # VP8L: bit 28 behind the signature byte says that alpha is used.
-        has_alpha = has_alpha or tag == b"ALPH" or (tag == b"VP8L" and bool(payload[4:5] and payload[4] & 0x10))
+        has_alpha = has_alpha or tag == b"ALPH" or (tag == b"VP8L" and _uses_alpha(payload))
     if not kept:
         raise WebpError("no picture in the WebP file")
     return Still(b"".join(kept), has_alpha)
@@ -110,12 +110,12 @@ class AnimationWriter:
         self.bytes_written = 0
         self._put(self._head())
 
-    def add(self, placement: Placement, still: Still, *, is_opaque: bool) -> None:
-        """Appends a frame; `is_opaque`: the canvas shows no transparency after it. Raises WebpError."""
+    def add(self, placement: Placement, still: Still) -> None:
+        """Appends a frame. Raises WebpError."""
         chunk = _chunk(b"ANMF", _frame_head(placement, self._size) + still.chunks)
         if self.bytes_written + len(chunk) > _MAX_RIFF_BYTES:
             raise WebpError("a WebP file holds at most 4 GiB")
-        self._has_alpha = self._has_alpha or not is_opaque
+        self._has_alpha = self._has_alpha or still.has_alpha
         self._put(chunk)
 
     def finish(self) -> None:
@@ -208,6 +208,11 @@ def _vp8x(flags: int, width: int, height: int) -> bytes:
 
 def _chunk(tag: bytes, payload: bytes) -> bytes:
     return tag + struct.pack("<I", len(payload)) + payload + b"\0" * (len(payload) % 2)
+
+
+def _uses_alpha(lossless: bytes) -> bool:
+    # Bit 28 behind the signature byte.
+    return len(lossless) > 4 and bool(lossless[4] & 0x10)
 
 
 def _uint24(data: bytes, offset: int) -> int:

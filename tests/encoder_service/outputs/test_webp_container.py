@@ -62,7 +62,7 @@ def write(head: AnimationHead, frames: list[FrameEntry]) -> io.BytesIO:
     file = io.BytesIO()
     writer = AnimationWriter(file, head.width, head.height, head.loop_count)
     for frame in frames:
-        writer.add(frame.placement, frame.still, is_opaque=not frame.still.has_alpha)
+        writer.add(frame.placement, frame.still)
     writer.finish()
     assert writer.bytes_written == len(file.getvalue())
     file.seek(0)
@@ -141,7 +141,7 @@ def test_metadata_of_a_still_stays_out_of_the_animation() -> None:
 def test_a_frame_that_the_container_cannot_hold_is_refused(placement: Placement, reason: str) -> None:
     writer = AnimationWriter(io.BytesIO(), 8, 8, 0)
     with pytest.raises(WebpError, match=reason):
-        writer.add(placement, split_still(still_file(2, 2, (0, 0, 0))), is_opaque=True)
+        writer.add(placement, split_still(still_file(2, 2, (0, 0, 0))))
 
 
 @pytest.mark.parametrize(("width", "height", "loops"), [(0, 1, 0), (1, 16384, 0), (1, 1, 65536), (1, 1, -1)])

@@ -1,0 +1,60 @@
+"""Encodes and decodes single pictures in memory; threads may do so side by side."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import cast
+
+from av.codec.context import CodecContext
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from encoder_service.libav.errors import translated
+from encoder_service.libav.pictures import Picture, PictureFormat, tag
+from encoder_service.outputs.writer import OutputError
+
+
+def blank_picture(layout: PictureFormat) -> Picture:
+    """Makes a picture whose planes are to be written (`planes_of`); its samples are undefined."""
+    picture = VideoFrame(layout.width, layout.height, str(layout.pixel_format))
+    tag(picture, layout.color)
+    return picture
+
+
+def encode_still(picture: Picture, encoder: str, options: dict[str, str]) -> bytes:
+    """Encodes one picture with an encoder that makes whole files of single frames.
+
+    Raises OutputError: ENCODER_UNAVAILABLE, INVALID_OPTION or ENCODING_FAILED.
+    """
+    with translated("ENCODER_UNAVAILABLE", encoder):
+        context = cast(VideoCodecContext, CodecContext.create(encoder, "w"))
+        context.width, context.height = picture.width, picture.height
+        context.pix_fmt = picture.format.name
+        context.time_base = Fraction(1)
+        context.thread_count = 1
+        context.options = dict(options)
+        context.open()
+    if context.options:
+        names = ", ".join(sorted(context.options))
+        raise OutputError("INVALID_OPTION", f"{encoder} does not know the option(s) {names}")
+    with translated("ENCODING_FAILED", encoder):
+        picture.pts = 0
+        picture.time_base = Fraction(1)
+        packets = [*context.encode(picture), *context.encode(None)]
+    if len(packets) != 1:
+        raise OutputError("ENCODING_FAILED", f"{encoder} gave {len(packets)} packets for one picture")
+    return bytes(packets[0])
+
+
+def decode_still(data: bytes, codec: str) -> Picture:
+    """Decodes a file of one picture. Raises OutputError with code VERIFICATION_FAILED."""
+    with translated("VERIFICATION_FAILED", f"decoding a {codec} picture"):
+        context = cast(VideoCodecContext, CodecContext.create(codec, "r"))
+        context.thread_count = 1
+        packet = cast("Packet[VideoStream]", Packet(data))
+        pictures = [*context.decode(packet), *context.decode(None)]
+    if len(pictures) != 1:
+        raise OutputError("VERIFICATION_FAILED", f"{len(pictures)} pictures where one was expected")
+    return pictures[0]

@@ -1,0 +1,139 @@
+"""One frame of an animated WebP: encodes the part that has changed and decodes it again at once."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from encoder_service.libav.pictures import (
+    Converter,
+    Picture,
+    PictureFormat,
+    planes_of,
+    wrap,
+)
+from encoder_service.libav.stills import blank_picture, decode_still, encode_still
+from encoder_service.outputs.pixels import Pixels, is_opaque
+from encoder_service.outputs.reuse import Change
+from encoder_service.outputs.webp_container import Placement, Still, join_still, split_still
+from encoder_service.outputs.writer import OutputError
+from encoder_service.spec import SRGB, Color, ColorMatrix, ColorPrimaries, ColorRange, ColorTransfer
+
+ENCODER = "libwebp"
+_YUV = Color(ColorPrimaries.BT709, ColorTransfer.IEC61966_2_1, ColorMatrix.SMPTE170M, ColorRange.LIMITED)
+"""What every WebP decoder takes the samples of a lossy picture for."""
+
+
+class WebpSettings(msgspec.Struct, frozen=True):
+    """libwebp's own numbers."""
+
+    quality: int
+    """0 to 100; with `is_lossless` the effort."""
+    method: int
+    """0, fast, to 6, small."""
+    is_lossless: bool
+
+    @property
+    def options(self) -> dict[str, str]:
+        """As FFmpeg's encoder takes them."""
+        return {
+            "quality": str(self.quality),
+            "compression_level": str(self.method),
+            "lossless": str(int(self.is_lossless)),
+        }
+
+
+class CodedFrame(msgspec.Struct, frozen=True):
+    """One frame, encoded and decoded again."""
+
+    placement: Placement
+    still: Still
+    is_opaque: bool
+    """The frame as it was sent shows no transparency."""
+
+
+def encode_frame(
+    pixels: Pixels, change: Change, duration_milliseconds: int, settings: WebpSettings
+) -> CodedFrame:
+    """Encodes a frame, RGB or RGBA of 8 bits, as far as `change` says. Threads may do so side by side.
+
+    Raises OutputError; with code VERIFICATION_FAILED where the decoder does not see what was encoded.
+    """
+    inside = pixels[change.y : change.y + change.height, change.x : change.x + change.width]
+    is_fully_opaque = is_opaque(inside)
+    if is_fully_opaque:
+        inside = inside[..., :3]
+    picture = _picture(inside, settings)
+    if change.coded is not None:
+        picture = _with_alpha(picture, change.coded.astype(np.uint8) * 255)
+    elif inside.shape[2] == 4 and not settings.is_lossless:
+        # swscale moves alpha by one; it is to be exact.
+        picture = _with_alpha(picture, inside[..., 3])
+    still = split_still(encode_still(picture, ENCODER, settings.options))
+    _check(picture, still)
+    placement = Placement(
+        x=change.x,
+        y=change.y,
+        width=change.width,
+        height=change.height,
+        duration_milliseconds=duration_milliseconds,
+        is_blended=change.coded is not None,
+    )
+    return CodedFrame(placement, still, is_fully_opaque)
+
+
+def decode_frame(still: Still, width: int, height: int) -> Pixels:
+    """Decodes a coded picture to RGBA of 8 bits. Raises OutputError."""
+    picture = decode_still(join_still(still, width, height), "webp")
+    color = SRGB if picture.format.is_rgb else _YUV
+    source = PictureFormat(picture.format.name, width, height, color)
+    pixels: Pixels = planes_of(Converter(source, PictureFormat("rgba", width, height)).convert(picture))[0]
+    if picture.format.name == "yuva420p":
+        pixels[..., 3] = planes_of(picture)[3]
+    return pixels
+
+
+def _picture(pixels: Pixels, settings: WebpSettings) -> Picture:
+    """As libwebp takes it; a lossy picture is still without alpha."""
+    rows, columns, channels = pixels.shape
+    source = PictureFormat("rgba" if channels == 4 else "rgb24", columns, rows)
+    if settings.is_lossless:
+        target = PictureFormat("bgra", columns, rows)
+    else:
+        target = PictureFormat("yuv420p", columns, rows, _YUV)
+    return Converter(source, target).convert(wrap([np.ascontiguousarray(pixels)], source))
+
+
+def _with_alpha(picture: Picture, alpha: Pixels) -> Picture:
+    planes = planes_of(picture)
+    if picture.format.is_rgb:
+        # Samples below a mask are never seen: zeros cost the least.
+        pixels = planes[0] & alpha[..., None]
+        pixels[..., 3] = alpha
+        return wrap([pixels], PictureFormat("bgra", picture.width, picture.height))
+    masked = blank_picture(PictureFormat("yuva420p", picture.width, picture.height, _YUV))
+    for target, plane in zip(planes_of(masked), [*planes, alpha], strict=True):
+        target[...] = plane
+    return masked
+
+
+def _check(sent: Picture, still: Still) -> None:
+    """Alpha must be kept exactly, and all of a lossless picture."""
+    decoded = decode_still(join_still(still, sent.width, sent.height), "webp")
+    if (decoded.width, decoded.height) != (sent.width, sent.height):
+        raise _broken("was decoded at another size")
+    if sent.format.is_rgb:
+        before, after = planes_of(sent)[0], planes_of(decoded)[0][..., ::-1]
+        # Colours under full transparency may be changed.
+        same = (before == after).all(axis=2) | ((before[..., 3] == 0) & (after[..., 3] == 0))
+        if not same.all():
+            raise _broken("is lossless and was decoded otherwise")
+    elif sent.format.name == "yuva420p":
+        alpha = planes_of(sent)[3]
+        kept = planes_of(decoded)[3] if still.has_alpha else np.full_like(alpha, 255)
+        if not np.array_equal(alpha, kept):
+            raise _broken("has another alpha when it is decoded")
+
+
+def _broken(what: str) -> OutputError:
+    return OutputError("VERIFICATION_FAILED", f"a frame {what}", is_retryable=True)
