@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import os
 
+from hypothesis import HealthCheck, settings
+
 # A test starts programs; their settings come from the test alone.
 for _name in [name for name in os.environ if name.startswith("TELECINE_")]:
     del os.environ[_name]
+
+# A property does not depend on how busy the machine is that looks for a counter-example.
+settings.register_profile("telecine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("telecine")
