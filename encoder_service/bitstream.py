@@ -9,46 +9,52 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 
 from encoder_service.outputs.writer import OutputError
 
 _START_CODE = b"\x00\x00\x01"
 _LENGTH = struct.Struct(">I")
 
-_H264_DROPPED = frozenset({7, 8, 9})
-"""Sequence and picture parameter sets, access unit delimiter."""
-_HEVC_DROPPED = frozenset({32, 33, 34, 35})
-"""Video, sequence and picture parameter sets, access unit delimiter."""
+_DROPPED_UNITS: dict[str, tuple[Callable[[int], int], frozenset[int]]] = {
+    # Sequence and picture parameter sets, access unit delimiter.
+    "h264": (lambda first: first & 0x1F, frozenset({7, 8, 9})),
+    # Video, sequence and picture parameter sets, access unit delimiter.
+    "hevc": (lambda first: (first >> 1) & 0x3F, frozenset({32, 33, 34, 35})),
+}
 _AV1_DROPPED = frozenset({2, 7, 8, 15})
 """Temporal delimiter, redundant frame header, tile list, padding."""
 
 
-def normalized(codec: str, data: bytes) -> bytes:
+class PayloadForm(StrEnum):
+    """How units of H.264 and HEVC are told apart; the packets alone do not say."""
+
+    START_CODES = "start_codes"
+    LENGTHS = "lengths"
+
+
+def form_of(extradata: bytes) -> PayloadForm:
+    """Which form goes with a codec's headers: those of containers begin with version 1."""
+    return PayloadForm.LENGTHS if extradata[:1] == b"\x01" else PayloadForm.START_CODES
+
+
+def normalized(codec: str, data: bytes, form: PayloadForm) -> bytes:
     """Returns the payload in a form that does not depend on where it was stored.
 
     Raises OutputError with code VERIFICATION_FAILED for a payload that is cut or malformed.
     """
-    normalize = _NORMALIZERS.get(codec)
-    if normalize is None:
-        return data
     try:
-        return normalize(data)
+        if codec in _DROPPED_UNITS:
+            type_of, dropped = _DROPPED_UNITS[codec]
+            return b"".join(unit for unit in _units(data, form) if type_of(unit[0]) not in dropped)
+        return _normalized_av1(data) if codec == "av1" else data
     except (IndexError, struct.error, ValueError) as error:
         raise OutputError("VERIFICATION_FAILED", f"a {codec} packet is malformed") from error
 
 
-def _normalized_h264(data: bytes) -> bytes:
-    return b"".join(unit for unit in _units(data) if unit[0] & 0x1F not in _H264_DROPPED)
-
-
-def _normalized_hevc(data: bytes) -> bytes:
-    return b"".join(unit for unit in _units(data) if (unit[0] >> 1) & 0x3F not in _HEVC_DROPPED)
-
-
-def _units(data: bytes) -> Iterator[bytes]:
-    is_annex_b = data.startswith((_START_CODE, b"\x00" + _START_CODE))
-    units = _split_at_start_codes(data) if is_annex_b else _split_by_lengths(data)
-    return (unit for unit in units if unit)
+def _units(data: bytes, form: PayloadForm) -> Iterator[bytes]:
+    split = _split_by_lengths if form is PayloadForm.LENGTHS else _split_at_start_codes
+    return (unit for unit in split(data) if unit)
 
 
 def _split_at_start_codes(data: bytes) -> Iterator[bytes]:
@@ -98,10 +104,3 @@ def _read_leb128(data: bytes, position: int) -> tuple[int, int]:
         if not byte & 0x80:
             return value, position
     raise ValueError("a length has no end")
-
-
-_NORMALIZERS: dict[str, Callable[[bytes], bytes]] = {
-    "h264": _normalized_h264,
-    "hevc": _normalized_hevc,
-    "av1": _normalized_av1,
-}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from encoder_service.bitstream import normalized
+from encoder_service.bitstream import form_of, normalized
 from encoder_service.color import tags_of
 from encoder_service.formats import FormatRow
 from encoder_service.isobmff import read_movie_facts
 from encoder_service.libav.decoding import FilePacket, FileReader, PacketDecoder
-from encoder_service.libav.encoding import EncodedPacket
+from encoder_service.libav.encoding import CodecHeaders, EncodedPacket
 from encoder_service.libav.pictures import describe
 from encoder_service.matroska import read_track_facts
 from encoder_service.outputs.video_check import FIRST_FRAMES, Decoded, checksum
@@ -33,14 +33,15 @@ _FULLY_TAGGED = {"h264", "hevc", "av1"}
 class PacketDigest:
     """SHA-256 over packets in decoding order: frame number, key flag, coded picture, alpha."""
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str, headers: CodecHeaders) -> None:
         self.count = 0
         self._codec = codec
+        self._form = form_of(headers.extradata)
         self._hash = hashlib.sha256()
 
     def add(self, packet: EncodedPacket) -> None:
         """Takes in the next packet. Raises OutputError for a malformed one."""
-        payload = normalized(self._codec, packet.data)
+        payload = normalized(self._codec, packet.data, self._form)
         self._hash.update(_RECORD.pack(packet.frame, packet.is_key, len(payload), len(packet.alpha)))
         self._hash.update(payload)
         self._hash.update(packet.alpha)
@@ -69,7 +70,7 @@ def read_back(
     """
     facts = _read_facts(path, row, plan)
     with FileReader(path) as file:
-        found = PacketDigest(plan.row.codec)
+        found = PacketDigest(plan.row.codec, file.headers)
         first = _FirstFrames(
             PacketDecoder(plan.row.codec, file.headers, decoder=plan.decoder, threads=threads)
         )

@@ -11,7 +11,7 @@ from typing import Final
 import av
 import av.logging
 import msgspec
-from av.codec.codec import UnknownCodecError
+from av.codec.codec import Capabilities, UnknownCodecError
 from av.codec.context import CodecContext, Flags, ThreadType
 from av.container import OutputContainer
 from av.error import EncoderNotFoundError
@@ -29,9 +29,6 @@ ALPHA_SIDE_DATA: Final = "matroska_block_additional"
 
 _REFUSED_PARAMETER = re.compile(r"Error parsing option|Unknown option|Invalid value|Error setting")
 _LISTENING = threading.Lock()
-
-# Errors then carry the codec's own words; without a level FFmpeg keeps them to itself.
-av.logging.set_level(av.logging.ERROR)
 
 
 class EncoderSettings(msgspec.Struct, frozen=True):
@@ -95,6 +92,7 @@ class VideoFileEncoder:
         self.settings = settings
         self._time_base = 1 / settings.frame_rate
         self._output: OutputContainer | None = None
+        self._holds_frames = False
         with translated("MUXING_FAILED", f"opening {container.muxer}"):
             self._output = av.open(
                 str(path),
@@ -128,6 +126,7 @@ class VideoFileEncoder:
         with translated("ENCODING_FAILED", self.settings.encoder):
             picture.pts = frame
             picture.time_base = self._time_base
+            self._holds_frames = True
             packets = self._context.encode(picture)
         return [self._mux(packet) for packet in packets]
 
@@ -135,6 +134,7 @@ class VideoFileEncoder:
         """Takes the packets that the encoder still holds, and muxes them; returns them."""
         with translated("ENCODING_FAILED", self.settings.encoder):
             packets = self._context.encode(None)
+        self._holds_frames = False
         return [self._mux(packet) for packet in packets]
 
     def _mux(self, packet: Packet[VideoStream]) -> EncodedPacket:
@@ -161,11 +161,19 @@ class VideoFileEncoder:
         if output is None:
             return
         try:
+            self._drain()
             with translated("MUXING_FAILED", "closing the container"):
                 output.close()
         except OutputError:
             if not is_abandoned:
                 raise
+
+    def _drain(self) -> None:
+        # Frames that lie in numpy memory are freed with Python's lock held; an encoder's own threads
+        # must not still hold some when the encoder is freed.
+        if self._holds_frames and self._context.codec.capabilities & Capabilities.frame_threads:
+            with translated("ENCODING_FAILED", self.settings.encoder):
+                self._context.encode(None)
 
 
 def _add_stream(output: OutputContainer, settings: EncoderSettings) -> VideoStream:
@@ -210,15 +218,16 @@ def open_encoder(context: VideoCodecContext, settings: EncoderSettings) -> None:
 
 
 def _open_listening(context: VideoCodecContext) -> list[str]:
-    # Parameters inside x264-params and its like are refused by a mere line in the log.
+    # Parameters inside x264-params and its like are refused by a mere line in the log. Listening is
+    # for this moment alone: a codec's own thread that logs waits for Python's lock, and whoever frees
+    # the codec holds that lock while waiting for the thread.
     with _LISTENING:
-        before = av.logging.get_level()
         av.logging.set_level(av.logging.WARNING)
         try:
             with av.logging.Capture(local=True) as lines:
                 context.open()
         finally:
-            av.logging.set_level(before)
+            av.logging.set_level(None)
     return [text.strip() for _, _, text in lines]
 
 

@@ -109,7 +109,7 @@ class VideoWriter:
         self._encoder = encoder
         self._path = _path(context, row)
         self._frames = 0
-        self._sent = PacketDigest(plan.row.codec)
+        self._sent = PacketDigest(plan.row.codec, encoder.headers)
         self._conversion = Conversion(
             context.video,
             plan.geometry,
