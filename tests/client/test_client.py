@@ -213,9 +213,17 @@ def test_values_out_of_range_cancel_the_job_and_say_why(client: Client) -> None:
         yield np.zeros((48, 64, 3), np.float32)
         yield np.full((48, 64, 3), np.nan, np.float32)
 
+    job = client.open_job(fps=8, outputs=FAST, width=64, height=48, pixel_format="rgb24")
+    job.push(SHORT)
+    eventually(lambda: job.progress.acknowledged_bytes > 0)
+
+    def push_nan() -> None:
+        with job:
+            job.push(frames())
+
     with pytest.raises(errors.ValueRangeError, match="NaN"):
-        client.encode(frames(), fps=8, outputs=FAST, job_id="nan")
-    eventually(lambda: client.get_job("nan").state is JobState.CANCELLED)
+        push_nan()
+    assert client.get_job(job.job_id).state is JobState.CANCELLED
 
 
 def test_clipped_samples_are_counted_in_the_result(client: Client) -> None:

@@ -1,0 +1,123 @@
+"""The embedded service lives as long as its program, however that ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+from telecine import embedded
+from telecine.client import Client
+from telecine.embedded import EmbeddedServer, embedded_server
+from telecine.exceptions import EmbeddedUnavailableError
+from telecine.testing import SMALL, draw_clip
+
+from tests.eventually import eventually
+
+
+def program(body: str, cwd: Path) -> subprocess.Popen[str]:
+    """A user's script, without a main guard, as it stands in a file."""
+    script = cwd / "script.py"
+    script.write_text(textwrap.dedent(body))
+    return subprocess.Popen(
+        [sys.executable, str(script)], cwd=cwd, text=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    )
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_the_one_liner_needs_nothing_but_frames(tmp_path: Path) -> None:
+    body = """
+        import telecine
+        from telecine.testing import draw_clip
+        from telecine.embedded import embedded_server
+
+        result = telecine.encode(draw_clip(), fps=8, outputs=[telecine.Output("mkv", codec="ffv1")])
+        print(result["mkv"].local_path)
+        print(embedded_server().pid, embedded_server().data_dir)
+    """
+    run = program(body, tmp_path)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 0
+    path, server = output.splitlines()
+    assert (tmp_path / path).stat().st_size > 0
+    pid, data_dir = server.split()
+    assert not is_alive(int(pid))
+    assert not Path(data_dir).exists()
+
+
+def test_it_ends_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    body = """
+        import sys, threading
+        from telecine.embedded import embedded_server
+        print(embedded_server().pid, flush=True)
+        threading.Event().wait()
+    """
+    run = program(body, tmp_path)
+    assert run.stdout is not None
+    pid = int(run.stdout.readline())
+    family = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+    eventually(lambda: not any(map(is_alive, family)))
+
+
+def test_one_service_is_shared_and_a_dead_one_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TELECINE_DATA_DIR", str(tmp_path))
+    first = embedded_server()
+    assert embedded_server() is first
+    os.kill(first.pid, signal.SIGKILL)
+    eventually(lambda: not first.is_running)
+    second = embedded_server()
+    assert second is not first
+    first.close()
+    embedded._close_own(os.getpid())
+    assert not second.is_running
+
+
+def test_jobs_outlive_the_service_in_a_lasting_directory(tmp_path: Path) -> None:
+    for index in range(2):
+        with EmbeddedServer(tmp_path, settings=SMALL) as server, Client(server.address) as client:
+            client.encode(draw_clip(), fps=8, outputs="mkv", job_id=f"job-{index}")
+            assert len(list(client.jobs())) == index + 1
+    assert server.log_path.exists()
+
+
+def test_it_listens_on_a_socket_too(tmp_path: Path) -> None:
+    with (
+        EmbeddedServer(tmp_path / "data", listen=f"unix:{tmp_path}/s", settings=SMALL) as server,
+        Client(server.address) as client,
+    ):
+        assert client.capabilities().workers == 2
+
+
+def test_a_missing_extra_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_NEEDED", ("no_such_package",))
+    with pytest.raises(EmbeddedUnavailableError, match="no_such_package") as caught:
+        EmbeddedServer()
+    assert "pip install 'telecine[encoder]'" in caught.value.__notes__[0]
+
+
+def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedUnavailableError, match=r"(?s)ended with status 2.*no_such_setting"):
+        EmbeddedServer(tmp_path, settings={"no_such_setting": "1"})
+
+
+def test_closing_twice_is_once(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path, settings=SMALL)
+    server.close()
+    server.close()
+    assert not server.is_running
