@@ -36,10 +36,17 @@ class Redactor:
     """
 
     def __init__(
-        self, pack: RulePack = DEFAULT_PACK, *, hash_key: bytes | None = None, engine: str | None = None
+        self,
+        pack: RulePack = DEFAULT_PACK,
+        *,
+        hash_key: bytes | None = None,
+        engine: str | None = None,
+        prefers_fast_start: bool = False,
     ) -> None:
         """Compile the pack.
 
+        `engine` is `hyperscan`, `re2` or `re`; None: the fastest for batches, or, with
+        `prefers_fast_start`, for single records in a program that must start quickly.
         `hash_key` puts a keyed hash into the replacement, so that equal secrets stay correlatable.
 
         Raises:
@@ -48,7 +55,7 @@ class Redactor:
         self._hash_key = hash_key
         self._keys = SecretKeys(pack)
         self._text = SecretText(pack, self._keys)
-        self._scanner = build_scanner(triggers_of(pack), engine)
+        self._scanner = build_scanner(triggers_of(pack), engine, prefers_fast_start=prefers_fast_start)
         self.scan = self._scanner.found_in
         self.engine = self._scanner.engine
         # Numbers pass through as they were written: 1.10 stays 1.10.

@@ -18,7 +18,8 @@ class Trigger(NamedTuple):
     pattern: str
     """RE2 syntax; found wherever a rule could apply."""
     hints: tuple[str, ...]
-    """Lower-case literals, one of which stands in every match; empty: none is known."""
+    """Lower-case literals, one of which stands in every match (of one with blanks: each of its words);
+    empty: none is known."""
 
 
 class Check(StrEnum):

@@ -1,6 +1,6 @@
 """The door to the multi-pattern engines: does anything in these bytes look like a secret, and where?
 
-Hyperscan when it is installed, else google-re2, else the standard library.
+Hyperscan or google-re2 where they are installed, else the standard library.
 """
 
 from __future__ import annotations
@@ -28,8 +28,13 @@ class Scanner(Protocol):
         """Offsets just behind each match, in no certain order."""
 
 
-def build_scanner(triggers: tuple[Trigger, ...], engine: str | None = None) -> Scanner:
+def build_scanner(
+    triggers: tuple[Trigger, ...], engine: str | None = None, *, prefers_fast_start: bool = False
+) -> Scanner:
     """The fastest engine that is installed, or the one that is named.
+
+    Hyperscan scans large batches three times as fast as RE2 and takes a second to build; for single
+    records they are alike, so `prefers_fast_start` takes RE2 first.
 
     Raises:
         ValueError: an engine is named that is not installed or does not exist.
@@ -46,7 +51,8 @@ def build_scanner(triggers: tuple[Trigger, ...], engine: str | None = None) -> S
             return builders[engine](triggers)
         except ImportError as error:
             raise ValueError(f"scan engine {engine!r} is not installed") from error
-    for builder in (_HyperscanScanner, _Re2Scanner):
+    order = (_Re2Scanner, _HyperscanScanner) if prefers_fast_start else (_HyperscanScanner, _Re2Scanner)
+    for builder in order:
         try:
             return builder(triggers)
         except ImportError:
@@ -131,17 +137,18 @@ class _ReScanner:
     def __init__(self, triggers: tuple[Trigger, ...]) -> None:
         patterns = [re.compile(trigger.pattern.encode()) for trigger in triggers]
         self._always = tuple(p for p, t in zip(patterns, triggers, strict=True) if not t.hints)
-        by_hint: dict[bytes, list[re.Pattern[bytes]]] = {}
+        by_hint: dict[str, list[re.Pattern[bytes]]] = {}
         for pattern, trigger in zip(patterns, triggers, strict=True):
             for hint in trigger.hints:
-                by_hint.setdefault(hint.encode(), []).append(pattern)
-        self._by_hint = tuple((hint, tuple(found)) for hint, found in by_hint.items())
+                by_hint.setdefault(hint, []).append(pattern)
+        self._by_hint = tuple((*_words(hint), tuple(found)) for hint, found in by_hint.items())
 
     def _candidates(self, raw: bytes) -> set[re.Pattern[bytes]]:
-        lowered = raw.lower()
+        # As str: searching in it is several times as fast as in bytes.
+        lowered = raw.decode("latin-1").lower()
         candidates = set(self._always)
-        for hint, patterns in self._by_hint:
-            if hint in lowered:
+        for word, others, patterns in self._by_hint:
+            if word in lowered and all(other in lowered for other in others):
                 candidates.update(patterns)
         return candidates
 
@@ -150,3 +157,9 @@ class _ReScanner:
 
     def ends_in(self, raw: bytes) -> list[int]:
         return [match.end() for pattern in self._candidates(raw) for match in pattern.finditer(raw)]
+
+
+def _words(hint: str) -> tuple[str, tuple[str, ...]]:
+    """The longest word, which decides most often, and the rest."""
+    words = sorted(hint.split(" "), key=len, reverse=True)
+    return words[0], tuple(words[1:])

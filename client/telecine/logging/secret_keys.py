@@ -80,6 +80,6 @@ def key_triggers(pack: RulePack) -> tuple[Trigger, ...]:
         rules = [rule for rule in pack.keys if rule.position is position]
         if rules:
             phrases = "|".join(rule.phrase_pattern() for rule in rules)
-            hints = {max(phrase.split(), key=len) for rule in rules for phrase in rule.phrases}
+            hints = {phrase for rule in rules for phrase in rule.phrases}
             triggers.append(Trigger(f"{left}(?i:{phrases}){right}", tuple(sorted(hints))))
     return tuple(triggers)

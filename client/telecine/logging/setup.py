@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import socket
 import threading
@@ -23,6 +24,7 @@ from telecine.logging.progress import StderrFolding
 from telecine.logging.redaction import Redactor
 from telecine.logging.rendering import Format, renderer
 from telecine.logging.rule_pack import DEFAULT_PACK
+from telecine.logging.rules import RulePack
 from telecine.logging.shipping import Shipper, ShippingLimits
 from telecine.logging.spool import Resource, Spool
 from telecine.logging.stage_sampling import StageSampler
@@ -64,7 +66,7 @@ class LoggingState:
             with self._lock:
                 if self._pipeline is None:
                     console = Console(ConsoleTarget.STDERR, renderer(Format.HUMAN), Level.WARNING)
-                    self._pipeline = Pipeline(program_name(), "", Redactor(), (console,))
+                    self._pipeline = Pipeline(program_name(), "", default_redactor(), (console,))
         return self._pipeline
 
     def configure(self, config: LogConfig) -> None:
@@ -188,11 +190,22 @@ class LoggingState:
             self._pipeline.forked()
 
 
+@functools.cache
+def default_redactor() -> Redactor:
+    """The default rules, built when the first logger is asked for."""
+    return _redactor(DEFAULT_PACK, None)
+
+
+def _redactor(pack: RulePack, hash_key: bytes | None) -> Redactor:
+    return Redactor(pack, hash_key=hash_key, prefers_fast_start=True)
+
+
 def _build(config: LogConfig) -> Pipeline:
     pack = DEFAULT_PACK.with_rules_on("email") if config.redacts_email else DEFAULT_PACK
     if config.redaction_rules is not None:
         pack = pack.joined_with(config.redaction_rules)
-    redactor = Redactor(pack, hash_key=config.redaction_key)
+    is_default = pack is DEFAULT_PACK and config.redaction_key is None
+    redactor = default_redactor() if is_default else _redactor(pack, config.redaction_key)
     outputs: list[Output] = []
     if config.console is not ConsoleTarget.OFF:
         on_terminal = is_terminal(config.console)

@@ -28,10 +28,10 @@ class ShippingLimits(msgspec.Struct, frozen=True):
     """Batches under way per producer."""
     poll_seconds: float = 0.02
     """How long a record may wait in the spool before it is seen."""
-    adopt_seconds: float = 2.0
+    adopt_seconds: float = 1.0
     """How often the spools of others are looked for."""
     retry_min_seconds: float = 0.1
-    retry_max_seconds: float = 5.0
+    retry_max_seconds: float = 3.0
     """Bounds of the delay before the next connection; grows, with jitter."""
     root_bytes: int = 1 << 30
     """Of all spools together; above it the oldest spools of dead producers are given up."""

@@ -157,7 +157,8 @@ def test_a_forked_child_logs_into_a_spool_of_its_own_that_the_parent_ships(
                 "os.waitpid(child, 0)\n"
                 "log.info('parent after')\n"
                 "deadline = time.monotonic() + 15\n"
-                "while len(os.listdir(sys.argv[1] + '/spool')) > 1 and time.monotonic() < deadline: time.sleep(0.05)\n",
+                "spool = sys.argv[1] + '/spool'\n"
+                "while len(os.listdir(spool)) > 1 and time.monotonic() < deadline: time.sleep(0.05)\n",
                 collector.address,
             )
         )
