@@ -1,4 +1,4 @@
-"""Brings jobs to their end: record, manifest, then the spool is freed. May be cut short at any point."""
+"""Brings jobs to their end: record, manifest, then the spool is freed; it may be cut short at any point."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def _normalised(event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> tu
         fields.setdefault("stage", msg)
     stack_info = fields.pop("stack_info", None)
     if stack_info:
-        fields.setdefault("stack", "".join(traceback.format_stack(sys._getframe(3))))  # noqa: SLF001
+        fields.setdefault("stack", "".join(traceback.format_stack(sys._getframe(3))))  # noqa: SLF001 - the caller's
     info = _exc_info(fields.pop("exc_info", None))
     return msg, _exception_fields(info) | fields if info is not None else fields
 
