@@ -70,7 +70,10 @@ class PacketDecoder:
 
 
 def _packet(encoded: EncodedPacket) -> Packet[VideoStream]:
-    packet = cast("Packet[VideoStream]", Packet(encoded.data))
+    # A packet around Python's bytes would be freed with Python's lock held, by the decoder's own thread;
+    # whoever frees the decoder holds that lock while waiting for the thread. So the bytes are copied.
+    packet = cast("Packet[VideoStream]", Packet(len(encoded.data)))
+    packet.update(encoded.data)
     packet.pts, packet.dts = encoded.frame, encoded.decode_order
     packet.time_base = Fraction(1)
     if encoded.alpha:
