@@ -11,9 +11,12 @@ from pathlib import Path
 import msgspec
 
 from telecine.logging.ship_messages import Acknowledged, Answer, Broken, Refused, Rejected, ShipStream
-from telecine.logging.spool_reader import SpoolReader, spool_directories
+from telecine.logging.spool_reader import SpoolReader, has_living_owner, read_acked, spool_directories
 
 THREAD_NAME = "telecine-log-shipper"
+
+_LIVING_SECONDS = 2.0
+"""A living process has so long to begin shipping itself; a forked child never does."""
 
 _SETTLE_SECONDS = 0.05
 """After a refusal: lets the refusals of the batches behind it arrive before they are sent again."""
@@ -81,6 +84,7 @@ class Shipper:
         self._report = report
         self._keep_own = keep_own
         self._lanes: dict[str, _Lane] = {}
+        self._seen: dict[str, float] = {}
         self._stream: ShipStream | None = None
         self._failures = 0
         self._adopted_at = float("-inf")
@@ -104,12 +108,21 @@ class Shipper:
 
     def wait_until_shipped(self, seq: int, timeout_seconds: float) -> bool:
         """Waits until the collector has this process's records up to `seq`; False at the timeout."""
-        name = self._own.name if self._own is not None else ""
+        deadline = time.monotonic() + timeout_seconds
         with self._progress:
-            return self._progress.wait_for(
-                lambda: (lane := self._lanes.get(name)) is not None and lane.reader.acked_seq >= seq,
-                timeout_seconds,
-            )
+            while self._own_acked_seq() < seq:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._progress.wait(min(left, 0.1))
+        return True
+
+    def _own_acked_seq(self) -> int:
+        """From the lane, or from the file where another process ships for this one."""
+        if self._own is None:
+            return 0
+        lane = self._lanes.get(self._own.name)
+        return lane.reader.acked_seq if lane is not None else read_acked(self._own)
 
     def abandon_in_child(self) -> None:
         """After a fork, in the child: lets go of the parent's locks."""
@@ -145,7 +158,7 @@ class Shipper:
         if now - self._adopted_at >= self._limits.adopt_seconds and not self._stopping.is_set():
             self._adopted_at = now
             self._keep_own()
-            self._adopt()
+            self._adopt(now)
             self._give_up_excess()
         if self._stream is None and not self._open_stream():
             return
@@ -252,14 +265,24 @@ class Shipper:
             stream, self._stream = self._stream, None
             stream.close()
 
-    def _adopt(self) -> None:
+    def _adopt(self, now: float) -> None:
         directories = list(spool_directories(self._root))
+        self._seen = {d.name: self._seen.get(d.name, now) for d in directories}
         if self._own is not None:
             directories.sort(key=lambda directory: directory != self._own)
         for directory in directories:
-            if directory.name not in self._lanes and (reader := SpoolReader.claim(directory)) is not None:
+            if directory.name in self._lanes or not self._is_ours_to_take(directory, now):
+                continue
+            reader = SpoolReader.claim(directory)
+            if reader is not None:
                 lane = self._lanes[directory.name] = _Lane(reader)
                 self._resume(lane)
+
+    def _is_ours_to_take(self, directory: Path, now: float) -> bool:
+        """One's own and those of the dead at once; of the living only what nobody ships for a while."""
+        if directory == self._own or not has_living_owner(directory):
+            return True
+        return now - self._seen[directory.name] >= _LIVING_SECONDS
 
     def _give_up_excess(self) -> None:
         sizes = {name: lane.reader.size_bytes() for name, lane in self._lanes.items()}
@@ -267,7 +290,7 @@ class Shipper:
         for name, lane in list(self._lanes.items()):
             if total <= self._limits.root_bytes:
                 return
-            if lane.reader.directory == self._own or lane.unacked or lane.reader.has_living_owner():
+            if lane.reader.directory == self._own or lane.unacked or has_living_owner(lane.reader.directory):
                 continue
             count = lane.reader.count_left()
             lane.reader.remove()

@@ -42,7 +42,7 @@ class SpoolReader:
         self._fd = -1
         self._offset = 0
         self._next_seq = 1
-        self.acked_seq = self._read_acked()
+        self.acked_seq = read_acked(directory)
         self.go_on_at(self.acked_seq + 1)
 
     @classmethod
@@ -130,24 +130,9 @@ class SpoolReader:
             if following <= seq + 1 and first != self._segment:
                 (self.directory / f"{first:020d}{SEGMENT_SUFFIX}").unlink(missing_ok=True)
 
-    def has_living_owner(self) -> bool:
-        """Whether the process that writes this spool still runs."""
-        try:
-            fd = os.open(self.directory / OWNER_LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        else:
-            return False
-        finally:
-            os.close(fd)
-
     def remove_if_finished(self) -> bool:
         """Removes the spool of a dead producer when all of it is acknowledged; True when it is gone."""
-        if self.has_living_owner():
+        if has_living_owner(self.directory):
             return False
         # Only after the owner is known to be dead does an empty rest stay empty.
         if self.next_batch(1) is not None:
@@ -217,11 +202,29 @@ class SpoolReader:
             os.close(self._fd)
         self._fd, self._segment, self._offset = -1, None, 0
 
-    def _read_acked(self) -> int:
-        try:
-            return int(os.pread(self._acked_fd, 32, 0))
-        except (OSError, ValueError):
-            return 0
+
+def read_acked(directory: Path) -> int:
+    """Up to which sequence number a spool is safe elsewhere; 0 when that is not known."""
+    try:
+        return int((directory / _ACKED).read_bytes())
+    except (OSError, ValueError):
+        return 0
+
+
+def has_living_owner(directory: Path) -> bool:
+    """Whether the process that writes this spool still runs."""
+    try:
+        fd = os.open(directory / OWNER_LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)
 
 
 def spool_directories(root: Path) -> Iterator[Path]:

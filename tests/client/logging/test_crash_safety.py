@@ -202,17 +202,17 @@ def test_logging_inside_a_signal_handler_interrupts_and_loses_nothing(
             "    seen += 1\n"
             "    log.warning('in the handler')\n"
             "signal.signal(signal.SIGALRM, handler)\n"
-            "signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)\n"
-            "for n in range(20000): log.info('outside', n=n)\n"
+            "signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)\n"
+            "for n in range(3000): log.info('outside', n=n)\n"
             "signal.setitimer(signal.ITIMER_REAL, 0)\n"
             "print(seen)\n"
         )
     )
     records = spooled(tmp_path)
     handled = int(out)
-    assert handled > 10
+    assert handled > 3
     assert sum(r["msg"] == "in the handler" for r in records) == handled
-    assert [r["n"] for r in records if r["msg"] == "outside"] == list(range(20000))
+    assert [r["n"] for r in records if r["msg"] == "outside"] == list(range(3000))
 
 
 def test_logging_inside_del_and_inside_repr_is_harmless(tmp_path: Path) -> None:
