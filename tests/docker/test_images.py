@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from telecine.logging.configuration import log_config
 
 from service_host.host_config import HostConfig
 from service_host.malloc import MALLOC_VARIABLES
@@ -180,3 +181,13 @@ def test_compose_waits_longer_than_a_drain(service):
     grace = yaml.safe_load(COMPOSE.read_text())["services"][service]["stop_grace_period"]
     host = HostConfig()
     assert int(grace.removesuffix("s")) > host.drain_seconds + host.stop_grace_seconds + 5
+
+
+def test_the_logging_settings_of_compose_are_known():
+    services = yaml.safe_load(COMPOSE.read_text())["services"].values()
+    [variables] = [entry["environment"] for entry in services if "environment" in entry]
+    config = log_config("encoder", {}, variables)
+    assert config.collector == "collector:50052"
+    assert {str(config.directory), str(config.spool_directory)} == set(variables.values()) - {
+        config.collector
+    }
