@@ -18,6 +18,8 @@ class OptionRange(msgspec.Struct, frozen=True):
     high: int
     default: int | None = None
     """None: the option is absent unless it is set."""
+    words: tuple[str, ...] = ()
+    """Names of the numbers from `low` on."""
 
 
 def resolve_options(
@@ -60,13 +62,17 @@ def _number(name: str, value: str, known: Mapping[str, OptionRange], row: Encode
         expected = ", ".join(sorted(known)) or "none"
         raise OutputError("INVALID_OPTION", f"{row.encoder} has no option {name!r}; expected: {expected}")
     option = known[name]
+    if value in option.words:
+        return option.low + option.words.index(value)
     try:
         number = int(value)
     except ValueError:
         number = option.low - 1
     if not option.low <= number <= option.high:
+        words = f", or one of {', '.join(option.words)}" if option.words else ""
         raise OutputError(
             "INVALID_OPTION",
-            f"{row.encoder} option {name}={value!r}: expected a whole number, {option.low} to {option.high}",
+            f"{row.encoder} option {name}={value!r}: expected a whole number, "
+            f"{option.low} to {option.high}{words}",
         )
     return number

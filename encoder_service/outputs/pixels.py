@@ -21,14 +21,13 @@ from encoder_service.spec import (
     ColorRange,
     ColorTransfer,
     PixelFormat,
-    VideoSpec,
 )
 
 Pixels = npt.NDArray[Any]
 """Shape (rows, columns) for gray, else (rows, columns, 3 or 4); uint8 or little-endian uint16."""
 
 _CHANNELS = {"gray": 1, "rgb24": 3, "rgba": 4, "gray16le": 1, "rgb48le": 3, "rgba64le": 4}
-_GRAY = {PixelFormat.GRAY8: "gray", PixelFormat.GRAY16LE: "gray16le"}
+_GRAY = {PixelFormat.GRAY8, PixelFormat.GRAY16LE}
 _DISPLAY_REFERRED = {ColorTransfer.BT709, ColorTransfer.IEC61966_2_1, ColorTransfer.SMPTE170M}
 
 
@@ -48,6 +47,11 @@ class FramePixels:
     def __init__(self, context: WriterContext, row: EncoderRow, limits: PixelLimits) -> None:
         """Plans, and warns of what the format cannot hold. Raises OutputError."""
         video, output = context.video, context.output
+        self._stretches_gray = video.pixel_format in _GRAY and video.color.range == ColorRange.LIMITED
+        if self._stretches_gray:
+            full = msgspec.structs.replace(video.color, range=ColorRange.FULL)
+            video = msgspec.structs.replace(video, color=full)
+        self._is_deep_gray = video.pixel_format == PixelFormat.GRAY16LE
         self.keeps_alpha = _decide_alpha(context, row)
         self.pixel_format = _choose(context, limits, keeps_alpha=self.keeps_alpha)
         color = output_color(video.color, output.color, is_rgb=True)
@@ -71,6 +75,8 @@ class FramePixels:
 
     def array(self, data: memoryview) -> Pixels:
         """Converts one frame; the array is read-only and may lie in `data`'s own memory."""
+        if self._stretches_gray:
+            data = _full_range(data, is_deep=self._is_deep_gray)
         pixels: Pixels = planes_of(self._conversion.picture(data))[0]
         return pixels
 
@@ -119,15 +125,19 @@ def _choose(context: WriterContext, limits: PixelLimits, *, keeps_alpha: bool) -
             f"{context.output.format} has 8 bits a sample; the frames have {video.pixel_format.bits}",
         )
         is_deep = False
-    if limits.can_be_gray and _is_full_range_gray(video):
+    if limits.can_be_gray and video.pixel_format in _GRAY:
         return "gray16le" if is_deep else "gray"
     if keeps_alpha:
         return "rgba64le" if is_deep else "rgba"
     return "rgb48le" if is_deep else "rgb24"
 
 
-def _is_full_range_gray(video: VideoSpec) -> bool:
-    return video.pixel_format in _GRAY and video.color.range == ColorRange.FULL
+def _full_range(data: memoryview, *, is_deep: bool) -> memoryview:
+    """Stretches limited-range luma, which swscale leaves as it is for gray."""
+    unit, full = (256, 65535) if is_deep else (1, 255)
+    luma = np.frombuffer(data, "<u2" if is_deep else np.uint8)
+    stretched = np.rint((luma.astype(np.float32) - 16 * unit) * (full / (219 * unit)))
+    return memoryview(np.clip(stretched, 0, full).astype(luma.dtype).tobytes())
 
 
 def _check(asked: str, limits: PixelLimits, *, keeps_alpha: bool) -> str:

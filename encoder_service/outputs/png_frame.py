@@ -1,0 +1,55 @@
+"""One PNG picture: encodes an array of 8 or 16 bits and decodes it again at once."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+import numpy as np
+
+from encoder_service.libav.pictures import Converter, PictureFormat, planes_of, wrap
+from encoder_service.libav.stills import decode_still, encode_still
+from encoder_service.outputs.image_options import OptionRange
+from encoder_service.outputs.pixels import Pixels
+from encoder_service.outputs.png_file import PngPicture, split_png
+from encoder_service.outputs.writer import OutputError
+from encoder_service.spec import BT709, SRGB, ColorRange
+
+ENCODER = "png"
+BT709_FULL = msgspec.structs.replace(BT709, range=ColorRange.FULL)
+OPTIONS = {
+    "compression_level": OptionRange(0, 9, 3),
+    "pred": OptionRange(0, 5, 5, words=("none", "sub", "up", "avg", "paeth", "mixed")),
+}
+"""FFmpeg's names."""
+
+
+class PngSettings(msgspec.Struct, frozen=True):
+    """How pictures are encoded."""
+
+    pixel_format: str
+    """Of the arrays: "gray", "rgb24", "rgba", "gray16le", "rgb48le" or "rgba64le"."""
+    options: dict[str, str]
+
+
+def coded_format(pixel_format: str) -> str:
+    """What a pixel format becomes in the file: PNG is big-endian."""
+    return pixel_format.removesuffix("le") + "be" if pixel_format.endswith("le") else pixel_format
+
+
+def encode_picture(pixels: Pixels, settings: PngSettings) -> PngPicture:
+    """Encodes one picture. Threads may do so side by side.
+
+    Raises OutputError; with code VERIFICATION_FAILED where the decoder sees anything else.
+    """
+    rows, columns = pixels.shape[:2]
+    # Only the order of bytes changes; for gray, swscale wants to hear of a matrix all the same.
+    color = BT709_FULL if pixels.ndim == 2 else SRGB
+    source = PictureFormat(settings.pixel_format, columns, rows, color)
+    target = PictureFormat(coded_format(settings.pixel_format), columns, rows, color)
+    picture = Converter(source, target).convert(wrap([np.ascontiguousarray(pixels)], source))
+    data = encode_still(picture, ENCODER, settings.options)
+    decoded = planes_of(decode_still(data, "png"))[0]
+    if decoded.shape != pixels.shape or not np.array_equal(decoded, pixels):
+        raise OutputError("VERIFICATION_FAILED", "a PNG picture was decoded otherwise", is_retryable=True)
+    return split_png(io.BytesIO(data))
