@@ -5,7 +5,8 @@ The rules
 What the caller declares of the source is taken as true. An output that says nothing gets
 
 * matrix: BT.709, or BT.2020 NCL where the primaries are BT.2020; the samples are really converted;
-* range: limited; RGB outputs are full range with the identity matrix;
+* range: limited; RGB outputs are full range with the identity matrix; gray outputs of gray frames
+  keep the range of the frames;
 * primaries: the source's. Values are never converted from one set of primaries to another;
 * transfer: BT.709 for the three display-referred curves (BT.709, sRGB, SMPTE 170M), else the source's.
 
@@ -139,8 +140,12 @@ def tags_of(color: Color) -> ColorTags:
     return ColorTags(color.primaries, color.transfer, color.matrix, color.range)
 
 
-def output_color(source: Color, override: ColorOverride, *, is_rgb: bool) -> Color:
+def output_color(
+    source: Color, override: ColorOverride, *, is_rgb: bool, only_range: ColorRange | None = None
+) -> Color:
     """Decides the colour of an output; `is_rgb`: its coded pixel format is RGB.
+
+    `only_range`: the one range that the coded pixel format can have here; None: either.
 
     Raises OutputError with code COLOR_CONVERSION_UNSUPPORTED for what would need a gamut or tone
     conversion, and INVALID_COLOR for an impossible combination.
@@ -152,7 +157,7 @@ def output_color(source: Color, override: ColorOverride, *, is_rgb: bool) -> Col
             f"the frames have {source.primaries} primaries and the output asks for {primaries}; primaries "
             f"are not converted: leave color.primaries unset to keep them",
         )
-    matrix, range_ = _coding(primaries, override, is_rgb=is_rgb)
+    matrix, range_ = _coding(primaries, override, is_rgb=is_rgb, only_range=only_range)
     return Color(primaries, _transfer(source, override, is_rgb=is_rgb), matrix, range_)
 
 
@@ -170,7 +175,7 @@ def _transfer(source: Color, override: ColorOverride, *, is_rgb: bool) -> ColorT
 
 
 def _coding(
-    primaries: ColorPrimaries, override: ColorOverride, *, is_rgb: bool
+    primaries: ColorPrimaries, override: ColorOverride, *, is_rgb: bool, only_range: ColorRange | None
 ) -> tuple[ColorMatrix, ColorRange]:
     if is_rgb:
         if override.matrix not in {None, ColorMatrix.RGB} or override.range == ColorRange.LIMITED:
@@ -182,4 +187,6 @@ def _coding(
     matrix = override.matrix or usual
     if matrix == ColorMatrix.RGB:
         raise OutputError("INVALID_COLOR", "matrix gbr needs an RGB pixel format; name one in pixel_format")
-    return matrix, override.range or ColorRange.LIMITED
+    if only_range is not None and override.range not in {None, only_range}:
+        raise OutputError("INVALID_COLOR", f"a gray output of these frames has range {only_range}")
+    return matrix, override.range or only_range or ColorRange.LIMITED

@@ -13,7 +13,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from encoder_service.color import Codes, code_of
 from encoder_service.libav.errors import translated
-from encoder_service.spec import SRGB, Color, ColorMatrix
+from encoder_service.spec import SRGB, Color, ColorMatrix, ColorRange
 
 Picture = VideoFrame
 """One decoded or converted picture, as FFmpeg holds it."""
@@ -33,6 +33,7 @@ _SWS_MATRIX = {
     ColorMatrix.SMPTE170M: 5,
     ColorMatrix.BT2020NC: 9,
 }
+_DEEP_FULL_RANGE = {"rgb48le", "rgba64le", "gray16le"}
 _BYTES_PER_PIXEL_OF_PACKED = {
     "rgb24": (3, 1),
     "rgba": (4, 1),
@@ -67,7 +68,8 @@ class PixelFormatInfo(msgspec.Struct, frozen=True):
     """Widths are multiples of this."""
     height_step: int
     has_chroma_planes: bool
-    """YUV with colour: the matrix and range of the samples matter."""
+    """YUV with colour: the matrix of the samples matters."""
+    is_gray: bool
 
 
 def describe(pixel_format: str) -> PixelFormatInfo:
@@ -77,13 +79,15 @@ def describe(pixel_format: str) -> PixelFormatInfo:
     components = found.components
     luma = components[0]
     least = min(components, key=lambda component: component.width)
+    colors = sum(not component.is_alpha for component in components)
     return PixelFormatInfo(
         is_rgb=found.is_rgb,
         has_alpha=any(component.is_alpha for component in components),
         bits=max(component.bits for component in components),
         width_step=luma.width // least.width,
         height_step=luma.height // min(component.height for component in components),
-        has_chroma_planes=any(component.is_chroma for component in components),
+        has_chroma_planes=not found.is_rgb and colors > 1,
+        is_gray=not found.is_rgb and colors == 1,
     )
 
 
@@ -204,11 +208,12 @@ class Converter:
         self._reformatter = VideoReformatter()
         before, after = describe(source.pixel_format), describe(target.pixel_format)
         self._is_noop = _is_same_layout(source, target) and (
-            not (before.has_chroma_planes or after.has_chroma_planes)
-            or (source.color.matrix, source.color.range) == (target.color.matrix, target.color.range)
+            before.is_rgb or _is_same_coding(before, source.color, target.color)
         )
+        self._is_limited_gray = before.is_gray and source.color.range == ColorRange.LIMITED
+        self._is_deep_to_yuv = str(source.pixel_format) in _DEEP_FULL_RANGE and after.has_chroma_planes
         self._source_matrix = None if before.is_rgb else _SWS_MATRIX.get(source.color.matrix, 1)
-        self._target_matrix = None if after.is_rgb else _SWS_MATRIX[target.color.matrix]
+        self._target_matrix = None if after.is_rgb else _SWS_MATRIX.get(target.color.matrix, 1)
 
     @property
     def is_noop(self) -> bool:
@@ -218,6 +223,7 @@ class Converter:
     def convert(self, picture: Picture) -> Picture:
         """Returns the picture in the target's format, tagged; the same object where nothing changes."""
         if not self._is_noop:
+            picture = self._prepared(picture)
             with translated("CONVERSION_FAILED", f"converting to {self.target.pixel_format}"):
                 picture = self._reformatter.reformat(
                     picture,
@@ -234,6 +240,30 @@ class Converter:
         tag(picture, self.target.color)
         return picture
 
+    def _prepared(self, picture: Picture) -> Picture:
+        if self._is_limited_gray:
+            return _with_neutral_chroma(picture, self.source)
+        if self._is_deep_to_yuv:
+            return _at_scale_of_swscale(picture, self.source)
+        return picture
+
+
+def _with_neutral_chroma(picture: Picture, source: PictureFormat) -> Picture:
+    # swscale takes every gray picture for full range.
+    luma = planes_of(picture)[0]
+    is_wide = luma.dtype != np.uint8
+    chroma = np.full_like(luma, 1 << (15 if is_wide else 7))
+    name = "yuv444p16le" if is_wide else "yuv444p"
+    return wrap([luma, chroma, chroma], msgspec.structs.replace(source, pixel_format=name))
+
+
+def _at_scale_of_swscale(picture: Picture, source: PictureFormat) -> Picture:
+    # To swscale the white of 16-bit RGB and gray is 255 * 256, not 65535: a gain of 0.4 % otherwise.
+    pixels = planes_of(picture)[0].copy()
+    colors = pixels[..., :3] if pixels.ndim == 3 else pixels
+    colors -= (colors >> 8) + ((colors & 0x80) >> 7)
+    return wrap([pixels], source)
+
 
 def _is_same_layout(source: PictureFormat, target: PictureFormat) -> bool:
     return (source.pixel_format, source.width, source.height) == (
@@ -241,6 +271,12 @@ def _is_same_layout(source: PictureFormat, target: PictureFormat) -> bool:
         target.width,
         target.height,
     )
+
+
+def _is_same_coding(info: PixelFormatInfo, source: Color, target: Color) -> bool:
+    if source.range != target.range:
+        return False
+    return not info.has_chroma_planes or source.matrix == target.matrix
 
 
 def _choose_filter(source: PictureFormat, target: PictureFormat) -> Interpolation:

@@ -14,7 +14,7 @@ from encoder_service.geometry import Geometry
 from encoder_service.libav.encoding import pixel_formats_of
 from encoder_service.libav.pictures import describe
 from encoder_service.outputs.writer import OutputError
-from encoder_service.spec import AlphaMode, Color, OutputSpec, PixelFormat, Quality, VideoSpec
+from encoder_service.spec import AlphaMode, Color, ColorRange, OutputSpec, PixelFormat, Quality, VideoSpec
 
 _FLATTENED = {PixelFormat.RGBA: PixelFormat.RGB24, PixelFormat.RGBA64LE: PixelFormat.RGB48LE}
 _PARAMETER_SEPARATOR = ":"
@@ -74,7 +74,12 @@ def plan_video(
         video.pixel_format if keeps_alpha else _FLATTENED.get(video.pixel_format, video.pixel_format)
     )
     pixel_format = _choose_pixel_format(source_format, output, row, keeps_alpha, fallbacks)
-    color = output_color(video.color, output.color, is_rgb=describe(pixel_format).is_rgb)
+    color = output_color(
+        video.color,
+        output.color,
+        is_rgb=describe(pixel_format).is_rgb,
+        only_range=_only_range(video, pixel_format),
+    )
     geometry = plan_size(video, output, pixel_format)
     is_exact = _is_exact(video, output, row, source_format, pixel_format, color, geometry)
     if output.quality == Quality.LOSSLESS and not is_exact:
@@ -99,6 +104,13 @@ def plan_video(
         is_exact=is_exact,
         fallbacks=tuple(fallbacks),
     )
+
+
+def _only_range(video: VideoSpec, pixel_format: str) -> ColorRange | None:
+    # swscale makes gray of full range alone; gray frames go into gray as they are.
+    if not describe(pixel_format).is_gray:
+        return None
+    return video.color.range if describe(video.pixel_format).is_gray else ColorRange.FULL
 
 
 def _source_format(video: VideoSpec, output: OutputSpec) -> PixelFormat:
