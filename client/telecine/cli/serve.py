@@ -73,6 +73,30 @@ def encoder(
     run_service(PROGRAM, config, overrides, is_check=check_config, is_print=print_config)
 
 
+@app.command("collector")
+def collector(
+    *,
+    listen: ListenOption = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    admin_listen: AdminOption = None,
+    exit_with_parent: EmbeddedOption = False,
+    check_config: CheckOption = False,
+    print_config: PrintOption = False,
+) -> None:
+    """Serve the log collector: records in, redacted, safe, into files. Prints one line of JSON when ready.
+
+    Settings come from defaults, then --config, then TELECINE_COLLECTOR_* variables, then flags.
+    """
+    try:
+        from log_collector.app import PROGRAM
+    except ModuleNotFoundError as error:
+        raise missing_extra("collector", error) from error
+    overrides = overrides_of(settings, listen, data_dir, admin_listen, exit_with_parent=exit_with_parent)
+    run_service(PROGRAM, config, overrides, is_check=check_config, is_print=print_config)
+
+
 def overrides_of(
     settings: list[str] | None,
     listen: str | None,
