@@ -126,9 +126,10 @@ class AsyncClient:
         result = EncodeResult(info, info.artifacts, await self._manifest_if_any(job_id))
         return await self.conclude(result, to, allow_partial=allow_partial)
 
-    async def cancel_job(self, job_id: str) -> JobInfo:
+    async def cancel_job(self, job_id: str, *, timeout_seconds: float | None = None) -> JobInfo:
         """As `Client.cancel_job`."""
-        return reading.job((await self._call(calls.CANCEL_JOB, pb.CancelJobRequest(job_id=job_id))).job)
+        request = pb.CancelJobRequest(job_id=job_id)
+        return reading.job((await self._call(calls.CANCEL_JOB, request, timeout_seconds)).job)
 
     async def delete_job(self, job_id: str) -> None:
         """As `Client.delete_job`."""
@@ -200,15 +201,19 @@ class AsyncClient:
     # --- inside ----------------------------------------------------------------------------------
 
     async def _call(
-        self, rpc: calls.Unary[calls.RequestT, calls.ResponseT], request: calls.RequestT
+        self,
+        rpc: calls.Unary[calls.RequestT, calls.ResponseT],
+        request: calls.RequestT,
+        timeout_seconds: float | None = None,
     ) -> calls.ResponseT:
         self.settings.check_process()
         channel = await self.channel()
-        backoff = self.settings.call_backoff()
+        timeout = timeout_seconds or self.settings.call_timeout_seconds
+        backoff = self.settings.call_backoff(timeout)
         request_id = calls.current_request_id()
         while True:
             try:
-                return await channel.call(rpc, request, self.settings.call_timeout_seconds, request_id)
+                return await channel.call(rpc, request, timeout, request_id)
             except errors.LaterError as error:
                 await asyncio.sleep(pause_seconds(backoff, error))
 

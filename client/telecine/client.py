@@ -144,9 +144,13 @@ class Client:
         result = EncodeResult(info, info.artifacts, self._manifest_if_any(job_id))
         return self.conclude(result, to, allow_partial=allow_partial)
 
-    def cancel_job(self, job_id: str) -> JobInfo:
-        """Cancels a job; one that has ended stays as it is. Raises JobNotFoundError."""
-        return reading.job(self._call(calls.CANCEL_JOB, pb.CancelJobRequest(job_id=job_id)).job)
+    def cancel_job(self, job_id: str, *, timeout_seconds: float | None = None) -> JobInfo:
+        """Cancels a job; one that has ended stays as it is. Raises JobNotFoundError.
+
+        `timeout_seconds`: how long to try; None: the client's `call_timeout_seconds`.
+        """
+        request = pb.CancelJobRequest(job_id=job_id)
+        return reading.job(self._call(calls.CANCEL_JOB, request, timeout_seconds).job)
 
     def delete_job(self, job_id: str) -> None:
         """Deletes an ended job with its artifacts. Raises JobNotFoundError, WrongStateError."""
@@ -206,14 +210,18 @@ class Client:
     # --- inside ----------------------------------------------------------------------------------
 
     def _call(
-        self, rpc: calls.Unary[calls.RequestT, calls.ResponseT], request: calls.RequestT
+        self,
+        rpc: calls.Unary[calls.RequestT, calls.ResponseT],
+        request: calls.RequestT,
+        timeout_seconds: float | None = None,
     ) -> calls.ResponseT:
         self.settings.check_process()
-        backoff = self.settings.call_backoff()
+        timeout = timeout_seconds or self.settings.call_timeout_seconds
+        backoff = self.settings.call_backoff(timeout)
         request_id = calls.current_request_id()
         while True:
             try:
-                return self.channel.call(rpc, request, self.settings.call_timeout_seconds, request_id)
+                return self.channel.call(rpc, request, timeout, request_id)
             except errors.LaterError as error:
                 time.sleep(pause_seconds(backoff, error))
 

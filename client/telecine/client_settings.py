@@ -34,9 +34,9 @@ class ClientSettings:
         """Patience of a stream."""
         return Backoff(self.retry)
 
-    def call_backoff(self) -> Backoff:
-        """Patience of a unary call: all tries together take about `call_timeout_seconds`."""
-        patience = min(self.retry.reconnect_timeout_seconds, self.call_timeout_seconds)
+    def call_backoff(self, timeout_seconds: float) -> Backoff:
+        """Patience of a unary call: all its tries together begin within `timeout_seconds`."""
+        patience = min(self.retry.reconnect_timeout_seconds, timeout_seconds)
         return Backoff(replace(self.retry, reconnect_timeout_seconds=patience))
 
     def check_process(self) -> None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("telecine")
 
+CANCEL_SECONDS = 5.0
+"""Nobody who presses Ctrl-C waits longer for a server that does not answer; it expires the job itself."""
+
 
 class Job:
     """Frames on their way, and the outputs made of them. Made by `Client.open_job`.
@@ -146,7 +149,7 @@ class Job:
         self._end(errors.JobCancelledError(f"job {self.job_id} was cancelled here"))
         if is_known:
             try:
-                self._client.cancel_job(self.job_id)
+                self._client.cancel_job(self.job_id, timeout_seconds=CANCEL_SECONDS)
             except errors.JobNotFoundError:
                 pass  # the server has never heard of it
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -435,3 +437,27 @@ def test_the_frame_rate_stays_exact(client: Client) -> None:
     result = client.encode(SHORT, fps=23.976, outputs=FAST)
     rate = result.manifest["outputs"][0]["readback"]["frame_rate"]
     assert (rate["numerator"], rate["denominator"]) == (24000, 1001)
+
+
+def test_ctrl_c_ends_the_program_at_once_and_cancels_its_job(
+    encoder: EmbeddedServer, client: Client, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import itertools, sys, telecine\n"
+        "from telecine.testing import draw_clip\n"
+        "client = telecine.Client(sys.argv[1])\n"
+        "frames = itertools.chain([draw_clip()], iter(sys.stdin.readline, ''))\n"
+        "client.encode(frames, fps=8, outputs='mkv', job_id='interrupted')\n"
+    )
+    command = [sys.executable, str(script), encoder.address]
+    run = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def has_arrived() -> bool:
+        return any(job.persisted_bytes == SHORT.nbytes for job in client.jobs(prefix="interrupted"))
+
+    eventually(has_arrived)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=20)
+    assert "KeyboardInterrupt" in said
+    assert client.get_job("interrupted").state is JobState.CANCELLED
