@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from importlib import metadata
@@ -13,6 +14,7 @@ from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
 
 from encoder_service import errors, replies
 from encoder_service.capability_probe import CapabilityProbe
+from encoder_service.checksum import sha256_file
 from encoder_service.config import EncoderConfig
 from encoder_service.delivery import OpenFile, opened
 from encoder_service.encode_stream import EncodeStream
@@ -127,6 +129,8 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         try:
             async with opened(job.directory / request.path) as file:
                 header.size_bytes = file.size_bytes
+                if request.path == FILE_NAME:
+                    header.sha256 = await asyncio.to_thread(sha256_file, job.directory / FILE_NAME)
                 async for response in _responses(file, header, request.offset):
                     yield response
         except OSError as error:
