@@ -67,6 +67,7 @@ class Transfer:
         self._hash = hashlib.sha256()
         self._artifact: Artifact | None = None
         self._offset = 0
+        self._has_restarted = False
         file.seek(0)
         while block := file.read(_READ_BYTES):
             self._hash.update(block)
@@ -117,8 +118,14 @@ class Transfer:
         return found
 
     def after_failure(self, error: errors.TelecineError) -> None:
-        """Prepares the next try: goes on, or from the start where what there is cannot be right."""
+        """Prepares the next try: goes on, or from the start where what there is cannot be right.
+
+        Raises the error where the start was tried before: a server that is wrong stays so.
+        """
         if isinstance(error, errors.ChecksumMismatchError | errors.WrongOffsetError):
+            if self._has_restarted:
+                raise error
+            self._has_restarted = True
             self._file.seek(0)
             self._file.truncate(0)
             self._hash = hashlib.sha256()
