@@ -11,7 +11,7 @@ from encoder_service.libav.pictures import Converter, PictureFormat, planes_of, 
 from encoder_service.libav.stills import decode_still, encode_still
 from encoder_service.outputs.image_options import OptionRange
 from encoder_service.outputs.pixels import Pixels
-from encoder_service.outputs.png_file import PngPicture, split_png
+from encoder_service.outputs.png_file import SIGNATURE, PngPicture, make_chunk, split_png
 from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import BT709, SRGB, ColorRange
 
@@ -49,7 +49,20 @@ def encode_picture(pixels: Pixels, settings: PngSettings) -> PngPicture:
     target = PictureFormat(coded_format(settings.pixel_format), columns, rows, color)
     picture = Converter(source, target).convert(wrap([np.ascontiguousarray(pixels)], source))
     data = encode_still(picture, ENCODER, settings.options)
-    decoded = planes_of(decode_still(data, "png"))[0]
+    decoded = _decode(data)
     if decoded.shape != pixels.shape or not np.array_equal(decoded, pixels):
         raise OutputError("VERIFICATION_FAILED", "a PNG picture was decoded otherwise", is_retryable=True)
     return split_png(io.BytesIO(data))
+
+
+def decode_picture(picture: PngPicture) -> Pixels:
+    """Decodes a picture; 16-bit samples come big-endian. Raises OutputError."""
+    chunks = (
+        make_chunk(b"IHDR", picture.header) + make_chunk(b"IDAT", picture.data) + make_chunk(b"IEND", b"")
+    )
+    return _decode(SIGNATURE + chunks)
+
+
+def _decode(data: bytes) -> Pixels:
+    pixels: Pixels = planes_of(decode_still(data, "png"))[0]
+    return pixels
