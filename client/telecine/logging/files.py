@@ -82,7 +82,7 @@ class RotatingFile:
                 self._looked_at = now
                 self._follow()
             if self._size and self._size + size > self._max_bytes:
-                self._rotate()
+                self._rotate(size)
         finally:
             self._is_busy = False
 
@@ -105,12 +105,13 @@ class RotatingFile:
         if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
             self._open()
 
-    def _rotate(self) -> None:
+    def _rotate(self, size: int) -> None:
         lock_fd = os.open(self.path.with_name(self.path.name + ".lock"), _APPENDING, 0o640)
         try:
             fcntl.flock(lock_fd, fcntl.LOCK_EX)
             self._follow()
-            if self._size < self._max_bytes // 2:
+            if self._size + size <= self._max_bytes:
+                # Another process has just rotated.
                 return
             self._shift()
             self._open()

@@ -147,6 +147,9 @@ def _next_end(text: str) -> tuple[str, str, str] | None:
     if not ends:
         return None
     at = min(ends)
+    if text[at] == "\r" and at + 1 == len(text):
+        # The next character decides whether the line is ended or redrawn.
+        return None
     if text.startswith("\r\n", at):
         return text[:at], "\n", text[at + 2 :]
     return text[:at], text[at], text[at + 1 :]
