@@ -23,7 +23,7 @@ from log_collector.export import Exporter, ExportLimits
 from log_collector.ingest import Ingest
 from log_collector.intake import Intake, IntakeLimits
 from log_collector.journal import CursorStore, Journal, JournalLimits
-from log_collector.processors.redact import Redaction
+from log_collector.processors.redact import redaction_for
 from log_collector.record import Rejection
 from log_collector.reload import Reloader
 from log_collector.selection import Selection
@@ -179,7 +179,7 @@ def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> Coll
 
 
 def _intake(config: CollectorConfig, selection: Selection) -> Intake:
-    redaction = Redaction(config.redaction.pack(), config.redaction.hash_key.encode() or None)
+    redaction = redaction_for(config.redaction.pack(), config.redaction.key())
     limits = IntakeLimits(config.intake.unpacked_bytes, config.intake.record_bytes)
     return Intake(redaction, limits, needs_keys=selection.is_active)
 

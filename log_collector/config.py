@@ -12,7 +12,7 @@ from telecine.logging.job_sampling import stage_rates
 from telecine.logging.rule_pack import DEFAULT_PACK
 from telecine.logging.rules import RulePack, pack_from_mapping
 
-from log_collector.processors.redact import Redaction
+from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule
 from log_collector.selection import SelectionConfig
 from service_host.host_config import HostConfig, Positive
@@ -78,9 +78,13 @@ class RedactionConfig(msgspec.Struct, frozen=True):
             yield ("rules_file" if self.rules_file else "switched_on"), str(error)
             return
         try:
-            Redaction(pack)
+            redaction_for(pack, self.key())
         except ValueError as error:
             yield "rules_file", str(error)
+
+    def key(self) -> bytes | None:
+        """The hash key as bytes."""
+        return self.hash_key.encode() or None
 
     def pack(self) -> RulePack:
         """The rules in force. Raises ValueError with what is wrong."""

@@ -11,7 +11,7 @@ _TEXT_BYTES = 4096
 _BATCH_BYTES = 1024 * 1024
 
 
-class QuarantinedRecord(msgspec.Struct, omit_defaults=True):
+class QuarantinedRecord(msgspec.Struct):
     """One line of the quarantine."""
 
     timestamp: str

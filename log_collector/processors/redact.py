@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 from telecine.logging.redaction import Redactor, triggers_of
 from telecine.logging.rule_pack import DEFAULT_PACK
@@ -38,3 +40,12 @@ class Redaction:
             return Redacted(lines, {}, has_suspect_types=False)
         redacted, counts = self._redactor.redact_lines(lines)
         return Redacted(redacted, counts, self._suspect_types.found_in(redacted))
+
+
+@lru_cache(maxsize=4)
+def redaction_for(pack: RulePack, hash_key: bytes | None) -> Redaction:
+    """The same object for the same rules: compiling them takes some hundred milliseconds.
+
+    Raises ValueError where a pattern cannot be compiled.
+    """
+    return Redaction(pack, hash_key)
