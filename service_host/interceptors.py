@@ -18,6 +18,10 @@ from service_host.request_id import request_id_of, set_request_id
 from service_host.status import REQUEST_ID_KEY, ServiceError, to_wire
 
 
+_DEADLINE_SLACK_SECONDS = 0.25
+"""What travels is the time left, so the server's deadline lies later than the client's by the way there."""
+
+
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Surrounds every handler of the server it is given to.
 
@@ -149,8 +153,9 @@ def _status_code(context: Context) -> grpc.StatusCode:
 
 
 def _code_of_cancelled(context: Context) -> grpc.StatusCode:
+    """Tells a deadline from a cancellation: the client's deadline ends the call just before ours does."""
     remaining = context.time_remaining()
-    is_late = remaining is not None and remaining <= 0
+    is_late = remaining is not None and remaining <= _DEADLINE_SLACK_SECONDS
     return grpc.StatusCode.DEADLINE_EXCEEDED if is_late else grpc.StatusCode.CANCELLED
 
 

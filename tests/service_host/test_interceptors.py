@@ -184,7 +184,7 @@ async def test_a_cancellation_that_a_handler_leaks_does_not_leave_its_caller_wai
 
 @pytest.mark.parametrize("method", KINDS)
 async def test_a_call_past_its_deadline_is_recorded_as_such(bench, method):
-    error = await bench.failure(method, "hang", timeout=0.2)
+    error = await bench.failure(method, "hang", timeout=0.4)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     level, record = await bench.record()
     assert (level, record.code) == ("info", grpc.StatusCode.DEADLINE_EXCEEDED)
