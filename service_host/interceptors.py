@@ -17,7 +17,6 @@ from service_host.handlers import Body, Context, surround
 from service_host.request_id import request_id_of, set_request_id
 from service_host.status import REQUEST_ID_KEY, ServiceError, to_wire
 
-
 _DEADLINE_SLACK_SECONDS = 0.25
 """What travels is the time left, so the server's deadline lies later than the client's by the way there."""
 
