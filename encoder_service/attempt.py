@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import threading
 import time
@@ -35,6 +36,7 @@ from encoder_service.work import (
 from encoder_service.worker_fault import Fault
 
 _PROGRESS_SECONDS = 0.2
+_FINISHING_PROGRESS_SECONDS = 1.0
 
 
 class Intake:
@@ -127,8 +129,7 @@ class Attempt:
             writer = open_writer(self._context(source))
             try:
                 self._feed(writer, source)
-                self._report(OutputPhase.VERIFYING, writer)
-                finished = writer.finish()
+                finished = self._finish(writer)
             finally:
                 writer.close()
         self.intake.check()
@@ -159,6 +160,25 @@ class Attempt:
                 self._report(OutputPhase.ENCODING, writer)
         if not self._frames_read:
             raise OutputError("NO_FRAMES", "the job has no frames")
+
+    def _finish(self, writer: Writer) -> Finished:
+        """Finishes; while the file grows, that is reported, so that nobody takes it for a hang."""
+        self._report(OutputPhase.VERIFYING, writer)
+        is_done = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(writer, is_done), name="progress", daemon=True)
+        watch.start()
+        try:
+            return writer.finish()
+        finally:
+            is_done.set()
+            watch.join()
+
+    def _watch(self, writer: Writer, is_done: threading.Event) -> None:
+        reported = writer.bytes_written
+        while not is_done.wait(_FINISHING_PROGRESS_SECONDS):
+            if writer.bytes_written != reported:
+                reported = writer.bytes_written
+                self._report(OutputPhase.VERIFYING, writer)
 
     def _report(self, phase: OutputPhase, writer: Writer) -> None:
         self._progress_at = time.monotonic()
@@ -198,8 +218,6 @@ class Attempt:
 
 
 def _all_cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -130,12 +131,12 @@ class VideoFileEncoder:
             packets = self._context.encode(picture)
         return [self._mux(packet) for packet in packets]
 
-    def flush(self) -> list[EncodedPacket]:
-        """Takes the packets that the encoder still holds, and muxes them; returns them."""
+    def flush(self) -> Iterator[EncodedPacket]:
+        """Takes the packets that the encoder still holds, muxes each and yields it."""
         with translated("ENCODING_FAILED", self.settings.encoder):
-            packets = self._context.encode(None)
+            for packet in self._context.encode_lazy(None):
+                yield self._mux(packet)
         self._holds_frames = False
-        return [self._mux(packet) for packet in packets]
 
     def _mux(self, packet: Packet[VideoStream]) -> EncodedPacket:
         with translated("MUXING_FAILED", "writing a packet"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from encoder_service.conversion import Conversion
@@ -137,10 +138,10 @@ class VideoWriter:
         self._take(self._encoder.encode(picture, frame.index))
         self._frames += 1
 
-    def _take(self, packets: list[EncodedPacket]) -> None:
+    def _take(self, packets: Iterable[EncodedPacket]) -> None:
         for packet in packets:
             self._sent.add(packet)
-        self._check.submit(packets)
+            self._check.submit(packet)
 
     def finish(self) -> Finished:
         """Takes the encoder's last packets, closes the file and reads it back. Raises OutputError."""

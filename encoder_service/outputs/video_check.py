@@ -6,7 +6,6 @@ import queue
 import threading
 import time
 import zlib
-from collections.abc import Iterable
 
 import msgspec
 import numpy as np
@@ -84,13 +83,10 @@ class DecodeCheck:
         self._thread = threading.Thread(target=self._run, name="decode-check", daemon=True)
         self._thread.start()
 
-    def submit(self, packets: Iterable[EncodedPacket]) -> None:
-        """Hands over packets; waits when the decoder is far behind. Raises what decoding has raised."""
-        for packet in packets:
-            if self._error is not None:
-                break
-            self._packets.put(packet)
+    def submit(self, packet: EncodedPacket) -> None:
+        """Hands over a packet; waits when the decoder is far behind. Raises what decoding has raised."""
         self._raise()
+        self._packets.put(packet)
 
     def finish(self) -> Decoded:
         """Waits for the last picture. Raises OutputError where decoding showed a fault."""
