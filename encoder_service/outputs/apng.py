@@ -163,7 +163,7 @@ class ApngOutput:
 
     def _needed(self, wanted: set[int]) -> set[int]:
         """The wanted frames and those below them, back to the last one that covers the canvas."""
-        needed = set()
+        needed: set[int] = set()
         for index in wanted:
             first = index
             while first and not self._is_whole(self._prints[first][0]):

@@ -14,15 +14,20 @@ import msgspec
 
 from encoder_service.checksum import sha256_file
 from encoder_service.formats import FormatRow
-from encoder_service.libav.pictures import planes_of
-from encoder_service.libav.stills import decode_still
 from encoder_service.libav.versions import library_versions
 from encoder_service.outputs.frame_pool import FramePool
 from encoder_service.outputs.image_options import resolve_options
 from encoder_service.outputs.image_quality import as_rgb8, sampled_frames
 from encoder_service.outputs.pixels import FramePixels, PixelLimits, Pixels
 from encoder_service.outputs.png_file import color_tags, join_png, read_chunks
-from encoder_service.outputs.png_frame import ENCODER, OPTIONS, PngSettings, coded_format, encode_picture
+from encoder_service.outputs.png_frame import (
+    ENCODER,
+    OPTIONS,
+    PngSettings,
+    coded_format,
+    decode_file,
+    encode_picture,
+)
 from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
 from encoder_service.quality import QualityMeter
 from encoder_service.spec import Color
@@ -153,7 +158,7 @@ class PngWriter:
             data = (self._context.directory / self._entries[index].file.path).read_bytes()
             tags = read_color(data)
             sent = self._pixels.array(self._context.source.frame(index).data)
-            meter.add(index, as_rgb8(sent), as_rgb8(_decoded(data)))
+            meter.add(index, as_rgb8(sent), as_rgb8(decode_file(data)))
         return tags, meter.report()
 
     def _report(self) -> EncoderReport:
@@ -182,11 +187,6 @@ def read_color(data: bytes) -> ColorTags:
 def _encode(pixels: Pixels, settings: PngSettings, color: Color) -> _Encoded:
     data = join_png(encode_picture(pixels, settings), color)
     return _Encoded(data, hashlib.sha256(data).hexdigest(), zlib.crc32(data))
-
-
-def _decoded(data: bytes) -> Pixels:
-    pixels: Pixels = planes_of(decode_still(data, "png"))[0]
-    return pixels
 
 
 def _broken(message: str) -> OutputError:

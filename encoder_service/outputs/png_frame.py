@@ -49,7 +49,7 @@ def encode_picture(pixels: Pixels, settings: PngSettings) -> PngPicture:
     target = PictureFormat(coded_format(settings.pixel_format), columns, rows, color)
     picture = Converter(source, target).convert(wrap([np.ascontiguousarray(pixels)], source))
     data = encode_still(picture, ENCODER, settings.options)
-    decoded = _decode(data)
+    decoded = decode_file(data)
     if decoded.shape != pixels.shape or not np.array_equal(decoded, pixels):
         raise OutputError("VERIFICATION_FAILED", "a PNG picture was decoded otherwise", is_retryable=True)
     return split_png(io.BytesIO(data))
@@ -60,9 +60,10 @@ def decode_picture(picture: PngPicture) -> Pixels:
     chunks = (
         make_chunk(b"IHDR", picture.header) + make_chunk(b"IDAT", picture.data) + make_chunk(b"IEND", b"")
     )
-    return _decode(SIGNATURE + chunks)
+    return decode_file(SIGNATURE + chunks)
 
 
-def _decode(data: bytes) -> Pixels:
+def decode_file(data: bytes) -> Pixels:
+    """Decodes a file of one picture; 16-bit samples come big-endian. Raises OutputError."""
     pixels: Pixels = planes_of(decode_still(data, "png"))[0]
     return pixels
