@@ -105,6 +105,7 @@ def test_every_status_without_details_of_ours_becomes_an_error_of_ours(code: grp
     [
         (grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2", errors.UnavailableError),
         (grpc.StatusCode.UNKNOWN, "Stream removed", errors.UnavailableError),
+        (grpc.StatusCode.INTERNAL, "Internal error from Core", errors.UnavailableError),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max", errors.TooLargeError),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!", errors.ExhaustedError),
     ],

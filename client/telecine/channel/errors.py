@@ -37,7 +37,14 @@ BY_CODE: dict[grpc.StatusCode, type[errors.TelecineError]] = {
 }
 """For answers without an ErrorInfo of ours: those of gRPC itself, of proxies and of other servers."""
 
-_BROKEN_CONNECTION = ("RST_STREAM", "GOAWAY", "Stream removed", "Socket closed", "connection")
+_BROKEN_CONNECTION = (
+    "RST_STREAM",
+    "GOAWAY",
+    "Stream removed",
+    "Socket closed",
+    "connection",
+    "Internal error from Core",  # asyncio: a write to a call that has just ended
+)
 """gRPC and proxies report some broken connections as INTERNAL or UNKNOWN."""
 _TOO_LARGE = "larger than max"
 
