@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +32,8 @@ app.command("doctor", epilog=epilog())(doctor.doctor)
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
+        from importlib import metadata
+
         terminal.results().print(f"telecine {metadata.version('telecine')}")
         raise typer.Exit
 

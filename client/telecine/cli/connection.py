@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from telecine.client import Client
 from telecine.options import RetryPolicy
+
+if TYPE_CHECKING:
+    from telecine.client import Client
 
 _FIRST_ANSWER_SECONDS = 5.0
 """Within this time a server that runs answers; it may be starting just now."""
@@ -21,6 +24,8 @@ def connect(server: str | None, *, call_timeout_seconds: float = 30.0) -> Iterat
     None: an embedded server. Raises UnavailableError at once when nobody listens there, and
     EmbeddedUnavailableError when it cannot be started here.
     """
+    from telecine.client import Client  # late: numpy and gRPC take a while to load
+
     if server is not None:
         _expect_answer(server)
     with Client(server, call_timeout_seconds=call_timeout_seconds) as client:
@@ -35,6 +40,8 @@ def connect_for_capabilities(server: str | None) -> Iterator[Client]:
 
 
 def _expect_answer(server: str) -> None:
+    from telecine.client import Client
+
     retry = RetryPolicy(reconnect_timeout_seconds=_FIRST_ANSWER_SECONDS)
     with Client(server, retry=retry, call_timeout_seconds=_FIRST_ANSWER_SECONDS) as client:
         next(client.jobs(page_size=1), None)

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from telecine.cli import documents as doc
-from telecine.cli import readable, terminal
-from telecine.cli.connection import connect
+from telecine.cli import terminal
 from telecine.cli.exits import ExitCode
 from telecine.cli.failures import UsageError
-from telecine.cli.manifest_view import read_view
 from telecine.cli.options import JsonOption, OutDirOption, ServerOption
 from telecine.cli.output_texts import KEYS, SYNTAX, parse_metadata, parse_outputs, parse_size
-from telecine.cli.progress import JobProgressView
-from telecine.cli.sources import Source, SourceError, open_source
 from telecine.frame_layout import FrameLayout
-from telecine.job_plan import JobArguments
 from telecine.options import OddSizePolicy, Output, PixelFormat, chosen
 from telecine.rates import exact_frame_rate
-from telecine.results import EncodeResult, JobState
+from telecine.results import JobState
 
-MANIFEST_NAME = "manifest.json"
+if TYPE_CHECKING:
+    from telecine.cli.sources import Source
+    from telecine.job_plan import JobArguments
 
 SourceArgument = Annotated[
     str,
@@ -96,6 +90,10 @@ def encode(
     Examples: [bold]telecine encode clip.mov -o mp4 -o webm -o webp[/]
     and [bold]telecine encode 'frames/*.png' --fps 24 -o mp4:crf=16,preset=slow -o poster[/]
     """
+    # Late: numpy and gRPC take longer to load than --help or a wrong flag should take.
+    from telecine.cli.encoding import encode_source, render_result
+    from telecine.cli.sources import open_source
+
     wanted = parse_outputs(outputs or ["mp4"], {"quality": quality} if quality else {})
     opened = open_source(source, _raw_layout(size, pix_fmt))
     arguments: JobArguments = {
@@ -116,68 +114,6 @@ def encode(
     raise typer.Exit(int(ExitCode.OK if has_succeeded else ExitCode.FINDINGS))
 
 
-def encode_source(
-    server: str | None,
-    source: Source,
-    rate: Fraction,
-    outputs: tuple[Output, ...],
-    arguments: JobArguments,
-    out_dir: Path,
-    *,
-    is_silent: bool,
-) -> doc.EncodeDocument:
-    """Sends every frame, waits for the outputs and downloads them. Raises what the SDK raises.
-
-    Outputs that failed while others succeeded are no exception here; they stand in the document.
-    """
-    with (
-        connect(server) as client,
-        JobProgressView(
-            frame_bytes=source.frame_bytes, frame_count=source.frame_count, is_silent=is_silent
-        ) as view,
-    ):
-        arguments = {**arguments, **_layout_of(source), "on_progress": view.update}
-        job = client.open_job(fps=rate, outputs=outputs, **arguments)
-        begin = time.perf_counter()
-        try:
-            job.push(source.frames)
-            job.finish()
-            hand_off_seconds = time.perf_counter() - begin
-            result = job.result(out_dir, allow_partial=True)
-            total_seconds = time.perf_counter() - begin
-            sent_bytes = job.progress.acknowledged_bytes
-        except KeyboardInterrupt:
-            # With an id of the caller's own the job can be resumed; without one nobody could name it.
-            if not arguments.get("job_id"):
-                job.cancel()
-            raise
-        except SourceError:
-            job.cancel()
-            raise
-        finally:
-            job.close()
-    return _document(result, out_dir, sent_bytes, hand_off_seconds, total_seconds)
-
-
-def _document(
-    result: EncodeResult, out_dir: Path, sent_bytes: int, hand_off_seconds: float, total_seconds: float
-) -> doc.EncodeDocument:
-    view = read_view(result.manifest_json)
-    return doc.EncodeDocument(
-        job_id=result.job_id,
-        state=result.job.state.value,
-        directory=str(out_dir),
-        manifest=str(out_dir / MANIFEST_NAME) if result.manifest_json else None,
-        frames=result.job.total_frames,
-        sent_bytes=sent_bytes,
-        hand_off_seconds=round(hand_off_seconds, 6),
-        total_seconds=round(total_seconds, 6),
-        artifacts=[readable.artifact_document(artifact, view) for artifact in result.artifacts],
-        warnings=readable.warning_documents(result.warnings),
-        problems=[readable.output_document(output) for output in result.job.outputs if output.problem],
-    )
-
-
 def _raw_layout(size: str | None, pix_fmt: str | None) -> FrameLayout | None:
     if size is None and pix_fmt is None:
         return None
@@ -186,17 +122,6 @@ def _raw_layout(size: str | None, pix_fmt: str | None) -> FrameLayout | None:
             "raw frames need both --size and --pix-fmt", "such as --size 1280x720 --pix-fmt rgb24"
         )
     return FrameLayout(*parse_size(size), chosen(PixelFormat, pix_fmt, "--pix-fmt"))
-
-
-def _layout_of(source: Source) -> JobArguments:
-    if source.pixel_format is None:
-        return {}
-    return {
-        "width": source.width,
-        "height": source.height,
-        "pixel_format": source.pixel_format,
-        "color": source.color,
-    }
 
 
 def _frame_rate(fps: str | None, source: Source) -> Fraction:
@@ -214,19 +139,3 @@ def _announce(source: Source, rate: Fraction, outputs: tuple[Output, ...]) -> No
         f"{escape(source.description)}: {count}{source.width}x{source.height}, "
         f"{terminal.frame_rate_text(rate)} fps → {escape(names)}"
     )
-
-
-def render_result(console: Console, document: doc.EncodeDocument) -> None:
-    """Shows the artifacts, what was remarkable about them, and how long it took."""
-    if document.artifacts:
-        console.print(readable.artifact_table(document.artifacts))
-    readable.print_problems(console, document.problems)
-    readable.print_warnings(console, document.warnings)
-    console.print(
-        f"job {escape(document.job_id)} {readable.state_text(document.state)}: "
-        f"{document.frames} frames, {terminal.size_text(document.sent_bytes)}; "
-        f"handed off after {terminal.seconds_text(document.hand_off_seconds)}, "
-        f"all done after {terminal.seconds_text(document.total_seconds)}"
-    )
-    if document.manifest:
-        console.print(f"[dim]manifest: {escape(document.manifest)}[/]")

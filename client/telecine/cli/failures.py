@@ -14,7 +14,6 @@ from rich.markup import escape
 from telecine import exceptions as sdk
 from telecine.cli import terminal
 from telecine.cli.exits import ExitCode
-from telecine.cli.sources import SourceError
 
 TRACEBACK_VARIABLE = "TELECINE_TRACEBACK"
 """Set it to see where an error came from."""
@@ -22,6 +21,14 @@ TRACEBACK_VARIABLE = "TELECINE_TRACEBACK"
 
 class UsageError(Exception):
     """The command line is wrong. `advice` says how it is right."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class SourceError(Exception):
+    """The source of frames cannot be read. `advice` says what to do about it."""
 
     def __init__(self, message: str, advice: str) -> None:
         super().__init__(message)

@@ -17,7 +17,9 @@ from telecine.cli.exits import epilog
 from telecine.cli.failures import UsageError
 from telecine.cli.manifest_view import read_view
 from telecine.cli.options import DEFAULT_SERVER, JsonOption, OutDirOption, RunningServerOption
-from telecine.results import JobInfo, JobState
+from telecine.results import JobState
+
+MANIFEST_NAME = "manifest.json"
 
 app = typer.Typer(
     help="Look after the jobs of a running server.",
@@ -100,12 +102,14 @@ def download(
     """Download a job's artifacts and its manifest; each is checked against its checksum."""
     with connect(server) as client:
         job = client.get_job(job_id)
-        view = read_view(client.manifest(job_id)) if job.state.has_ended else None
-        wanted = _wanted(job, paths)
-        fetched = [client.download(job_id, path, out_dir / path) for path in wanted]
+        manifest = client.manifest(job_id) if job.state.has_ended else b""
+        wanted = paths or [artifact.path for artifact in job.artifacts]
+        fetched = [client.download(job_id, path, f"{out_dir}/") for path in wanted]
+        if manifest and not paths:
+            client.download(job_id, MANIFEST_NAME, f"{out_dir}/")
     by_path = {artifact.path: artifact for artifact in fetched}
     artifacts = [
-        readable.artifact_document(by_path.get(artifact.path, artifact), view)
+        readable.artifact_document(by_path.get(artifact.path, artifact), read_view(manifest))
         for artifact in job.artifacts
         if artifact.path in wanted
     ]
@@ -120,10 +124,6 @@ def _state(text: str) -> JobState:
         return JobState(text.replace("-", "_"))
     except ValueError:
         raise UsageError(f"--state is {text!r}", f"expected one of {', '.join(JobState)}") from None
-
-
-def _wanted(job: JobInfo, paths: list[str] | None) -> list[str]:
-    return paths or [artifact.path for artifact in job.artifacts]
 
 
 def _render_list(console: Console, document: doc.JobListDocument) -> None:

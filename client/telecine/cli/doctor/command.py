@@ -10,8 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from telecine.cli import terminal
-from telecine.cli.doctor import installation, machine
-from telecine.cli.doctor.service import check_service
 from telecine.cli.documents import CheckDocument, DoctorDocument
 from telecine.cli.exits import ExitCode
 from telecine.cli.options import JsonOption, ServerOption
@@ -28,6 +26,9 @@ def doctor(
     as_json: JsonOption = False,
 ) -> None:
     """Check this environment and the server; say what to do. Exit code 1 when there is a problem."""
+    from telecine.cli.doctor import installation, machine
+    from telecine.cli.doctor.service import check_service
+
     checks = [
         installation.check_python(),
         *installation.check_parts(),

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from telecine.cli.sources.source import Source, SourceError, size_of
+from telecine.cli.failures import SourceError
+from telecine.cli.sources.source import Source, size_of
 
 _USUAL_KEYS = ("frames", "video", "arr_0")
 _SHAPES = "(T, H, W), (T, H, W, C) with C 1, 3 or 4, or one frame (H, W, 3 or 4)"

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from telecine.cli.sources.source import Source, SourceError, size_of
+from telecine.cli.failures import SourceError
+from telecine.cli.sources.source import Source, size_of
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
 _GLOB_CHARACTERS = set("*?[")

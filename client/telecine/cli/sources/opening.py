@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from telecine.cli.failures import SourceError
 from telecine.cli.sources.arrays import open_arrays
 from telecine.cli.sources.images import names_images, open_images
 from telecine.cli.sources.raw import open_raw
-from telecine.cli.sources.source import Source, SourceError
+from telecine.cli.sources.source import Source
 from telecine.frame_layout import FrameLayout
 
 STANDARD_INPUT = "-"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from telecine.cli.sources.source import Source, SourceError
+from telecine.cli.failures import SourceError
+from telecine.cli.sources.source import Source
 from telecine.frame_layout import FrameLayout
 
 

@@ -1,4 +1,4 @@
-"""What every source tells and yields, and the one error it raises."""
+"""What every source tells and yields."""
 
 from __future__ import annotations
 
@@ -14,14 +14,6 @@ from telecine.options import Color, PixelFormat
 
 Frames = Iterator[npt.NDArray[Any]] | Iterator[bytes]
 """Arrays (H, W), (H, W, 3) or (H, W, 4); or whole raw frames when `Source.pixel_format` is set."""
-
-
-class SourceError(Exception):
-    """The source cannot be read. `advice` says what to do about it."""
-
-    def __init__(self, message: str, advice: str) -> None:
-        super().__init__(message)
-        self.advice = advice
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from telecine.cli.sources.source import Source, SourceError
+from telecine.cli.failures import SourceError
+from telecine.cli.sources.source import Source
 from telecine.frame_layout import FrameLayout
 from telecine.options import Color, PixelFormat
 

@@ -1,0 +1,112 @@
+"""Sends a source through a client, waits for the outputs, and says what became of it."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from telecine.cli import documents as doc
+from telecine.cli import readable, terminal
+from telecine.cli.connection import connect
+from telecine.cli.failures import SourceError
+from telecine.cli.manifest_view import read_view
+from telecine.cli.progress import JobProgressView
+from telecine.cli.sources import Source
+from telecine.job_plan import JobArguments
+from telecine.options import Output
+from telecine.results import EncodeResult
+
+MANIFEST_NAME = "manifest.json"
+
+
+def encode_source(
+    server: str | None,
+    source: Source,
+    rate: Fraction,
+    outputs: tuple[Output, ...],
+    arguments: JobArguments,
+    out_dir: Path,
+    *,
+    is_silent: bool,
+) -> doc.EncodeDocument:
+    """Sends every frame, waits for the outputs and downloads them. Raises what the SDK raises.
+
+    Outputs that failed while others succeeded are no exception here; they stand in the document.
+    """
+    with (
+        connect(server) as client,
+        JobProgressView(
+            frame_bytes=source.frame_bytes, frame_count=source.frame_count, is_silent=is_silent
+        ) as view,
+    ):
+        arguments = {**arguments, **_layout_of(source), "on_progress": view.update}
+        job = client.open_job(fps=rate, outputs=outputs, **arguments)
+        begin = time.perf_counter()
+        try:
+            job.push(source.frames)
+            job.finish()
+            hand_off_seconds = time.perf_counter() - begin
+            result = job.result(out_dir, allow_partial=True)
+            total_seconds = time.perf_counter() - begin
+            sent_bytes = job.progress.acknowledged_bytes
+        except KeyboardInterrupt:
+            # With an id of the caller's own the job can be resumed; without one nobody could name it.
+            if not arguments.get("job_id"):
+                job.cancel()
+            raise
+        except SourceError:
+            job.cancel()
+            raise
+        finally:
+            job.close()
+    return _document(result, out_dir, sent_bytes, hand_off_seconds, total_seconds)
+
+
+def _document(
+    result: EncodeResult, out_dir: Path, sent_bytes: int, hand_off_seconds: float, total_seconds: float
+) -> doc.EncodeDocument:
+    view = read_view(result.manifest_json)
+    return doc.EncodeDocument(
+        job_id=result.job_id,
+        state=result.job.state.value,
+        directory=str(out_dir),
+        manifest=str(out_dir / MANIFEST_NAME) if result.manifest_json else None,
+        frames=result.job.total_frames,
+        sent_bytes=sent_bytes,
+        hand_off_seconds=round(hand_off_seconds, 6),
+        total_seconds=round(total_seconds, 6),
+        artifacts=[readable.artifact_document(artifact, view) for artifact in result.artifacts],
+        warnings=readable.warning_documents(result.warnings),
+        problems=[readable.output_document(output) for output in result.job.outputs if output.problem],
+    )
+
+
+def _layout_of(source: Source) -> JobArguments:
+    if source.pixel_format is None:
+        return {}
+    return {
+        "width": source.width,
+        "height": source.height,
+        "pixel_format": source.pixel_format,
+        "color": source.color,
+    }
+
+
+def render_result(console: Console, document: doc.EncodeDocument) -> None:
+    """Shows the artifacts, what was remarkable about them, and how long it took."""
+    if document.artifacts:
+        console.print(readable.artifact_table(document.artifacts))
+    readable.print_problems(console, document.problems)
+    readable.print_warnings(console, document.warnings)
+    console.print(
+        f"job {escape(document.job_id)} {readable.state_text(document.state)}: "
+        f"{document.frames} frames, {terminal.size_text(document.sent_bytes)}; "
+        f"handed off after {terminal.seconds_text(document.hand_off_seconds)}, "
+        f"all done after {terminal.seconds_text(document.total_seconds)}"
+    )
+    if document.manifest:
+        console.print(f"[dim]manifest: {escape(document.manifest)}[/]")
