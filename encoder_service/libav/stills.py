@@ -1,10 +1,15 @@
-"""Encodes and decodes single pictures in memory; threads may do so side by side."""
+"""Encodes and decodes single pictures in memory, and decodes animations picture by picture."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
 from typing import cast
 
+import av
+import numpy as np
 from av.codec.context import CodecContext
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
@@ -12,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from encoder_service.libav.errors import translated
-from encoder_service.libav.pictures import Picture, PictureFormat, tag
+from encoder_service.libav.pictures import Converter, Picture, PictureFormat, Samples, planes_of, tag
 from encoder_service.outputs.writer import OutputError
 
 
@@ -58,3 +63,19 @@ def decode_still(data: bytes, codec: str) -> Picture:
     if len(pictures) != 1:
         raise OutputError("VERIFICATION_FAILED", f"{len(pictures)} pictures where one was expected")
     return pictures[0]
+
+
+def decode_animation(path: Path, *, has_alpha: bool) -> Iterator[Callable[[], Samples]]:
+    """Decodes a file of pictures; each item gives its picture as RGB or RGBA of 8 bits when called.
+
+    Raises OutputError with code VERIFICATION_FAILED.
+    """
+    with translated("VERIFICATION_FAILED", f"decoding {path.name}"), av.open(str(path)) as container:
+        for picture in container.decode(video=0):
+            yield partial(_as_rgb, picture, has_alpha=has_alpha)
+
+
+def _as_rgb(picture: Picture, *, has_alpha: bool) -> Samples:
+    source = PictureFormat(picture.format.name, picture.width, picture.height)
+    target = PictureFormat("rgba" if has_alpha else "rgb24", picture.width, picture.height)
+    return np.array(planes_of(Converter(source, target).convert(picture))[0])
