@@ -36,10 +36,15 @@ def interleaved(contenders: Mapping[str, Callable[[], Figures]], rounds: int) ->
         names = list(contenders) if number % 2 == 0 else list(reversed(contenders))
         for name in names:
             gc.collect()
-            print(f"  round {number + 1}/{rounds}: {name}", end="\r", file=sys.stderr, flush=True)
+            _say(f"  round {number + 1}/{rounds}: {name}")
             measured[name].runs.append(contenders[name]())
-    print(" " * 70, end="\r", file=sys.stderr, flush=True)
+    _say("")
     return measured
+
+
+def _say(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"{text:<70}", end="\r", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
