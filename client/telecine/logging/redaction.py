@@ -212,7 +212,12 @@ class Redactor:
 
 def triggers_of(pack: RulePack) -> tuple[Trigger, ...]:
     """What the scan looks for: a superset of all that the pack could redact in a JSON line."""
-    values = (Trigger(_cheapened(r.trigger or r.pattern), r.hints) for r in pack.values if r.is_on)
+    values = (
+        Trigger(_cheapened(pattern), rule.hints)
+        for rule in pack.values
+        if rule.is_on
+        for pattern in (rule.trigger or rule.pattern, *rule.more_triggers)
+    )
     return (*values, *key_triggers(pack), *_ESCAPES)
 
 

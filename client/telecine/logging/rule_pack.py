@@ -88,8 +88,8 @@ _STRUCTURED = (
         id="card_number",
         pattern=r"(?P<secret>(?:3\d{3}|4\d{3}|5[1-5]\d{2}|6\d{3}|2[2-7]\d{2})"
         r"(?:[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|[ -]\d{6}[ -]\d{5}|\d{9,15}))",
-        trigger=r"[\"' =(>][2-6]\d{12}|[A-Za-z]:[2-6]\d{12}|[2-6]\d{3}[ -]\d{4}[ -]\d{4}"
-        r"|3[47]\d{2}[ -]\d{6}[ -]",
+        trigger=r"[\"' =(>][2-6]\d{12}",
+        more_triggers=(r"\d[ -]\d{4}[ -]\d{4}[ -]\d", r"\d[ -]\d{6}[ -]\d{5}"),
         check=Check.LUHN,
         matches=(
             "paid with 4111 1111 " + "1111 1111",
@@ -329,7 +329,6 @@ _KEYS = (
             "account key",
             "subscription key",
             "license key",
-            "service key",
         ),
         matches=("api_key", "X-Api-Key", "apiKey", "APIKEY", "openai.api.key", "x-goog-api-key", "api_keys"),
         spares=("api_key_id", "AccessKeyId", "cache_key", "primary_key", "key"),
@@ -337,8 +336,8 @@ _KEYS = (
     KeyRule(
         id="private_key",
         phrases=(
-            *("private key", "signing key", "encryption key", "master key", "shared key", "session key"),
-            *("ssh key", "hmac key", "auth key", "role key", "storage key", "decryption key"),
+            *("private key", "signing key", "encryption key", "master key", "shared key"),
+            *("ssh key", "hmac key", "auth key", "storage key", "decryption key"),
         ),
         matches=("private_key", "ssh-key", "SigningKey"),
         spares=("private_key_path", "public_key"),

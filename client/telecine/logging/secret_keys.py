@@ -70,16 +70,15 @@ def key_triggers(pack: RulePack) -> tuple[Trigger, ...]:
     """What is found in raw JSON or text wherever a key rule could apply."""
     # Behind the key: the closing quote, or an assignment, or (--token VALUE) a blank.
     ending = r"[^A-Za-z0-9\"'\\:=]{0,3}(?:\\{0,8}[\"']|[:=]|[ \t])"
-    frames = {
-        Position.ANYWHERE: ("", ""),
-        Position.LAST: ("", ending),
-        Position.WHOLE: ("[^A-Za-z0-9]", ending),
-    }
+    groups = (
+        ([rule for rule in pack.keys if rule.position is Position.ANYWHERE], ""),
+        # A whole key ends like any other; what stands before it is looked at when the record is open.
+        ([rule for rule in pack.keys if rule.position is not Position.ANYWHERE], ending),
+    )
     triggers = []
-    for position, (left, right) in frames.items():
-        rules = [rule for rule in pack.keys if rule.position is position]
+    for rules, right in groups:
         if rules:
             phrases = "|".join(rule.phrase_pattern() for rule in rules)
             hints = {phrase for rule in rules for phrase in rule.phrases}
-            triggers.append(Trigger(f"{left}(?i:{phrases}){right}", tuple(sorted(hints))))
+            triggers.append(Trigger(f"(?i:{phrases}){right}", tuple(sorted(hints))))
     return tuple(triggers)

@@ -199,6 +199,8 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     before, after = text[start - 1 : start], text[end : end + 1]
     if before and (before.isalnum() or before in "._-/\\+#@"):
         return False
+    if before == ":" and text[start:end].isdigit():
+        return False
     if after and (after.isalnum() or after in "_/\\@"):
         return False
     return not (after in (".", "-") and after and text[end + 1 : end + 2].isalnum())

@@ -346,4 +346,4 @@ def test_numbers_and_uuids_are_never_touched(number: float, integer: int, uuid: 
 
 def test_triggers_are_re2_patterns_with_hints_where_they_have_literals() -> None:
     for trigger in triggers_of(DEFAULT_PACK):
-        assert trigger.hints or "[2-6]" in trigger.pattern, trigger
+        assert trigger.hints or r"\d" in trigger.pattern, trigger
