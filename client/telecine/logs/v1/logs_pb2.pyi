@@ -161,9 +161,9 @@ Global___RejectionReason: _TypeAlias = RejectionReason  # noqa: Y015
 
 @_typing.final
 class Resource(_message.Message):
-    """What is the same for all records of a producer. The collector fills `service`
-    and `env` of a record from here when the record has none; the rest is shown
-    by GetStats.
+    """What is the same for all records of a producer, as GetStats shows it. Records
+    stand on their own: the collector fills `service` of a record from here when
+    the record has none, and adds nothing else to it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
