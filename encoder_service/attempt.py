@@ -103,6 +103,7 @@ class Attempt:
         self._warnings: list[WarningEntry] = []
         self._progress_at = 0.0
         self._frames_read = 0
+        self._frames_reported = 0
 
     def run(self) -> Produced | Failed:
         """Produces the output. Never raises: whatever goes wrong is the answer; then no file is left."""
@@ -150,7 +151,7 @@ class Attempt:
 
     def _feed(self, writer: Writer, source: SpoolSource) -> None:
         intake, assignment = self.intake, self.assignment
-        while intake.wait_for(self._frames_read):
+        while self._has_next(writer):
             source.extend(intake.frames)
             if self._fault:
                 self._fault.strike(self._frames_read, assignment.output.name, assignment.attempt)
@@ -180,8 +181,15 @@ class Attempt:
                 reported = writer.bytes_written
                 self._report(OutputPhase.VERIFYING, writer)
 
+    def _has_next(self, writer: Writer) -> bool:
+        if self._frames_read >= self.intake.frames and self._frames_read != self._frames_reported:
+            # Whoever sees that all frames given are done knows that this is waiting, not hanging.
+            self._report(OutputPhase.ENCODING, writer)
+        return self.intake.wait_for(self._frames_read)
+
     def _report(self, phase: OutputPhase, writer: Writer) -> None:
         self._progress_at = time.monotonic()
+        self._frames_reported = self._frames_read
         self._emit(Progress(phase, self._frames_read, writer.bytes_written))
 
     def _warn(self, code: str, message: str) -> None:

@@ -163,7 +163,7 @@ class OutputPhase(StrEnum):
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """Sent at most every 200 ms, and at each change of phase."""
+    """Sent at most every 200 ms, at each change of phase, and when all frames given so far are encoded."""
 
     phase: OutputPhase
     frames_encoded: int
