@@ -16,7 +16,7 @@ from encoder_service.metrics import EncoderMetrics
 from encoder_service.record import JobRecord
 
 TICK_SECONDS = 0.5
-RETENTION_SECONDS = 10.0
+RETENTION_SECONDS = 5.0
 
 
 def verdict(
@@ -40,7 +40,7 @@ def verdict(
 def superfluous(ended: list[JobRecord], now_unix_nano: int, config: EncoderConfig) -> list[JobRecord]:
     """Which ended jobs must go, `ended` being in the order of their end. Pure."""
     gone: list[JobRecord] = []
-    kept_bytes = sum(record.size_bytes for record in ended)
+    kept_bytes = sum(record.size_bytes for record in ended) if config.retention_bytes else 0
     for index, record in enumerate(ended):
         age_seconds = (now_unix_nano - record.ended_at_unix_nano) / 1e9
         is_old = bool(config.retention_seconds) and age_seconds >= config.retention_seconds
@@ -48,7 +48,7 @@ def superfluous(ended: list[JobRecord], now_unix_nano: int, config: EncoderConfi
         if not (is_old or is_too_much or len(ended) - index > config.max_jobs_kept):
             break
         gone.append(record)
-        kept_bytes -= record.size_bytes
+        kept_bytes -= record.size_bytes if config.retention_bytes else 0
     return gone
 
 
