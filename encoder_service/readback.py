@@ -83,15 +83,17 @@ def read_back(
             frame_count=found.count,
             width=file.width,
             height=file.height,
-            pixel_format=decoded.pixel_format,
+            pixel_format=decoded.facts.pixel_format,
             duration_seconds=float(file.duration_seconds),
             frame_rate=Rational(file.frame_rate.numerator, file.frame_rate.denominator),
             color_container=facts.color,
-            color_bitstream=None if decoded.color == ColorTags() else decoded.color,
-            has_alpha=facts.has_alpha or describe(decoded.pixel_format).has_alpha,
+            color_bitstream=None if decoded.facts.color == ColorTags() else decoded.facts.color,
+            has_alpha=facts.has_alpha or describe(decoded.facts.pixel_format).has_alpha,
             is_faststart=facts.is_faststart,
         )
     faults = _differences(seen, facts, plan, row, sent.count)
+    if (decoded.facts.width, decoded.facts.height) != (seen.width, seen.height):
+        faults.append(f"pictures of {decoded.facts.width} x {decoded.facts.height}")
     if found.digest() != sent.digest():
         faults.append("the packets in the file are not those that the encoder gave")
     if checksums != decoded.first_checksums[: len(checksums)] or not checksums:
@@ -173,13 +175,19 @@ def _differences(seen: Readback, facts: _Facts, plan: VideoPlan, row: FormatRow,
         f"bitstream tags {seen.color_bitstream} instead of {expected}": _agree(
             seen.color_bitstream or ColorTags(),
             expected,
-            may_omit=set() if plan.row.codec in _FULLY_TAGGED else set(ColorTags.__struct_fields__),
+            may_omit=_untagged(plan),
         ),
         "the index stands at the end": facts.is_faststart is not False,
         f"codec tag {facts.codec_tag} instead of {tag}": facts.codec_tag == tag,
         "alpha is missing": seen.has_alpha or not plan.keeps_alpha,
     }
     return [fault for fault, is_right in checks.items() if not is_right]
+
+
+def _untagged(plan: VideoPlan) -> set[str]:
+    if plan.row.codec not in _FULLY_TAGGED:
+        return set(ColorTags.__struct_fields__)
+    return {"matrix"} if describe(plan.pixel_format).is_gray else set()
 
 
 def _duration_tolerance(row: FormatRow) -> float:

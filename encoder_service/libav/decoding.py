@@ -97,10 +97,24 @@ def _numbered(pictures: list[VideoFrame]) -> list[DecodedPicture]:
     return numbered
 
 
-def tags_of_picture(picture: Picture) -> ColorTags:
-    """The colour tags that came with a decoded picture."""
-    return tags_from_codes(
-        picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range
+class PictureFacts(msgspec.Struct, frozen=True):
+    """What a decoded picture states of itself."""
+
+    pixel_format: str
+    width: int
+    height: int
+    color: ColorTags
+
+
+def facts_of(picture: Picture) -> PictureFacts:
+    """Reads a picture's facts; to be done before anything writes tags of its own onto it."""
+    return PictureFacts(
+        pixel_format=picture.format.name,
+        width=picture.width,
+        height=picture.height,
+        color=tags_from_codes(
+            picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range
+        ),
     )
 
 

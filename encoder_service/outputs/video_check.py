@@ -11,14 +11,14 @@ import msgspec
 import numpy as np
 
 from encoder_service.conversion import Conversion
-from encoder_service.libav.decoding import DecodedPicture, PacketDecoder, tags_of_picture
+from encoder_service.libav.decoding import DecodedPicture, PacketDecoder, PictureFacts, facts_of
 from encoder_service.libav.encoding import CodecHeaders, EncodedPacket
 from encoder_service.libav.pictures import Converter, Picture, PictureFormat, planes_of
 from encoder_service.outputs.video_plan import VideoPlan
 from encoder_service.outputs.writer import FrameSource, OutputError
 from encoder_service.quality import QualityMeter
 from encoder_service.spec import Color, ColorMatrix, ColorRange, PixelFormat, VideoSpec
-from encoder_service.work import ColorTags, QualityReport
+from encoder_service.work import QualityReport
 
 FIRST_FRAMES = 16
 """Of so many frames the exact decoded samples are remembered, for the file itself to be held against."""
@@ -33,11 +33,8 @@ class Decoded(msgspec.Struct, frozen=True):
     """What decoding showed."""
 
     frames: int
-    pixel_format: str
-    width: int
-    height: int
-    color: ColorTags
-    """As the bitstream states it."""
+    facts: PictureFacts
+    """Of the first picture, as the bitstream states them."""
     quality: QualityReport | None
     first_checksums: tuple[int, ...]
     """Of the samples of the first frames."""
@@ -77,7 +74,7 @@ class DecodeCheck:
         self._packets: queue.Queue[EncodedPacket | None] = queue.Queue(_WAITING_PACKETS)
         self._error: Exception | None = None
         self._frames = 0
-        self._first: DecodedPicture | None = None
+        self._first: PictureFacts | None = None
         self._first_checksums: list[int] = []
         self._cpu_seconds = 0.0
         self._thread = threading.Thread(target=self._run, name="decode-check", daemon=True)
@@ -95,13 +92,9 @@ class DecodeCheck:
         self._raise()
         if self._first is None:
             raise OutputError("VERIFICATION_FAILED", "nothing could be decoded")
-        picture = self._first.picture
         return Decoded(
             frames=self._frames,
-            pixel_format=picture.format.name,
-            width=picture.width,
-            height=picture.height,
-            color=tags_of_picture(picture),
+            facts=self._first,
             quality=self._comparison.meter.report(),
             first_checksums=tuple(self._first_checksums),
             cpu_seconds=self._cpu_seconds,
@@ -140,7 +133,7 @@ class DecodeCheck:
             raise OutputError(
                 "VERIFICATION_FAILED", f"frame {decoded.frame} was decoded where {self._frames} was due"
             )
-        self._first = self._first or decoded
+        self._first = self._first or facts_of(decoded.picture)  # before anybody tags the picture
         if self._frames < FIRST_FRAMES:
             self._first_checksums.append(checksum(decoded.picture))
         if is_sampled(decoded.frame):

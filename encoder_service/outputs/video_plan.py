@@ -191,8 +191,9 @@ def _is_exact(
     )
     holds = pixel_format in {row.pixel_formats.same.get(source), row.pixel_formats.lossless.get(source)}
     is_same_size = (geometry.source_width, geometry.source_height) == (geometry.width, geometry.height)
-    is_same_coding = (color.matrix, color.range) == (video.color.matrix, video.color.range) or (
-        describe(pixel_format).is_rgb and video.pixel_format.is_rgb
+    info = describe(pixel_format)
+    is_same_coding = info.is_rgb or (
+        color.range == video.color.range and (info.is_gray or color.matrix == video.color.matrix)
     )
     return is_lossless and holds and is_same_size and is_same_coding
 
