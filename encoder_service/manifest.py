@@ -1,11 +1,10 @@
-"""The manifest: what stands in `manifest.json`, and how it is read and written.
+"""The manifest: what stands in `manifest.json`, and how it is read.
 
 `evidence.py` builds one; docs/manifest.schema.json is generated from these types.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -98,7 +97,7 @@ class OutputFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Frames at each step. Read = encoded = decoded always; sent = read where all frames are shown."""
+    """Frames at each step: all four are equal, except that poster and contact sheet encode one picture."""
 
     sent: int
     """Frames that the client sent."""
@@ -300,24 +299,3 @@ def decode_manifest(data: bytes) -> Manifest:
 def read_manifest(path: Path) -> Manifest:
     """Reads a manifest file. Raises ManifestError, OSError."""
     return decode_manifest(path.read_bytes())
-
-
-def write_manifest(path: Path, manifest: Manifest, *, is_synced: bool = False) -> None:
-    """Writes the file whole or not at all: to a temporary name beside it, then renamed.
-
-    `is_synced` flushes file and directory to the disk before and after the rename.
-    A leftover temporary file of a killed process is overwritten. Raises OSError.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(encode_manifest(manifest))
-        if is_synced:
-            file.flush()
-            os.fsync(file.fileno())
-    temporary.replace(path)
-    if is_synced:
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)

@@ -129,7 +129,7 @@ class GifWriter:
         if output.loop_count > MAX_PLAYS:
             raise OutputError("INVALID_OPTION", f"GIF plays 0 to {MAX_PLAYS} times, not {output.loop_count}")
         if output.quality == Quality.LOSSLESS:
-            self._context.warn("LOSSLESS_IMPOSSIBLE", "GIF has 256 colours a frame; the frames are dithered")
+            self._context.warn("LOSSLESS_NOT_EXACT", "GIF has 256 colours a frame; the frames are dithered")
         if self._clock.shortest_seconds < _SHORTEST_SECONDS:
             self._context.warn(
                 "FRAME_DURATION_TOO_SHORT",

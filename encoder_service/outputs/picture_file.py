@@ -19,7 +19,7 @@ from encoder_service.outputs.png import read_color
 from encoder_service.outputs.png_file import join_png
 from encoder_service.outputs.writer import Finished, OutputError, WriterContext
 from encoder_service.quality import QualityMeter
-from encoder_service.spec import Color, Rational
+from encoder_service.spec import Color, Quality, Rational
 from encoder_service.work import ColorTags, EncoderReport, ProducedFile, Readback
 
 _JPEG_OPTIONS = {"quality": OptionRange(0, 100, 92)}
@@ -46,6 +46,8 @@ class PictureFile:
         self._row = row
         known = png_frame.OPTIONS if self._is_png else _JPEG_OPTIONS
         self._options = resolve_options(context.output, row, known)
+        if context.output.quality == Quality.LOSSLESS and not self._is_png:
+            context.warn("LOSSLESS_NOT_EXACT", "JPEG cannot keep frames exactly; choose codec png")
 
     @property
     def limits(self) -> PixelLimits:

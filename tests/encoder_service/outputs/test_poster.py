@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from encoder_service.outputs.writer import OutputError, StrictViolationError
-from encoder_service.spec import PixelFormat, Scale
+from encoder_service.spec import PixelFormat, Quality, Scale
 from tests.encoder_service.outputs.drawing import gradient_clip, run_writer
 
 
@@ -60,3 +60,8 @@ def test_sixteen_bit_posters_are_kept_by_png(tmp_path: Path) -> None:
     clip = gradient_clip(1, deep=True)
     run = run_writer(tmp_path, clip, PixelFormat.RGB48LE, format="poster", codec="png")
     assert run.finished.readback.pixel_format == "rgb48be"
+
+
+def test_a_lossless_jpeg_is_warned_of(tmp_path: Path) -> None:
+    run = run_writer(tmp_path, gradient_clip(1), format="poster", quality=Quality.LOSSLESS)
+    assert [code for code, _ in run.warnings] == ["LOSSLESS_NOT_EXACT"]

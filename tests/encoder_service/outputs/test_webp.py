@@ -192,7 +192,7 @@ def test_options_win_over_crf_and_preset_and_are_reported_exactly(tmp_path: Path
         ({"options": {"quality": "101"}}, "INVALID_OPTION", "0 to 100"),
         ({"preset": "fast"}, "INVALID_OPTION", "0 to 6"),
         ({"loop_count": 65536}, "UNSUPPORTED_SIZE", "65535"),
-        ({"pixel_format": "yuv420p"}, "UNSUPPORTED_PIXEL_FORMAT", "rgb24, rgba"),
+        ({"pixel_format": "yuv420p"}, "INVALID_PIXEL_FORMAT", "rgb24, rgba"),
     ],
 )
 def test_what_webp_cannot_do_is_one_clear_error(
