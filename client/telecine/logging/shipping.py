@@ -87,6 +87,9 @@ class Shipper:
         self._seen: dict[str, float] = {}
         self._stream: ShipStream | None = None
         self._failures = 0
+        self._sent_nothing = True
+        self._sent_full = False
+        self._feed_at = float("-inf")
         self._adopted_at = float("-inf")
         self._stopping = threading.Event()
         self._progress = threading.Condition()
@@ -151,8 +154,6 @@ class Shipper:
             return True
         return self._sent_nothing and all(not lane.unacked for lane in self._lanes.values())
 
-    _sent_nothing = True
-
     def _turn(self) -> None:
         now = time.monotonic()
         if now - self._adopted_at >= self._limits.adopt_seconds and not self._stopping.is_set():
@@ -162,12 +163,14 @@ class Shipper:
             self._give_up_excess()
         if self._stream is None and not self._open_stream():
             return
-        self._sent_nothing = True
-        for lane in list(self._lanes.values()):
-            self._feed(lane, now)
+        if now >= self._feed_at:
+            self._sent_nothing, self._sent_full = True, False
+            for lane in list(self._lanes.values()):
+                self._feed(lane, now)
+            # Small batches wait for company: each turn takes the interpreter from the application.
+            self._feed_at = now + (0.0 if self._sent_full else self._limits.poll_seconds)
         if self._stream is not None:
-            timeout = self._limits.poll_seconds if self._sent_nothing else 0.001
-            for answer in self._stream.answers(timeout):
+            for answer in self._stream.answers(max(0.001, self._feed_at - now)):
                 self._take(answer)
 
     def _open_stream(self) -> bool:
@@ -204,6 +207,7 @@ class Shipper:
             self._stream.send(lane.reader.producer, lane.reader.resource, batch)
             lane.unacked.append(batch.first_seq + batch.count - 1)
             self._sent_nothing = False
+            self._sent_full = self._sent_full or len(batch.lines) * 2 > self._limits.batch_bytes
 
     def _retire(self, lane: _Lane, now: float) -> None:
         """Removes a dead producer's spool once all of it is safe."""

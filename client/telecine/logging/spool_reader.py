@@ -38,6 +38,7 @@ class SpoolReader:
         self._lock_fd = lock_fd
         self._acked_fd = os.open(directory / _ACKED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lost = 0
+        self._changed_at = 0
         self._segment: int | None = None
         self._fd = -1
         self._offset = 0
@@ -70,6 +71,8 @@ class SpoolReader:
 
         A single line longer than `max_bytes` comes alone.
         """
+        if self._is_at_rest():
+            return None
         while True:
             newer = [seq for seq in self._segments() if self._segment is None or seq > self._segment]
             lines = self._read_lines(max_bytes) if self._segment is not None else b""
@@ -83,6 +86,19 @@ class SpoolReader:
             if not newer:
                 return None
             self._open_segment(newer[0])
+
+    def _is_at_rest(self) -> bool:
+        """Whether neither the segment nor the directory has changed: asked fifty times a second."""
+        if self._segment is None or os.fstat(self._fd).st_size != self._offset:
+            return False
+        try:
+            changed_at = self.directory.stat().st_mtime_ns
+        except OSError:
+            return False
+        if changed_at == self._changed_at:
+            return True
+        self._changed_at = changed_at
+        return False
 
     def go_on_at(self, seq: int) -> None:
         """Moves to the record with this number, or to the first that is left behind it."""
