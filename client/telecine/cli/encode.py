@@ -12,7 +12,7 @@ from rich.markup import escape
 from telecine.cli import terminal
 from telecine.cli.exits import ExitCode
 from telecine.cli.failures import UsageError
-from telecine.cli.options import JsonOption, OutDirOption, ServerOption
+from telecine.cli.options import JsonOption, ServerOption
 from telecine.cli.output_texts import KEYS, SYNTAX, parse_metadata, parse_outputs, parse_size
 from telecine.frame_layout import FrameLayout
 from telecine.options import OddSizePolicy, Output, PixelFormat, chosen
@@ -72,7 +72,12 @@ def encode(
     *,
     fps: FpsOption = None,
     outputs: OutputsOption = None,
-    out_dir: OutDirOption = Path("telecine-out"),
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--out-dir", "-d", metavar="DIR", help="Default: telecine-output/<job id>.", show_default=False
+        ),
+    ] = None,
     quality: QualityOption = None,
     server: ServerOption = None,
     size: SizeOption = None,

@@ -20,6 +20,7 @@ from telecine.job_plan import JobArguments
 from telecine.options import Output
 from telecine.results import EncodeResult
 
+OUTPUT_DIRECTORY = "telecine-output"
 MANIFEST_NAME = "manifest.json"
 
 
@@ -29,11 +30,13 @@ def encode_source(
     rate: Fraction,
     outputs: tuple[Output, ...],
     arguments: JobArguments,
-    out_dir: Path,
+    out_dir: Path | None,
     *,
     is_silent: bool,
 ) -> doc.EncodeDocument:
     """Sends every frame, waits for the outputs and downloads them. Raises what the SDK raises.
+
+    `out_dir`: None is a directory of the job's own below OUTPUT_DIRECTORY.
 
     Outputs that failed while others succeeded are no exception here; they stand in the document.
     """
@@ -50,7 +53,8 @@ def encode_source(
             job.push(source.frames)
             job.finish()
             hand_off_seconds = time.perf_counter() - begin
-            result = job.result(out_dir, allow_partial=True)
+            directory = out_dir or Path(OUTPUT_DIRECTORY, job.job_id)
+            result = job.result(directory, allow_partial=True)
             total_seconds = time.perf_counter() - begin
             sent_bytes = job.progress.acknowledged_bytes
         except KeyboardInterrupt:
@@ -63,7 +67,7 @@ def encode_source(
             raise
         finally:
             job.close()
-    return _document(result, out_dir, sent_bytes, hand_off_seconds, total_seconds)
+    return _document(result, directory, sent_bytes, hand_off_seconds, total_seconds)
 
 
 def _document(

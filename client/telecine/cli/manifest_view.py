@@ -6,6 +6,8 @@ from fractions import Fraction
 
 import msgspec
 
+_SRGB = ("bt709", "iec61966-2-1", "gbr", "pc")
+
 
 class RateView(msgspec.Struct, frozen=True):
     """An exact frame rate."""
@@ -27,7 +29,9 @@ class ColorView(msgspec.Struct, frozen=True):
     range: str = "unknown"
 
     def as_text(self) -> str:
-        """One word where primaries, transfer and matrix agree: `bt709 tv`; else all of them."""
+        """One word where primaries, transfer and matrix agree: `bt709 tv`."""
+        if (self.primaries, self.transfer, self.matrix, self.range) == _SRGB:
+            return "sRGB"
         names = dict.fromkeys((self.primaries, self.transfer, self.matrix))
         if set(names) | {self.range} == {"unknown"}:
             return "untagged"

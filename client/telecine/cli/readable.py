@@ -112,12 +112,19 @@ def artifact_table(artifacts: Sequence[doc.ArtifactDocument], *, columns_of_plac
             terminal.size_text(artifact.size_bytes),
             f"{artifact.width}x{artifact.height}" if artifact.width else "",
             str(artifact.frame_count) if artifact.frame_count is not None else "",
-            terminal.frame_rate_text(Fraction(artifact.frame_rate)) if artifact.frame_rate else "",
+            _rate_text(artifact),
             artifact.color or "",
             artifact.encoder or "",
             artifact.sha256[:_SHOWN_HASH_DIGITS],
         )
     return table
+
+
+def _rate_text(artifact: doc.ArtifactDocument) -> str:
+    is_still = artifact.frame_count == 1
+    return (
+        "" if is_still or not artifact.frame_rate else terminal.frame_rate_text(Fraction(artifact.frame_rate))
+    )
 
 
 def print_warnings(console: Console, warnings: Iterable[doc.WarningDocument]) -> None:

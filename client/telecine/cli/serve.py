@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telecine.cli.exits import ExitCode
-from telecine.cli.failures import UnavailableHereError, UsageError
+from telecine.cli.extras import missing_extra
+from telecine.cli.failures import UsageError
 
 if TYPE_CHECKING:
     from service_host.program import Program
@@ -135,16 +136,3 @@ def run_service(
     mode = "print" if is_print else "check" if is_check else "serve"
     code = serve_program(program, path=config, overrides=overrides, mode=mode)
     raise typer.Exit(int(_HOST_EXIT_CODES.get(code, ExitCode.FAULT)))
-
-
-def missing_extra(extra: str, error: ModuleNotFoundError) -> UnavailableHereError:
-    """The error for a service whose optional part is not installed; a fault of ours passes through."""
-    if error.name is not None and error.name.split(".")[0] in {
-        "telecine",
-        "encoder_service",
-        "log_collector",
-    }:
-        raise error
-    return UnavailableHereError(
-        f"this service is not installed: {error.name} is missing", f"pip install 'telecine[{extra}]'"
-    )

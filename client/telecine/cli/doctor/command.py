@@ -60,6 +60,6 @@ def _render(console: Console, document: DoctorDocument) -> None:
 
 def _render_check(console: Console, check: CheckDocument, width: int) -> None:
     sign = terminal.mark(check.status, _SIGNS[check.status])
-    console.print(f"{sign} [bold]{escape(check.name):<{width}}[/]  {escape(check.message)}")
+    console.print(f"{sign} [bold]{escape(f'{check.name:<{width}}')}[/]  {escape(check.message)}")
     if check.advice:
         console.print(f"  {'':<{width}}  [dim]→ {escape(check.advice)}[/]")
