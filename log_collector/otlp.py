@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -12,7 +12,15 @@ from telecine.logging.catalogue import FIELDS_BY_NAME, STAGES_BY_NAME, parse_lev
 
 from log_collector.journal.entry import Origin
 from log_collector.journal.uids import uid_key
-from log_collector.otlp_value import Attribute, make_attribute, read_attribute, read_value, text_of
+from log_collector.otlp_value import (
+    Plan,
+    make_attribute,
+    plan_for,
+    read_attribute,
+    read_planned,
+    read_value,
+    text_of,
+)
 from log_collector.otlp_wire import ExportRequest
 from log_collector.processors.normalise import format_timestamp
 from log_collector.record import RecordError, RejectionReason
@@ -22,7 +30,10 @@ _SDK_PREFIX: Final = "telemetry.sdk."
 """The sender's library: the same on every record and of no use in any."""
 _MAX_REMEMBERED: Final = 16_384
 _MAX_REMEMBERED_BYTES: Final = 128
-_LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_MAX_MISSES: Final = 4096
+"""A key with so many different values is an id or a measurement: its values are not remembered."""
+_LEVELS: Final = (b"TRACE", b"DEBUG", b"INFO", b"WARNING", b"ERROR", b"CRITICAL")
+_T = TypeVar("_T")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,7 +54,9 @@ class _Remembered(threading.local):
     """Decoded attributes by their bytes, and rendered seconds; one per thread, so without locks."""
 
     def __init__(self) -> None:
-        self.attributes: dict[bytes, Attribute] = {}
+        self.attributes: dict[bytes, tuple[str, bytes]] = {}
+        self.messages: dict[bytes, bytes] = {}
+        self.plans: dict[bytes, Plan] = {}
         self.seconds: dict[int, bytes] = {}
 
 
@@ -96,6 +109,8 @@ class _Mapper:
         self._received_unix_nano = received_unix_nano
         self._limit_bytes = limit_bytes
         self._attributes = _remembered.attributes
+        self._messages = _remembered.messages
+        self._plans = _remembered.plans
         self._seconds = _remembered.seconds
 
     def map_all(self, records: Iterable[Any], mapped: MappedLogs) -> None:
@@ -116,17 +131,16 @@ class _Mapper:
     def _map(self, record: Any) -> tuple[bytes, bytes]:
         fields = self._fields.copy()
         uid = b""
-        attributes = self._attributes
+        remembered = self._attributes
         for data in record.attributes:
-            attribute = attributes.get(data) or self._read(data)
-            fields[attribute.name] = attribute.json
-            if attribute.uid:
-                uid = attribute.uid
+            pair = remembered.get(data)
+            if pair is None:
+                pair, own_uid = self._read(data)
+                uid = own_uid or uid
+            fields[pair[0]] = pair[1]
         body = record.body
-        if len(body) >= 2 and body[0] == 0x0A and body[1] == len(body) - 2 < 0x80:
-            message = self._text(body)
-        else:
-            message = self._body(body, fields)
+        known = self._messages.get(body)
+        message = self._message(body, fields) if known is None else known
         self._add_rest(record, fields)
         when = record.time_unix_nano or record.observed_time_unix_nano or self._received_unix_nano
         head = b'{"timestamp":"%b","level":"%b' % (self._time(when), _level(record))
@@ -135,20 +149,37 @@ class _Mapper:
         )
         return line, uid
 
-    def _read(self, data: bytes) -> Attribute:
+    def _read(self, data: bytes) -> tuple[tuple[str, bytes], bytes]:
+        """Name and JSON of an attribute that is not remembered, and the uid, where it is one."""
+        planned = read_planned(data, self._plans)
+        if planned is not None:
+            plan, json = planned
+            plan.misses += 1
+            pair = (plan.name, json)
+            if plan.misses < _MAX_MISSES:
+                _remember(self._attributes, data, pair)
+            return pair, b""
         attribute = read_attribute(data)
-        if len(data) <= _MAX_REMEMBERED_BYTES and not attribute.uid:
-            if len(self._attributes) >= _MAX_REMEMBERED:
-                self._attributes.clear()
-            self._attributes[data] = attribute
-        return attribute
+        pair = (attribute.name, attribute.json)
+        if attribute.uid:
+            return pair, attribute.uid
+        if data[0] == 0x0A and data[1] < 0x80 and len(self._plans) < _MAX_REMEMBERED:
+            key = data[2 : 2 + data[1]]
+            if key not in self._plans:
+                self._plans[key] = plan_for(key.decode("utf-8", "replace"))
+        _remember(self._attributes, data, pair)
+        return pair, b""
 
-    @staticmethod
-    def _text(body: bytes) -> bytes:
-        try:
-            return _encode(body[2:].decode())
-        except UnicodeDecodeError as error:
-            raise RecordError(RejectionReason.NOT_JSON, "expected a body in UTF-8") from error
+    def _message(self, body: bytes, fields: dict[str, bytes]) -> bytes:
+        """The message of a body; that of a short text is remembered: most messages are constants."""
+        if len(body) >= 2 and body[0] == 0x0A and body[1] == len(body) - 2 < 0x80:
+            try:
+                message = _encode(body[2:].decode())
+            except UnicodeDecodeError as error:
+                raise RecordError(RejectionReason.NOT_JSON, "expected a body in UTF-8") from error
+            _remember(self._messages, body, message)
+            return message
+        return self._body(body, fields)
 
     @staticmethod
     def _body(body: bytes, fields: dict[str, bytes]) -> bytes:
@@ -193,10 +224,17 @@ class _Mapper:
         return b"%b%06dZ" % (rendered, nano // 1000)
 
 
+def _remember(memory: dict[bytes, _T], data: bytes, value: _T) -> None:
+    if len(data) <= _MAX_REMEMBERED_BYTES:
+        if len(memory) >= _MAX_REMEMBERED:
+            memory.clear()
+        memory[data] = value
+
+
 def _level(record: Any) -> bytes:
     number = record.severity_number
     if 1 <= number <= 24:
-        return _LEVELS[(number - 1) // 4].encode()
+        return _LEVELS[(number - 1) // 4]
     level = parse_level(record.severity_text)
     return (level.name if level else "INFO").encode()
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from telecine.logging.catalogue import FIELDS, FIELDS_BY_NAME, LEADING_FIELDS
+from telecine.logging.catalogue import FIELDS, FIELDS_BY_NAME, LEADING_FIELDS, FieldType
 
 from log_collector.processors.normalise import coerce
 from log_collector.record import RecordError, RejectionReason
@@ -48,10 +48,65 @@ class Attribute(msgspec.Struct, frozen=True):
     """The value, where the field is `uid`."""
 
 
+class Plan(msgspec.Struct):
+    """What is known of all attributes of one key: enough to write the usual ones without any mapping."""
+
+    name: str
+    prefix: bytes
+    """`"name":`."""
+    takes_text: bool
+    """Whether a string stands as it is."""
+    takes_number: bool
+    """Whether a finite double stands as it is."""
+    misses: int = 0
+    """How many values were read anew; a key with many is one whose values are worth no memory."""
+
+
+def plan_for(key: str) -> Plan:
+    """Decides how the usual values of a key are written."""
+    name = _FIELD_BY_OTLP.get(key, key)
+    field = FIELDS_BY_NAME.get(name)
+    is_scaled = name != "duration_ms" and _DURATION.fullmatch(name) is not None
+    is_plain = name not in LEADING_FIELDS and name != "uid" and not is_scaled
+    return Plan(
+        name,
+        _encode(name) + b":",
+        is_plain and (field is None or field.type in (FieldType.TEXT, FieldType.ID)),
+        is_plain and (field is None or field.type is FieldType.NUMBER),
+    )
+
+
 def read_attribute(data: bytes) -> Attribute:
     """Reads one KeyValue and maps it onto the catalogue. Raises RecordError where the bytes are none."""
     key, value = _read_pair(data)
     return make_attribute(key, value)
+
+
+def read_planned(data: bytes, plans: dict[bytes, Plan]) -> tuple[Plan, bytes] | None:
+    """Plan and JSON of an attribute of the usual shape; None: `read_attribute` must look at it.
+
+    The usual shape is a short key and a short string or a double.
+    """
+    size = len(data)
+    if size < 4 or data[0] != 0x0A:
+        return None
+    end = 2 + data[1]
+    if end + 3 > size or end > 0x81 or data[end] != 0x12 or data[end + 1] != size - end - 2:
+        return None
+    plan = plans.get(data[2:end])
+    if plan is None:
+        return None
+    kind = data[end + 2]
+    if kind == 0x0A and plan.takes_text and data[end + 3] == size - end - 4:
+        try:
+            return plan, plan.prefix + _encode(data[end + 4 :].decode())
+        except UnicodeDecodeError as error:
+            raise _unreadable() from error
+    if kind == 0x21 and plan.takes_number and size == end + 11:
+        number = _DOUBLE.unpack_from(data, end + 3)[0]
+        if math.isfinite(number):
+            return plan, plan.prefix + _encode(number)
+    return None
 
 
 def make_attribute(key: str, value: object) -> Attribute:
