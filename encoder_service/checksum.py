@@ -13,8 +13,6 @@ from blake3 import blake3
 INPUT_HASH_ALGORITHM = "blake3"
 """As the manifest names it."""
 
-_READ_BYTES = 1 << 20
-
 
 class FrameHash:
     """BLAKE3 of a growing track, in the order of its bytes."""
@@ -31,26 +29,6 @@ class FrameHash:
     def hexdigest(self) -> str:
         """Lower-case hex of everything so far; more may follow."""
         return str(self._hash.hexdigest())
-
-
-def hash_frames(path: Path, size_bytes: int) -> FrameHash:
-    """Hashes the first `size_bytes` of a spool file; the result may be updated further.
-
-    Raises:
-        EOFError: the file is shorter.
-        OSError: it cannot be read.
-    """
-    frames = FrameHash()
-    left = size_bytes
-    buffer = memoryview(bytearray(min(_READ_BYTES, max(size_bytes, 1))))
-    with path.open("rb", buffering=0) as file:
-        while left:
-            count = file.readinto(buffer[: min(left, len(buffer))])
-            if not count:
-                raise EOFError(f"{path.name} ends {left} bytes before byte {size_bytes}")
-            frames.update(buffer[:count])
-            left -= count
-    return frames
 
 
 def sha256_file(path: Path) -> str:
