@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-import traceback
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Protocol
 
+from telecine.logging.call_arguments import normalised
 from telecine.logging.catalogue import EVENT_RECORDS_LOST, STAGES_BY_NAME, Level
 from telecine.logging.context import task_fields
-from telecine.logging.plain import plain
 from telecine.logging.record_line import LineRenderer
 from telecine.logging.redaction import Redactor
 from telecine.logging.spool import Spool
@@ -20,10 +17,7 @@ from telecine.logging.stage_sampling import StageSampler
 
 _SPECIAL = frozenset({"msg", "exc_info", "stack_info"})
 _WARNING = int(Level.WARNING)
-_MAX_STACK = 64 << 10
 _NOTHING: dict[str, Any] = {}
-
-ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 
 class Output(Protocol):
@@ -113,7 +107,7 @@ class Pipeline:
         """Takes one record of a logger."""
         try:
             if args or type(event) is not str or event in STAGES_BY_NAME or not _SPECIAL.isdisjoint(fields):
-                event, fields = _normalised(event, args, fields)
+                event, fields = normalised(event, args, fields)
             bound_json = logger.bound_json
             context = task_fields()
             if context is not None or self._sampler.is_on or logger.bound_pipeline is not self:
@@ -234,56 +228,3 @@ class Pipeline:
             return
         finally:
             self._failing.is_failing = False
-
-
-def _normalised(event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Formats arguments, unfolds exceptions, and reads `info("pipeline:start", msg="…")` as a stage."""
-    msg = event if type(event) is str else str(plain(event))
-    if args:
-        msg = _formatted(msg, args)
-    fields = dict(fields)
-    if not msg and "msg" not in fields and "event" in fields:
-        msg = str(plain(fields.pop("event")))
-    if "msg" in fields:
-        given = str(plain(fields.pop("msg")))
-        fields.setdefault("stage" if msg in STAGES_BY_NAME else "event", msg)
-        msg = given
-    elif msg in STAGES_BY_NAME:
-        fields.setdefault("stage", msg)
-    stack_info = fields.pop("stack_info", None)
-    if stack_info:
-        fields.setdefault("stack", "".join(traceback.format_stack(sys._getframe(3))))  # noqa: SLF001 - the caller's
-    info = _exc_info(fields.pop("exc_info", None))
-    return msg, _exception_fields(info) | fields if info is not None else fields
-
-
-def _formatted(msg: str, args: tuple[Any, ...]) -> str:
-    try:
-        return msg % (args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
-    except (TypeError, ValueError, KeyError):
-        return " ".join((msg, *(str(plain(arg)) for arg in args)))
-
-
-def _exc_info(given: Any) -> ExcInfo | None:
-    if isinstance(given, BaseException):
-        return type(given), given, given.__traceback__
-    if isinstance(given, tuple) and len(given) == 3:
-        return given if given[0] is not None else None
-    if given:
-        current = sys.exc_info()
-        return current if current[0] is not None else None
-    return None
-
-
-def _exception_fields(info: ExcInfo) -> dict[str, Any]:
-    """What the catalogue says about errors; never the values of local variables."""
-    kind, error, trace = info
-    lines = "".join(traceback.format_exception(kind, error, trace))
-    if len(lines) > _MAX_STACK:
-        half = _MAX_STACK // 2
-        lines = f"{lines[:half]}\n… {len(lines) - _MAX_STACK} characters cut …\n{lines[-half:]}"
-    return {
-        "error": str(plain(str(error))) if error is not None else "",
-        "error_type": kind.__name__ if kind is not None else "",
-        "stack": lines.rstrip("\n"),
-    }

@@ -18,6 +18,7 @@ from telecine.logging.configuration import LogConfig, program_name
 from telecine.logging.console import Console, ConsoleTarget, is_terminal
 from telecine.logging.exceptions_hook import UncaughtHooks
 from telecine.logging.files import RotatingFile
+from telecine.logging.lanes import ShippingLimits
 from telecine.logging.logger import Logger, Source
 from telecine.logging.pipeline import Output, Pipeline
 from telecine.logging.progress import StderrFolding
@@ -25,7 +26,7 @@ from telecine.logging.redaction import Redactor
 from telecine.logging.rendering import Format, renderer
 from telecine.logging.rule_pack import DEFAULT_PACK
 from telecine.logging.rules import RulePack
-from telecine.logging.shipping import Shipper, ShippingLimits
+from telecine.logging.shipping import Shipper
 from telecine.logging.spool import Resource, Spool
 from telecine.logging.stage_sampling import StageSampler
 from telecine.logging.stdlib_bridge import StdlibBridge

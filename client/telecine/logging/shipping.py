@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
+from telecine.logging.lanes import Lane, ShippingCounts, ShippingLimits
 from telecine.logging.ship_messages import Acknowledged, Answer, Broken, Refused, Rejected, ShipStream
 from telecine.logging.spool_reader import SpoolReader, has_living_owner, read_acked, spool_directories
 
@@ -20,45 +19,6 @@ _LIVING_SECONDS = 2.0
 
 _SETTLE_SECONDS = 0.05
 """After a refusal: lets the refusals of the batches behind it arrive before they are sent again."""
-
-
-class ShippingLimits(msgspec.Struct, frozen=True):
-    """How eagerly, and how much at once."""
-
-    batch_bytes: int = 512 << 10
-    """Of uncompressed lines in one batch."""
-    window_batches: int = 16
-    """Batches under way per producer."""
-    poll_seconds: float = 0.02
-    """How long a record may wait in the spool before it is seen."""
-    adopt_seconds: float = 1.0
-    """How often the spools of others are looked for."""
-    retry_min_seconds: float = 0.1
-    retry_max_seconds: float = 3.0
-    """Bounds of the delay before the next connection; grows, with jitter."""
-    root_bytes: int = 1 << 30
-    """Of all spools together; above it the oldest spools of dead producers are given up."""
-
-
-class ShippingCounts(msgspec.Struct):
-    """What became of the records so far."""
-
-    shipped: int = 0
-    rejected: int = 0
-    given_up: int = 0
-    reconnects: int = 0
-
-
-class _Lane(msgspec.Struct):
-    """One producer on the stream."""
-
-    reader: SpoolReader
-    is_known: bool = False
-    """Whether the collector has said where the producer stands."""
-    unacked: list[int] = msgspec.field(default_factory=list)
-    """Last sequence number of each batch under way."""
-    wait_until: float = 0.0
-    dead_since: float | None = None
 
 
 class Shipper:
@@ -83,7 +43,7 @@ class Shipper:
         self._own = own
         self._report = report
         self._keep_own = keep_own
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._seen: dict[str, float] = {}
         self._stream: ShipStream | None = None
         self._failures = 0
@@ -188,14 +148,14 @@ class Shipper:
             self._resume(lane)
         return True
 
-    def _resume(self, lane: _Lane) -> None:
+    def _resume(self, lane: Lane) -> None:
         lane.is_known = False
         lane.unacked.clear()
         lane.wait_until = 0.0
         if self._stream is not None:
             self._stream.resume(lane.reader.producer)
 
-    def _feed(self, lane: _Lane, now: float) -> None:
+    def _feed(self, lane: Lane, now: float) -> None:
         if self._stream is None or not lane.is_known or now < lane.wait_until:
             return
         while len(lane.unacked) < self._limits.window_batches:
@@ -209,7 +169,7 @@ class Shipper:
             self._sent_nothing = False
             self._sent_full = self._sent_full or len(batch.lines) * 2 > self._limits.batch_bytes
 
-    def _retire(self, lane: _Lane, now: float) -> None:
+    def _retire(self, lane: Lane, now: float) -> None:
         """Removes a dead producer's spool once all of it is safe."""
         if lane.dead_since is not None and now - lane.dead_since < self._limits.adopt_seconds:
             return
@@ -233,7 +193,7 @@ class Shipper:
         else:
             self._acknowledged(lane, answer)
 
-    def _acknowledged(self, lane: _Lane, answer: Acknowledged) -> None:
+    def _acknowledged(self, lane: Lane, answer: Acknowledged) -> None:
         if not self.is_connected:
             self.is_connected = True
             self._failures = 0
@@ -247,7 +207,7 @@ class Shipper:
         with self._progress:
             self._progress.notify_all()
 
-    def _refused(self, lane: _Lane, answer: Refused) -> None:
+    def _refused(self, lane: Lane, answer: Refused) -> None:
         # Later batches of the lane come back as out of order; the first refusal has moved it already.
         lane.unacked.clear()
         delay = min(max(answer.retry_delay_seconds, _SETTLE_SECONDS), self._limits.retry_max_seconds)
@@ -279,7 +239,7 @@ class Shipper:
                 continue
             reader = SpoolReader.claim(directory)
             if reader is not None:
-                lane = self._lanes[directory.name] = _Lane(reader)
+                lane = self._lanes[directory.name] = Lane(reader)
                 self._resume(lane)
 
     def _is_ours_to_take(self, directory: Path, now: float) -> bool:

@@ -1,0 +1,46 @@
+"""What the shipper keeps for each producer, its bounds, and its counters."""
+
+from __future__ import annotations
+
+import msgspec
+
+from telecine.logging.spool_reader import SpoolReader
+
+
+class ShippingLimits(msgspec.Struct, frozen=True):
+    """How eagerly, and how much at once."""
+
+    batch_bytes: int = 512 << 10
+    """Of uncompressed lines in one batch."""
+    window_batches: int = 16
+    """Batches under way per producer."""
+    poll_seconds: float = 0.02
+    """How long a record may wait in the spool before it is seen."""
+    adopt_seconds: float = 1.0
+    """How often the spools of others are looked for."""
+    retry_min_seconds: float = 0.1
+    retry_max_seconds: float = 3.0
+    """Bounds of the delay before the next connection; grows, with jitter."""
+    root_bytes: int = 1 << 30
+    """Of all spools together; above it the oldest spools of dead producers are given up."""
+
+
+class ShippingCounts(msgspec.Struct):
+    """What became of the records so far."""
+
+    shipped: int = 0
+    rejected: int = 0
+    given_up: int = 0
+    reconnects: int = 0
+
+
+class Lane(msgspec.Struct):
+    """One producer on the stream."""
+
+    reader: SpoolReader
+    is_known: bool = False
+    """Whether the collector has said where the producer stands."""
+    unacked: list[int] = msgspec.field(default_factory=list)
+    """Last sequence number of each batch under way."""
+    wait_until: float = 0.0
+    dead_since: float | None = None
