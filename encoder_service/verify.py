@@ -132,11 +132,25 @@ def _verify_job(manifest_path: Path) -> Verification:
     findings += _unlisted(directory, manifest)
     count = 0
     for output in manifest.outputs:
-        for file in output.files:
+        for file in _expected_files(directory, output):
             if _is_below(file.path):
                 findings += _check_file(directory / file.path, file, output)
                 count += 1
     return Verification((manifest_path,), count, tuple(findings))
+
+
+def _expected_files(directory: Path, output: Output) -> tuple[OutputFile, ...]:
+    """All files of an output; of a sequence that was downloaded as its zip, the zip alone.
+
+    The zip holds the single files, and its own hash vouches for them. A download has no stage.log; in a
+    job directory, or beside some of its frames, every file that is missing is a finding.
+    """
+    if (directory / STAGE_LOG_NAME).exists():
+        return output.files
+    primary = tuple(file for file in output.files if file.is_primary)
+    single = [file for file in output.files if not file.is_primary and _is_below(file.path)]
+    is_copy = bool(primary and single) and not any((directory / file.path).exists() for file in single)
+    return primary if is_copy else output.files
 
 
 def _read(path: Path) -> Manifest | Finding:

@@ -218,3 +218,11 @@ def test_where_no_manifest_is_there_is_one_finding(tmp_path: Path) -> None:
     assert codes(verify(tmp_path)) == codes(verify(tmp_path / "a.mp4")) == {FindingCode.BAD_MANIFEST}
     with pytest.raises(FileNotFoundError):
         verify(tmp_path / "nowhere")
+
+
+def test_a_sequence_that_was_downloaded_as_its_zip_is_complete(job: Path) -> None:
+    shutil.rmtree(job / "frames")
+    (job / "stage.log").write_text("")
+    assert FindingCode.MISSING_FILE in codes(verify(job)), "the service's own directory must have every file"
+    (job / "stage.log").unlink()
+    assert verify(job).findings == ()
