@@ -28,7 +28,8 @@ from log_collector.record import Rejection
 from log_collector.reload import Reloader
 from log_collector.selection import Selection
 from log_collector.servicer import SERVICE_NAME, LogCollectorServicer, Reading, otlp_handler
-from log_collector.ship_stream import ShipLimits, ShipStream, Write
+from log_collector.ship_answers import Write
+from log_collector.ship_stream import ShipLimits, ShipStream
 from log_collector.stats import Stats
 from service_host.config import Loaded
 from service_host.lifecycle import StartError

@@ -13,7 +13,8 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 
 from log_collector.record import Rejection
-from log_collector.ship_stream import ShipStream, Write
+from log_collector.ship_answers import Write
+from log_collector.ship_stream import ShipStream
 
 if TYPE_CHECKING:
     Context: TypeAlias = grpc.aio.ServicerContext[object, object]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from typing import Final
 
@@ -18,13 +18,12 @@ from log_collector.accounting import Way
 from log_collector.budget import ByteBudget
 from log_collector.ingest import Envelope, Ingest
 from log_collector.intake import OpenedBatch, ReceivedBatch
-from log_collector.journal import JournalClosedError, JournalFailedError, JournalFullError, Verdict
+from log_collector.journal import JournalClosedError, JournalFullError, Verdict
+from log_collector.ship_answers import Answer, Answers, Write
 from service_host.status import ServiceError
 
 _INLINE_RECORDS: Final = 64
 """A batch of so few records is opened at once: a thread would cost more than it gains."""
-
-Write = Callable[[pb.ShipResponse], Awaitable[None]]
 
 
 class ShipLimits(msgspec.Struct, frozen=True):
@@ -48,17 +47,6 @@ class _Turn(msgspec.Struct):
     size_bytes: int = 0
 
 
-class _Answer(msgspec.Struct):
-    """What is to be sent, once `durable` has ended where there is one."""
-
-    producer: str
-    before: list[pb.ShipResponse] = []
-    last_seq: int | None = None
-    durable: asyncio.Future[int] | None = None
-    first_seq: int = 0
-    count: int = 0
-
-
 class ShipStream:
     """Runs once. Whatever was taken before an error or a drain is answered before the stream ends."""
 
@@ -77,9 +65,8 @@ class ShipStream:
         self._executor = executor
         self._budget = budget
         self._limits = limits
-        self._write = write
         self._turns: asyncio.Queue[_Turn | None] = asyncio.Queue(limits.batches_per_stream)
-        self._answers: asyncio.Queue[_Answer | None] = asyncio.Queue(limits.batches_per_stream)
+        self._answers = Answers(ingest, write, limits.batches_per_stream, limits.retry_seconds)
 
     async def run(self, requests: AsyncIterator[pb.ShipRequest], draining: asyncio.Event) -> None:
         """Returns when the client has ended its side and all is answered.
@@ -88,7 +75,7 @@ class ShipStream:
         """
         self._count(1)
         storing = asyncio.create_task(self._store_in_order())
-        answering = asyncio.create_task(self._answer_in_order())
+        answering = asyncio.create_task(self._answers.send_all())
         reading = asyncio.create_task(self._read(requests))
         drained = asyncio.create_task(draining.wait())
         tasks = (storing, answering, reading, drained)
@@ -179,11 +166,11 @@ class ShipStream:
             await self._answers.put(answer)
         await self._answers.put(None)
 
-    async def _store(self, turn: _Turn) -> _Answer:
+    async def _store(self, turn: _Turn) -> Answer:
         batch, envelope = turn.batch, turn.envelope
         journal = self._ingest.journal
         if batch is None or envelope is None:
-            return _Answer(turn.producer, last_seq=journal.producers.durable_seq(turn.producer))
+            return Answer(turn.producer, last_seq=journal.producers.durable_seq(turn.producer))
         if turn.refusal:
             return self._refuse(envelope, turn.refusal)
         opened = await turn.opening if turn.opening is not None else None
@@ -207,7 +194,7 @@ class ShipStream:
             )
         return self._append(envelope, opened, seen.expected_seq)
 
-    def _append(self, envelope: Envelope, opened: OpenedBatch, expected_seq: int) -> _Answer:
+    def _append(self, envelope: Envelope, opened: OpenedBatch, expected_seq: int) -> Answer:
         try:
             durable = self._ingest.store(envelope, opened)
         except JournalFullError:
@@ -218,66 +205,27 @@ class ShipStream:
         if envelope.first_seq > expected_seq:
             before.append(wire.gap(envelope.producer, expected_seq, envelope.first_seq - expected_seq))
         last = envelope.first_seq + envelope.count - 1
-        return _Answer(envelope.producer, before, last, durable, envelope.first_seq, envelope.count)
+        return Answer(envelope.producer, before, last, durable, envelope.first_seq, envelope.count)
 
-    def _acknowledge_again(self, envelope: Envelope, *, is_durable: bool) -> _Answer:
+    def _acknowledge_again(self, envelope: Envelope, *, is_durable: bool) -> Answer:
         self._ingest.accounting.count_duplicate(Way.SHIP, envelope.count)
         last = envelope.first_seq + envelope.count - 1
         if is_durable:
-            return _Answer(envelope.producer, last_seq=last)
+            return Answer(envelope.producer, last_seq=last)
         try:
             durable = self._ingest.journal.wait_until_durable()
         except JournalClosedError:
-            return _Answer(
-                envelope.producer, [self._refusal(envelope.producer, envelope.first_seq, "draining")]
+            return Answer(
+                envelope.producer, [self._answers.refusal(envelope.producer, envelope.first_seq, "draining")]
             )
         # The records are counted as duplicates already, whatever becomes of those that are on their way.
-        return _Answer(envelope.producer, [], last, durable, envelope.first_seq, 0)
+        return Answer(envelope.producer, [], last, durable, envelope.first_seq, 0)
 
-    def _refuse(self, envelope: Envelope, reason: str) -> _Answer:
+    def _refuse(self, envelope: Envelope, reason: str) -> Answer:
         self._ingest.accounting.count_refused(Way.SHIP, reason, envelope.count)
-        return _Answer(envelope.producer, [self._refusal(envelope.producer, envelope.first_seq, reason)])
-
-    def _refusal(self, producer: str, first_seq: int, reason: str) -> pb.ShipResponse:
-        delay = 0.0 if reason in ("out_of_order", "corrupted") else self._limits.retry_seconds
-        expected = self._ingest.journal.admit(producer, 1, 1).expected_seq
-        return wire.refused(producer, first_seq, reason, delay, expected)
-
-    async def _answer_in_order(self) -> None:
-        unsent: dict[str, int] = {}
-        while True:
-            if unsent and (self._answers.empty() or len(unsent) > self._limits.batches_per_stream):
-                await self._flush(unsent)
-            answer = await self._answers.get()
-            if answer is None:
-                await self._flush(unsent)
-                return
-            if answer.durable is not None and not answer.durable.done():
-                await self._flush(unsent)
-            before, last_seq = await self._settled(answer)
-            if before:
-                await self._flush(unsent)
-                for response in before:
-                    await self._write(response)
-            if last_seq is not None:
-                unsent[answer.producer] = last_seq
-
-    async def _settled(self, answer: _Answer) -> tuple[list[pb.ShipResponse], int | None]:
-        """What to send first, and what is safe then; after a failure of the disk a refusal instead."""
-        if answer.durable is not None:
-            try:
-                await answer.durable
-            except JournalFailedError as error:
-                reason = errors.refusal_reason(error)
-                if answer.count:
-                    self._ingest.accounting.count_refused(Way.SHIP, reason, answer.count)
-                return [self._refusal(answer.producer, answer.first_seq, reason)], None
-        return answer.before, answer.last_seq
-
-    async def _flush(self, unsent: dict[str, int]) -> None:
-        for producer, last_seq in unsent.items():
-            await self._write(wire.acknowledged(producer, last_seq))
-        unsent.clear()
+        return Answer(
+            envelope.producer, [self._answers.refusal(envelope.producer, envelope.first_seq, reason)]
+        )
 
     def _release_rest(self) -> None:
         while not self._turns.empty():

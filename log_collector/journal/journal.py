@@ -7,74 +7,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from log_collector.journal.committer import Committer, Pending, Trim
-from log_collector.journal.entry import (
-    UNSEQUENCED,
-    Encoding,
-    EntryHeader,
-    Origin,
-    StoredBatch,
-    encode_entry,
+from log_collector.journal.contract import (
+    JournalClosedError,
+    JournalFailedError,
+    JournalFullError,
+    JournalLimits,
+    NewBatch,
+    header_of,
 )
+from log_collector.journal.entry import UNSEQUENCED, StoredBatch, encode_entry
 from log_collector.journal.producers import Admission, ProducerTable, Verdict
 from log_collector.journal.segments import Damage, Segments
 from log_collector.journal.snapshot import Snapshot, read_snapshot
 from log_collector.journal.uids import UidWindow, split_keys
 
 _SNAPSHOT: Final = "known.snapshot"
-
-
-class JournalLimits(msgspec.Struct, frozen=True):
-    """What bounds the journal."""
-
-    size_bytes: int = 2 * 1024**3
-    """Appends are refused beyond it."""
-    segment_bytes: int = 64 * 1024**2
-    """Space is given back in steps of this size."""
-    producers: int = 100_000
-    """How many producers' sequence numbers are remembered."""
-    uids: int = 500_000
-    """How many of the newest record uids are remembered, at least."""
-
-
-class JournalFullError(Exception):
-    """The journal is at its limit; worth trying again when a sink has moved on."""
-
-
-class JournalFailedError(Exception):
-    """The disk did not take it; nothing of it was kept. `is_disk_full` tells the usual reason."""
-
-    def __init__(self, cause: OSError) -> None:
-        super().__init__(f"the journal cannot be written: {cause.strerror or cause}")
-        self.is_disk_full = cause.errno in (28, 122)  # ENOSPC, EDQUOT
-
-
-class JournalClosedError(Exception):
-    """The journal takes nothing any more."""
-
-
-class NewBatch(msgspec.Struct, frozen=True):
-    """A redacted batch to append; fields as in EntryHeader."""
-
-    producer: str
-    first_seq: int
-    count: int
-    received_unix_nano: int
-    record_count: int
-    accepted_count: int
-    records: bytes
-    """The packed records section."""
-    encoding: Encoding
-    unpacked_bytes: int
-    quarantine: bytes = b""
-    """One zstd frame of quarantine lines; empty: none."""
-    lost_before: int = 0
-    dropped: dict[str, int] = {}
-    origin: Origin = Origin()
-    uids: bytes = b""
-    held: int = 0
 
 
 class Journal:
@@ -166,7 +114,7 @@ class Journal:
             self.producers.reserve(batch.producer, batch.first_seq + batch.count - 1)
         keys = split_keys(batch.uids)
         self.uids.reserve(keys)
-        pieces = encode_entry(_header(batch), batch.records, batch.quarantine)
+        pieces = encode_entry(header_of(batch), batch.records, batch.quarantine)
 
         def settle() -> None:
             self.uids.commit(keys)
@@ -293,22 +241,3 @@ def _settler(future: asyncio.Future[int]) -> Callable[[int | OSError], None]:
             future.set_exception(JournalFailedError(outcome))
 
     return settle
-
-
-def _header(batch: NewBatch) -> EntryHeader:
-    return EntryHeader(
-        producer=batch.producer,
-        first_seq=batch.first_seq,
-        count=batch.count,
-        received_unix_nano=batch.received_unix_nano,
-        record_count=batch.record_count,
-        accepted_count=batch.accepted_count,
-        records_bytes=len(batch.records),
-        encoding=batch.encoding,
-        unpacked_bytes=batch.unpacked_bytes,
-        lost_before=batch.lost_before,
-        dropped=batch.dropped,
-        origin=batch.origin,
-        uids=batch.uids,
-        held=batch.held,
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import grpc
@@ -28,6 +27,7 @@ class Producer(threading.Thread):
         self.refusals = 0
         self.reconnects = 0
         self.is_stopped = False
+        self._pause = threading.Event()
         self.fault: BaseException | None = None
 
     def run(self) -> None:
@@ -40,7 +40,7 @@ class Producer(threading.Thread):
                     self.fault = error
                     return
                 self.reconnects += 1
-                time.sleep(0.02)
+                self._pause.wait(0.02)
 
     @staticmethod
     def _options() -> list[tuple[str, int]]:
@@ -78,7 +78,7 @@ class Producer(threading.Thread):
                 window.acknowledge(answer.acknowledged.last_seq)
             case "refused":
                 self.refusals += 1
-                time.sleep(answer.refused.retry_delay.ToMilliseconds() / 1000)
+                self._pause.wait(answer.refused.retry_delay.ToMilliseconds() / 1000)
                 window.rewind(answer.refused.expected_seq)
 
     def _requests(self, window: _Window) -> Iterator[pb.ShipRequest]:
