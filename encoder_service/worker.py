@@ -23,8 +23,8 @@ import msgspec
 from encoder_service.attempt import Attempt
 from encoder_service.work import Assignment, Cancel, Event, Extent, Order, Probe, Ready
 from encoder_service.worker_fault import VARIABLE, parse_fault
+from encoder_service.worker_priority import give_way
 
-_DEFAULT_NICE = 10
 _PR_SET_PDEATHSIG = 1
 
 
@@ -92,7 +92,7 @@ def main() -> None:
     """Works until stdin closes."""
     os.environ.setdefault("SVT_LOG", "1")  # errors only; it is read when the library is loaded
     _die_with_parent()
-    os.nice(int(os.environ.get("TELECINE_WORKER_NICE", _DEFAULT_NICE)))
+    give_way()
     pipe = EventPipe(_claim_stdout())
     fault = parse_fault(os.environ.get(VARIABLE, ""))
     todo: queue.SimpleQueue[Attempt | Probe] = queue.SimpleQueue()
