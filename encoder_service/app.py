@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
-from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
 
 from encoder_service import errors
 from encoder_service.capability_probe import CapabilityProbe
@@ -26,7 +25,7 @@ from encoder_service.pool import WorkerPool
 from encoder_service.recovery import recover
 from encoder_service.registry import Registry
 from encoder_service.results import Results
-from encoder_service.servicer import SERVICE_NAME, EncoderServicer
+from encoder_service.servicer import SERVICE_NAME, EncoderServicer, register
 from encoder_service.spool import SpoolSpace
 from encoder_service.store import DataDirectoryError, Store
 from encoder_service.watch import Watch
@@ -94,7 +93,7 @@ class EncoderService:
     def register(self, server: grpc.aio.Server) -> None:
         """Adds the servicer."""
         servicer = EncoderServicer(self._jobs, self._store, self._probe, self._config, self._metrics)
-        pb_grpc.add_EncoderServiceServicer_to_server(servicer, server)
+        register(servicer, server)
 
     async def start(self) -> None:
         """Takes up what a former process left, and starts workers. Raises StartError."""

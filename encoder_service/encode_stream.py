@@ -35,6 +35,7 @@ from encoder_service.spec import Delivery, JobSpec
 from encoder_service.store import Store
 from encoder_service.strictness import refusal
 from encoder_service.wire import checked_chunk, parse_spec
+from encoder_service.wire_chunks import RawChunk, Request
 
 NEWS_PAUSE_SECONDS = 0.02
 HEARTBEAT_SECONDS = 1.0
@@ -43,7 +44,7 @@ HEARTBEAT_SECONDS = 1.0
 class Wire(Protocol):
     """The connection: gRPC's context, as far as a stream needs it."""
 
-    async def receive(self) -> pb.EncodeRequest | None:
+    async def receive(self) -> Request | None:
         """The next request; None once the client has ended its side. Raises ServiceError."""
         ...
 
@@ -105,13 +106,13 @@ class EncodeStream:
             # A second cancellation must not keep the job from its next stream.
             await asyncio.shield(attachment.release())
 
-    def _first(self, request: pb.EncodeRequest | None) -> JobSpec:
+    def _first(self, request: Request | None) -> JobSpec:
         if request is None:
             self._session.advance(HalfClosed())
+        elif isinstance(request, RawChunk):
+            self._session.advance(ChunkCame(request.offset, 0))
         elif request.HasField("spec"):
             return parse_spec(request.spec, self._config)
-        elif request.HasField("chunk"):
-            self._session.advance(ChunkCame(request.chunk.offset, 0))
         elif request.HasField("finish"):
             self._session.advance(FinishCame(0, 0))
         raise errors.invalid_field("message", "must be set; the first message must be the spec")
@@ -132,9 +133,9 @@ class EncodeStream:
     async def _read(self, attachment: Attachment) -> None:
         job, ingest = attachment.job, attachment.ingest
         while (request := await self._wire.receive()) is not None:
-            if request.HasField("chunk"):
-                data = checked_chunk(request.chunk, self._config)
-                self._session = self._session.advance(ChunkCame(request.chunk.offset, len(data)))
+            if isinstance(request, RawChunk):
+                data = checked_chunk(request, self._config)
+                self._session = self._session.advance(ChunkCame(request.offset, len(data)))
                 self._metrics.received_bytes.inc(len(data))
                 if ingest is not None:
                     await ingest.put(data)

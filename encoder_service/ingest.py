@@ -10,6 +10,8 @@ from encoder_service import errors, faults
 from encoder_service.config import EncoderConfig
 from encoder_service.spool import DiskFullError, Spool, SpoolFullError, SpoolSpace
 
+_FREE_CHECK_BYTES = 8 << 20
+
 
 class Ingest:
     """Appends for one attached stream. Whoever makes it closes it before another is made for the job.
@@ -32,15 +34,16 @@ class Ingest:
         self._executor = executor
         self._config = config
         self._on_persisted = on_persisted
-        self._pending: list[bytes] = []
+        self._pending: list[bytes | memoryview] = []
         self._pending_bytes = 0
         self._writing_bytes = 0
         self._write: asyncio.Future[None] | None = None
         self._progressed = asyncio.Event()
         self._failure: Exception | None = None
         self._end = spool.persisted_bytes
+        self._unchecked_bytes = 0
 
-    async def put(self, data: bytes) -> None:
+    async def put(self, data: bytes | memoryview) -> None:
         """Takes a chunk; returns once there is room for another. Raises ServiceError.
 
         A chunk that was taken is acknowledged only by the spool's length.
@@ -71,6 +74,10 @@ class Ingest:
             await self._wait_for_write()
 
     def _check_disk(self, size_bytes: int) -> None:
+        self._unchecked_bytes -= size_bytes
+        if self._unchecked_bytes > 0:
+            return
+        self._unchecked_bytes = _FREE_CHECK_BYTES
         free = self._spool.free_bytes() - self._pending_bytes - self._writing_bytes
         if free - size_bytes < self._config.min_free_bytes:
             raise errors.disk_full(self._config.retry_after_seconds)
@@ -84,7 +91,7 @@ class Ingest:
         self._write = loop.run_in_executor(self._executor, self._append, batch)
         self._write.add_done_callback(self._written)
 
-    def _append(self, batch: list[bytes]) -> None:
+    def _append(self, batch: list[bytes | memoryview]) -> None:
         self._spool.append(batch, is_synced=self._config.is_synced)
         faults.reach("spool_written")
 

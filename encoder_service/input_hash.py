@@ -10,7 +10,8 @@ from pathlib import Path
 
 from encoder_service.checksum import FrameHash
 
-_READ_BYTES = 256 << 10
+# Large: each read and update asks for the interpreter's lock, which the event loop needs more.
+_READ_BYTES = 2 << 20
 _TURN_BYTES = 64 << 20
 _NICENESS = 10
 

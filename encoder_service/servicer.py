@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from importlib import metadata
 from typing import TYPE_CHECKING, TypeAlias
 
+import grpc
 import grpc.aio
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
@@ -24,6 +25,7 @@ from encoder_service.manifest import FILE_NAME
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.record import OutputState
 from encoder_service.store import Store
+from encoder_service.wire_chunks import RawChunk, Request, from_message, parse_request
 
 if TYPE_CHECKING:
     Context: TypeAlias = grpc.aio.ServicerContext[object, object]
@@ -40,10 +42,12 @@ class Connection:
     def __init__(self, context: EncodeContext) -> None:
         self._context = context
 
-    async def receive(self) -> pb.EncodeRequest | None:
+    async def receive(self) -> Request | None:
         """The next request; None once the client has ended its side."""
-        request = await self._context.read()
-        return request if isinstance(request, pb.EncodeRequest) else None
+        request: object = await self._context.read()
+        if isinstance(request, pb.EncodeRequest):
+            return from_message(request)
+        return request if isinstance(request, RawChunk) else None
 
     async def send(self, response: pb.EncodeResponse) -> None:
         """Sends an answer; waits while the client does not take it."""
@@ -142,6 +146,17 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         """Tells what this server can make, with proof."""
         probed = await self._probe.answer()
         return replies.capabilities(probed, self._config, metadata.version("telecine"))
+
+
+def register(servicer: EncoderServicer, server: grpc.aio.Server) -> None:
+    """Adds all rpcs; Encode, which comes first and so wins, with a parser that does not copy frames."""
+    encode = grpc.stream_stream_rpc_method_handler(
+        servicer.Encode,
+        request_deserializer=parse_request,
+        response_serializer=pb.EncodeResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, {"Encode": encode}),))
+    pb_grpc.add_EncoderServiceServicer_to_server(servicer, server)
 
 
 def _matches(job: Job, request: pb.ListJobsRequest, begin: tuple[int, str] | None) -> bool:

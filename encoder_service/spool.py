@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import google_crc32c
+import numpy as np
 
 VIDEO_FILE_NAME = "video.raw"
 
@@ -26,9 +27,10 @@ class DiskFullError(Exception):
     """The disk leaves no room; what was written before stays."""
 
 
-def crc32c(data: bytes) -> int:
-    """CRC32C (Castagnoli) of `data`."""
-    return int(google_crc32c.value(data))
+def crc32c(data: bytes | memoryview) -> int:
+    """CRC32C (Castagnoli) of `data`, without copying it."""
+    # The library takes no memoryview, but whatever else shows its bytes.
+    return int(google_crc32c.value(np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data))
 
 
 class SpoolSpace:
@@ -88,13 +90,13 @@ class Spool:
         """Bytes that the file holds."""
         return self._persisted_bytes
 
-    def append(self, chunks: Sequence[bytes], *, is_synced: bool = False) -> None:
+    def append(self, chunks: Sequence[bytes | memoryview], *, is_synced: bool = False) -> None:
         """Writes chunks one after the other.
 
         Raises DiskFullError when there is no room; `persisted_bytes` then tells how much was kept,
         which may end inside a chunk. Raises OSError for any other fault of the disk.
         """
-        pending = [chunk for chunk in chunks if chunk]
+        pending = [memoryview(chunk) for chunk in chunks if chunk]
         try:
             while pending:
                 written = os.writev(self._fd, pending[:_MAX_VECTORS])
@@ -124,7 +126,7 @@ class Spool:
             self._fd = -1
 
 
-def _after(pending: list[bytes], written: int) -> list[bytes]:
+def _after(pending: list[memoryview], written: int) -> list[memoryview]:
     for index, chunk in enumerate(pending):
         if written < len(chunk):
             rest = pending[index:]

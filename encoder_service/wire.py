@@ -20,6 +20,7 @@ from encoder_service.spec import (
     Rational,
     VideoSpec,
 )
+from encoder_service.wire_chunks import RawChunk
 from encoder_service.wire_enums import DELIVERIES, ODD_SIZE_POLICIES, PIXEL_FORMATS
 from encoder_service.wire_fields import Faults, color_override, rational
 from encoder_service.wire_outputs import MAX_SIDE_PIXELS, parse_outputs
@@ -126,13 +127,13 @@ def _source_color(message: pb.Color, pixel_format: PixelFormat, at: str, faults:
     )
 
 
-def checked_chunk(chunk: pb.Chunk, config: EncoderConfig) -> bytes:
+def checked_chunk(chunk: RawChunk, config: EncoderConfig) -> memoryview:
     """Returns a chunk's data once its track, size and checksum are right. Raises ServiceError."""
     if chunk.track == pb.TRACK_AUDIO:
         raise errors.not_implemented("audio tracks yet (chunk.track)")
     if chunk.track not in {pb.TRACK_UNSPECIFIED, pb.TRACK_VIDEO}:
         raise errors.invalid_field("chunk.track", f"is unknown ({chunk.track})")
-    data = chunk.data  # every access copies
+    data = chunk.data
     if not data:
         raise errors.invalid_field("chunk.data", "must not be empty")
     if len(data) > config.max_chunk_bytes:
