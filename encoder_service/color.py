@@ -20,7 +20,7 @@ The arithmetic
 --------------
 Conversion is swscale's with SWS_AREA | SWS_ACCURATE_RND | SWS_BITEXACT when the size stays, which is
 exact integer arithmetic and the same on every machine. For 8-bit RGB to 4:2:0 BT.709 limited, with
-even width and height (`tests/encoder_service/test_color.py` holds it bit for bit):
+even width and height, at least 4 rows (`tests/encoder_service/test_color.py` holds it bit for bit):
 
     Y = ((((5983 R + 20127 G + 2032 B + 524544) >> 9) * 2) + 64) >> 7
     for each row, for two neighbours with the sums R2 = R0 + R1, G2, B2:
@@ -31,6 +31,7 @@ even width and height (`tests/encoder_service/test_color.py` holds it bit for bi
 
 The factors are round(2^15 * k) for the BT.709 matrix scaled by 219/255 (luma) and 224/255 (chroma).
 Chroma is the mean of the 2x2 block (sited in its centre). `>>` is the arithmetic shift.
+In a picture of 2 rows swscale takes the chroma of the upper row alone.
 Odd sizes are padded (last column or row repeated) or cropped before the conversion.
 When the size changes the filter is SWS_BICUBIC with the same two flags.
 """
