@@ -37,6 +37,8 @@ from encoder_service.worker_fault import Fault
 
 _PROGRESS_SECONDS = 0.2
 _FINISHING_PROGRESS_SECONDS = 1.0
+_WORTH_ANOTHER_TRY = "VERIFICATION_FAILED"
+"""The frames are good, so the fault lies in this attempt: a bad disk, a codec that went astray."""
 
 
 class Intake:
@@ -111,7 +113,8 @@ class Attempt:
         try:
             return self._produce(meter)
         except OutputError as error:
-            code, message, is_retryable = error.code, str(error), error.is_retryable
+            code, message = error.code, str(error)
+            is_retryable = error.is_retryable or code == _WORTH_ANOTHER_TRY
         except MemoryError:
             code, message, is_retryable = "OUT_OF_MEMORY", "the worker has no memory left", True
         except OSError as error:

@@ -33,7 +33,7 @@ FULL_BT709 = Color(ColorPrimaries.BT709, ColorTransfer.BT709, ColorMatrix.BT709,
 
 
 def reference_yuv420p(rgb: Plane) -> list[Plane]:
-    """RGB24 to yuv420p, BT.709 limited, as `color` documents it; shape (rows, columns, 3), both even, rows >= 4."""
+    """RGB24 to yuv420p, BT.709 limited, as `color` documents it; both sides even, at least 4 rows."""
     pixels = rgb.astype(np.int32)
     red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
     luma = ((((5983 * red + 20127 * green + 2032 * blue + 524544) >> 9) * 2) + 64) >> 7

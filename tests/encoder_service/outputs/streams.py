@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoder_service.capabilities import MemorySource
-from encoder_service.formats import open_writer
+from encoder_service.formats import FormatRow, load_writer, open_writer
 from encoder_service.outputs.writer import Finished, StrictViolationError, WriterContext
 from encoder_service.spec import BT709, SRGB, Color, OutputSpec, PixelFormat, Rational, VideoSpec
 
@@ -44,9 +44,15 @@ def spec_of(
 
 
 def run_stream(
-    directory: Path, video: VideoSpec, frames: npt.NDArray[Any], *, threads: int = 2, **output: Any
+    directory: Path,
+    video: VideoSpec,
+    frames: npt.NDArray[Any],
+    *,
+    threads: int = 2,
+    row: FormatRow | None = None,
+    **output: Any,
 ) -> StreamRun:
-    """Writes frames, whose first axis counts them, with the writer of `output["format"]`."""
+    """Writes frames, whose first axis counts them, with the writer of `output["format"]` or of `row`."""
     spec = OutputSpec(**({"name": "clip"} | output))
     run_warnings: list[str] = []
     logged: list[str] = []
@@ -67,7 +73,7 @@ def run_stream(
         log=logged.append,
         note=lambda code, _message: run_warnings.append(code),
     )
-    writer = open_writer(context)
+    writer = load_writer(row)(context, row) if row else open_writer(context)
     try:
         for index in range(len(source)):
             writer.write(source.frame(index))
