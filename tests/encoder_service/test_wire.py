@@ -1,0 +1,260 @@
+"""Specs are taken as they are meant, or refused with every wrong field named at once."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.errors.v1 import error_reason_pb2 as reasons
+
+from encoder_service.config import EncoderConfig
+from encoder_service.errors import ServiceError
+from encoder_service.formats import FORMATS
+from encoder_service.spec import BT709, SRGB, ColorMatrix, ColorRange, JobSpec, Quality, Rational
+from encoder_service.spool import crc32c
+from encoder_service.wire import checked_chunk, differing_fields, parse_spec
+from encoder_service.wire_chunks import RawChunk, from_message, parse_request
+from tests.encoder_service.raw_client import spec
+
+CONFIG = EncoderConfig()
+
+
+def wrong_fields(message: pb.JobSpec, config: EncoderConfig = CONFIG) -> set[str]:
+    """The fields that are refused."""
+    with pytest.raises(ServiceError) as refused:
+        parse_spec(message, config)
+    assert refused.value.reason == reasons.ERROR_REASON_INVALID_FIELD
+    return {fault.field for fault in refused.value.faults}
+
+
+def test_a_minimal_spec_gets_the_documented_defaults() -> None:
+    job = parse_spec(spec("job", pb.OutputSpec(format="mp4")), CONFIG)
+    assert job.video.frame_rate == Rational(24, 1)
+    assert job.video.color == SRGB
+    assert job.outputs[0].name == "mp4"
+    assert job.outputs[0].quality is Quality.HIGH
+    assert job.outputs[0].prefix == "frame"
+    assert job.video.frame_bytes == 64 * 48 * 3
+
+
+def test_yuv_means_bt709_limited_unless_it_says_otherwise() -> None:
+    message = spec("job")
+    message.video.pixel_format = pb.PIXEL_FORMAT_NV12
+    assert parse_spec(message, CONFIG).video.color == BT709
+    message.video.color.matrix = pb.COLOR_MATRIX_SMPTE170M
+    message.video.color.range = pb.COLOR_RANGE_FULL
+    color = parse_spec(message, CONFIG).video.color
+    assert (color.matrix, color.range) == (ColorMatrix.SMPTE170M, ColorRange.FULL)
+
+
+def test_an_rgb_matrix_on_yuv_samples_is_refused() -> None:
+    message = spec("job")
+    message.video.pixel_format = pb.PIXEL_FORMAT_YUV420P
+    message.video.color.matrix = pb.COLOR_MATRIX_RGB
+    assert wrong_fields(message) == {"spec.video.color.matrix"}
+
+
+def test_everything_that_is_wrong_is_named_at_once() -> None:
+    message = spec(
+        "../etc", pb.OutputSpec(format="exe", name="a/b"), pb.OutputSpec(format="mp4", codec="vp9")
+    )
+    message.video.width = 0
+    message.video.pixel_format = pb.PIXEL_FORMAT_UNSPECIFIED
+    message.video.frame_rate.numerator = 2000
+    message.priority = 101
+    message.metadata["prompt"] = "x" * 70_000
+    message.outputs[0].scale.SetInParent()
+    message.outputs[1].background = "black"
+    assert wrong_fields(message) == {
+        "spec.job_id",
+        "spec.video.width",
+        "spec.video.pixel_format",
+        "spec.video.frame_rate",
+        "spec.priority",
+        "spec.metadata",
+        "spec.outputs[0].format",
+        "spec.outputs[0].name",
+        "spec.outputs[0].scale",
+        "spec.outputs[1].codec",
+        "spec.outputs[1].background",
+    }
+
+
+@pytest.mark.parametrize("job_id", ["", ".", "..", ".hidden", "-x", "a/b", "a\0b", "a" * 129, "é", "a b"])
+def test_a_job_id_that_could_be_a_path_or_an_option_is_refused(job_id: str) -> None:
+    assert wrong_fields(spec(job_id)) == {"spec.job_id"}
+
+
+@pytest.mark.parametrize("name", [".", "..", ".mp4", "-o", "a/b", "a\\b", "x" * 65])
+def test_an_output_name_that_could_be_a_path_is_refused(name: str) -> None:
+    assert wrong_fields(spec("job", pb.OutputSpec(format="mp4", name=name))) == {"spec.outputs[0].name"}
+
+
+def test_nameless_outputs_are_numbered_around_the_names_taken() -> None:
+    outputs = [
+        pb.OutputSpec(format="mp4"),
+        pb.OutputSpec(format="mp4", name="mp4"),
+        pb.OutputSpec(format="mp4"),
+    ]
+    job = parse_spec(spec("job", *outputs), CONFIG)
+    assert [output.name for output in job.outputs] == ["mp4_2", "mp4", "mp4_3"]
+
+
+def test_two_outputs_of_one_name_or_two_sequences_of_one_prefix_are_refused() -> None:
+    doubles = [pb.OutputSpec(format="mp4", name="x"), pb.OutputSpec(format="webm", name="x")]
+    assert wrong_fields(spec("job", *doubles)) == {"spec.outputs[1].name"}
+    assert wrong_fields(spec("job", "png", "png")) == {"spec.outputs[1].prefix"}
+
+
+def test_a_job_without_video_or_outputs_says_so() -> None:
+    assert wrong_fields(pb.JobSpec(job_id="job")) == {"spec.video", "spec.outputs"}
+
+
+def test_frames_and_jobs_above_the_limits_are_refused_before_they_come() -> None:
+    message = spec("job")
+    message.video.expected_frames = 100
+    assert wrong_fields(message, EncoderConfig(max_frame_bytes=100)) == {"spec.video"}
+    assert wrong_fields(message, EncoderConfig(max_job_bytes=10_000)) == {"spec.video.expected_frames"}
+
+
+def test_audio_is_known_and_not_done_yet() -> None:
+    message = spec("job")
+    message.audio.sample_rate = 48000
+    with pytest.raises(ServiceError) as refused:
+        parse_spec(message, CONFIG)
+    assert refused.value.reason == reasons.ERROR_REASON_NOT_IMPLEMENTED
+
+
+def test_strictness_of_the_job_is_that_of_every_output() -> None:
+    outputs = parse_spec(spec("job", "mp4", "webm", strict=True), CONFIG).outputs
+    assert all(output.strict for output in outputs)
+
+
+def test_delivery_alone_may_differ_when_a_client_comes_back() -> None:
+    first = parse_spec(spec("job"), CONFIG)
+    assert differing_fields(first, parse_spec(spec("job", delivery=pb.DELIVERY_REFERENCES), CONFIG)) == ""
+    assert differing_fields(first, parse_spec(spec("job", "webm", priority=3), CONFIG)) == "outputs, priority"
+
+
+numbers = st.one_of(st.integers(-3, 20), st.sampled_from([-(1 << 31), 65535, (1 << 31) - 1]))
+texts = st.one_of(st.text(max_size=8), st.sampled_from([*FORMATS, "h264", "../x", "a" * 200]))
+outputs = st.builds(
+    pb.OutputSpec,
+    name=texts,
+    format=texts,
+    codec=st.one_of(st.just(""), texts),
+    quality=st.integers(0, 6),
+    crf=st.one_of(st.none(), st.floats(allow_nan=True)),
+    preset=texts,
+    options=st.dictionaries(texts, texts, max_size=3),
+    loop_count=numbers,
+    alpha=st.integers(0, 4),
+    background=texts,
+    pixel_format=texts,
+    prefix=texts,
+    frame_index=numbers,
+    columns=numbers,
+    rows=numbers,
+    scale=st.one_of(st.none(), st.builds(pb.Scale, width=numbers, height=numbers, mode=st.integers(0, 3))),
+)
+rationals = st.builds(pb.Rational, numerator=numbers, denominator=numbers)
+videos = st.builds(
+    pb.VideoTrack,
+    width=numbers,
+    height=numbers,
+    pixel_format=st.integers(0, 13),
+    frame_rate=rationals,
+    odd_size_policy=st.integers(0, 4),
+    expected_frames=numbers,
+)
+specs = st.builds(
+    pb.JobSpec,
+    job_id=texts,
+    video=videos,
+    outputs=st.lists(outputs, max_size=3),
+    metadata=st.dictionaries(texts, texts, max_size=2),
+    priority=numbers,
+    delivery=st.integers(0, 3),
+    strict=st.booleans(),
+)
+
+
+def parsed(message: pb.JobSpec) -> JobSpec | ServiceError:
+    """The job, or the refusal."""
+    try:
+        return parse_spec(message, CONFIG)
+    except ServiceError as error:
+        return error
+
+
+@settings(max_examples=150, deadline=None)
+@given(specs)
+def test_any_spec_is_either_right_or_named_wrong(message: pb.JobSpec) -> None:
+    job = parsed(message)
+    if isinstance(job, ServiceError):
+        assert job.reason == reasons.ERROR_REASON_INVALID_FIELD
+        assert job.faults
+        return
+    assert job.video.frame_bytes > 0
+    assert len({output.name for output in job.outputs}) == len(job.outputs) > 0
+
+
+# --- chunks --------------------------------------------------------------------------------------
+
+
+def raw(**fields: object) -> RawChunk:
+    """A right chunk, but for these fields."""
+    data = b"frames"
+    right = {"track": 1, "offset": 0, "data": memoryview(data), "crc32c": crc32c(data)}
+    return RawChunk(**{**right, **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("chunk", "reason"),
+    [
+        (raw(crc32c=1), reasons.ERROR_REASON_CHUNK_CORRUPTED),
+        (raw(data=memoryview(b"")), reasons.ERROR_REASON_INVALID_FIELD),
+        (raw(data=memoryview(bytes(CONFIG.max_chunk_bytes + 1))), reasons.ERROR_REASON_TOO_LARGE),
+        (raw(offset=CONFIG.max_job_bytes), reasons.ERROR_REASON_TOO_LARGE),
+        (raw(track=pb.TRACK_AUDIO), reasons.ERROR_REASON_NOT_IMPLEMENTED),
+        (raw(track=9), reasons.ERROR_REASON_INVALID_FIELD),
+    ],
+)
+def test_a_wrong_chunk_is_refused(chunk: RawChunk, reason: int) -> None:
+    with pytest.raises(ServiceError) as refused:
+        checked_chunk(chunk, CONFIG)
+    assert refused.value.reason == reason
+
+
+def test_a_right_chunk_gives_its_data() -> None:
+    assert bytes(checked_chunk(raw(), CONFIG)) == b"frames"
+
+
+@given(
+    st.integers(0, 9),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.binary(max_size=300),
+    st.integers(0, (1 << 32) - 1),
+)
+def test_the_copyless_parser_reads_what_protobuf_reads(
+    track: int, offset: int, data: bytes, crc: int
+) -> None:
+    message = pb.EncodeRequest(chunk=pb.Chunk(track=track, offset=offset, data=data, crc32c=crc))  # type: ignore[arg-type]
+    found = parse_request(message.SerializeToString())
+    assert isinstance(found, RawChunk)
+    assert (found.track, found.offset, bytes(found.data), found.crc32c) == (track, offset, data, crc)
+
+
+@given(st.binary(max_size=60), st.integers(0, 80), st.binary(max_size=3))
+def test_whatever_bytes_come_both_parsers_agree(data: bytes, cut: int, more: bytes) -> None:
+    right = pb.EncodeRequest(chunk=pb.Chunk(track=1, offset=300, data=data, crc32c=7)).SerializeToString()
+    for message in (right[:cut] + more, right + more, more + right, b"\x12" + data):
+        try:
+            expected = from_message(pb.EncodeRequest.FromString(message))
+        except DecodeError:
+            with pytest.raises(DecodeError):
+                parse_request(message)
+            continue
+        assert parse_request(message) == expected
