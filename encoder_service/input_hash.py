@@ -20,7 +20,7 @@ class HashThread:
     """The thread; serves all jobs in turns, behind everything else that wants a core."""
 
     def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(1, "input-hash", initializer=_be_nice)
+        self._executor = ThreadPoolExecutor(1, "input-hash")
 
     def follow(self, path: Path) -> InputHash:
         """Begins to hash a spool file from its first byte."""
@@ -76,9 +76,14 @@ class InputHash:
 
     def _turn_ended(self, turn: asyncio.Future[int]) -> None:
         self._turn = None
-        if not turn.cancelled() and turn.exception() is None:
-            self._done_bytes = turn.result()
-            self.advance(self._target_bytes)
+        if turn.cancelled():
+            return
+        if turn.exception() is not None:
+            # Nobody knows how much of it was hashed: the next call begins at the first byte.
+            self._hash, self._done_bytes = FrameHash(), 0
+            return
+        self._done_bytes = turn.result()
+        self.advance(self._target_bytes)
 
 
 def _be_nice() -> None:

@@ -1,0 +1,47 @@
+"""The configuration: everything that is wrong is told at once, before the port opens."""
+
+from __future__ import annotations
+
+import pytest
+
+from encoder_service.config import EncoderConfig
+from service_host.config import ConfigError, load_config
+
+
+def test_defaults_are_right_by_themselves() -> None:
+    config = load_config(EncoderConfig, prefix="TELECINE_ENCODER_", environ={}).value
+    assert config == EncoderConfig()
+    assert list(config.find_faults()) == []
+    assert config.worker_count >= 1
+    assert config.codec_threads >= 1
+    assert config.root.is_absolute()
+
+
+def test_sizes_and_times_may_be_written_with_units() -> None:
+    environ = {"TELECINE_ENCODER_SPOOL_QUOTA_BYTES": "20GiB", "TELECINE_ENCODER_MAX_JOB_SECONDS": "2m"}
+    config = load_config(EncoderConfig, prefix="TELECINE_ENCODER_", environ=environ).value
+    assert config.spool_quota_bytes == 20 << 30
+    assert config.max_job_seconds == 120
+
+
+def test_limits_that_contradict_each_other_are_told_together() -> None:
+    overrides = {
+        "max_job_bytes": "100GiB",
+        "max_chunk_bytes": "4MiB",
+        "attempts": "0",
+        "worker_niceness": "20",
+        "no_such": "1",
+    }
+    with pytest.raises(ConfigError) as wrong:
+        load_config(EncoderConfig, prefix="TELECINE_ENCODER_", environ={}, overrides=overrides)
+    text = str(wrong.value)
+    for name in ("attempts", "worker_niceness", "no_such"):
+        assert name in text
+    with pytest.raises(ConfigError) as contradicting:
+        load_config(
+            EncoderConfig,
+            prefix="TELECINE_ENCODER_",
+            environ={},
+            overrides={"max_job_bytes": "100GiB", "max_chunk_bytes": "4MiB"},
+        )
+    assert {fault.key for fault in contradicting.value.faults} == {"max_job_bytes", "max_chunk_bytes"}

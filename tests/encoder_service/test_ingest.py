@@ -1,0 +1,124 @@
+"""Chunks on their way to the spool: in order, bounded, and refused with a reason when there is no room."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from telecine.errors.v1 import error_reason_pb2 as reasons
+
+from encoder_service.config import EncoderConfig
+from encoder_service.errors import ServiceError
+from encoder_service.ingest import Ingest
+from encoder_service.spool import DiskFullError, Spool, SpoolSpace
+from tests.eventually import eventually_async
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    """Two writing threads."""
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+class GatedSpool(Spool):
+    """A spool whose disk is slow until the gate opens, or full."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, is_new=True)
+        self.gate = threading.Event()
+        self.is_full = False
+        self.batches: list[int] = []
+
+    def append(self, chunks: list[bytes], *, is_synced: bool = False) -> None:  # type: ignore[override]
+        """Waits at the gate."""
+        self.gate.wait(10)
+        if self.is_full:
+            raise DiskFullError
+        self.batches.append(len(chunks))
+        super().append(chunks, is_synced=is_synced)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[GatedSpool]:
+    """An empty spool."""
+    spool = GatedSpool(tmp_path / "video.raw")
+    yield spool
+    spool.gate.set()
+    spool.close()
+
+
+def ingest(spool: Spool, executor: ThreadPoolExecutor, told: list[int], **limits: int) -> Ingest:
+    """An ingest with these limits; `told` gets the spool's length at each step."""
+    config = EncoderConfig(**{"min_free_bytes": 0, **limits})
+    space = SpoolSpace(config.spool_quota_bytes)
+    return Ingest("job", spool, space, executor, config, lambda: told.append(spool.persisted_bytes))
+
+
+async def test_chunks_that_gather_while_the_disk_is_slow_go_in_one_write(
+    spool: GatedSpool, executor: ThreadPoolExecutor
+) -> None:
+    told: list[int] = []
+    taking = ingest(spool, executor, told)
+    for number in range(5):
+        await taking.put(bytes([number]))
+    spool.gate.set()
+    await taking.drain()
+    assert spool.batches == [1, 4]
+    assert told == [1, 5]
+    assert spool.path.read_bytes() == bytes(range(5))
+
+
+async def test_a_sender_that_is_faster_than_the_disk_waits(
+    spool: GatedSpool, executor: ThreadPoolExecutor
+) -> None:
+    taking = ingest(spool, executor, [], max_pending_bytes=10)
+    await taking.put(bytes(10))
+    waiting = asyncio.create_task(taking.put(bytes(10)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    spool.gate.set()
+    await waiting
+    await taking.drain()
+    assert spool.persisted_bytes == 20
+
+
+async def test_a_full_quota_refuses_the_chunk_and_keeps_the_rest(
+    spool: GatedSpool, executor: ThreadPoolExecutor
+) -> None:
+    spool.gate.set()
+    taking = ingest(spool, executor, [], spool_quota_bytes=10, max_job_bytes=10, max_frame_bytes=1)
+    await taking.put(bytes(10))
+    with pytest.raises(ServiceError) as refused:
+        await taking.put(b"x")
+    assert refused.value.reason == reasons.ERROR_REASON_SPOOL_FULL
+    await taking.drain()
+    assert spool.persisted_bytes == 10
+
+
+async def test_a_disk_without_its_reserve_refuses(spool: GatedSpool, executor: ThreadPoolExecutor) -> None:
+    taking = ingest(spool, executor, [], min_free_bytes=1 << 60)
+    with pytest.raises(ServiceError) as refused:
+        await taking.put(b"x")
+    assert refused.value.reason == reasons.ERROR_REASON_DISK_FULL
+
+
+async def test_a_failed_write_is_told_to_the_next_call_and_closing_stays_quiet(
+    spool: GatedSpool, executor: ThreadPoolExecutor
+) -> None:
+    told: list[int] = []
+    spool.is_full = True
+    spool.gate.set()
+    taking = ingest(spool, executor, told)
+    await taking.put(b"lost")
+    await eventually_async(lambda: told == [0])
+    for call in (taking.drain(), taking.put(b"more")):
+        with pytest.raises(ServiceError) as refused:
+            await call
+        assert refused.value.reason == reasons.ERROR_REASON_DISK_FULL
+    await taking.close()
