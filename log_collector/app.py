@@ -20,9 +20,11 @@ from log_collector.accounting import Accounting, AccountingMetrics
 from log_collector.budget import ByteBudget
 from log_collector.config import CollectorConfig
 from log_collector.export import Exporter, ExportLimits
+from log_collector.fanout import Fanout, FanoutMetrics
 from log_collector.ingest import Ingest
 from log_collector.intake import Intake, IntakeLimits
 from log_collector.journal import CursorStore, Journal, JournalLimits
+from log_collector.output import Output
 from log_collector.processors.redact import redaction_for
 from log_collector.record import Rejection
 from log_collector.reload import Reloader
@@ -56,13 +58,17 @@ class CollectorService:
         self._reloader = Reloader(loaded, self._put_in_force, self._log)
         self._upkeep: asyncio.Task[None] | None = None
         self._lock_fd = -1
-        (registry or new_registry()).register(AccountingMetrics(self._accounting, self._held_count))
+        self._applying: asyncio.Task[None] | None = None
+        self._registry = registry or new_registry()
+        self._registry.register(AccountingMetrics(self._accounting, self._held_count))
         # Opened by `start`; the port answers nothing before that.
         self._cursors: CursorStore
         self._journal: Journal
         self._ingest: Ingest
         self._exporter: Exporter
         self._stats: Stats
+        self._fanout: Fanout
+        self._output: Output
         self._reading: Reading
         self._is_open = False
 
@@ -96,11 +102,15 @@ class CollectorService:
         selection = Selection(config.effective_selection())
         self._ingest = Ingest(self._journal, self._accounting, _intake(config, selection), selection)
         self._exporter = Exporter(self._ingest, self._executor, self._budget, _export_limits(config))
+        self._fanout = Fanout(self._journal, self._cursors, self._log)
+        self._registry.register(FanoutMetrics(self._fanout.runners))
+        self._output = Output(self._fanout, self._log)
+        await self._output.apply(config)
         self._stats = Stats(
             self._journal,
             self._accounting,
             self._held_count,
-            lambda: (),
+            self._fanout.stats,
             limits.size_bytes,
             self._started_unix_nano,
         )
@@ -120,6 +130,7 @@ class CollectorService:
         while self._streams and time.monotonic() < deadline:  # noqa: ASYNC110 - a deadline, not a condition
             await asyncio.sleep(_DRAIN_LOOK_SECONDS)
         self._ingest.give_out_all()
+        await self._fanout.drain(deadline - time.monotonic())
 
     async def close(self) -> None:
         """Releases everything; what is queued for the journal is written first."""
@@ -130,6 +141,9 @@ class CollectorService:
         self._executor.shutdown(wait=True)
         if self._is_open:
             self._is_open = False
+            if self._applying is not None:
+                await asyncio.gather(self._applying, return_exceptions=True)
+            await self._fanout.close()
             await self._journal.close()
             self._cursors.close()
         if self._lock_fd >= 0:
@@ -169,6 +183,7 @@ class CollectorService:
         active = Selection(selection) if selection is not None else self._ingest.selection
         self._ingest.replace_rules(_intake(new, active), selection)
         self._exporter.limits = _export_limits(new)
+        self._applying = asyncio.create_task(self._output.apply(new))
 
     def _held_count(self) -> int:
         return self._ingest.selection.held_count if self._is_open else 0

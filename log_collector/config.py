@@ -14,7 +14,10 @@ from telecine.logging.rules import RulePack, pack_from_mapping
 
 from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule
+from log_collector.retry import RetryConfig
 from log_collector.selection import SelectionConfig
+from log_collector.sinks.file_config import FilesConfig
+from log_collector.sinks.stdout import StdoutConfig
 from service_host.host_config import HostConfig, Positive
 
 MIB: Final = 1 << 20
@@ -110,6 +113,10 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     intake: IntakeConfig = IntakeConfig()
     redaction: RedactionConfig = RedactionConfig()
     selection: SelectionConfig = SelectionConfig()
+    files: FilesConfig = FilesConfig()
+    stdout: StdoutConfig = StdoutConfig()
+    retry: RetryConfig = RetryConfig()
+    """Of every sink."""
     reload_poll_seconds: Positive = 1.0
     """How often the configuration file is looked at; SIGHUP loads it at once."""
 

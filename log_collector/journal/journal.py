@@ -51,6 +51,8 @@ class Journal:
         self._waiters: set[asyncio.Future[None]] = set()
         self._is_trimming = False
         self._is_closed = False
+        self.durable_records = 0
+        """Lines of all batches that became durable since the journal was opened."""
         self.on_failure: Callable[[], None] = lambda: None
         """Called, once, when batches under way could not be kept, before any of their futures ends."""
         self._committer = Committer(self._segments, self._snapshot_path, loop)
@@ -204,6 +206,7 @@ class Journal:
         self.uids.reset_reservations()
 
     def _note_durable(self, batch: NewBatch) -> None:
+        self.durable_records += batch.record_count
         if batch.first_seq != UNSEQUENCED:
             self.producers.commit(
                 batch.producer, batch.first_seq, batch.count, batch.received_unix_nano, batch.origin

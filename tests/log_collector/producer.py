@@ -10,7 +10,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from telecine.logs.v1 import logs_pb2
 
-from tests.log_collector.harness import numbered
+from tests.log_collector.harness import batch, numbered, record
 
 _WINDOW = 8
 
@@ -18,11 +18,13 @@ _WINDOW = 8
 class Producer(threading.Thread):
     """Ships records 1 to `total`, in batches of `size`, reconnecting until every one is acknowledged."""
 
-    def __init__(self, address: str, name: str, total: int, size: int = 50) -> None:
+    def __init__(self, address: str, name: str, total: int, size: int = 50, jobs: int = 0) -> None:
+        """`jobs`: give the records this many job ids in turn, and every tenth the level ERROR; 0: neither."""
         super().__init__(name=name, daemon=True)
         self._address = address
         self._total = total
         self._size = size
+        self._jobs = jobs
         self.acknowledged = 0
         self.refusals = 0
         self.reconnects = 0
@@ -84,7 +86,14 @@ class Producer(threading.Thread):
     def _requests(self, window: _Window) -> Iterator[pb.ShipRequest]:
         while (first := window.next_seq(self._size, self._total)) is not None:
             count = min(self._size, self._total - first + 1)
-            yield numbered(first, count, producer=self.name)
+            if self._jobs:
+                yield batch(first, [self._record(first + i) for i in range(count)], producer=self.name)
+            else:
+                yield numbered(first, count, producer=self.name)
+
+    def _record(self, seq: int) -> dict[str, object]:
+        level = "ERROR" if seq % 10 == 0 else "INFO"
+        return record(seq, job_id=f"job-{seq % self._jobs}", producer=self.name, level=level)
 
 
 class _Window:

@@ -1,0 +1,74 @@
+"""Builds the sinks that the configuration asks for, and exchanges those that a new one changes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from log_collector.config import CollectorConfig
+from log_collector.fanout import Fanout
+from log_collector.sinks.file import FileSink
+from log_collector.sinks.sink import Sink
+from log_collector.sinks.stdout import StdoutSink
+
+FILE_SINK: Final = "file"
+_LOGS: Final = "logs"
+
+Log = structlog.typing.FilteringBoundLogger
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A sink that is to be there."""
+
+    config: msgspec.Struct
+    lag_bytes: int = 0
+
+
+def logs_directory(config: CollectorConfig) -> Path:
+    """Where the files are."""
+    return config.files.directory or config.data_dir / _LOGS
+
+
+class Output:
+    """Belongs to the event loop."""
+
+    def __init__(self, fanout: Fanout, log: Log) -> None:
+        self._fanout = fanout
+        self._log = log
+        self._plans: dict[str, Plan] = {}
+        self._lock = asyncio.Lock()
+
+    async def apply(self, config: CollectorConfig) -> None:
+        """Makes the sinks those of this configuration; one that stays as it is is not touched."""
+        async with self._lock:
+            wanted = _plans(config)
+            for name, plan in list(self._plans.items()):
+                if wanted.get(name) != plan:
+                    await self._fanout.stop(name)
+                    del self._plans[name]
+            for name, plan in wanted.items():
+                if name not in self._plans:
+                    self._fanout.start(name, self._sink(name, config), config.retry, plan.lag_bytes)
+                    self._plans[name] = plan
+            self._fanout.forget_others()
+
+    def _sink(self, name: str, config: CollectorConfig) -> Sink:
+        if name == FILE_SINK:
+            return FileSink(logs_directory(config), config.files, self._report)
+        return StdoutSink(config.stdout.format)
+
+    def _report(self, event: str, reason: str) -> None:
+        self._log.warning(event, reason=reason)
+
+
+def _plans(config: CollectorConfig) -> dict[str, Plan]:
+    plans: dict[str, Plan] = {}
+    if config.files.is_on:
+        plans[FILE_SINK] = Plan(config.files)
+    if config.stdout.is_on:
+        plans["stdout"] = Plan(config.stdout, config.stdout.lag_bytes)
+    return plans

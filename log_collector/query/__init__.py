@@ -1,0 +1,1 @@
+"""Reading records back: filters, pages, following, and the story of a job."""

@@ -1,0 +1,1 @@
+"""Where records go: each sink is an independent reader of the journal."""

@@ -1,0 +1,70 @@
+"""What every sink is to the fan-out: prepare, write, recover, close."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from log_collector.journal import StoredBatch
+
+
+class SinkError(Exception):
+    """The sink cannot take records now; worth trying again. The message holds nothing of a record."""
+
+
+class Written(msgspec.Struct):
+    """What became of the records of some batches."""
+
+    delivered: int = 0
+    dropped: dict[str, int] = {}
+    """By reason, such as "filtered"."""
+
+
+class Sink(Protocol):
+    """Carries batches on. All methods are called from one thread at a time and may block on their I/O.
+
+    Whatever they raise, the fan-out calls `recover` with the newest state before it tries again.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Such as "file"."""
+        ...
+
+    @property
+    def read_bytes(self) -> int:
+        """How many packed bytes of the journal to hand over at once, about."""
+        ...
+
+    def recover(self, state: bytes) -> None:
+        """Undoes what was begun after `state` was made; called first of all. Empty: nothing was begun."""
+        ...
+
+    def prepare(self, batches: Sequence[StoredBatch]) -> bytes:
+        """Gets ready to write these batches, and returns what `recover` needs to undo that; changes nothing.
+
+        Empty: the sink cannot undo, and may get the same batches twice after a crash.
+        """
+        ...
+
+    def write(self) -> Written:
+        """Carries the prepared batches on; on return they are as safe as the sink can make them."""
+        ...
+
+    def settled(self) -> bytes:
+        """The state once all that was prepared is written, and nothing is to be undone."""
+        ...
+
+    def is_upkeep_due(self) -> bool:
+        """Whether `upkeep` has anything to do; asked often."""
+        ...
+
+    def upkeep(self) -> None:
+        """Work between two writes, such as rotation; nothing is to be undone while it runs."""
+        ...
+
+    def close(self) -> None:
+        """Releases everything; idempotent."""
+        ...
