@@ -24,12 +24,14 @@ from log_collector.fanout import Fanout, FanoutMetrics
 from log_collector.ingest import Ingest
 from log_collector.intake import Intake, IntakeLimits
 from log_collector.journal import CursorStore, Journal, JournalLimits
-from log_collector.output import Output
+from log_collector.output import FILE_SINK, Output, logs_directory
 from log_collector.processors.redact import redaction_for
+from log_collector.query.library import Library
+from log_collector.reading import LogReading
 from log_collector.record import Rejection
 from log_collector.reload import Reloader
 from log_collector.selection import Selection
-from log_collector.servicer import SERVICE_NAME, LogCollectorServicer, Reading, otlp_handler
+from log_collector.servicer import SERVICE_NAME, LogCollectorServicer, otlp_handler
 from log_collector.ship_answers import Write
 from log_collector.ship_stream import ShipLimits, ShipStream
 from log_collector.stats import Stats
@@ -69,7 +71,8 @@ class CollectorService:
         self._stats: Stats
         self._fanout: Fanout
         self._output: Output
-        self._reading: Reading
+        self._library: Library
+        self._reading: LogReading
         self._is_open = False
 
     @property
@@ -106,6 +109,10 @@ class CollectorService:
         self._registry.register(FanoutMetrics(self._fanout.runners))
         self._output = Output(self._fanout, self._log)
         await self._output.apply(config)
+        self._library = Library(logs_directory(config), config.files)
+        self._reading = LogReading(
+            lambda: self._library, self._journal, self._delivered_position, config.reading, self._draining
+        )
         self._stats = Stats(
             self._journal,
             self._accounting,
@@ -144,6 +151,7 @@ class CollectorService:
             if self._applying is not None:
                 await asyncio.gather(self._applying, return_exceptions=True)
             await self._fanout.close()
+            self._reading.close()
             await self._journal.close()
             self._cursors.close()
         if self._lock_fd >= 0:
@@ -183,7 +191,14 @@ class CollectorService:
         active = Selection(selection) if selection is not None else self._ingest.selection
         self._ingest.replace_rules(_intake(new, active), selection)
         self._exporter.limits = _export_limits(new)
+        if old.files != new.files:
+            self._library = Library(logs_directory(new), new.files)
         self._applying = asyncio.create_task(self._output.apply(new))
+
+    def _delivered_position(self) -> int:
+        """All records before it stand in the files."""
+        runner = self._fanout.runners.get(FILE_SINK)
+        return runner.position if runner is not None else self._journal.durable_position
 
     def _held_count(self) -> int:
         return self._ingest.selection.held_count if self._is_open else 0

@@ -14,6 +14,7 @@ from telecine.logging.rules import RulePack, pack_from_mapping
 
 from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule
+from log_collector.reading import ReadingConfig
 from log_collector.retry import RetryConfig
 from log_collector.selection import SelectionConfig
 from log_collector.sinks.file_config import FilesConfig
@@ -25,7 +26,7 @@ GIB: Final = 1 << 30
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
-FIXED_SECTIONS: Final = ("host", "data_dir", "journal")
+FIXED_SECTIONS: Final = ("host", "data_dir", "journal", "reading")
 """What a reload cannot change."""
 
 
@@ -117,6 +118,8 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     stdout: StdoutConfig = StdoutConfig()
     retry: RetryConfig = RetryConfig()
     """Of every sink."""
+    reading: ReadingConfig = ReadingConfig()
+    """A change needs a restart."""
     reload_poll_seconds: Positive = 1.0
     """How often the configuration file is looked at; SIGHUP loads it at once."""
 

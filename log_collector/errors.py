@@ -53,3 +53,25 @@ def refusal_reason(cause: JournalFullError | JournalFailedError | JournalClosedE
     if isinstance(cause, JournalFullError):
         return "journal_full"
     return "draining" if isinstance(cause, JournalClosedError) else "disk_full"
+
+
+def job_not_found(job_id: str) -> ServiceError:
+    """NOT_FOUND: no record of this job, or not any more."""
+    message = f"there is no record of job {job_id!r}"
+    return ServiceError(reasons.ERROR_REASON_JOB_NOT_FOUND, message, metadata={"job_id": job_id})
+
+
+def too_many_followers(limit: int) -> ServiceError:
+    """RESOURCE_EXHAUSTED: as many follow as may."""
+    return ServiceError(reasons.ERROR_REASON_TOO_MANY_STREAMS, f"{limit} callers follow already")
+
+
+def not_readable(setting: str) -> ServiceError:
+    """UNIMPLEMENTED: the files that would answer are switched off, or are not JSON."""
+    message = f"records cannot be read back: {setting} is switched off or not in the JSON format"
+    return ServiceError(reasons.ERROR_REASON_NOT_IMPLEMENTED, message)
+
+
+def damaged(message: str) -> ServiceError:
+    """INTERNAL: a stored file cannot be read."""
+    return ServiceError(reasons.ERROR_REASON_INTERNAL, f"a log file is damaged: {message}")

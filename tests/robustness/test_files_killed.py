@@ -37,7 +37,7 @@ def run_with_kills(collector: CollectorProcess, seed: int, kills: int, total: in
         producer.start()
     for _ in range(kills):
         goal = min(total, max(p.acknowledged for p in producers) + chance.randint(1, max(2, total // kills)))
-        eventually(lambda goal=goal: max(p.acknowledged for p in producers) >= goal)
+        eventually(lambda goal=goal: max(p.acknowledged for p in producers) >= goal, 60)
         collector.kill()
         collector.start()
     for producer in producers:

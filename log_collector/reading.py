@@ -1,0 +1,136 @@
+"""Query, Tail and GetJobStory on the event loop: the library's work in threads, followers bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Final
+
+import msgspec
+from telecine.logs.v1 import log_collector_service_pb2 as pb
+
+from log_collector import errors
+from log_collector.journal import Journal
+from log_collector.query.follow import Follower
+from log_collector.query.library import Library
+from log_collector.query.reading_files import DamagedFileError
+from log_collector.query.selector import Selector
+
+_PATIENCE_SECONDS: Final = 2.0
+_LOOK_SECONDS: Final = 0.005
+_MAX_LAST: Final = 10_000
+
+
+class ReadingConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What bounds those who read."""
+
+    followers: Annotated[int, msgspec.Meta(ge=1)] = 32
+    """Tail calls at once."""
+    threads: Annotated[int, msgspec.Meta(ge=1)] = 2
+    """Queries and stories that are read at once; others wait their turn."""
+
+
+class LogReading:
+    """As `servicer.Reading`. Owns its threads; `close` releases them and is idempotent."""
+
+    def __init__(
+        self,
+        library: Callable[[], Library],
+        journal: Journal,
+        delivered_position: Callable[[], int],
+        config: ReadingConfig,
+        draining: asyncio.Event,
+    ) -> None:
+        """`delivered_position`: all records before it stand in the files that the library reads."""
+        self._library = library
+        self._journal = journal
+        self._delivered_position = delivered_position
+        self._config = config
+        self._draining = draining
+        self._followers = 0
+        self._executor = ThreadPoolExecutor(config.threads, "reading")
+        self._following = ThreadPoolExecutor(2, "following")
+
+    async def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
+        """See `Reading`."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, self._library().query, request)
+        except DamagedFileError as error:
+            raise errors.damaged(str(error)) from error
+
+    async def job_story(self, request: pb.GetJobStoryRequest) -> pb.GetJobStoryResponse:
+        """See `Reading`."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, self._library().story, request)
+        except DamagedFileError as error:
+            raise errors.damaged(str(error)) from error
+
+    async def tail(self, request: pb.TailRequest) -> AsyncIterator[pb.TailResponse]:
+        """See `Reading`."""
+        selector = Selector(request.filter, has_times=False)
+        if not 0 <= request.last <= _MAX_LAST:
+            raise errors.invalid_field("last", f"expected 0 to {_MAX_LAST}")
+        if self._followers >= self._config.followers:
+            raise errors.too_many_followers(self._config.followers)
+        self._followers += 1
+        try:
+            async for answer in self._until_draining(self._tail(selector, request.last)):
+                yield answer
+        finally:
+            self._followers -= 1
+
+    def close(self) -> None:
+        """Waits for what is being read."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._following.shutdown(wait=True, cancel_futures=True)
+
+    async def _tail(self, selector: Selector, last: int) -> AsyncIterator[pb.TailResponse]:
+        position = self._journal.durable_position
+        if last:
+            await self._wait_for_files(position)
+        position = min(position, self._delivered_position()) if last else position
+        follower = Follower(self._journal, selector, position, self._following)
+        if last:
+            loop = asyncio.get_running_loop()
+            try:
+                stored = await loop.run_in_executor(self._executor, self._library().newest, selector, last)
+            except DamagedFileError as error:
+                raise errors.damaged(str(error)) from error
+            follower.skip_once(stored)
+            for first in range(0, len(stored), 1000):
+                yield pb.TailResponse(records=stored[first : first + 1000])
+        async for answer in follower.follow():
+            yield answer
+
+    async def _wait_for_files(self, position: int) -> None:
+        """Where the files lag, the newest records are shown by following, if late."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while self._delivered_position() < position:  # noqa: ASYNC110 - another thread moves it
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            return
+
+    async def _until_draining(
+        self, answers: AsyncIterator[pb.TailResponse]
+    ) -> AsyncIterator[pb.TailResponse]:
+        draining = asyncio.ensure_future(self._draining.wait())
+        following: asyncio.Future[pb.TailResponse] | None = None
+        try:
+            while True:
+                following = asyncio.ensure_future(anext(answers))
+                await asyncio.wait((following, draining), return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    raise errors.draining(1.0)
+                try:
+                    yield following.result()
+                except StopAsyncIteration:
+                    raise errors.draining(1.0) from None
+        finally:
+            draining.cancel()
+            if following is not None and not following.done():
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
