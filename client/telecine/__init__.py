@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from telecine.embedded import EmbeddedServer
     from telecine.exceptions import TelecineError
     from telecine.job import Job
+    from telecine.log_client import JobStory, LogClient, LogFilter
     from telecine.one_call import encode
     from telecine.options import (
         AlphaMode,
@@ -62,8 +63,11 @@ __all__ = [
     "Job",
     "JobInfo",
     "JobState",
+    "JobStory",
     "JobWarning",
     "KeepAlive",
+    "LogClient",
+    "LogFilter",
     "OddSizePolicy",
     "Output",
     "OutputInfo",
@@ -89,6 +93,7 @@ _HOMES = {
     "telecine.embedded": ("EmbeddedServer",),
     "telecine.exceptions": ("TelecineError",),
     "telecine.job": ("Job",),
+    "telecine.log_client": ("JobStory", "LogClient", "LogFilter"),
     "telecine.one_call": ("encode",),
     "telecine.options": (
         "AlphaMode", "Color", "KeepAlive", "OddSizePolicy", "Output", "PixelFormat", "Quality",
