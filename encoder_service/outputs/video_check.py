@@ -24,6 +24,8 @@ FIRST_FRAMES = 16
 """Of so many frames the exact decoded samples are remembered, for the file itself to be held against."""
 
 _WAITING_PACKETS = 32
+_ENCODER_THREADS_PER_DECODER_THREAD = 4
+"""Decoding costs about a tenth of encoding; a decoder of one thread is the cheapest."""
 _MAX_THREADS = 4
 _SAMPLE_STEP = 48
 _FLAT = {PixelFormat.RGBA: PixelFormat.RGB24, PixelFormat.RGBA64LE: PixelFormat.RGB48LE}
@@ -58,6 +60,10 @@ def checksum(picture: Picture) -> int:
     return value
 
 
+def _decoder_threads(threads: int) -> int:
+    return max(1, min(threads // _ENCODER_THREADS_PER_DECODER_THREAD, _MAX_THREADS))
+
+
 class DecodeCheck:
     """Runs a decoder in its own thread, some packets behind the encoder.
 
@@ -68,7 +74,7 @@ class DecodeCheck:
         self, plan: VideoPlan, video: VideoSpec, source: FrameSource, headers: CodecHeaders, threads: int
     ) -> None:
         self._decoder = PacketDecoder(
-            plan.row.codec, headers, decoder=plan.decoder, threads=min(threads, _MAX_THREADS)
+            plan.row.codec, headers, decoder=plan.decoder, threads=_decoder_threads(threads)
         )
         self._comparison = _Comparison(plan, video, source)
         self._packets: queue.Queue[EncodedPacket | None] = queue.Queue(_WAITING_PACKETS)
