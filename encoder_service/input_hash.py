@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,11 +12,13 @@ from encoder_service.checksum import FrameHash
 # Large: each read and update asks for the interpreter's lock, which the event loop needs more.
 _READ_BYTES = 2 << 20
 _TURN_BYTES = 64 << 20
-_NICENESS = 10
 
 
 class HashThread:
-    """The thread; serves all jobs in turns, behind everything else that wants a core."""
+    """The thread; serves all jobs in turns.
+
+    At normal priority: a low one would let it be set aside while it holds the interpreter's lock.
+    """
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, "input-hash")
@@ -84,11 +85,3 @@ class InputHash:
             return
         self._done_bytes = turn.result()
         self.advance(self._target_bytes)
-
-
-def _be_nice() -> None:
-    # On Linux a niceness belongs to a thread.
-    try:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
-    except OSError:
-        pass

@@ -10,39 +10,60 @@ from pathlib import Path
 
 VARIABLE = "TELECINE_WORKER_NICE"
 _DEFAULT_NICENESS = 10
-_LONG_SLICE_NANOSECONDS = 100_000_000  # the most that Linux takes
+
+# System calls that Python has no name for: (x86_64, aarch64).
+_CAPGET = {"x86_64": 125, "aarch64": 90}
+_CAPSET = {"x86_64": 126, "aarch64": 91}
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+
+_CAPABILITY_HEADER = struct.pack("=Ii", 0x20080522, 0)  # version 3, this thread
+_CAPABILITIES = struct.Struct("=6I")  # effective, permitted, inheritable: low words, then high words
+_CAP_SYS_NICE = 1 << 23
 _SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # size, policy, flags, nice, priority, runtime, deadline, period
+_LONG_SLICE_NANOSECONDS = 100_000_000  # the most that Linux takes
 
 
 def give_way() -> None:
-    """Lowers this process's priority by the niceness of `VARIABLE`. Never raises: it is only a favour.
+    """Lowers this process's priority by the niceness of `VARIABLE`, for good.
 
-    Three settings, because each alone is not enough (see docs/decisions/worker-priority.md):
-    the niceness; on kernels with autogroups, where a niceness counts only within its session, that of
-    the session; and, since Linux 6.12, a long time slice, so that a thread that wakes up for a chunk
-    runs at once instead of after the running slice.
-    Must be called before any thread is started: threads inherit it.
+    Call it before any thread is started: threads inherit what is set here. Nothing here is needed
+    for a right result, so what a kernel does not know is left out. Why each part is there:
+    docs/decisions/worker-priority.md.
     """
     niceness = int(os.environ.get(VARIABLE, _DEFAULT_NICENESS))
     os.nice(niceness)
-    if not sys.platform.startswith("linux") or niceness == 0:
+    if not sys.platform.startswith("linux"):
         return
-    try:
-        if os.getsid(0) == os.getpid():
+    if niceness:
+        _lower_session(niceness)
+        _lengthen_slice(niceness)
+    _refuse_real_time()
+
+
+def _lower_session(niceness: int) -> None:
+    if os.getsid(0) == os.getpid():
+        try:
             Path("/proc/self/autogroup").write_text(str(niceness))
-    except OSError:
-        pass
-    _lengthen_slice()
+        except OSError:
+            pass
 
 
-def _lengthen_slice() -> None:
-    number = _SCHED_SETATTR.get(os.uname().machine)
-    if number is None:
-        return
-    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+def _lengthen_slice(niceness: int) -> None:
     attributes = _SCHED_ATTR.pack(
         _SCHED_ATTR.size, os.SCHED_OTHER, 0, niceness, 0, _LONG_SLICE_NANOSECONDS, 0, 0
     )
-    # A kernel that does not know it answers with an error, which changes nothing.
-    ctypes.CDLL(None).syscall(number, 0, attributes, 0)
+    _call(_SCHED_SETATTR, 0, attributes, 0)
+
+
+def _refuse_real_time() -> None:
+    held = ctypes.create_string_buffer(_CAPABILITIES.size)
+    if _call(_CAPGET, _CAPABILITY_HEADER, held) != 0:
+        return
+    low_effective, low_permitted, *others = _CAPABILITIES.unpack(held.raw)
+    kept = _CAPABILITIES.pack(low_effective & ~_CAP_SYS_NICE, low_permitted & ~_CAP_SYS_NICE, *others)
+    _call(_CAPSET, _CAPABILITY_HEADER, kept)
+
+
+def _call(numbers: dict[str, int], *arguments: object) -> int:
+    number = numbers.get(os.uname().machine)
+    return -1 if number is None else int(ctypes.CDLL(None).syscall(number, *arguments))
