@@ -99,3 +99,12 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     assert target.read_bytes() == WHOLE
     place_manifest(tmp_path, b"{}")
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.mp4", "deep", "manifest.json"]
+
+
+def test_a_server_whose_checksum_is_wrong_twice_is_given_up() -> None:
+    """A server that is wrong stays so: beginning anew once is enough."""
+    transfer = Transfer("job", "a.mp4", io.BytesIO())
+    wrong = errors.ChecksumMismatchError("differs")
+    transfer.after_failure(wrong)
+    with pytest.raises(errors.ChecksumMismatchError):
+        transfer.after_failure(wrong)
