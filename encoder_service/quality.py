@@ -85,9 +85,7 @@ def _opaque(pixels: Rgb8) -> Rgb8:
 
 
 def _luma(pixels: Rgb8) -> npt.NDArray[np.float32]:
-    luma: npt.NDArray[np.float32] = np.zeros(pixels.shape[:2], dtype=np.float32)
-    for channel, weight in enumerate(_LUMA):
-        luma += pixels[..., channel] * weight
+    luma: npt.NDArray[np.float32] = pixels.astype(np.float32) @ _LUMA
     return luma
 
 
