@@ -41,7 +41,9 @@ class LogChannel:
         self, request: pb.GetJobStoryRequest, timeout_seconds: float, request_id: str
     ) -> pb.GetJobStoryResponse:
         """One page of a job's story."""
-        answer: pb.GetJobStoryResponse = self._unary(self._stub.GetJobStory, request, timeout_seconds, request_id)
+        answer: pb.GetJobStoryResponse = self._unary(
+            self._stub.GetJobStory, request, timeout_seconds, request_id
+        )
         return answer
 
     def stats(self, timeout_seconds: float, request_id: str) -> pb.GetStatsResponse:

@@ -56,7 +56,7 @@ def redact_file(path: Path, redactor: Redactor, *, is_dry_run: bool = True) -> R
     """
     report = RedactionReport(path)
     try:
-        with _reader(path) as source:
+        with open_lines(path) as source:
             lines = _redacted_lines(source, redactor, report)
             if is_dry_run:
                 for _ in lines:
@@ -96,7 +96,8 @@ def _note(report: RedactionReport, counts: Counts, redacted: bytes) -> None:
         report.findings.append(Finding(report.lines, counts, shown))
 
 
-def _reader(path: Path) -> IO[bytes]:
+def open_lines(path: Path) -> IO[bytes]:
+    """Opens a plain, `.gz` or `.zst` file for reading lines. Raises OSError."""
     if path.suffix == ".gz":
         return io.BufferedReader(gzip.GzipFile(path, "rb"))
     if path.suffix == ".zst":
