@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
+from telecine.logging import LogConfigError
 
 from encoder_service import errors
 from encoder_service.capability_probe import CapabilityProbe
@@ -21,6 +22,7 @@ from encoder_service.jobs import Jobs
 from encoder_service.keeper import Keeper
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.output_run import StopReason
+from encoder_service.own_log import configure_own_log
 from encoder_service.pool import WorkerPool
 from encoder_service.recovery import recover
 from encoder_service.registry import Registry
@@ -179,7 +181,11 @@ class EncoderService:
 
 
 def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> EncoderService:
-    """Makes the service for `service_host`; opens nothing yet."""
+    """Makes the service for `service_host` and sets its log up; opens nothing else yet."""
+    try:
+        configure_own_log(loaded.value.root)
+    except (LogConfigError, OSError) as error:
+        raise StartError(f"logging: {error}") from error
     return EncoderService(loaded.value, registry)
 
 

@@ -53,7 +53,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Worker processes, one output each at a time. 0: one per core."""
     threads_per_worker: CountOrZero = 0
     """Codec threads of an output. 0: one per core, at most 8."""
-    worker_niceness: Annotated[int, msgspec.Meta(ge=0, le=19)] = 10
+    worker_niceness: Annotated[int, msgspec.Meta(ge=0, le=19)] = 5
     """Added to the workers' niceness, so that receiving frames comes before encoding them."""
     worker_command: tuple[str, ...] = ()
     """Starts a worker, for a wrapper such as prlimit. Empty: this Python with `-m encoder_service.worker`."""

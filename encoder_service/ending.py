@@ -14,7 +14,9 @@ from encoder_service import faults
 from encoder_service.clock import Clock
 from encoder_service.evidence import build_manifest
 from encoder_service.job import Job
+from encoder_service.job_story import JobStory
 from encoder_service.keeper import Keeper
+from encoder_service.manifest import FILE_NAME as MANIFEST_NAME
 from encoder_service.manifest import Build, JobOutcome, Problem, encode_manifest
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.output_run import StopReason
@@ -40,7 +42,7 @@ class Ending:
         self._space = space
         self._clock = clock
         self._metrics = metrics
-        self._log = log
+        self._story = JobStory(log)
 
     async def settle(self, job: Job) -> None:
         """Ends the job if all its outputs have ended: the way of every job that is not stopped."""
@@ -81,6 +83,7 @@ class Ending:
         if not await asyncio.to_thread(store.has_manifest, record):
             manifest = encode_manifest(build_manifest(to_evidence(record, str(store.spool_path(record)))))
             await self._keeper.insist(job, "manifest", partial(store.write_manifest, record, manifest))
+            self._story.manifested(record, f"{record.directory}/{MANIFEST_NAME}")
         seconds = (record.ended_at_unix_nano - record.created_at_unix_nano) / 1e9
         job.log("info", f"{record.outcome} after {seconds:.3f} s" + _because(record.problem))
         job.close_files()
@@ -92,9 +95,7 @@ class Ending:
         self._registry.retire(job)
         job.notify(is_urgent=True)
         self._metrics.job_ended(record)
-        self._log.info(
-            "job ended", job_id=job.job_id, outcome=str(record.outcome), duration_seconds=round(seconds, 3)
-        )
+        self._story.ended(record)
 
     async def _stop_all(self, job: Job) -> None:
         runs = list(job.runs.values())

@@ -17,6 +17,7 @@ from encoder_service.errors import ServiceError
 from encoder_service.ingest import Ingest
 from encoder_service.input_hash import HashThread
 from encoder_service.job import Job
+from encoder_service.job_story import JobStory
 from encoder_service.keeper import Keeper
 from encoder_service.manifest import JobOutcome, Problem
 from encoder_service.metrics import EncoderMetrics
@@ -25,6 +26,7 @@ from encoder_service.registry import Registry
 from encoder_service.spec import JobSpec
 from encoder_service.spool import Spool, SpoolFullError, SpoolSpace
 from encoder_service.wire import differing_fields
+from service_host.request_id import current_request_id
 
 if TYPE_CHECKING:
     from encoder_service.dispatch import Dispatcher
@@ -59,6 +61,7 @@ class Jobs:
         self._clock = clock
         self._metrics = metrics
         self._log = log
+        self._story = JobStory(log)
         self._admission = asyncio.Lock()
         self.is_draining = False
 
@@ -102,6 +105,7 @@ class Jobs:
         faults.reach("finish_recorded")
         seconds = (now - job.record.created_at_unix_nano) / 1e9
         job.log("info", f"all {total_frames} frames received in {seconds:.3f} s")
+        self._story.received(job.record)
         job.notify(is_urgent=True)
         self._dispatcher.kick()
 
@@ -137,9 +141,10 @@ class Jobs:
         except SpoolFullError as error:
             raise errors.spool_full(self._config.retry_after_seconds) from error
         now, store = self._clock.unix_nano(), self._keeper.store
+        request_id = current_request_id()
 
         def make() -> tuple[JobRecord, Spool]:
-            record = new_record(spec, store.directory_name(spec.job_id, now), now)
+            record = new_record(spec, store.directory_name(spec.job_id, now), now, request_id)
             store.save(record)
             try:
                 store.make_directories(record)
@@ -163,7 +168,7 @@ class Jobs:
             f"accepted: {video.width}x{video.height} {video.pixel_format.value} at {rate} fps; for {outputs}",
         )
         self._metrics.job_accepted()
-        self._log.info("job accepted", job_id=spec.job_id, outputs=len(spec.outputs))
+        self._story.accepted(record)
 
     def adopt(self, record: JobRecord, spool: Spool) -> Job:
         """Makes a job live: a new one, or one that a former process left."""

@@ -74,6 +74,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     """The job directory's name below `artifacts/`."""
     created_at_unix_nano: int
+    request_id: str = ""
+    """Of the call that began the job; empty in records of older versions."""
     total_frames: int = 0
     """0 until `finish` was accepted."""
     received_at_unix_nano: int = 0
@@ -127,12 +129,13 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, outputs={**self.outputs, name: output})
 
 
-def new_record(spec: JobSpec, directory: str, now_unix_nano: int) -> JobRecord:
+def new_record(spec: JobSpec, directory: str, now_unix_nano: int, request_id: str = "") -> JobRecord:
     """A job that was just accepted."""
     return JobRecord(
         spec=spec,
         directory=directory,
         created_at_unix_nano=now_unix_nano,
+        request_id=request_id,
         outputs={output.name: OutputRecord() for output in spec.outputs},
     )
 

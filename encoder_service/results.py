@@ -12,6 +12,7 @@ from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.evidence import AttemptEvidence
 from encoder_service.job import OutputView
+from encoder_service.job_story import JobStory
 from encoder_service.keeper import Keeper
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.output_run import OutputRun, Stopped
@@ -37,7 +38,7 @@ class Results:
         self._config = config
         self._clock = clock
         self._metrics = metrics
-        self._log = log
+        self._story = JobStory(log)
 
     async def put_back(self, run: OutputRun, result: Stopped) -> None:
         """Forgets a run that was stopped: its output waits again, at the same attempt."""
@@ -88,6 +89,7 @@ class Results:
             return
         size = sum(file.size_bytes for file in result.files if file.is_primary)
         job.set_view(name, OutputView(OutputState.SUCCEEDED, result.frames_encoded, size, run.attempt))
+        self._story.made(job.record, name, evidence, result)
 
     async def _note_failure(self, run: OutputRun, result: Failed, evidence: AttemptEvidence) -> None:
         job, name = run.job, run.output.name
@@ -103,14 +105,7 @@ class Results:
             job.not_before_monotonic[name] = self._clock.monotonic() + FULL_DISK_PAUSE_SECONDS
         attempt = run.attempt + 1 if may_retry else run.attempt
         job.set_view(name, OutputView(state, attempt=attempt))
-        self._log.warning(
-            "attempt failed",
-            job_id=job.job_id,
-            output=name,
-            attempt=run.attempt,
-            code=result.code,
-            will_retry=may_retry,
-        )
+        self._story.failed(job.record, name, evidence, result, will_retry=may_retry)
 
     def _checked(self, run: OutputRun, result: Produced) -> Produced | Failed:
         """What the worker says, unless it cannot be true."""

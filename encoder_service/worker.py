@@ -4,7 +4,7 @@ One JSON line per message, see `work`. It does one assignment after the other an
 stdin closes or its parent thread dies (the kernel then kills it), so no codec outlives the service.
 Its own prints and those of codecs go to stderr.
 
-Environment: `TELECINE_WORKER_NICE` (default 10; ingest goes first), `TELECINE_WORKER_FAULT` (see
+Environment: `TELECINE_WORKER_NICE` (default 5; ingest goes first), `TELECINE_WORKER_FAULT` (see
 `worker_fault`).
 """
 

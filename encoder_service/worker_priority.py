@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 VARIABLE = "TELECINE_WORKER_NICE"
-_DEFAULT_NICENESS = 10
+_DEFAULT_NICENESS = 5
 
 # System calls that Python has no name for: (x86_64, aarch64).
 _CAPGET = {"x86_64": 125, "aarch64": 90}

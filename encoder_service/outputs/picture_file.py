@@ -1,4 +1,4 @@
-"""One picture in a JPEG or PNG file: written, read back and compared. For poster and contact sheet."""
+"""Writes one picture as a JPEG or PNG file and reads it back, for poster and contact sheet."""
 
 from __future__ import annotations
 

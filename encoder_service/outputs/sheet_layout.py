@@ -1,4 +1,4 @@
-"""Layout of a contact sheet: which frames, how many tiles, how large, and what stands below them. Pure."""
+"""Lays a contact sheet out: which frames, how many tiles, how large, and what stands below them."""
 
 from __future__ import annotations
 
