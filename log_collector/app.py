@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
+from telecine.logging import LogConfigError
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 
@@ -25,6 +26,7 @@ from log_collector.ingest import Ingest
 from log_collector.intake import Intake, IntakeLimits
 from log_collector.journal import CursorStore, Journal, JournalLimits
 from log_collector.output import FILE_SINK, Output, logs_directory
+from log_collector.own_log import configure_own_log
 from log_collector.processors.redact import redaction_for
 from log_collector.query.library import Library
 from log_collector.reading import LogReading
@@ -205,7 +207,11 @@ class CollectorService:
 
 
 def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> CollectorService:
-    """Makes the service for the host; opens nothing yet."""
+    """Makes the service for the host and sets its log up; opens nothing else yet."""
+    try:
+        configure_own_log(loaded.value.data_dir)
+    except (LogConfigError, OSError) as error:
+        raise StartError(f"logging: {error}") from error
     return CollectorService(loaded, registry)
 
 
