@@ -18,6 +18,7 @@ from log_collector.reading import ReadingConfig
 from log_collector.retry import RetryConfig
 from log_collector.selection import SelectionConfig
 from log_collector.sinks.file_config import FilesConfig
+from log_collector.sinks.forward_config import ForwardConfig
 from log_collector.sinks.stdout import StdoutConfig
 from service_host.host_config import HostConfig, Positive
 
@@ -116,6 +117,7 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     selection: SelectionConfig = SelectionConfig()
     files: FilesConfig = FilesConfig()
     stdout: StdoutConfig = StdoutConfig()
+    forward: tuple[ForwardConfig, ...] = ()
     retry: RetryConfig = RetryConfig()
     """Of every sink."""
     reading: ReadingConfig = ReadingConfig()
@@ -125,6 +127,9 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_faults(self) -> Iterator[tuple[str, str]]:
         """Yields what the fields' types cannot say."""
+        names = [target.name for target in self.forward]
+        if len(set(names)) != len(names):
+            yield "forward", "expected a name only once"
         if self.journal.segment_bytes > self.journal.size_bytes // 4:
             yield "journal.segment_bytes", "expected at most a quarter of journal.size_bytes"
         try:

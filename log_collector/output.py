@@ -12,6 +12,9 @@ import structlog
 from log_collector.config import CollectorConfig
 from log_collector.fanout import Fanout
 from log_collector.sinks.file import FileSink
+from log_collector.sinks.forward import ForwardSink
+from log_collector.sinks.forward_config import ForwardConfig
+from log_collector.sinks.forward_endpoints import open_endpoint
 from log_collector.sinks.sink import Sink
 from log_collector.sinks.stdout import StdoutSink
 
@@ -59,6 +62,9 @@ class Output:
     def _sink(self, name: str, config: CollectorConfig) -> Sink:
         if name == FILE_SINK:
             return FileSink(logs_directory(config), config.files, self._report)
+        for target in config.forward:
+            if name == _forward_name(target):
+                return ForwardSink(target.name, open_endpoint(target))
         return StdoutSink(config.stdout.format)
 
     def _report(self, event: str, reason: str) -> None:
@@ -71,4 +77,10 @@ def _plans(config: CollectorConfig) -> dict[str, Plan]:
         plans[FILE_SINK] = Plan(config.files)
     if config.stdout.is_on:
         plans["stdout"] = Plan(config.stdout, config.stdout.lag_bytes)
+    for target in config.forward:
+        plans[_forward_name(target)] = Plan(target, target.lag_bytes)
     return plans
+
+
+def _forward_name(target: ForwardConfig) -> str:
+    return f"forward.{target.name}"

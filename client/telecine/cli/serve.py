@@ -98,6 +98,29 @@ def collector(
     run_service(PROGRAM, config, overrides, is_check=check_config, is_print=print_config)
 
 
+@app.command("all")
+def both(
+    *,
+    listen: Annotated[
+        str, typer.Option("--listen", "-l", metavar="ADDRESS", help="Where the encoder listens.")
+    ] = "127.0.0.1:50051",
+    collector_listen: Annotated[
+        str, typer.Option("--collector-listen", metavar="ADDRESS", help="Where the collector listens.")
+    ] = "127.0.0.1:50052",
+    data_dir: Annotated[
+        Path, typer.Option("--data-dir", metavar="DIR", help="Holds `encoder/` and `logs/`.")
+    ] = Path("telecine-data"),
+) -> None:
+    """Serve encoder and collector, as two programs that live and end together.
+
+    Each takes its settings from its own variables, TELECINE_ENCODER_* and TELECINE_COLLECTOR_*.
+    """
+    from telecine.cli.serve_all import serve_both
+
+    code = serve_both(data_dir, listen, collector_listen)
+    raise typer.Exit(int(_HOST_EXIT_CODES.get(code, ExitCode.FAULT)))
+
+
 def overrides_of(
     settings: list[str] | None,
     listen: str | None,
