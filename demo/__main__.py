@@ -1,4 +1,4 @@
-"""Encodes a clip to MP4, WebM and animated WebP at once, downloads and verifies; shows what came out."""
+"""Encodes a clip to MP4, WebM and WebP at once, verifies what came out, and tells the job's story."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from telecine import Client, EmbeddedServer, Output
 from telecine.cli import documents, readable, terminal
 from telecine.cli.encoding import encode_source
 from telecine.cli.failures import SourceError, show_failure
+from telecine.cli.logs import render_story
 from telecine.cli.sources import Source, open_source
 from telecine.cli.verify import render_verification, verify_paths
+from telecine.log_client import LogClient
 
 BUNDLED_CLIP = Path(__file__).parent / "big_buck_bunny.mp4"
 CREDIT = "Big Buck Bunny (c) 2008 Blender Foundation, www.bigbuckbunny.org, CC BY 3.0"
@@ -44,24 +46,38 @@ def _run(clip: Path, out_dir: Path, max_frames: int, console: Console) -> int:
         raise SourceError(f"{clip} states no frame rate", "give a video file; `telecine encode` takes images")
     frames = list(itertools.islice(source.frames, max_frames))
     _introduce(console, clip, source, len(frames), is_cut=source.frame_count > len(frames))
-    console.print("starting the encoder service, embedded ...")
+    console.print("starting encoder service and log collector, embedded ...")
     begin = time.perf_counter()
-    with EmbeddedServer() as server:
-        console.print(f"it is ready after {terminal.seconds_text(time.perf_counter() - begin)}\n")
-        document = encode_source(
-            server.address,
-            _replayed(source, frames),
-            source.frame_rate,
-            outputs_of(clip),
-            {"metadata": {"source": clip.name}},
-            out_dir,
-            is_silent=False,
-        )
-        with Client(server.address) as client:
-            client.delete_job(document.job_id)
+    with EmbeddedServer(service="collector") as collector:
+        with EmbeddedServer(environment={"TELECINE_LOG_COLLECTOR": collector.address}) as server:
+            ready = terminal.seconds_text(time.perf_counter() - begin)
+            console.print(f"they are ready after {ready}\n")
+            document = _encode(server, clip, source, frames, out_dir)
+        # The encoder has ended, so every record of its is with the collector.
+        with LogClient(collector.address) as logs:
+            story = logs.job_story(document.job_id)
     verified = verify_paths([out_dir])
     _show(console, document, verified, out_dir)
+    render_story(console, story)
     return int(document.state != "succeeded" or not verified.is_sound)
+
+
+def _encode(
+    server: EmbeddedServer, clip: Path, source: Source, frames: list[bytes], out_dir: Path
+) -> documents.EncodeDocument:
+    rate = source.frame_rate or Fraction(0)
+    document = encode_source(
+        server.address,
+        _replayed(source, frames),
+        rate,
+        outputs_of(clip),
+        {"metadata": {"source": clip.name}},
+        out_dir,
+        is_silent=False,
+    )
+    with Client(server.address) as client:
+        client.delete_job(document.job_id)
+    return document
 
 
 def outputs_of(clip: Path) -> tuple[Output, ...]:

@@ -1,4 +1,4 @@
-"""An encoder service of this process's own: a child program that ends with it."""
+"""Services of this process's own: child programs that end with it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Literal, Self
 
 from telecine.exceptions import EmbeddedUnavailableError
 
-SERVICE_MODULE = "encoder_service"
+_MODULES = {"encoder": "encoder_service", "collector": "log_collector"}
 # Without these, each message of a megabyte faults its pages in anew (glibc).
 MALLOC_SETTINGS = {
     "MALLOC_TRIM_THRESHOLD_": "536870912",
@@ -28,7 +28,10 @@ MALLOC_SETTINGS = {
 }
 _START_SECONDS = 60.0
 _STOP_SECONDS = 40.0
-_NEEDED = ("encoder_service", "av", "grpc_health", "prometheus_client")
+_NEEDED = {
+    "encoder": ("encoder_service", "av", "grpc_health", "prometheus_client"),
+    "collector": ("log_collector", "re2", "opentelemetry.proto", "grpc_health", "prometheus_client"),
+}
 
 
 class EmbeddedServer:
@@ -36,10 +39,11 @@ class EmbeddedServer:
 
     `data_dir`: where jobs and artifacts are kept; None: a temporary directory that is removed on close.
     `listen`: "127.0.0.1:0" (any free port) or "unix:/path". `settings`: any setting of the service's
-    configuration, such as {"limits.max_job_bytes": "1GiB"}. `log`: where its log goes; None: the file
-    `encoder.log` in the data directory.
+    configuration, such as {"limits.max_job_bytes": "1GiB"}. `log`: where its standard error goes; None:
+    the file `<service>.log` in the data directory. `service`: "encoder", or "collector" for a log
+    collector. `environment`: set for the child beside this process's own.
 
-    Raises EmbeddedUnavailableError when the [encoder] extra is missing or the service does not start.
+    Raises EmbeddedUnavailableError when the service's extra is missing or it does not start.
     """
 
     def __init__(
@@ -49,18 +53,21 @@ class EmbeddedServer:
         listen: str = "127.0.0.1:0",
         settings: dict[str, str] | None = None,
         log: IO[bytes] | None = None,
+        service: Literal["encoder", "collector"] = "encoder",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        _check_installed()
+        _check_installed(service)
+        self._service = service
         self._is_temporary = data_dir is None
         self.data_dir = Path(data_dir or tempfile.mkdtemp(prefix="telecine-"))
         """Where jobs and artifacts are."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.log_path = self.data_dir / "encoder.log"
-        command = [sys.executable, "-m", SERVICE_MODULE, "--listen", listen, "--exit-with-parent"]
+        self.log_path = self.data_dir / f"{service}.log"
+        command = [sys.executable, "-m", _MODULES[service], "--listen", listen, "--exit-with-parent"]
         command += ["--data-dir", str(self.data_dir)]
         command += [part for key, value in (settings or {}).items() for part in ("--set", f"{key}={value}")]
         self._close_lock = threading.Lock()
-        self._process = _start(command, log, self.log_path)
+        self._process = _start(command, log, self.log_path, environment or {})
         self.pid = self._process.pid
         """The child's process id."""
         try:
@@ -103,7 +110,9 @@ class EmbeddedServer:
         if not line:
             status = self._process.poll()
             why = f"it ended with status {status}" if status is not None else "it was not ready in time"
-            raise EmbeddedUnavailableError(f"the embedded encoder did not start: {why}{self._last_words()}")
+            raise EmbeddedUnavailableError(
+                f"the embedded {self._service} did not start: {why}{self._last_words()}"
+            )
         return str(json.loads(line)["address"])
 
     def _last_words(self) -> str:
@@ -112,23 +121,32 @@ class EmbeddedServer:
         return "; it said: " + self.log_path.read_text(errors="replace")[-2000:].strip()
 
 
-def _check_installed() -> None:
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+def _check_installed(service: str) -> None:
+    missing = [name for name in _NEEDED[service] if not _is_installed(name)]
     if missing:
         raise EmbeddedUnavailableError(
-            f"the embedded encoder needs packages that are not installed: {', '.join(missing)}"
+            f"the embedded {service} needs packages that are not installed: {', '.join(missing)} "
+            f"(pip install 'telecine[{service}]')"
         )
 
 
-def _start(command: Sequence[str], log: IO[bytes] | None, log_path: Path) -> subprocess.Popen[bytes]:
-    environment = {**MALLOC_SETTINGS, **os.environ}
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # of a package that the name lies in
+        return False
+
+
+def _start(
+    command: Sequence[str], log: IO[bytes] | None, log_path: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     with log_path.open("ab") as own_log:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log or own_log,
-            env=environment,
+            env={**MALLOC_SETTINGS, **os.environ, **environment},
             # Ctrl-C in a terminal goes to this process, which decides what becomes of the service.
             start_new_session=True,
         )

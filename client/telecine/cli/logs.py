@@ -125,7 +125,7 @@ def job_story(
         _write(msgspec.json.encode(document) + b"\n")
         return
     _print(story.records, as_json=False)
-    _render_story(terminal.results(), story)
+    render_story(terminal.results(), story)
 
 
 @app.command("stats", epilog=epilog())
@@ -295,7 +295,8 @@ def _query_sql(sql: str, directory: Path | None, *, as_json: bool) -> None:
     terminal.results().print(table)
 
 
-def _render_story(console: Console, story: JobStory) -> None:
+def render_story(console: Console, story: JobStory) -> None:
+    """Shows a story's stages and whether all of its records arrived."""
     numbers = ("attempt", "took", "records", "errors")
     table = terminal.table("stage", "service", *numbers, numbers=numbers)
     for stage in story.stages:
