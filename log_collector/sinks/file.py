@@ -20,7 +20,7 @@ from log_collector.sinks.routing import Routed, Router
 from log_collector.sinks.sink import SinkError, Written
 
 _SYNC_THREADS: Final = 8
-_MAX_READ_BYTES: Final = 1 << 20
+_MAX_READ_BYTES: Final = 2 << 20
 _MIN_READ_BYTES: Final = 64 << 10
 _PACKED: Final = 6
 """Records pack to about a sixth."""
@@ -74,10 +74,12 @@ class FileSink:
         self._routed = self._router.route(batches)
         now = self._clock()
         try:
-            self._marks = [self._files.mark(file) for file in self._routed.pieces]
-            for mark in self._marks:
-                if mark.inode and self._is_period_over(mark, now):
-                    self._due.add(mark.file)
+            self._marks = []
+            for file in self._routed.pieces:
+                mark, written = self._files.mark(file)
+                self._marks.append(mark)
+                if self._is_due(mark, written, now):
+                    self._due.add(file)
         except OSError as error:
             raise _sink_error(error) from error
         return _encode(self._marks)
@@ -139,9 +141,8 @@ class FileSink:
         kinds = (config.services, config.jobs, config.errors, config.quarantine, *config.routes)
         return [kind for kind in kinds if kind.is_on]
 
-    def _is_period_over(self, mark: Mark, now: float) -> bool:
+    def _is_due(self, mark: Mark, written: float, now: float) -> bool:
         kind = self._router.class_of(mark.file)
-        written = (self._root / mark.file).stat().st_mtime
         return is_rotation_due(
             mark.size,
             written,

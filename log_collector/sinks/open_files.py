@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-_APPENDING: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_APPENDING: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 _MODE: Final = 0o640
 _FEW_FILES: Final = 4
 
@@ -41,18 +41,21 @@ class OpenFiles:
         self._handles: OrderedDict[str, _Handle] = OrderedDict()
         self._made: set[Path] = set()
 
-    def mark(self, file: str) -> Mark:
-        """Looks at the file as it is now, whoever renamed or truncated it meanwhile. Raises OSError."""
+    def mark(self, file: str) -> tuple[Mark, float]:
+        """The file as it is now, whoever renamed or truncated it meanwhile, and when it was last written.
+
+        Raises OSError.
+        """
         path = self._root / file
         try:
             status = path.stat()
         except FileNotFoundError:
             self.forget(file)
-            return Mark(file, 0, 0)
+            return Mark(file, 0, 0), 0.0
         handle = self._handles.get(file)
         if handle is not None and handle.inode != status.st_ino:
             self.forget(file)
-        return Mark(file, status.st_ino, status.st_size)
+        return Mark(file, status.st_ino, status.st_size), status.st_mtime
 
     def append(self, file: str, data: bytes) -> None:
         """Appends all of it. Raises OSError, and then part of it may stand there."""
@@ -109,20 +112,26 @@ class OpenFiles:
             self._handles.move_to_end(file)
             return handle
         path = self._root / file
-        is_new = not path.exists()
         try:
-            fd = os.open(path, _APPENDING, _MODE)
+            fd = os.open(path, _APPENDING)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(path.parent.parent)
-            fd = os.open(path, _APPENDING, _MODE)
-        if is_new:
-            self._made.add(path.parent)
+            fd = self._make(path)
         handle = self._handles[file] = _Handle(fd, os.fstat(fd).st_ino)
         if len(self._handles) > self._limit:
             _, oldest = self._handles.popitem(last=False)
             os.close(oldest.fd)
         return handle
+
+    def _make(self, path: Path) -> int:
+        flags = _APPENDING | os.O_CREAT
+        try:
+            fd = os.open(path, flags, _MODE)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent.parent)
+            fd = os.open(path, flags, _MODE)
+        self._made.add(path.parent)
+        return fd
 
     def _sync_path(self, file: str) -> None:
         # By its name: the descriptor may be closed by now, and belongs to another thread.

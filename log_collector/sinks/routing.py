@@ -14,6 +14,7 @@ from log_collector.sinks import file_names as names
 from log_collector.sinks.file_config import FileClass, FilesConfig
 
 _SEVERE: Final = frozenset({"ERROR", "CRITICAL"})
+_SEVERE_NAMES: Final = (b'"ERROR"', b'"CRITICAL"')
 _MAX_KNOWN_NAMES: Final = 10_000
 
 
@@ -114,16 +115,30 @@ class Router:
         if self._config.services.is_on:
             self._add_services(lines, split, keys, services, routed)
         if jobs != {None}:
-            self._add_jobs(lines, split, keys, jobs, batch, routed, receipts)
-        if self._config.errors.is_on and (b'"ERROR"' in lines or b'"CRITICAL"' in lines or b"\\u" in lines):
-            severe = [
-                line
-                for line, key in zip(split or lines[:-1].split(b"\n"), keys, strict=True)
-                if key.level in _SEVERE
-            ]
+            self._add_jobs(lines, split, keys, jobs, services, batch, routed, receipts)
+        if self._config.errors.is_on:
+            severe = self._severe(lines, split, keys)
             self._add(routed, names.ERRORS_FILE, self._config.errors, severe)
         if self._routes:
             self._add_routes(split or lines[:-1].split(b"\n"), routed)
+
+    def _severe(self, lines: bytes, split: list[bytes], keys: list[_Key]) -> list[bytes]:
+        """The lines of ERROR and above; nearly always few, and then most lines are not looked at."""
+        if b"\\u" in lines:
+            # The level's name may be written with escapes.
+            every = split or lines[:-1].split(b"\n")
+            return [line for line, key in zip(every, keys, strict=True) if key.level in _SEVERE]
+        found: list[tuple[int, bytes]] = []
+        for name in _SEVERE_NAMES:
+            at = lines.find(name)
+            while at >= 0:
+                start, end = lines.rfind(b"\n", 0, at) + 1, lines.find(b"\n", at)
+                line = lines[start:end]
+                if self._read_key(line).level in _SEVERE:
+                    found.append((start, line))
+                at = lines.find(name, end)
+        # A line in which both names stand was found twice.
+        return [line for _, line in sorted(set(found))]
 
     def _add_services(
         self, lines: bytes, split: list[bytes], keys: list[_Key], services: set[str], routed: Routed
@@ -144,6 +159,7 @@ class Router:
         split: list[bytes],
         keys: list[_Key],
         jobs: set[str | int | None],
+        services_of: set[str],
         batch: StoredBatch,
         routed: Routed,
         receipts: dict[tuple[str, str], Receipt],
@@ -156,14 +172,14 @@ class Router:
             return
         # 42 and "42" are the same job.
         grouped: dict[str | int | None, list[bytes]] = {job: [] for job in jobs}
-        services: dict[str | int | None, str] = {}
         for line, key in zip(split, keys, strict=True):
             grouped[key.job_id].append(line)
-            services[key.job_id] = key.service
+        services = {key.job_id: key.service for key in keys} if len(services_of) > 1 else {}
         for job_id, found in grouped.items():
             if job_id is not None:
                 self._add(routed, f"{self._job_directory(str(job_id))}/{names.JOB_FILE}", kind, found)
-                _note(receipts, str(job_id), services[job_id], batch, len(found))
+                service = services.get(job_id, keys[0].service)
+                _note(receipts, str(job_id), service, batch, len(found))
 
     def _add_routes(self, split: list[bytes], routed: Routed) -> None:
         for line in split:
