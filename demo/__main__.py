@@ -21,10 +21,13 @@ from telecine.cli.failures import SourceError, show_failure
 from telecine.cli.logs import render_story
 from telecine.cli.sources import Source, open_source
 from telecine.cli.verify import render_verification, verify_paths
-from telecine.log_client import LogClient
+from telecine.exceptions import JobNotFoundError
+from telecine.log_client import JobStory, LogClient
 
 BUNDLED_CLIP = Path(__file__).parent / "big_buck_bunny.mp4"
 CREDIT = "Big Buck Bunny (c) 2008 Blender Foundation, www.bigbuckbunny.org, CC BY 3.0"
+STORY_SECONDS = 10.0
+LAST_STAGES = {"encode:complete", "encode:error"}
 MAX_FRAMES = 300
 """All frames are decoded before the clock starts, so their number is bounded."""
 
@@ -53,9 +56,7 @@ def _run(clip: Path, out_dir: Path, max_frames: int, console: Console) -> int:
             ready = terminal.seconds_text(time.perf_counter() - begin)
             console.print(f"they are ready after {ready}\n")
             document = _encode(server, clip, source, frames, out_dir)
-        # The encoder has ended, so every record of its is with the collector.
-        with LogClient(collector.address) as logs:
-            story = logs.job_story(document.job_id)
+        story = _whole_story(collector.address, document.job_id)
     verified = verify_paths([out_dir])
     _show(console, document, verified, out_dir)
     render_story(console, story)
@@ -78,6 +79,23 @@ def _encode(
     with Client(server.address) as client:
         client.delete_job(document.job_id)
     return document
+
+
+def _whole_story(collector: str, job_id: str) -> JobStory:
+    """The encoder has ended, so its records are safe with the collector; the files follow in a moment."""
+    until = time.monotonic() + STORY_SECONDS
+    with LogClient(collector) as logs:
+        while True:
+            try:
+                story = logs.job_story(job_id)
+            except JobNotFoundError:
+                if time.monotonic() > until:
+                    raise
+            else:
+                is_whole = any(stage.stage in LAST_STAGES for stage in story.stages)
+                if is_whole or time.monotonic() > until:
+                    return story
+            time.sleep(0.1)
 
 
 def outputs_of(clip: Path) -> tuple[Output, ...]:
