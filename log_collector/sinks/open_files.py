@@ -13,6 +13,8 @@ import msgspec
 _APPENDING: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 _MODE: Final = 0o640
 _FEW_FILES: Final = 4
+_SHARES: Final = 8
+"""Files are synced side by side, so that the file system can join its commits."""
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -76,7 +78,8 @@ class OpenFiles:
             for file in files:
                 os.fdatasync(self._handle(file).fd)
         else:
-            list(self._syncing.map(self._sync_path, files))
+            shares = [files[first::_SHARES] for first in range(min(_SHARES, len(files)))]
+            list(self._syncing.map(self._sync_paths, shares))
         for directory in self._made:
             sync_directory(directory)
         self._made.clear()
@@ -133,13 +136,14 @@ class OpenFiles:
         self._made.add(path.parent)
         return fd
 
-    def _sync_path(self, file: str) -> None:
-        # By its name: the descriptor may be closed by now, and belongs to another thread.
-        fd = os.open(self._root / file, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fdatasync(fd)
-        finally:
-            os.close(fd)
+    def _sync_paths(self, files: list[str]) -> None:
+        for file in files:
+            # By its name: the descriptor may be closed by now, and belongs to another thread.
+            fd = os.open(f"{self._root}/{file}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
 
     @staticmethod
     def _find(path: Path, inode: int) -> Path | None:
