@@ -10,7 +10,7 @@ from typing import IO, Final
 
 import zstandard
 
-BLOCK_BYTES: Final = 4 << 20
+BLOCK_BYTES: Final = 512 << 10
 
 
 class DamagedFileError(Exception):
