@@ -748,8 +748,8 @@ class OutputSpec(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Names the output in progress, manifest and file name; unique in the job;
-    [A-Za-z0-9._-], 1 to 64 characters. Empty: the format's name, numbered if
-    it is taken.
+    1 to 64 characters of [A-Za-z0-9._-], beginning with a letter, a digit or
+    "_". Empty: the format's name, numbered if it is taken.
     """
     format: _builtins.str
     """A format of GetCapabilities: "mp4", "webm", "webp", "png", "gif", "apng",
