@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from encoder_service.errors import ServiceError
 from encoder_service.ingest import Ingest
 from encoder_service.job import Job
 
@@ -20,15 +19,15 @@ class Attachment:
         """The job was known before this stream."""
         self.reader: asyncio.Task[None] | None = None
         """Reads the stream's requests; set by the stream."""
-        self._interruption: asyncio.Future[ServiceError] = asyncio.get_running_loop().create_future()
+        self._interruption: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._released = asyncio.Event()
 
-    def interrupt(self, error: ServiceError) -> None:
+    def interrupt(self, error: Exception) -> None:
         """Makes the stream end with this error; the first one counts."""
         if not self._interruption.done():
             self._interruption.set_result(error)
 
-    async def interrupted(self) -> ServiceError:
+    async def interrupted(self) -> Exception:
         """Waits for `interrupt`; for the stream alone."""
         return await asyncio.shield(self._interruption)
 
@@ -40,7 +39,7 @@ class Attachment:
         if self.ingest is not None:
             await self.ingest.close()
 
-    async def take_away(self, error: ServiceError) -> None:
+    async def take_away(self, error: Exception) -> None:
         """Interrupts the stream and waits until it has let go of the job."""
         self.interrupt(error)
         await self._released.wait()

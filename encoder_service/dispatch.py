@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable
 from functools import partial
 
@@ -102,7 +103,7 @@ class Dispatcher:
             scheduler.Running(
                 job_id=run.job.job_id,
                 output=run.output.name,
-                starved_seconds=run.inactive_seconds if run.is_starved else 0.0,
+                starved_seconds=_starved_seconds(run),
             )
             for run in self.runs()
         ]
@@ -111,7 +112,7 @@ class Dispatcher:
         if job.record.is_complete:
             return True
         is_flowing = now - job.last_byte_monotonic < self._config.stalled_upload_seconds
-        return job.frames_ready > 0 and is_flowing
+        return job.frames_ready > 0 and job.attachment is not None and is_flowing
 
     # --- running ---------------------------------------------------------------------------------
 
@@ -172,3 +173,10 @@ class Dispatcher:
             task.cancel()
         if self._tasks:
             await asyncio.wait(set(self._tasks))
+
+
+def _starved_seconds(run: OutputRun) -> float:
+    if not run.is_starved:
+        return 0.0
+    # Nobody is there to send more: no reason for patience.
+    return run.inactive_seconds if run.job.attachment is not None else math.inf

@@ -27,13 +27,16 @@ class Ingest:
         executor: Executor,
         config: EncoderConfig,
         on_persisted: Callable[[], None],
+        on_failed: Callable[[Exception], None],
     ) -> None:
+        """`on_failed` hears of a failed write at once: the sender may have nothing more to send."""
         self._job_id = job_id
         self._spool = spool
         self._space = space
         self._executor = executor
         self._config = config
         self._on_persisted = on_persisted
+        self._on_failed = on_failed
         self._pending: list[bytes | memoryview] = []
         self._pending_bytes = 0
         self._writing_bytes = 0
@@ -102,6 +105,7 @@ class Ingest:
         if error is not None:
             self._failure = self._translated(error)
             self._pending, self._pending_bytes = [], 0
+            self._on_failed(self._failure)
         self._on_persisted()
         self._start_write()
         self._progressed.set()

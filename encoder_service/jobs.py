@@ -85,6 +85,7 @@ class Jobs:
             if job.attachment is not None:
                 await job.attachment.take_away(errors.superseded())
             job.attachment = Attachment(job, self._ingest(job), is_resumed=is_resumed)
+            self._dispatcher.kick()
             return job.attachment
 
     async def finish(self, job: Job, total_frames: int) -> None:
@@ -120,7 +121,13 @@ class Jobs:
             if not had_frames and job.frames_ready > 0:
                 self._dispatcher.kick()
 
-        return Ingest(job.job_id, job.spool, self._space, self._spool_executor, self._config, persisted)
+        def failed(error: Exception) -> None:
+            if job.attachment is not None:
+                job.attachment.interrupt(error)
+
+        return Ingest(
+            job.job_id, job.spool, self._space, self._spool_executor, self._config, persisted, failed
+        )
 
     # --- new jobs --------------------------------------------------------------------------------
 

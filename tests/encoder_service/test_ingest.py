@@ -56,7 +56,11 @@ def ingest(spool: Spool, executor: ThreadPoolExecutor, told: list[int], **limits
     """An ingest with these limits; `told` gets the spool's length at each step."""
     config = EncoderConfig(**{"min_free_bytes": 0, **limits})
     space = SpoolSpace(config.spool_quota_bytes)
-    return Ingest("job", spool, space, executor, config, lambda: told.append(spool.persisted_bytes))
+
+    def persisted() -> None:
+        told.append(spool.persisted_bytes)
+
+    return Ingest("job", spool, space, executor, config, persisted, lambda _: told.append(-1))
 
 
 async def test_chunks_that_gather_while_the_disk_is_slow_go_in_one_write(
@@ -108,7 +112,7 @@ async def test_a_disk_without_its_reserve_refuses(spool: GatedSpool, executor: T
     assert refused.value.reason == reasons.ERROR_REASON_DISK_FULL
 
 
-async def test_a_failed_write_is_told_to_the_next_call_and_closing_stays_quiet(
+async def test_a_failed_write_is_told_at_once_and_to_every_later_call(
     spool: GatedSpool, executor: ThreadPoolExecutor
 ) -> None:
     told: list[int] = []
@@ -116,7 +120,7 @@ async def test_a_failed_write_is_told_to_the_next_call_and_closing_stays_quiet(
     spool.gate.set()
     taking = ingest(spool, executor, told)
     await taking.put(b"lost")
-    await eventually_async(lambda: told == [0])
+    await eventually_async(lambda: told == [-1, 0])
     for call in (taking.drain(), taking.put(b"more")):
         with pytest.raises(ServiceError) as refused:
             await call

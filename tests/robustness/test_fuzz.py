@@ -30,7 +30,7 @@ DOCUMENTED = {
 }
 """Those of the Encode rpc's manual."""
 
-STREAMS = 80
+STREAMS = 300
 
 
 @pytest.fixture(scope="module")
