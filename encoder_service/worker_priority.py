@@ -34,10 +34,10 @@ def give_way() -> None:
     os.nice(niceness)
     if not sys.platform.startswith("linux"):
         return
+    refuse_real_time()
     if niceness:
         _lower_session(niceness)
         _lengthen_slice(niceness)
-    _refuse_real_time()
 
 
 def _lower_session(niceness: int) -> None:
@@ -55,7 +55,10 @@ def _lengthen_slice(niceness: int) -> None:
     _call(_SCHED_SETATTR, 0, attributes, 0)
 
 
-def _refuse_real_time() -> None:
+def refuse_real_time() -> None:
+    """Leaves a real-time policy that was inherited, and gives up the right to ask for one."""
+    if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     held = ctypes.create_string_buffer(_CAPABILITIES.size)
     if _call(_CAPGET, _CAPABILITY_HEADER, held) != 0:
         return

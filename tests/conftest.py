@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from hypothesis import HealthCheck, settings
+
+from encoder_service.worker_priority import refuse_real_time
 
 # A test starts programs; their settings come from the test alone.
 for _name in [name for name in os.environ if name.startswith("TELECINE_")]:
@@ -13,3 +16,7 @@ for _name in [name for name in os.environ if name.startswith("TELECINE_")]:
 # A property does not depend on how busy the machine is that looks for a counter-example.
 settings.register_profile("telecine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("telecine")
+
+# Tests open encoders in this process; SVT-AV1, run as root, would make it and its children real-time.
+if sys.platform == "linux":
+    refuse_real_time()
