@@ -10,8 +10,8 @@ import telecine
 
 PUBLIC = [
     "AlphaMode", "Artifact", "AsyncClient", "AsyncJob", "Capabilities", "Client", "Color", "EmbeddedServer",
-    "EncodeResult", "Job", "JobInfo", "JobState", "JobStory", "JobWarning", "KeepAlive", "LogClient", "LogFilter", "OddSizePolicy",
-    "Output", "OutputInfo", "OutputProgress", "OutputState", "PixelFormat", "Problem", "Progress", "Quality",
+    "EncodeResult", "Job", "JobInfo", "JobState", "JobStory", "JobWarning", "KeepAlive", "LogClient",
+    "LogFilter", "OddSizePolicy", "Output", "OutputInfo", "OutputProgress", "OutputState", "PixelFormat", "Problem", "Progress", "Quality",
     "RetryPolicy", "Scale", "ScaleMode", "TelecineError", "Tls", "encode", "exceptions",
 ]  # fmt: skip
 
