@@ -9,10 +9,11 @@ import pytest
 import telecine
 
 PUBLIC = [
-    "AlphaMode", "Artifact", "AsyncClient", "AsyncJob", "Capabilities", "Client", "Color", "EmbeddedServer",
-    "EncodeResult", "Job", "JobInfo", "JobState", "JobStory", "JobWarning", "KeepAlive", "LogClient",
-    "LogFilter", "OddSizePolicy", "Output", "OutputInfo", "OutputProgress", "OutputState", "PixelFormat", "Problem", "Progress", "Quality",
-    "RetryPolicy", "Scale", "ScaleMode", "TelecineError", "Tls", "encode", "exceptions",
+    "AlphaMode", "Artifact", "AsyncClient", "AsyncJob", "Capabilities", "Client", "Color",
+    "EmbeddedServer", "EncodeResult", "Job", "JobInfo", "JobState", "JobStory", "JobWarning",
+    "KeepAlive", "LogClient", "LogFilter", "OddSizePolicy", "Output", "OutputInfo", "OutputProgress",
+    "OutputState", "PixelFormat", "Problem", "Progress", "Quality", "RetryPolicy", "Scale", "ScaleMode",
+    "TelecineError", "Tls", "encode", "exceptions",
 ]  # fmt: skip
 
 

@@ -22,7 +22,18 @@ Maker = Callable[..., ServerProcess]
 
 
 async def push_until_refused(client: raw.RawClient, job: pb.JobSpec, data: bytes) -> grpc.aio.AioRpcError:
-    """Sends more than there is room for; returns the refusal."""
+    """Sends more than there is room for; returns the refusal.
+
+    With grpc.aio a write that comes just after the stream's end hides its status; then it is asked again.
+    """
+    for _ in range(20):
+        error = await _pushed(client, job, data)
+        if raw.reason(error):
+            break
+    return error
+
+
+async def _pushed(client: raw.RawClient, job: pb.JobSpec, data: bytes) -> grpc.aio.AioRpcError:
     async with client.stream() as stream:
         try:
             await stream.open(job)
