@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from hypothesis import HealthCheck, settings
@@ -12,6 +13,9 @@ from encoder_service.worker_priority import refuse_real_time
 # A test starts programs; their settings come from the test alone.
 for _name in [name for name in os.environ if name.startswith("TELECINE_")]:
     del os.environ[_name]
+
+# A shell's background jobs ignore Ctrl-C, and so would every program that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A property does not depend on how busy the machine is that looks for a counter-example.
 settings.register_profile("telecine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
