@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -155,7 +155,7 @@ class EncodeResult:
 
     job: JobInfo
     artifacts: tuple[Artifact, ...]
-    manifest_json: bytes
+    manifest_json: bytes = field(repr=False)
     """UTF-8 JSON that follows docs/manifest.schema.json; empty when the server has written none."""
     clipped_samples: int = 0
     """Values that `out_of_range="clip"` changed."""

@@ -13,6 +13,11 @@ from log_collector.journal import StoredBatch
 class SinkError(Exception):
     """The sink cannot take records now; worth trying again. The message holds nothing of a record."""
 
+    def __init__(self, message: str, *, retry_delay_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_delay_seconds = retry_delay_seconds
+        """When the other side says to come again, such as by Retry-After; None: it did not say."""
+
 
 class Written(msgspec.Struct):
     """What became of the records of some batches."""
