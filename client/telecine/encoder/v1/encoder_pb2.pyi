@@ -267,6 +267,38 @@ DELIVERY_REFERENCES: Delivery.ValueType  # 2
 """Headers only; fetch bytes with DownloadArtifact."""
 Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
 
+class _WebhookEvent:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WebhookEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookEvent.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WEBHOOK_EVENT_UNSPECIFIED: _WebhookEvent.ValueType  # 0
+    """As JOB_ENDED."""
+    WEBHOOK_EVENT_JOB_RECEIVED: _WebhookEvent.ValueType  # 1
+    """"job.received": the hand-off is complete."""
+    WEBHOOK_EVENT_OUTPUT_ENDED: _WebhookEvent.ValueType  # 2
+    """"output.ended": one output succeeded or failed. Outputs that the job's own
+    end stopped are told by "job.ended" alone.
+    """
+    WEBHOOK_EVENT_JOB_ENDED: _WebhookEvent.ValueType  # 3
+    """"job.ended": the manifest is there."""
+
+class WebhookEvent(_WebhookEvent, metaclass=_WebhookEventEnumTypeWrapper):
+    """What a webhook may tell."""
+
+WEBHOOK_EVENT_UNSPECIFIED: WebhookEvent.ValueType  # 0
+"""As JOB_ENDED."""
+WEBHOOK_EVENT_JOB_RECEIVED: WebhookEvent.ValueType  # 1
+""""job.received": the hand-off is complete."""
+WEBHOOK_EVENT_OUTPUT_ENDED: WebhookEvent.ValueType  # 2
+""""output.ended": one output succeeded or failed. Outputs that the job's own
+end stopped are told by "job.ended" alone.
+"""
+WEBHOOK_EVENT_JOB_ENDED: WebhookEvent.ValueType  # 3
+""""job.ended": the manifest is there."""
+Global___WebhookEvent: _TypeAlias = WebhookEvent  # noqa: Y015
+
 class _Quality:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -306,22 +338,72 @@ class _ScaleMode:
 class _ScaleModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScaleMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SCALE_MODE_UNSPECIFIED: _ScaleMode.ValueType  # 0
-    """As FIT."""
+    """As FIT; as PAD where the scale names an aspect ratio."""
     SCALE_MODE_FIT: _ScaleMode.ValueType  # 1
-    """Keep the aspect ratio and stay within the size."""
+    """Keep the picture's own aspect ratio and stay within the size."""
     SCALE_MODE_STRETCH: _ScaleMode.ValueType  # 2
     """Take exactly this size, whatever the aspect ratio."""
+    SCALE_MODE_FILL: _ScaleMode.ValueType  # 3
+    """Take exactly this size and keep the picture's aspect ratio: what sticks out
+    is cut off, the same on both sides.
+    """
+    SCALE_MODE_PAD: _ScaleMode.ValueType  # 4
+    """Take exactly this size and show the whole picture in its middle; what is
+    left has `pad_color`.
+    """
 
 class ScaleMode(_ScaleMode, metaclass=_ScaleModeEnumTypeWrapper):
     """How the picture fills the asked size."""
 
 SCALE_MODE_UNSPECIFIED: ScaleMode.ValueType  # 0
-"""As FIT."""
+"""As FIT; as PAD where the scale names an aspect ratio."""
 SCALE_MODE_FIT: ScaleMode.ValueType  # 1
-"""Keep the aspect ratio and stay within the size."""
+"""Keep the picture's own aspect ratio and stay within the size."""
 SCALE_MODE_STRETCH: ScaleMode.ValueType  # 2
 """Take exactly this size, whatever the aspect ratio."""
+SCALE_MODE_FILL: ScaleMode.ValueType  # 3
+"""Take exactly this size and keep the picture's aspect ratio: what sticks out
+is cut off, the same on both sides.
+"""
+SCALE_MODE_PAD: ScaleMode.ValueType  # 4
+"""Take exactly this size and show the whole picture in its middle; what is
+left has `pad_color`.
+"""
 Global___ScaleMode: _TypeAlias = ScaleMode  # noqa: Y015
+
+class _Position:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Position.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    POSITION_UNSPECIFIED: _Position.ValueType  # 0
+    """As BOTTOM for text, as BOTTOM_RIGHT for an image."""
+    POSITION_TOP_LEFT: _Position.ValueType  # 1
+    POSITION_TOP: _Position.ValueType  # 2
+    POSITION_TOP_RIGHT: _Position.ValueType  # 3
+    POSITION_LEFT: _Position.ValueType  # 4
+    POSITION_CENTER: _Position.ValueType  # 5
+    POSITION_RIGHT: _Position.ValueType  # 6
+    POSITION_BOTTOM_LEFT: _Position.ValueType  # 7
+    POSITION_BOTTOM: _Position.ValueType  # 8
+    POSITION_BOTTOM_RIGHT: _Position.ValueType  # 9
+
+class Position(_Position, metaclass=_PositionEnumTypeWrapper):
+    """A point of a picture, and the same point of an overlay."""
+
+POSITION_UNSPECIFIED: Position.ValueType  # 0
+"""As BOTTOM for text, as BOTTOM_RIGHT for an image."""
+POSITION_TOP_LEFT: Position.ValueType  # 1
+POSITION_TOP: Position.ValueType  # 2
+POSITION_TOP_RIGHT: Position.ValueType  # 3
+POSITION_LEFT: Position.ValueType  # 4
+POSITION_CENTER: Position.ValueType  # 5
+POSITION_RIGHT: Position.ValueType  # 6
+POSITION_BOTTOM_LEFT: Position.ValueType  # 7
+POSITION_BOTTOM: Position.ValueType  # 8
+POSITION_BOTTOM_RIGHT: Position.ValueType  # 9
+Global___Position: _TypeAlias = Position  # noqa: Y015
 
 class _AlphaMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -586,6 +668,40 @@ class AudioTrack(_message.Message):
 Global___AudioTrack: _TypeAlias = AudioTrack  # noqa: Y015
 
 @_typing.final
+class Webhook(_message.Message):
+    """Whom to tell about a job, by an HTTP POST that is signed with the server's
+    secret, repeated until it is answered with 2xx, and told at least once, also
+    across restarts. docs/webhooks.md describes headers and bodies. A server
+    without a secret, or whose rules do not allow the URL, refuses the spec.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """"https://host[:port]/path"; "http://" where the server allows it. Without a
+    user or a fragment; at most 2000 characters.
+    """
+    @_builtins.property
+    def events(self) -> _containers.RepeatedScalarFieldContainer[Global___WebhookEvent.ValueType]:
+        """Empty: JOB_ENDED alone."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        events: _abc.Iterable[Global___WebhookEvent.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Webhook: _TypeAlias = Webhook  # noqa: Y015
+
+@_typing.final
 class JobSpec(_message.Message):
     """What the caller wants: the meaning of the frames, and the outputs to make."""
 
@@ -620,6 +736,8 @@ class JobSpec(_message.Message):
     DEADLINE_FIELD_NUMBER: _builtins.int
     DELIVERY_FIELD_NUMBER: _builtins.int
     STRICT_FIELD_NUMBER: _builtins.int
+    WEBHOOKS_FIELD_NUMBER: _builtins.int
+    SKIP_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Chosen by the client; the idempotency key. 1 to 128 characters of
     [A-Za-z0-9._-], beginning with a letter or digit.
@@ -629,6 +747,11 @@ class JobSpec(_message.Message):
     delivery: Global___Delivery.ValueType
     strict: _builtins.bool
     """True: every fallback, in any output, is an error."""
+    skip_unavailable: _builtins.bool
+    """True: outputs whose format this server does not know, or has no working
+    encoder for, are left out, each with a warning OUTPUT_SKIPPED, instead of
+    refusing the job or failing. It is refused all the same when none is left.
+    """
     @_builtins.property
     def video(self) -> Global___VideoTrack: ...
     @_builtins.property
@@ -642,7 +765,7 @@ class JobSpec(_message.Message):
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own data (prompt, seed, model ...); stands in the manifest and
-        nowhere else. At most 64 KiB in all.
+        nowhere else, but where a text overlay names its key. At most 64 KiB in all.
         """
 
     @_builtins.property
@@ -650,6 +773,10 @@ class JobSpec(_message.Message):
         """The job fails when it has not ended by then. Unset: no deadline but the
         server's limit per job.
         """
+
+    @_builtins.property
+    def webhooks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Webhook]:
+        """At most 8, besides those of the server's own configuration."""
 
     def __init__(
         self,
@@ -663,10 +790,12 @@ class JobSpec(_message.Message):
         deadline: _timestamp_pb2.Timestamp | None = ...,
         delivery: Global___Delivery.ValueType = ...,
         strict: _builtins.bool = ...,
+        webhooks: _abc.Iterable[Global___Webhook] | None = ...,
+        skip_unavailable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "deadline", b"deadline", "video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "deadline", b"deadline", "delivery", b"delivery", "job_id", b"job_id", "metadata", b"metadata", "outputs", b"outputs", "priority", b"priority", "strict", b"strict", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "deadline", b"deadline", "delivery", b"delivery", "job_id", b"job_id", "metadata", b"metadata", "outputs", b"outputs", "priority", b"priority", "skip_unavailable", b"skip_unavailable", "strict", b"strict", "video", b"video", "webhooks", b"webhooks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -674,32 +803,273 @@ Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
 
 @_typing.final
 class Scale(_message.Message):
-    """A size to scale to."""
+    """A size to scale to. At least one of `width`, `height`, `size` and
+    `aspect_ratio` is set.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     WIDTH_FIELD_NUMBER: _builtins.int
     HEIGHT_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    ASPECT_RATIO_FIELD_NUMBER: _builtins.int
+    PAD_COLOR_FIELD_NUMBER: _builtins.int
     width: _builtins.int
     """Pixels, 0: follows from height and aspect ratio."""
     height: _builtins.int
     """Pixels, 0: follows from width and aspect ratio."""
     mode: Global___ScaleMode.ValueType
+    size: _builtins.str
+    """Instead of width and height: how many pixels the shorter side has, by name:
+    "240p", "360p", "480p", "540p", "720p", "1080p", "1440p", "2160p", "4320p";
+    "4k" is 2160p, "8k" is 4320p. The longer side follows from the aspect ratio
+    and is rounded to an even number (480p at 16:9 is 854 x 480; at 9:16 it is
+    480 x 854). Empty: width and height say it.
+    """
+    aspect_ratio: _builtins.str
+    """The shape of the output's picture, "width:height", as written: "16:9",
+    "9:16", "1:1", "4:3", "21:9", "2.39:1". From 1:20 to 20:1. Alone, without a
+    size, nothing is scaled: FILL cuts the picture down to this shape, PAD adds
+    to it. Not together with both width and height. Empty: the source's shape.
+    """
+    pad_color: _builtins.str
+    """For PAD: the colour of what the picture leaves free, "#rrggbb", in sRGB.
+    Empty: black.
+    """
     def __init__(
         self,
         *,
         width: _builtins.int = ...,
         height: _builtins.int = ...,
         mode: Global___ScaleMode.ValueType = ...,
+        size: _builtins.str = ...,
+        aspect_ratio: _builtins.str = ...,
+        pad_color: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height", "mode", b"mode", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aspect_ratio", b"aspect_ratio", "height", b"height", "mode", b"mode", "pad_color", b"pad_color", "size", b"size", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Scale: _TypeAlias = Scale  # noqa: Y015
+
+@_typing.final
+class Length(_message.Message):
+    """A size or a place in an output's picture, after scaling."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIXELS_FIELD_NUMBER: _builtins.int
+    FRACTION_FIELD_NUMBER: _builtins.int
+    pixels: _builtins.float
+    """Pixels of the output's picture, -16384 to 16384."""
+    fraction: _builtins.float
+    """-1 to 1, a part of what the field says."""
+    def __init__(
+        self,
+        *,
+        pixels: _builtins.float = ...,
+        fraction: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fraction", b"fraction", "pixels", b"pixels", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fraction", b"fraction", "pixels", b"pixels", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["pixels", "fraction"]  # noqa: Y015
+    _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+Global___Length: _TypeAlias = Length  # noqa: Y015
+
+@_typing.final
+class TextOverlay(_message.Message):
+    """Text over the picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    FONT_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    COLOR_FIELD_NUMBER: _builtins.int
+    OUTLINE_WIDTH_FIELD_NUMBER: _builtins.int
+    OUTLINE_COLOR_FIELD_NUMBER: _builtins.int
+    BOX_COLOR_FIELD_NUMBER: _builtins.int
+    BOX_PADDING_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """1 to 2000 characters; a line feed begins a line, and lines wider than the
+    picture are broken between words. Fields in braces are filled in: {frame}
+    (from 0), {time} (mm:ss.mmm in the output), {job_id}, and any key of
+    `JobSpec.metadata`, such as {seed}. "{{" and "}}" are the braces themselves.
+    """
+    font: _builtins.str
+    """"sans" or "sans-bold", which come with the server (DejaVu: Latin, Greek,
+    Cyrillic and more), or the name of a font file below a directory that the
+    server's configuration allows (GetCapabilities lists them). Empty: "sans".
+    """
+    color: _builtins.str
+    """"#rrggbb" or, with alpha, "#rrggbbaa", in sRGB. Empty: white."""
+    outline_color: _builtins.str
+    """As `color`. Empty: "#000000b0"."""
+    box_color: _builtins.str
+    """The box behind the text, as `color`. Empty: no box."""
+    @_builtins.property
+    def size(self) -> Global___Length:
+        """Height of the font, as fraction of the picture's height. Unset: 1/18."""
+
+    @_builtins.property
+    def outline_width(self) -> Global___Length:
+        """Width of the line around each letter, as fraction of the text's size.
+        Unset: 1/16; 0: none.
+        """
+
+    @_builtins.property
+    def box_padding(self) -> Global___Length:
+        """From the text to the edge of its box, as fraction of the text's size.
+        Unset: 0.3.
+        """
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        font: _builtins.str = ...,
+        size: Global___Length | None = ...,
+        color: _builtins.str = ...,
+        outline_width: Global___Length | None = ...,
+        outline_color: _builtins.str = ...,
+        box_color: _builtins.str = ...,
+        box_padding: Global___Length | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box_padding", b"box_padding", "outline_width", b"outline_width", "size", b"size"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box_color", b"box_color", "box_padding", b"box_padding", "color", b"color", "font", b"font", "outline_color", b"outline_color", "outline_width", b"outline_width", "size", b"size", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextOverlay: _TypeAlias = TextOverlay  # noqa: Y015
+
+@_typing.final
+class ImageOverlay(_message.Message):
+    """A picture over the picture: a watermark, a logo."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    IMAGE_SHA256_FIELD_NUMBER: _builtins.int
+    image: _builtins.bytes
+    """A PNG, JPEG, WebP, GIF ... file with or without alpha; the first picture of
+    an animation. At most `Limits.max_overlay_image_bytes` bytes and 16 million
+    pixels. Colours are converted from its ICC profile to sRGB, where it has
+    one. Its SHA-256 stands in the manifest, its bytes do not.
+    """
+    image_sha256: _builtins.str
+    """Instead of `image`: the SHA-256, in lower-case hex, of an image that another
+    overlay of the same spec holds.
+    """
+    @_builtins.property
+    def width(self) -> Global___Length:
+        """As fraction of the output's width; the height follows. Unset: its own
+        pixels, or less where the picture is smaller.
+        """
+
+    def __init__(
+        self,
+        *,
+        image: _builtins.bytes = ...,
+        width: Global___Length | None = ...,
+        image_sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["width", b"width"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "image_sha256", b"image_sha256", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImageOverlay: _TypeAlias = ImageOverlay  # noqa: Y015
+
+@_typing.final
+class Overlay(_message.Message):
+    """Something drawn over the frames of an output: after scaling, before encoding,
+    in the frames' own depth and colour. What is compared in the manifest's
+    quality report are the frames with their overlays.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    OPACITY_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    position: Global___Position.ValueType
+    """Which point of the picture the same point of the overlay lies on, `margin`
+    away from the edges. With `x` and `y`: which point of the overlay lies
+    there.
+    """
+    opacity: _builtins.float
+    """0 (not seen) to 1. Unset: 1."""
+    @_builtins.property
+    def text(self) -> Global___TextOverlay: ...
+    @_builtins.property
+    def image(self) -> Global___ImageOverlay: ...
+    @_builtins.property
+    def x(self) -> Global___Length:
+        """From the left edge, as fraction of the picture's width. Set both or none."""
+
+    @_builtins.property
+    def y(self) -> Global___Length:
+        """From the upper edge, as fraction of the picture's height."""
+
+    @_builtins.property
+    def margin(self) -> Global___Length:
+        """From the edges, as fraction of the picture's shorter side. Unset: 0.03.
+        Without meaning beside `x` and `y`.
+        """
+
+    @_builtins.property
+    def start(self) -> _duration_pb2.Duration:
+        """First moment that shows it, in the time of the output. Unset: from the
+        start.
+        """
+
+    @_builtins.property
+    def end(self) -> _duration_pb2.Duration:
+        """First moment that does not show it any more. Unset: to the end."""
+
+    def __init__(
+        self,
+        *,
+        text: Global___TextOverlay | None = ...,
+        image: Global___ImageOverlay | None = ...,
+        position: Global___Position.ValueType = ...,
+        x: Global___Length | None = ...,
+        y: Global___Length | None = ...,
+        margin: Global___Length | None = ...,
+        opacity: _builtins.float | None = ...,
+        start: _duration_pb2.Duration | None = ...,
+        end: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_opacity", b"_opacity", "end", b"end", "image", b"image", "kind", b"kind", "margin", b"margin", "opacity", b"opacity", "start", b"start", "text", b"text", "x", b"x", "y", b"y"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_opacity", b"_opacity", "end", b"end", "image", b"image", "kind", b"kind", "margin", b"margin", "opacity", b"opacity", "position", b"position", "start", b"start", "text", b"text", "x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__opacity: _TypeAlias = _typing.Literal["opacity"]  # noqa: Y015
+    _WhichOneofArgType__opacity: _TypeAlias = _typing.Literal["_opacity", b"_opacity"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["text", "image"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__opacity) -> _WhichOneofReturnType__opacity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Overlay: _TypeAlias = Overlay  # noqa: Y015
 
 @_typing.final
 class OutputSpec(_message.Message):
@@ -746,6 +1116,9 @@ class OutputSpec(_message.Message):
     FRAME_INDEX_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    OVERLAYS_FIELD_NUMBER: _builtins.int
+    MAX_DURATION_FIELD_NUMBER: _builtins.int
+    BIT_RATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Names the output in progress, manifest and file name; unique in the job;
     1 to 64 characters of [A-Za-z0-9._-], beginning with a letter, a digit or
@@ -787,6 +1160,12 @@ class OutputSpec(_message.Message):
     """For "contact_sheet": columns; 0: chosen by the number of tiles."""
     rows: _builtins.int
     """For "contact_sheet": rows; 0: chosen by the number of tiles."""
+    bit_rate: _builtins.int
+    """Bits per second to aim at over the whole clip, instead of a constant
+    quality; up to 10 billion. For encoders of video that know rate control;
+    else the output fails. Not together with `crf` or quality LOSSLESS. 0: by
+    quality.
+    """
     @_builtins.property
     def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Options handed to the encoder as they are, FFmpeg's names. Unknown ones are
@@ -807,6 +1186,21 @@ class OutputSpec(_message.Message):
     def color(self) -> Global___Color:
         """The colour to convert to and to tag. Unset fields: BT.709 limited for
         YUV, sRGB full for RGB.
+        """
+
+    @_builtins.property
+    def overlays(self) -> _containers.RepeatedCompositeFieldContainer[Global___Overlay]:
+        """Drawn one after the other, the last on top. At most
+        `Limits.max_overlays_per_output`.
+        """
+
+    @_builtins.property
+    def max_duration(self) -> _duration_pb2.Duration:
+        """The output ends with the last frame that ends by then, its first frame
+        always stays: later frames are left out with the warning DURATION_CUT (with
+        `strict`, an error). In the time of the output (`frame_rate`). The upload
+        itself is not shortened; what a server does not take at all is
+        `Limits.max_clip_duration`. Unset or 0: everything.
         """
 
     def __init__(
@@ -831,10 +1225,13 @@ class OutputSpec(_message.Message):
         frame_index: _builtins.int = ...,
         columns: _builtins.int = ...,
         rows: _builtins.int = ...,
+        overlays: _abc.Iterable[Global___Overlay] | None = ...,
+        max_duration: _duration_pb2.Duration | None = ...,
+        bit_rate: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "color", b"color", "crf", b"crf", "frame_rate", b"frame_rate", "scale", b"scale"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "color", b"color", "crf", b"crf", "frame_rate", b"frame_rate", "max_duration", b"max_duration", "scale", b"scale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "alpha", b"alpha", "background", b"background", "codec", b"codec", "color", b"color", "columns", b"columns", "crf", b"crf", "format", b"format", "frame_index", b"frame_index", "frame_rate", b"frame_rate", "loop_count", b"loop_count", "name", b"name", "options", b"options", "pixel_format", b"pixel_format", "prefix", b"prefix", "preset", b"preset", "quality", b"quality", "rows", b"rows", "scale", b"scale", "strict", b"strict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "alpha", b"alpha", "background", b"background", "bit_rate", b"bit_rate", "codec", b"codec", "color", b"color", "columns", b"columns", "crf", b"crf", "format", b"format", "frame_index", b"frame_index", "frame_rate", b"frame_rate", "loop_count", b"loop_count", "max_duration", b"max_duration", "name", b"name", "options", b"options", "overlays", b"overlays", "pixel_format", b"pixel_format", "prefix", b"prefix", "preset", b"preset", "quality", b"quality", "rows", b"rows", "scale", b"scale", "strict", b"strict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crf: _TypeAlias = _typing.Literal["crf"]  # noqa: Y015
     _WhichOneofArgType__crf: _TypeAlias = _typing.Literal["_crf", b"_crf"]  # noqa: Y015
@@ -1430,6 +1827,57 @@ class GetJobResponse(_message.Message):
 Global___GetJobResponse: _TypeAlias = GetJobResponse  # noqa: Y015
 
 @_typing.final
+class WatchJobRequest(_message.Message):
+    """Asks to follow a job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    MIN_INTERVAL_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    @_builtins.property
+    def min_interval(self) -> _duration_pb2.Duration:
+        """At least so long lies between two answers that tell of progress alone.
+        Unset: 0.2 seconds. At most a minute.
+        """
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        min_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["min_interval", b"min_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "min_interval", b"min_interval"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchJobRequest: _TypeAlias = WatchJobRequest  # noqa: Y015
+
+@_typing.final
+class WatchJobResponse(_message.Message):
+    """Where the job stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> Global___Job: ...
+    def __init__(
+        self,
+        *,
+        job: Global___Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchJobResponse: _TypeAlias = WatchJobResponse  # noqa: Y015
+
+@_typing.final
 class ListJobsRequest(_message.Message):
     """Asks for a page of jobs."""
 
@@ -1498,15 +1946,22 @@ class CancelJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_ID_FIELD_NUMBER: _builtins.int
+    IS_FORESTALLING_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
+    is_forestalling: _builtins.bool
+    """True: the job's spec may still be on its way. Where the job is not known
+    yet, an Encode stream that opens it within the next minute is refused with
+    CANCELLED/JOB_CANCELLED. The answer is NOT_FOUND all the same.
+    """
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
+        is_forestalling: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_forestalling", b"is_forestalling", "job_id", b"job_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1792,15 +2247,35 @@ class Limits(_message.Message):
     MAX_WAITING_JOBS_FIELD_NUMBER: _builtins.int
     MAX_JOB_DURATION_FIELD_NUMBER: _builtins.int
     IDLE_UPLOAD_TIMEOUT_FIELD_NUMBER: _builtins.int
+    MAX_ARTIFACT_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_RUNNING_JOBS_FIELD_NUMBER: _builtins.int
+    MAX_CLIP_DURATION_FIELD_NUMBER: _builtins.int
+    MAX_OVERLAYS_PER_OUTPUT_FIELD_NUMBER: _builtins.int
+    MAX_OVERLAY_IMAGE_BYTES_FIELD_NUMBER: _builtins.int
     max_chunk_bytes: _builtins.int
     max_frame_bytes: _builtins.int
     max_job_bytes: _builtins.int
     spool_quota_bytes: _builtins.int
     max_waiting_jobs: _builtins.int
+    max_artifact_bytes: _builtins.int
+    """Of one file of an output; a larger one fails its output with
+    ARTIFACT_TOO_LARGE.
+    """
+    max_running_jobs: _builtins.int
+    """Jobs with an output on a worker at the same time."""
+    max_overlays_per_output: _builtins.int
+    max_overlay_image_bytes: _builtins.int
     @_builtins.property
     def max_job_duration(self) -> _duration_pb2.Duration: ...
     @_builtins.property
     def idle_upload_timeout(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def max_clip_duration(self) -> _duration_pb2.Duration:
+        """Longest clip, at its own frame rate. Frames beyond it are refused with
+        TOO_LARGE, at once where `VideoTrack.expected_frames` tells; nothing that
+        was acknowledged is cut.
+        """
+
     def __init__(
         self,
         *,
@@ -1811,10 +2286,15 @@ class Limits(_message.Message):
         max_waiting_jobs: _builtins.int = ...,
         max_job_duration: _duration_pb2.Duration | None = ...,
         idle_upload_timeout: _duration_pb2.Duration | None = ...,
+        max_artifact_bytes: _builtins.int = ...,
+        max_running_jobs: _builtins.int = ...,
+        max_clip_duration: _duration_pb2.Duration | None = ...,
+        max_overlays_per_output: _builtins.int = ...,
+        max_overlay_image_bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_job_duration", b"max_job_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_clip_duration", b"max_clip_duration", "max_job_duration", b"max_job_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_chunk_bytes", b"max_chunk_bytes", "max_frame_bytes", b"max_frame_bytes", "max_job_bytes", b"max_job_bytes", "max_job_duration", b"max_job_duration", "max_waiting_jobs", b"max_waiting_jobs", "spool_quota_bytes", b"spool_quota_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_artifact_bytes", b"max_artifact_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_clip_duration", b"max_clip_duration", "max_frame_bytes", b"max_frame_bytes", "max_job_bytes", b"max_job_bytes", "max_job_duration", b"max_job_duration", "max_overlay_image_bytes", b"max_overlay_image_bytes", "max_overlays_per_output", b"max_overlays_per_output", "max_running_jobs", b"max_running_jobs", "max_waiting_jobs", b"max_waiting_jobs", "spool_quota_bytes", b"spool_quota_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1852,6 +2332,7 @@ class GetCapabilitiesResponse(_message.Message):
     SERVER_VERSION_FIELD_NUMBER: _builtins.int
     LIBRARY_VERSIONS_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
+    FONTS_FIELD_NUMBER: _builtins.int
     server_version: _builtins.str
     """Telecine's version."""
     workers: _builtins.int
@@ -1866,6 +2347,10 @@ class GetCapabilitiesResponse(_message.Message):
     def library_versions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Such as "libavcodec" to "62.28.101"."""
 
+    @_builtins.property
+    def fonts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What `TextOverlay.font` may name."""
+
     def __init__(
         self,
         *,
@@ -1875,10 +2360,11 @@ class GetCapabilitiesResponse(_message.Message):
         server_version: _builtins.str = ...,
         library_versions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         workers: _builtins.int = ...,
+        fonts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["formats", b"formats", "library_versions", b"library_versions", "limits", b"limits", "pixel_formats", b"pixel_formats", "server_version", b"server_version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fonts", b"fonts", "formats", b"formats", "library_versions", b"library_versions", "limits", b"limits", "pixel_formats", b"pixel_formats", "server_version", b"server_version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

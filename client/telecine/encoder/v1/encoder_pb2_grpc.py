@@ -51,6 +51,11 @@ class EncoderServiceStub:
                 request_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetJobRequest.SerializeToString,
                 response_deserializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetJobResponse.FromString,
                 _registered_method=True)
+        self.WatchJob = channel.unary_stream(
+                '/telecine.encoder.v1.EncoderService/WatchJob',
+                request_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.WatchJobRequest.SerializeToString,
+                response_deserializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.WatchJobResponse.FromString,
+                _registered_method=True)
         self.ListJobs = channel.unary_unary(
                 '/telecine.encoder.v1.EncoderService/ListJobs',
                 request_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.ListJobsRequest.SerializeToString,
@@ -140,6 +145,26 @@ class EncoderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchJob(self, request, context):
+        """Follows a job without taking part in it, to its end.
+
+        The first answer tells where the job stands now; another comes whenever
+        something about it has changed, coalesced to `min_interval` (a change of the
+        job's or an output's state comes at once), and at least every 10 seconds.
+        Each answer is whole. The last one has an ended state; then the server ends
+        the stream. Any number of watchers may follow a job; they do not delay it.
+
+        Retry: call again. As each answer is whole, nothing is missed for good.
+
+        Errors:
+        * NOT_FOUND: no such job.
+        * INVALID_ARGUMENT: an interval below zero or above a minute.
+        * UNAVAILABLE: the service drains; call again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListJobs(self, request, context):
         """Lists jobs, newest first. Safe to repeat.
 
@@ -220,6 +245,11 @@ def add_EncoderServiceServicer_to_server(servicer, server):
                     servicer.GetJob,
                     request_deserializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetJobRequest.FromString,
                     response_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetJobResponse.SerializeToString,
+            ),
+            'WatchJob': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchJob,
+                    request_deserializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.WatchJobRequest.FromString,
+                    response_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.WatchJobResponse.SerializeToString,
             ),
             'ListJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobs,
@@ -313,6 +343,33 @@ class EncoderService:
             '/telecine.encoder.v1.EncoderService/GetJob',
             telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetJobRequest.SerializeToString,
             telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/telecine.encoder.v1.EncoderService/WatchJob',
+            telecine_dot_encoder_dot_v1_dot_encoder__pb2.WatchJobRequest.SerializeToString,
+            telecine_dot_encoder_dot_v1_dot_encoder__pb2.WatchJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

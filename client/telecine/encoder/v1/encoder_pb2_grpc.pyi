@@ -84,6 +84,22 @@ class EncoderServiceStub:
     Errors:
     * NOT_FOUND: no such job.
     """
+    WatchJob: _grpc.UnaryStreamMultiCallable[_encoder_pb2.WatchJobRequest, _encoder_pb2.WatchJobResponse]
+    """Follows a job without taking part in it, to its end.
+
+    The first answer tells where the job stands now; another comes whenever
+    something about it has changed, coalesced to `min_interval` (a change of the
+    job's or an output's state comes at once), and at least every 10 seconds.
+    Each answer is whole. The last one has an ended state; then the server ends
+    the stream. Any number of watchers may follow a job; they do not delay it.
+
+    Retry: call again. As each answer is whole, nothing is missed for good.
+
+    Errors:
+    * NOT_FOUND: no such job.
+    * INVALID_ARGUMENT: an interval below zero or above a minute.
+    * UNAVAILABLE: the service drains; call again.
+    """
     ListJobs: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.ListJobsRequest, _encoder_pb2.ListJobsResponse]
     """Lists jobs, newest first. Safe to repeat.
 
@@ -179,6 +195,22 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
 
     Errors:
     * NOT_FOUND: no such job.
+    """
+    WatchJob: _aio.UnaryStreamMultiCallable[_encoder_pb2.WatchJobRequest, _encoder_pb2.WatchJobResponse]  # type: ignore[assignment]
+    """Follows a job without taking part in it, to its end.
+
+    The first answer tells where the job stands now; another comes whenever
+    something about it has changed, coalesced to `min_interval` (a change of the
+    job's or an output's state comes at once), and at least every 10 seconds.
+    Each answer is whole. The last one has an ended state; then the server ends
+    the stream. Any number of watchers may follow a job; they do not delay it.
+
+    Retry: call again. As each answer is whole, nothing is missed for good.
+
+    Errors:
+    * NOT_FOUND: no such job.
+    * INVALID_ARGUMENT: an interval below zero or above a minute.
+    * UNAVAILABLE: the service drains; call again.
     """
     ListJobs: _aio.UnaryUnaryMultiCallable[_encoder_pb2.ListJobsRequest, _encoder_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Lists jobs, newest first. Safe to repeat.
@@ -284,6 +316,28 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         * NOT_FOUND: no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchJob(
+        self,
+        request: _encoder_pb2.WatchJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_encoder_pb2.WatchJobResponse], _abc.AsyncIterator[_encoder_pb2.WatchJobResponse]]:
+        """Follows a job without taking part in it, to its end.
+
+        The first answer tells where the job stands now; another comes whenever
+        something about it has changed, coalesced to `min_interval` (a change of the
+        job's or an output's state comes at once), and at least every 10 seconds.
+        Each answer is whole. The last one has an ended state; then the server ends
+        the stream. Any number of watchers may follow a job; they do not delay it.
+
+        Retry: call again. As each answer is whole, nothing is missed for good.
+
+        Errors:
+        * NOT_FOUND: no such job.
+        * INVALID_ARGUMENT: an interval below zero or above a minute.
+        * UNAVAILABLE: the service drains; call again.
         """
 
     @_abc_1.abstractmethod
