@@ -27,6 +27,8 @@ class Answer(msgspec.Struct):
     durable: asyncio.Future[int] | None = None
     first_seq: int = 0
     count: int = 0
+    refusal: str = ""
+    """Why it was not taken, a key of REFUSALS."""
 
 
 class Answers:
@@ -43,10 +45,14 @@ class Answers:
         """Queues an answer, None after the last one; waits while the sender lags behind."""
         await self._queue.put(answer)
 
-    def refusal(self, producer: str, first_seq: int, reason: str) -> pb.ShipResponse:
-        """Tells a sender to send again, from where and when; `reason` is a key of REFUSALS."""
+    def _refusal(self, producer: str, first_seq: int, reason: str) -> pb.ShipResponse:
+        """Tells a sender to send again, from where and when.
+
+        To be made when it is sent and not before: what was still on its way to the disk when the batch was
+        refused may have failed meanwhile, and a sender takes everything before the number for safe.
+        """
         delay = 0.0 if reason in ("out_of_order", "corrupted") else self._retry_seconds
-        expected = self._ingest.journal.admit(producer, 1, 1).expected_seq
+        expected = self._ingest.journal.producers.durable_seq(producer) + 1
         return wire.refused(producer, first_seq, reason, delay, expected)
 
     async def send_all(self) -> None:
@@ -71,6 +77,8 @@ class Answers:
 
     async def _settled(self, answer: Answer) -> tuple[list[pb.ShipResponse], int | None]:
         """What to send first, and what is safe then; after a failure of the disk a refusal instead."""
+        if answer.refusal:
+            return [self._refusal(answer.producer, answer.first_seq, answer.refusal)], None
         if answer.durable is not None:
             try:
                 await answer.durable
@@ -78,7 +86,7 @@ class Answers:
                 reason = errors.refusal_reason(error)
                 if answer.count:
                     self._ingest.accounting.count_refused(Way.SHIP, reason, answer.count)
-                return [self.refusal(answer.producer, answer.first_seq, reason)], None
+                return [self._refusal(answer.producer, answer.first_seq, reason)], None
         return answer.before, answer.last_seq
 
     async def _flush(self, unsent: dict[str, int]) -> None:

@@ -215,17 +215,13 @@ class ShipStream:
         try:
             durable = self._ingest.journal.wait_until_durable()
         except JournalClosedError:
-            return Answer(
-                envelope.producer, [self._answers.refusal(envelope.producer, envelope.first_seq, "draining")]
-            )
+            return Answer(envelope.producer, first_seq=envelope.first_seq, refusal="draining")
         # The records are counted as duplicates already, whatever becomes of those that are on their way.
         return Answer(envelope.producer, [], last, durable, envelope.first_seq, 0)
 
     def _refuse(self, envelope: Envelope, reason: str) -> Answer:
         self._ingest.accounting.count_refused(Way.SHIP, reason, envelope.count)
-        return Answer(
-            envelope.producer, [self._answers.refusal(envelope.producer, envelope.first_seq, reason)]
-        )
+        return Answer(envelope.producer, first_seq=envelope.first_seq, refusal=reason)
 
     def _release_rest(self) -> None:
         while not self._turns.empty():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import threading
 from pathlib import Path
 
 import grpc
@@ -12,6 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
+from log_collector.accounting import Way
 from tests.eventually import eventually_async
 from tests.log_collector.harness import (
     batch,
@@ -72,6 +76,31 @@ async def test_a_hole_is_refused_with_the_number_that_is_expected(tmp_path: Path
         assert reasons == [logs_pb2.REFUSAL_REASON_CORRUPTED, logs_pb2.REFUSAL_REASON_OUT_OF_ORDER]
         assert [a.refused.expected_seq for a in answers] == [1, 1]
         assert running.records() == []
+        assert running.service._accounting.is_balanced()
+
+
+async def test_what_a_full_disk_did_not_keep_is_not_counted_as_kept_by_a_refusal_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch 2 is refused while batch 1 is on its way to a disk that then fails: 1 must be sent again too."""
+    is_full = threading.Event()
+
+    def pwritev(_fd: int, _pieces: list[bytes], _offset: int) -> int:
+        is_full.wait(20)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with collector(tmp_path) as running, stub(running.address) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pwritev", pwritev)
+            call = client.Ship(iter([numbered(1), numbered(4, crc32c=1)]))
+            await eventually_async(lambda: (Way.SHIP, "corrupted") in running.service._accounting.refused)
+            is_full.set()
+            answers = [answer.refused async for answer in call]
+        assert [a.reason for a in answers] == [
+            logs_pb2.REFUSAL_REASON_DISK_FULL,
+            logs_pb2.REFUSAL_REASON_CORRUPTED,
+        ]
+        assert [a.expected_seq for a in answers] == [1, 1]
         assert running.service._accounting.is_balanced()
 
 

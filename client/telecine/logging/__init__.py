@@ -64,6 +64,7 @@ def configure_logging(
     spool_directory: str | Path | None = None,
     spool_limits: SpoolLimits | None = None,
     flush_seconds: float | None = None,
+    answer_seconds: float | None = None,
     sampling: dict[str, int] | None = None,
     redacts_email: bool | None = None,
     redaction_key: bytes | None = None,
@@ -77,8 +78,8 @@ def configure_logging(
     What is None comes from `TELECINE_LOG_LEVEL`, `_ENV`, `_FORMAT` (json, kv, human), `_CONSOLE`
     (stdout, stderr, off), `_DIR` (off: no files), `_COLLECTOR` (host:port), `_SPOOL_DIR`,
     `_FILE_MAX_BYTES`, `_FILE_BACKUPS`, `_ERRORS_MAX_BYTES`, `_ERRORS_BACKUPS`, `_FLUSH_SECONDS`,
-    `_REDACT_EMAIL`, `_REDACTION_KEY`, `_FOLD_PROGRESS`, `_SAMPLING_<STAGE>` (1 in N), or else the default.
-    Call it once, at the entry point; `get_logger` may be called before.
+    `_ANSWER_SECONDS`, `_REDACT_EMAIL`, `_REDACTION_KEY`, `_FOLD_PROGRESS`, `_SAMPLING_<STAGE>` (1 in N), or
+    else the default. Call it once, at the entry point; `get_logger` may be called before.
 
     Raises:
         LogConfigError: something given cannot be used; the message lists every fault.
@@ -122,5 +123,6 @@ def shutdown_logging() -> None:
 
 
 def logging_stats() -> dict[str, int]:
-    """Counters since `configure_logging`: spool drops, shipped, rejected, redactions, own failures."""
+    """Counters since `configure_logging`: spool drops, shipped, rejected, unanswered streams, redactions,
+    own failures."""
     return STATE.stats()

@@ -77,6 +77,8 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     spool_limits: SpoolLimits = SpoolLimits()
     flush_seconds: float = 2.0
     """How long the end of the process may wait for the collector, while it answers."""
+    answer_seconds: float = 15.0
+    """How long a connection to the collector may leave records unanswered before a new one is tried."""
     sampling: dict[str, int] = msgspec.field(default_factory=dict)
     """Stage to N: 1 in N jobs is kept whole."""
     redacts_email: bool = False
@@ -158,6 +160,9 @@ def _check(values: dict[str, Any], faults: list[str]) -> None:
             faults.append(
                 f"{name}: expected a number that is not negative (bytes: 1024 or more), got {value!r}"
             )
+    answer_seconds = values.get("answer_seconds", 1.0)
+    if not isinstance(answer_seconds, (int, float)) or answer_seconds <= 0:
+        faults.append(f"answer_seconds: expected a number above 0, got {answer_seconds!r}")
     collector = values.get("collector")
     if collector is not None and not str(collector).removeprefix("tls://").rpartition(":")[2].isdecimal():
         faults.append(f"collector: expected host:port or tls://host:port, got {collector!r}")
@@ -230,6 +235,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "collector": ("COLLECTOR", str),
     "spool_directory": ("SPOOL_DIR", Path),
     "flush_seconds": ("FLUSH_SECONDS", _seconds),
+    "answer_seconds": ("ANSWER_SECONDS", _seconds),
     "redacts_email": ("REDACT_EMAIL", _switch),
     "redaction_key": ("REDACTION_KEY", str.encode),
     "folds_progress": ("FOLD_PROGRESS", _switch),

@@ -21,6 +21,8 @@ class ShippingLimits(msgspec.Struct, frozen=True):
     retry_min_seconds: float = 0.1
     retry_max_seconds: float = 3.0
     """Bounds of the delay before the next connection; grows, with jitter."""
+    answer_seconds: float = 15.0
+    """A stream that leaves a batch or a question of ours unanswered for so long is given up for a new one."""
     root_bytes: int = 1 << 30
     """Of all spools together; above it the oldest spools of dead producers are given up."""
 
@@ -32,6 +34,8 @@ class ShippingCounts(msgspec.Struct):
     rejected: int = 0
     given_up: int = 0
     reconnects: int = 0
+    unanswered: int = 0
+    """Streams that were given up because the collector answered nothing any more."""
 
 
 class Lane(msgspec.Struct):
@@ -42,5 +46,12 @@ class Lane(msgspec.Struct):
     """Whether the collector has said where the producer stands."""
     unacked: list[int] = msgspec.field(default_factory=list)
     """Last sequence number of each batch under way."""
+    waiting_since: float = 0.0
+    """When the last answer came, or the first thing to be answered was sent."""
     wait_until: float = 0.0
     dead_since: float | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the collector owes an answer."""
+        return not self.is_known or bool(self.unacked)

@@ -156,9 +156,8 @@ class LoggingState:
         def report(level: str, msg: str, fields: dict[str, object]) -> None:
             pipeline.emit_line(Level[level], msg, fields, is_spooled=False)
 
-        self.shipper = Shipper(
-            root, connect, ShippingLimits(), spool.directory, report, spool.renew_if_removed
-        )
+        limits = ShippingLimits(answer_seconds=config.answer_seconds)
+        self.shipper = Shipper(root, connect, limits, spool.directory, report, spool.renew_if_removed)
         self.shipper.start()
 
     def _attach_all(self) -> None:

@@ -132,6 +132,16 @@ class Shipper:
         if self._stream is not None:
             for answer in self._stream.answers(max(0.001, self._feed_at - now)):
                 self._take(answer)
+            self._give_up_on_silence()
+
+    def _give_up_on_silence(self) -> None:
+        """A stream that owes an answer for too long is exchanged: nothing is lost by sending again."""
+        now = time.monotonic()
+        waiting = [lane.waiting_since for lane in self._lanes.values() if lane.is_waiting]
+        silent_seconds = now - min(waiting, default=now)
+        if self._stream is not None and silent_seconds >= self._limits.answer_seconds:
+            self.counts.unanswered += 1
+            self._fail(f"no answer for {silent_seconds:.0f} s")
 
     def _open_stream(self) -> bool:
         if self._failures:
@@ -152,6 +162,7 @@ class Shipper:
         lane.is_known = False
         lane.unacked.clear()
         lane.wait_until = 0.0
+        lane.waiting_since = time.monotonic()
         if self._stream is not None:
             self._stream.resume(lane.reader.producer)
 
@@ -165,6 +176,8 @@ class Shipper:
                     self._retire(lane, now)
                 return
             self._stream.send(lane.reader.producer, lane.reader.resource, batch)
+            if not lane.unacked:
+                lane.waiting_since = now
             lane.unacked.append(batch.first_seq + batch.count - 1)
             self._sent_nothing = False
             self._sent_full = self._sent_full or len(batch.lines) * 2 > self._limits.batch_bytes
@@ -184,6 +197,7 @@ class Shipper:
         lane = self._lanes.get(answer.producer)
         if lane is None:
             return
+        lane.waiting_since = time.monotonic()
         if isinstance(answer, Rejected):
             self.counts.rejected += answer.count
             fields: dict[str, object] = {"count": answer.count, "reason": answer.message}
@@ -238,9 +252,14 @@ class Shipper:
             if directory.name in self._lanes or not self._is_ours_to_take(directory, now):
                 continue
             reader = SpoolReader.claim(directory)
-            if reader is not None:
-                lane = self._lanes[directory.name] = Lane(reader)
-                self._resume(lane)
+            if reader is None:
+                continue
+            if not self._is_ours_to_take(directory, now):
+                # It was only being made when it looked dead: its owner ships it.
+                reader.release()
+                continue
+            lane = self._lanes[directory.name] = Lane(reader)
+            self._resume(lane)
 
     def _is_ours_to_take(self, directory: Path, now: float) -> bool:
         """One's own and those of the dead at once; of the living only what nobody ships for a while."""

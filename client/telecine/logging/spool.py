@@ -101,7 +101,8 @@ class Spool:
         self.dropped = 0
         self.directory.mkdir(parents=True, mode=0o700)
         self._owner_fd = os.open(self.directory / OWNER_LOCK, _APPENDING, 0o600)
-        fcntl.flock(self._owner_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever looks whether the owner lives has the lock for a moment: that is waited for.
+        fcntl.flock(self._owner_fd, fcntl.LOCK_EX)
         (self.directory / RESOURCE_FILE).write_bytes(msgspec.json.encode(resource))
         self._fd = os.open(self.directory / segment_name(1), _APPENDING, 0o600)
         self._is_open = True

@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import msgspec
 from telecine.logging.spool import OWNER_LOCK, RESOURCE_FILE, SEGMENT_SUFFIX, SHIP_LOCK, Resource
 
 _ACKED = "acked"
+
+_LOOK_SECONDS = 0.25
+"""How long a directory's time stamp is trusted: of two changes within one tick of the kernel it shows one."""
 
 
 class SpooledBatch(msgspec.Struct, frozen=True):
@@ -30,15 +34,19 @@ class SpooledBatch(msgspec.Struct, frozen=True):
 class SpoolReader:
     """Reads one producer's records in order. Held by one process at a time; not for several threads."""
 
-    def __init__(self, directory: Path, resource: Resource, lock_fd: int) -> None:
+    def __init__(
+        self, directory: Path, resource: Resource, lock_fd: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Takes over the ship lock; use `claim`."""
         self.producer = directory.name
         self.directory = directory
         self.resource = resource
         self._lock_fd = lock_fd
+        self._clock = clock
         self._acked_fd = os.open(directory / _ACKED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lost = 0
-        self._changed_at = 0
+        self._seen_change = -1
+        self._looked_at = float("-inf")
         self._segment: int | None = None
         self._fd = -1
         self._offset = 0
@@ -47,7 +55,7 @@ class SpoolReader:
         self.go_on_at(self.acked_seq + 1)
 
     @classmethod
-    def claim(cls, directory: Path) -> SpoolReader | None:
+    def claim(cls, directory: Path, clock: Callable[[], float] = time.monotonic) -> SpoolReader | None:
         """Takes the right to ship the spool; None when somebody else has it or it is no spool."""
         try:
             lock_fd = os.open(directory / SHIP_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -56,7 +64,7 @@ class SpoolReader:
         try:
             fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             resource = msgspec.json.decode((directory / RESOURCE_FILE).read_bytes(), type=Resource)
-            return cls(directory, resource, lock_fd)
+            return cls(directory, resource, lock_fd, clock)
         except (OSError, msgspec.MsgspecError):
             os.close(lock_fd)
             return None
@@ -74,6 +82,7 @@ class SpoolReader:
         if self._is_at_rest():
             return None
         while True:
+            changed_at = self._changed_at()
             newer = [seq for seq in self._segments() if self._segment is None or seq > self._segment]
             lines = self._read_lines(max_bytes) if self._segment is not None else b""
             if lines:
@@ -84,21 +93,25 @@ class SpoolReader:
                 self._lost = 0
                 return SpooledBatch(first, count, lines, lost)
             if not newer:
+                self._seen_change, self._looked_at = changed_at, self._clock()
                 return None
             self._open_segment(newer[0])
 
     def _is_at_rest(self) -> bool:
-        """Whether neither the segment nor the directory has changed: asked fifty times a second."""
-        if self._segment is None or os.fstat(self._fd).st_size != self._offset:
+        """Whether nothing has come since the last look, in which there was no newer segment: asked fifty
+        times a second."""
+        if self._segment is None or self._seen_change < 0 or os.fstat(self._fd).st_size != self._offset:
             return False
+        if self._clock() - self._looked_at >= _LOOK_SECONDS:
+            return False
+        return self._changed_at() == self._seen_change
+
+    def _changed_at(self) -> int:
+        """When a file came or went; -1: the directory is gone."""
         try:
-            changed_at = self.directory.stat().st_mtime_ns
+            return self.directory.stat().st_mtime_ns
         except OSError:
-            return False
-        if changed_at == self._changed_at:
-            return True
-        self._changed_at = changed_at
-        return False
+            return -1
 
     def go_on_at(self, seq: int) -> None:
         """Moves to the record with this number, or to the first that is left behind it."""
@@ -217,6 +230,7 @@ class SpoolReader:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd, self._segment, self._offset = -1, None, 0
+        self._seen_change = -1
 
 
 def read_acked(directory: Path) -> int:

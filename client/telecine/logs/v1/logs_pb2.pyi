@@ -340,7 +340,9 @@ class Refused(_message.Message):
     """Batch.first_seq of the refused batch."""
     reason: Global___RefusalReason.ValueType
     expected_seq: _builtins.int
-    """The next sequence number that the server takes."""
+    """The next sequence number that the server takes. Every one before it is
+    durable: what was still on its way to the disk is to be sent again.
+    """
     @_builtins.property
     def retry_delay(self) -> _duration_pb2.Duration:
         """Wait this long first; 0 to 2 seconds."""
