@@ -70,6 +70,7 @@ class Pipeline:
         self.outputs = outputs
         self.redacted: dict[str, int] = {}
         self.failures = 0
+        self.redactor = redactor
         self._lines = LineRenderer(redactor, self.redacted)
         self._line = self._lines.line
         self._sampler = sampler or StageSampler({})
