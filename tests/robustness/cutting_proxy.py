@@ -11,14 +11,18 @@ class CuttingProxy:
     """Forwards bytes; `cut_after` bytes from the client the connection is reset, once."""
 
     def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
+        self.target_port = target_port
         self._writers: set[asyncio.StreamWriter] = set()
         self.cut_after: int | None = None
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        """One connection; reset at once where nobody listens behind the proxy."""
+        try:
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
+        except OSError:
+            writer.transport.abort()
+            return
         self._writers |= {writer, up_writer}
         await asyncio.gather(
             self._pump(reader, up_writer, is_upload=True), self._pump(up_reader, writer, is_upload=False)
