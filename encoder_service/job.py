@@ -103,8 +103,9 @@ class Job:
 
     def set_view(self, name: str, view: OutputView) -> None:
         """Replaces how far an output is."""
+        has_moved_on = self.views[name].state is not view.state
         self.views[name] = view
-        self.notify()
+        self.notify(is_urgent=has_moved_on)
 
     def warn(self, code: str, message: str, output: str = "") -> None:
         """Keeps a warning, once, with its time."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import structlog
@@ -14,6 +15,7 @@ from encoder_service.attachment import Attachment
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
+from encoder_service.forestalled import ForestalledJobs
 from encoder_service.ingest import Ingest
 from encoder_service.input_hash import HashThread
 from encoder_service.job import Job
@@ -31,6 +33,8 @@ from service_host.request_id import current_request_id
 if TYPE_CHECKING:
     from encoder_service.dispatch import Dispatcher
     from encoder_service.ending import Ending
+
+_Result = TypeVar("_Result")
 
 
 class Jobs:
@@ -63,7 +67,10 @@ class Jobs:
         self._log = log
         self._story = JobStory(log)
         self._admission = asyncio.Lock()
+        self._forestalled = ForestalledJobs()
         self.is_draining = False
+        self.is_closing = False
+        """The drain is over: streams and watchers end."""
 
     # --- streams ---------------------------------------------------------------------------------
 
@@ -72,10 +79,7 @@ class Jobs:
 
         The stream that had the job before has let go of it when this returns.
         """
-        async with self._admission:
-            is_resumed = self.registry.knows(spec.job_id)
-            if not is_resumed:
-                await self._create(spec)
+        is_resumed = await _to_its_end(self._make_known(spec))
         job = self.registry.find(spec.job_id)
         if differing := differing_fields(job.record.spec, spec):
             raise errors.job_spec_conflict(spec.job_id, differing)
@@ -130,6 +134,16 @@ class Jobs:
         )
 
     # --- new jobs --------------------------------------------------------------------------------
+
+    async def _make_known(self, spec: JobSpec) -> bool:
+        """Creates the job unless it is there; returns whether it was."""
+        async with self._admission:
+            if self.registry.knows(spec.job_id):
+                return True
+            if self._forestalled.has(spec.job_id, self._clock.monotonic()):
+                raise errors.job_cancelled(spec.job_id)
+            await self._create(spec)
+            return False
 
     def is_admitting(self) -> bool:
         """Whether a new job would be taken."""
@@ -189,8 +203,15 @@ class Jobs:
 
     # --- ending ----------------------------------------------------------------------------------
 
-    async def cancel(self, job_id: str) -> Job:
-        """Cancels a job that has not ended. Raises ServiceError JOB_NOT_FOUND."""
+    async def cancel(self, job_id: str, *, is_forestalling: bool = False) -> Job:
+        """Cancels a job that has not ended. Raises ServiceError JOB_NOT_FOUND.
+
+        With `is_forestalling`, one that is not known yet is refused when it comes.
+        """
+        async with self._admission:
+            # Whatever is being created just now is known from here on.
+            if is_forestalling and not self.registry.knows(job_id):
+                self._forestalled.add(job_id, self._clock.monotonic())
         job = self.registry.find(job_id)
         if not job.is_over:
             problem = Problem("JOB_CANCELLED", "cancelled by CancelJob")
@@ -223,7 +244,11 @@ class Jobs:
     # --- draining --------------------------------------------------------------------------------
 
     def interrupt_streams(self, error: ServiceError, *, is_idle_only: bool) -> None:
-        """Ends attached streams; with `is_idle_only` those alone that would wait for nothing."""
+        """Ends streams and watchers; with `is_idle_only` those streams alone that would wait for nothing."""
+        if not is_idle_only:
+            self.is_closing = True
+            for job in self.registry.live.values():
+                job.notify(is_urgent=True)
         for job in (*self.registry.live.values(), *self.registry.ended.values()):
             if job.attachment is not None and not (is_idle_only and _is_in_hand(job)):
                 job.attachment.interrupt(error)
@@ -240,6 +265,17 @@ class Jobs:
         for job in self.registry.live.values():
             counts[job.state.value] = counts.get(job.state.value, 0) + 1
         return counts
+
+
+async def _to_its_end(making: Coroutine[Any, Any, _Result]) -> _Result:
+    """Awaits what must not stop half-way when the caller goes away: nobody would know its files then."""
+    task = asyncio.ensure_future(making)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # Whatever becomes of it now, there is nobody left to tell.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
 
 
 def _is_in_hand(job: Job) -> bool:

@@ -20,6 +20,7 @@ from encoder_service.config import EncoderConfig
 from encoder_service.delivery import OpenFile, opened
 from encoder_service.encode_stream import EncodeStream
 from encoder_service.job import Job
+from encoder_service.job_watch import interval_seconds, watch_job
 from encoder_service.jobs import Jobs
 from encoder_service.manifest import FILE_NAME
 from encoder_service.metrics import EncoderMetrics
@@ -84,6 +85,15 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         """Tells a job's state."""
         return pb.GetJobResponse(job=replies.job_message(self._jobs.registry.find(request.job_id)))
 
+    async def WatchJob(  # noqa: N802
+        self, request: pb.WatchJobRequest, context: Context
+    ) -> AsyncIterator[pb.WatchJobResponse]:
+        """Follows a job to its end."""
+        pause_seconds = interval_seconds(request)
+        job = self._jobs.registry.find(request.job_id)
+        async for response in watch_job(job, pause_seconds, lambda: self._jobs.is_closing):
+            yield response
+
     async def ListJobs(  # noqa: N802
         self, request: pb.ListJobsRequest, context: Context
     ) -> pb.ListJobsResponse:
@@ -101,7 +111,8 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.CancelJobRequest, context: Context
     ) -> pb.CancelJobResponse:
         """Cancels a job."""
-        return pb.CancelJobResponse(job=replies.job_message(await self._jobs.cancel(request.job_id)))
+        job = await self._jobs.cancel(request.job_id, is_forestalling=request.is_forestalling)
+        return pb.CancelJobResponse(job=replies.job_message(job))
 
     async def DeleteJob(  # noqa: N802
         self, request: pb.DeleteJobRequest, context: Context

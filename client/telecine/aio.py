@@ -20,11 +20,13 @@ from telecine.channel.asynchronous import AsyncChannel
 from telecine.client_settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of
 from telecine.download import Transfer, below, open_part, place, place_manifest, target_of
 from telecine.encoder.v1 import encoder_pb2 as pb
-from telecine.job_plan import JobArguments, plan_job
+from telecine.job_plan import JobArguments, ProgressCallback, plan_job
 from telecine.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.outcome import is_worth_fetching, verdict
+from telecine.progress import ProgressTeller
 from telecine.rates import FrameRate
 from telecine.results import Artifact, Capabilities, EncodeResult, JobInfo, JobState
+from telecine.watching import Watching, progress_of
 
 
 class AsyncClient:
@@ -108,6 +110,32 @@ class AsyncClient:
                 return
             request.page_token = page.next_page_token
 
+    async def watch_job(
+        self, job_id: str, *, interval_seconds: float = 0.2, timeout_seconds: float | None = None
+    ) -> AsyncIterator[JobInfo]:
+        """As `Client.watch_job`."""
+        watching = Watching(job_id, interval_seconds)
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        self.settings.check_process()
+        channel = await self.channel()
+        backoff = self.settings.stream_backoff()
+        request_id = calls.current_request_id()
+        while not watching.is_over:
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                stream = channel.watch(watching.request(), remaining, request_id)
+                try:
+                    async for response in stream:
+                        backoff.progressed()
+                        if (news := watching.take(response)) is not None:
+                            yield news
+                finally:
+                    stream.cancel()
+                watching.ended()
+            except errors.LaterError as error:
+                watching.expect_before(deadline, error)
+                await asyncio.sleep(pause_seconds(backoff, error))
+
     async def wait(
         self,
         job_id: str,
@@ -115,20 +143,24 @@ class AsyncClient:
         *,
         allow_partial: bool = False,
         timeout_seconds: float | None = None,
+        on_progress: ProgressCallback | None = None,
     ) -> EncodeResult:
         """As `Client.wait`."""
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        while not (info := await self.get_job(job_id)).state.has_ended:
-            remaining = 1.0 if deadline is None else deadline - time.monotonic()
-            if remaining <= 0:
-                raise errors.TimedOutError(f"job {job_id} is {info.state} after {timeout_seconds:g} s")
-            await asyncio.sleep(min(1.0, remaining))
+        info = await self.get_job(job_id)
+        teller = ProgressTeller(on_progress)
+        try:
+            async for info in self.watch_job(job_id, timeout_seconds=timeout_seconds):
+                teller.tell(progress_of(info))
+        except errors.TimedOutError as error:
+            raise errors.TimedOutError(f"job {job_id} is {info.state} after {timeout_seconds:g} s") from error
         result = EncodeResult(info, info.artifacts, await self._manifest_if_any(job_id))
         return await self.conclude(result, to, allow_partial=allow_partial)
 
-    async def cancel_job(self, job_id: str, *, timeout_seconds: float | None = None) -> JobInfo:
+    async def cancel_job(
+        self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
+    ) -> JobInfo:
         """As `Client.cancel_job`."""
-        request = pb.CancelJobRequest(job_id=job_id)
+        request = pb.CancelJobRequest(job_id=job_id, is_forestalling=is_forestalling)
         return reading.job((await self._call(calls.CANCEL_JOB, request, timeout_seconds)).job)
 
     async def delete_job(self, job_id: str) -> None:

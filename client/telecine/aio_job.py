@@ -128,9 +128,11 @@ class AsyncJob:
         self._end(errors.JobCancelledError(f"job {self.job_id} was cancelled here"))
         if is_known:
             try:
-                await self._client.cancel_job(self.job_id, timeout_seconds=CANCEL_SECONDS)
+                await self._client.cancel_job(
+                    self.job_id, timeout_seconds=CANCEL_SECONDS, is_forestalling=True
+                )
             except errors.JobNotFoundError:
-                pass  # the server has never heard of it
+                pass  # the server has not heard of it, and will refuse it when it does
 
     async def close(self) -> None:
         """Stops following the job, which stays as it is on the server. Idempotent."""

@@ -19,11 +19,13 @@ from telecine.client_settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, se
 from telecine.download import Transfer, below, open_part, place, place_manifest, target_of
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.job import Job
-from telecine.job_plan import JobArguments, plan_job
+from telecine.job_plan import JobArguments, ProgressCallback, plan_job
 from telecine.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.outcome import is_worth_fetching, verdict
+from telecine.progress import ProgressTeller
 from telecine.rates import FrameRate
 from telecine.results import Artifact, Capabilities, EncodeResult, JobInfo, JobState
+from telecine.watching import Watching, progress_of
 
 
 class Client:
@@ -123,6 +125,37 @@ class Client:
                 return
             request.page_token = page.next_page_token
 
+    def watch_job(
+        self, job_id: str, *, interval_seconds: float = 0.2, timeout_seconds: float | None = None
+    ) -> Iterator[JobInfo]:
+        """Iterates where a job stands: at once, then whenever that has changed, to its end.
+
+        Progress alone comes every `interval_seconds` (0 to 60), a change of state at once. A lost connection
+        shows only as a pause; whoever reads slowly gets the newest. Raises JobNotFoundError, TimedOutError
+        after `timeout_seconds`, or why the server cannot be reached.
+        """
+        watching = Watching(job_id, interval_seconds)
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        self.settings.check_process()
+        channel = self.channel
+        backoff = self.settings.stream_backoff()
+        request_id = calls.current_request_id()
+        while not watching.is_over:
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                stream = channel.watch(watching.request(), remaining, request_id)
+                try:
+                    for response in stream:
+                        backoff.progressed()
+                        if (news := watching.take(response)) is not None:
+                            yield news
+                finally:
+                    stream.cancel()
+                watching.ended()
+            except errors.LaterError as error:
+                watching.expect_before(deadline, error)
+                time.sleep(pause_seconds(backoff, error))
+
     def wait(
         self,
         job_id: str,
@@ -130,26 +163,32 @@ class Client:
         *,
         allow_partial: bool = False,
         timeout_seconds: float | None = None,
+        on_progress: ProgressCallback | None = None,
     ) -> EncodeResult:
-        """Waits for a job that this process does not hold, by asking for its state every second.
+        """Waits for a job that this process does not hold.
 
-        `to`, `allow_partial` and errors as in `Job.result`.
+        `to`, `allow_partial` and errors as in `Job.result`; `on_progress` as for `open_job`, called from
+        this thread.
         """
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        while not (info := self.get_job(job_id)).state.has_ended:
-            remaining = 1.0 if deadline is None else deadline - time.monotonic()
-            if remaining <= 0:
-                raise errors.TimedOutError(f"job {job_id} is {info.state} after {timeout_seconds:g} s")
-            time.sleep(min(1.0, remaining))
+        info = self.get_job(job_id)
+        teller = ProgressTeller(on_progress)
+        try:
+            for info in self.watch_job(job_id, timeout_seconds=timeout_seconds):
+                teller.tell(progress_of(info))
+        except errors.TimedOutError as error:
+            raise errors.TimedOutError(f"job {job_id} is {info.state} after {timeout_seconds:g} s") from error
         result = EncodeResult(info, info.artifacts, self._manifest_if_any(job_id))
         return self.conclude(result, to, allow_partial=allow_partial)
 
-    def cancel_job(self, job_id: str, *, timeout_seconds: float | None = None) -> JobInfo:
+    def cancel_job(
+        self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
+    ) -> JobInfo:
         """Cancels a job; one that has ended stays as it is. Raises JobNotFoundError.
 
-        `timeout_seconds`: how long to try; None: the client's `call_timeout_seconds`.
+        `timeout_seconds`: how long to try; None: the client's `call_timeout_seconds`. `is_forestalling`:
+        a job that is not known yet is refused, should it come within a minute; the error is the same.
         """
-        request = pb.CancelJobRequest(job_id=job_id)
+        request = pb.CancelJobRequest(job_id=job_id, is_forestalling=is_forestalling)
         return reading.job(self._call(calls.CANCEL_JOB, request, timeout_seconds).job)
 
     def delete_job(self, job_id: str) -> None:

@@ -149,9 +149,9 @@ class Job:
         self._end(errors.JobCancelledError(f"job {self.job_id} was cancelled here"))
         if is_known:
             try:
-                self._client.cancel_job(self.job_id, timeout_seconds=CANCEL_SECONDS)
+                self._client.cancel_job(self.job_id, timeout_seconds=CANCEL_SECONDS, is_forestalling=True)
             except errors.JobNotFoundError:
-                pass  # the server has never heard of it
+                pass  # the server has not heard of it, and will refuse it when it does
 
     def close(self) -> None:
         """Stops following the job, which stays as it is on the server. Idempotent."""

@@ -14,6 +14,7 @@ from telecine.channel.arguments import Target, channel_options, credentials
 from telecine.channel.calls import (
     DOWNLOAD_PATH,
     ENCODE_PATH,
+    WATCH_PATH,
     RequestT,
     ResponseT,
     Unary,
@@ -72,6 +73,11 @@ class AsyncChannel:
             request_serializer=pb.DownloadArtifactRequest.SerializeToString,
             response_deserializer=pb.DownloadArtifactResponse.FromString,
         )
+        self._watch = self._channel.unary_stream(
+            WATCH_PATH,
+            request_serializer=pb.WatchJobRequest.SerializeToString,
+            response_deserializer=pb.WatchJobResponse.FromString,
+        )
 
     async def call(
         self, rpc: Unary[RequestT, ResponseT], request: RequestT, timeout_seconds: float, request_id: str
@@ -102,6 +108,14 @@ class AsyncChannel:
             return AsyncStream(
                 self._download(request, timeout=timeout_seconds, metadata=metadata), request_id
             )
+
+    def watch(
+        self, request: pb.WatchJobRequest, timeout_seconds: float | None, request_id: str
+    ) -> AsyncStream[pb.WatchJobResponse]:
+        """Opens a WatchJob stream; None: for as long as it goes on."""
+        metadata = call_metadata(request_id)
+        with _translating(request_id):
+            return AsyncStream(self._watch(request, timeout=timeout_seconds, metadata=metadata), request_id)
 
     async def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""

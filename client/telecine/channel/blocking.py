@@ -12,6 +12,7 @@ from telecine.channel.arguments import Target, channel_options, credentials
 from telecine.channel.calls import (
     DOWNLOAD_PATH,
     ENCODE_PATH,
+    WATCH_PATH,
     RequestT,
     ResponseT,
     Unary,
@@ -55,6 +56,11 @@ class BlockingChannel:
             request_serializer=pb.DownloadArtifactRequest.SerializeToString,
             response_deserializer=pb.DownloadArtifactResponse.FromString,
         )
+        self._watch = self._channel.unary_stream(
+            WATCH_PATH,
+            request_serializer=pb.WatchJobRequest.SerializeToString,
+            response_deserializer=pb.WatchJobResponse.FromString,
+        )
 
     def call(
         self, rpc: Unary[RequestT, ResponseT], request: RequestT, timeout_seconds: float, request_id: str
@@ -81,6 +87,14 @@ class BlockingChannel:
         metadata = call_metadata(request_id)
         with _translating(request_id):
             return Stream(self._download(request, timeout=timeout_seconds, metadata=metadata), request_id)
+
+    def watch(
+        self, request: pb.WatchJobRequest, timeout_seconds: float | None, request_id: str
+    ) -> Stream[pb.WatchJobResponse]:
+        """Opens a WatchJob stream; None: for as long as it goes on."""
+        metadata = call_metadata(request_id)
+        with _translating(request_id):
+            return Stream(self._watch(request, timeout=timeout_seconds, metadata=metadata), request_id)
 
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""

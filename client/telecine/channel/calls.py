@@ -17,6 +17,7 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 _SERVICE = "/telecine.encoder.v1.EncoderService/"
 ENCODE_PATH = f"{_SERVICE}Encode"
 DOWNLOAD_PATH = f"{_SERVICE}DownloadArtifact"
+WATCH_PATH = f"{_SERVICE}WatchJob"
 
 REQUEST_ID_KEY = "x-request-id"
 
