@@ -17,9 +17,14 @@ from log_collector.processors.sample import SamplingRule
 from log_collector.reading import ReadingConfig
 from log_collector.retry import RetryConfig
 from log_collector.selection import SelectionConfig
+from log_collector.sinks.elastic_config import ElasticsearchConfig, LogstashConfig
 from log_collector.sinks.file_config import FilesConfig
 from log_collector.sinks.forward_config import ForwardConfig
+from log_collector.sinks.http_config import TargetConfig
+from log_collector.sinks.loki_config import LokiConfig
+from log_collector.sinks.sentry_config import SentryConfig
 from log_collector.sinks.stdout import StdoutConfig
+from log_collector.sinks.webhook_config import WebhookConfig
 from service_host.host_config import HostConfig, Positive
 
 MIB: Final = 1 << 20
@@ -29,6 +34,8 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 
 FIXED_SECTIONS: Final = ("host", "data_dir", "journal", "reading")
 """What a reload cannot change."""
+HTTP_SINKS: Final = ("sentry", "elasticsearch", "logstash", "loki", "webhook")
+"""The sections of sinks over HTTP."""
 
 
 class JournalConfig(msgspec.Struct, frozen=True):
@@ -118,6 +125,11 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     files: FilesConfig = FilesConfig()
     stdout: StdoutConfig = StdoutConfig()
     forward: tuple[ForwardConfig, ...] = ()
+    sentry: tuple[SentryConfig, ...] = ()
+    elasticsearch: tuple[ElasticsearchConfig, ...] = ()
+    logstash: tuple[LogstashConfig, ...] = ()
+    loki: tuple[LokiConfig, ...] = ()
+    webhook: tuple[WebhookConfig, ...] = ()
     retry: RetryConfig = RetryConfig()
     """Of every sink."""
     reading: ReadingConfig = ReadingConfig()
@@ -127,15 +139,20 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_faults(self) -> Iterator[tuple[str, str]]:
         """Yields what the fields' types cannot say."""
-        names = [target.name for target in self.forward]
-        if len(set(names)) != len(names):
-            yield "forward", "expected a name only once"
+        for kind in ("forward", *HTTP_SINKS):
+            names = [target.name for target in getattr(self, kind)]
+            if len(set(names)) != len(names):
+                yield kind, "expected a name only once"
         if self.journal.segment_bytes > self.journal.size_bytes // 4:
             yield "journal.segment_bytes", "expected at most a quarter of journal.size_bytes"
         try:
             stage_rates(os.environ)
         except ValueError as error:
             yield "selection.sampling", str(error)
+
+    def http_targets(self) -> dict[str, TargetConfig]:
+        """The sinks over HTTP by their names, `<kind>.<name>`."""
+        return {f"{kind}.{target.name}": target for kind in HTTP_SINKS for target in getattr(self, kind)}
 
     def effective_selection(self) -> SelectionConfig:
         """The rules with those of TELECINE_LOG_SAMPLING_<STAGE> in the environment before them."""

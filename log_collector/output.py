@@ -20,6 +20,7 @@ from log_collector.sinks.stdout import StdoutSink
 
 FILE_SINK: Final = "file"
 _LOGS: Final = "logs"
+_DEAD_LETTERS: Final = "dead-letters"
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -65,6 +66,11 @@ class Output:
         for target in config.forward:
             if name == _forward_name(target):
                 return ForwardSink(target.name, open_endpoint(target))
+        if name in (targets := config.http_targets()):
+            # Late: only who sends over HTTP needs its library.
+            from log_collector.sinks.http_sinks import open_http_sink
+
+            return open_http_sink(targets[name], config.data_dir / _DEAD_LETTERS / f"{name}.log")
         return StdoutSink(config.stdout.format)
 
     def _report(self, event: str, reason: str) -> None:
@@ -79,6 +85,8 @@ def _plans(config: CollectorConfig) -> dict[str, Plan]:
         plans["stdout"] = Plan(config.stdout, config.stdout.lag_bytes)
     for target in config.forward:
         plans[_forward_name(target)] = Plan(target, target.lag_bytes)
+    for name, http_target in config.http_targets().items():
+        plans[name] = Plan(http_target, http_target.lag_bytes)
     return plans
 
 

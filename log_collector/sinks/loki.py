@@ -1,0 +1,92 @@
+"""How Grafana Loki takes records: the push API, as JSON, each request sorted into streams."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from log_collector.sinks.http_answers import Fate, Piece, Refused, Verdict, fate_of, judge_whole, text_of
+from log_collector.sinks.http_door import Answer, Request
+from log_collector.sinks.journal_record import JournalRecord
+from log_collector.sinks.loki_config import LokiConfig
+from log_collector.sinks.loki_entry import LokiEntries, Stream
+
+_REASONS: Final = (
+    ("too far behind", "too_far_behind"),
+    ("out of order", "out_of_order"),
+    ("timestamp too old", "too_old"),
+    ("timestamp too new", "too_new"),
+    ("max entry size", "line_too_long"),
+    ("line too long", "line_too_long"),
+    ("structured metadata", "metadata_not_taken"),
+)
+"""What the answer says, and how such records are counted."""
+_REJECTED: Final = "rejected"
+_ALL_IGNORED: Final = re.compile(r"total ignored: (\d+) out of (\d+)")
+
+
+class _LokiPiece(Piece, frozen=True):
+    """A piece that knows its stream."""
+
+    stream: Stream = ()
+
+
+class LokiWire:
+    """A `Wire`. Loki keeps what it can of a request and refuses the rest, without always saying which: then
+    the request is halved until a record stands alone. A line that it has already is the same line to it."""
+
+    kind = "loki"
+    read_bytes = 512 << 10
+
+    def __init__(self, config: LokiConfig, clock: Callable[[], float] = time.time) -> None:
+        self._url = f"{config.url.rstrip('/')}/loki/api/v1/push"
+        self._headers = {"Content-Type": "application/json"}
+        if config.tenant:
+            self._headers["X-Scope-OrgID"] = config.tenant
+        self._entries = LokiEntries(config)
+        self._clock = clock
+
+    def piece(self, record: JournalRecord) -> Piece:
+        """See `Wire`."""
+        entry = self._entries.entry(record)
+        return _LokiPiece(record, entry.as_json(), stream=entry.stream)
+
+    def passed(self, record: JournalRecord) -> None:
+        """See `Wire`."""
+
+    def request(self, pieces: Sequence[Piece]) -> Request:
+        """See `Wire`. The order within each stream is that of the journal."""
+        streams: dict[Stream, list[bytes]] = {}
+        for piece in pieces:
+            streams.setdefault(_stream_of(piece), []).append(piece.body)
+        parts = [
+            b'{"stream":%s,"values":[%s]}' % (msgspec.json.encode(dict(stream)), b",".join(values))
+            for stream, values in streams.items()
+        ]
+        return Request(self._url, b'{"streams":[%s]}' % b",".join(parts), self._headers)
+
+    def judge(self, answer: Answer, pieces: Sequence[Piece]) -> Verdict:
+        """See `Wire`."""
+        if fate_of(answer.status) is not Fate.NEVER:
+            return judge_whole(answer, pieces, self._clock())
+        text = answer.body.decode("utf-8", "replace")
+        reason = next((name for words, name in _REASONS if words in text), _REJECTED)
+        if len(pieces) > 1 and not _is_about_all(text, pieces):
+            return Verdict(must_split=True)
+        return Verdict(refused=[Refused(piece, reason, text_of(answer)) for piece in pieces])
+
+
+def _stream_of(piece: Piece) -> Stream:
+    return piece.stream if isinstance(piece, _LokiPiece) else ()
+
+
+def _is_about_all(text: str, pieces: Sequence[Piece]) -> bool:
+    """Whether Loki says that it ignored every line of a request that has one stream, as after an outage."""
+    found = _ALL_IGNORED.search(text)
+    if found is None or len({_stream_of(piece) for piece in pieces}) > 1:
+        return False
+    return int(found[1]) == int(found[2]) == len(pieces)
