@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import AsyncIterable, Callable, Iterator
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from telecine.channel.asynchronous import AsyncStream
     from telecine.encoder.v1 import encoder_pb2 as pb
     from telecine.frame_layout import FrameLayout
-
-_log = logging.getLogger("telecine")
 
 CANCEL_SECONDS = 5.0
 """Nobody who presses Ctrl-C waits longer for a server that does not answer; it expires the job itself."""
@@ -163,7 +160,10 @@ class AsyncJob:
         self._spec = self._plan.spec(layout)
         self._frame_bytes = layout.frame_bytes
         self._upload = Upload(
-            layout.frame_bytes, self._client.settings.retry, self._client.settings.retained_bytes
+            layout.frame_bytes,
+            self._client.settings.retry,
+            self._client.settings.retained_bytes,
+            self._client.settings.keep_alive.idle_timeout_seconds,
         )
         self._driver = asyncio.create_task(self._drive(self._upload), name=f"telecine-{self.job_id[:8]}")
 
@@ -250,10 +250,9 @@ class AsyncJob:
             self._teller.tell(snapshot(upload, self.job_id, self._frame_bytes))
 
     def _lost(self, upload: Upload, connection: int, error: errors.TelecineError) -> None:
-        if upload.is_current(connection):
-            _log.info("connection %d of job %s is lost: %s", connection, self.job_id, error)
-        upload.lost(connection, error, time.monotonic(), random.random())  # noqa: S311 -- jitter
+        decision = upload.lost(connection, error, time.monotonic(), random.random())  # noqa: S311 -- jitter
         self._changed.notify()
+        self._client.settings.report_lost(decision, error, self.job_id, connection)
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:

@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass, field, replace
 
 from telecine import exceptions as errors
-from telecine.options import KeepAlive, RetryPolicy, Tls
-from telecine.retry import Backoff
+from telecine.options import KeepAlive, Tls
+from telecine.retry import Backoff, Decision, RetryPolicy
+from telecine.retry.report import report_decision
 
 SERVER_VARIABLE = "TELECINE_SERVER"
 """Environment variable that names the server when the caller does not."""
@@ -36,8 +37,18 @@ class ClientSettings:
 
     def call_backoff(self, timeout_seconds: float) -> Backoff:
         """Patience of a unary call: all its tries together begin within `timeout_seconds`."""
-        patience = min(self.retry.reconnect_timeout_seconds, timeout_seconds)
-        return Backoff(replace(self.retry, reconnect_timeout_seconds=patience))
+        patience = min(self.retry.give_up_after_seconds, timeout_seconds)
+        policy = replace(self.retry, give_up_after_seconds=patience)
+        return Backoff(policy, started_seconds=time.monotonic())
+
+    def report_lost(
+        self, decision: Decision | None, error: errors.TelecineError, job_id: str, connection: int
+    ) -> None:
+        """Logs what follows from a lost connection of an upload; None: nothing."""
+        if decision is not None:
+            report_decision(
+                decision, self.retry, error, call="Encode", level="INFO", job_id=job_id, connection=connection
+            )
 
     def check_process(self) -> None:
         """Raises OutOfOrderError in a process that was forked after the client was made."""
@@ -66,9 +77,13 @@ def settings_of(
     )
 
 
-def pause_seconds(backoff: Backoff, error: errors.TelecineError) -> float:
-    """How long to wait before the next try; raises `error` when the patience is at its end."""
-    delay = backoff.next_delay(error, time.monotonic(), random.random())  # noqa: S311 -- jitter
-    if delay is None:
+def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str = "") -> float:
+    """How long to wait before the next try; raises `error` when the patience is at its end.
+
+    `call`: what was tried, for the record of the decision.
+    """
+    decision = backoff.decide(error, time.monotonic(), random.random())  # noqa: S311 -- jitter
+    report_decision(decision, backoff.policy, error, call=call, level="INFO")
+    if not decision.is_again:
         raise error
-    return delay
+    return decision.delay_seconds

@@ -18,7 +18,8 @@
     │   └── EmbeddedUnavailableError    the embedded service cannot be started here
     ├── LaterError                      time: the same call may succeed later
     │   ├── UnavailableError            the server cannot be reached, or the connection broke
-    │   │   └── DrainingError           the service is starting or stopping
+    │   │   ├── DrainingError           the service is starting or stopping
+    │   │   └── CircuitOpenError        it failed too often just now and is left alone for a while
     │   ├── TimedOutError               no answer in time
     │   ├── ExhaustedError              a quota is used up
     │   │   ├── SpoolFullError          the spool quota
@@ -227,6 +228,13 @@ class DrainingError(UnavailableError):
     """The service is starting or stopping."""
 
     reason = "DRAINING"
+
+
+class CircuitOpenError(UnavailableError):
+    """What is called has failed too often just now: it is left alone for `retry_delay_seconds`."""
+
+    reason = ""
+    recovery = "Wait for the time that it names, or mend what is called; the log says why that fails."
 
 
 class TimedOutError(LaterError, TimeoutError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from telecine.client import Client
     from telecine.encoder.v1 import encoder_pb2 as pb
     from telecine.frame_layout import FrameLayout
-
-_log = logging.getLogger("telecine")
 
 CANCEL_SECONDS = 5.0
 """Nobody who presses Ctrl-C waits longer for a server that does not answer; it expires the job itself."""
@@ -178,7 +175,10 @@ class Job:
         self._spec = self._plan.spec(layout)
         self._frame_bytes = layout.frame_bytes
         self._upload = Upload(
-            layout.frame_bytes, self._client.settings.retry, self._client.settings.retained_bytes
+            layout.frame_bytes,
+            self._client.settings.retry,
+            self._client.settings.retained_bytes,
+            self._client.settings.keep_alive.idle_timeout_seconds,
         )
         threading.Thread(target=self._drive, name=f"telecine-{self.job_id[:8]}", daemon=True).start()
 
@@ -274,8 +274,7 @@ class Job:
             self._teller.tell(progress)
 
     def _lost(self, upload: Upload, connection: int, error: errors.TelecineError) -> None:
-        if upload.is_current(connection):
-            _log.info("connection %d of job %s is lost: %s", connection, self.job_id, error)
         with self._lock:
-            upload.lost(connection, error, time.monotonic(), random.random())  # noqa: S311 -- jitter
+            decision = upload.lost(connection, error, time.monotonic(), random.random())  # noqa: S311 -- jitter
             self._wake_all()
+        self._client.settings.report_lost(decision, error, self.job_id, connection)

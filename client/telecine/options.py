@@ -1,4 +1,4 @@
-"""What a caller may ask for: outputs, colour, sizes, and how patient a client is.
+"""What a caller may ask for: outputs, colour, sizes, and how a connection is kept.
 
 Names of formats, codecs, pixel formats and colour values are FFmpeg's.
 """
@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from telecine.exceptions import InvalidRequestError
 from telecine.rates import FrameRate
+from telecine.retry.policy import RetryPolicy as RetryPolicy  # noqa: PLC0414 - an option too: handed on to callers
 
 
 class PixelFormat(StrEnum):
@@ -166,20 +167,6 @@ def chosen(kind: type[_Choice], value: str, field_name: str) -> _Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How patiently a client reconnects and tries again."""
-
-    reconnect_timeout_seconds: float = 300.0
-    """Gives up when nothing has moved forward for this long; 0: at the first failure."""
-    initial_backoff_seconds: float = 0.1
-    """Longest wait before the first new try; each further one doubles."""
-    max_backoff_seconds: float = 5.0
-    """No wait is longer, but where the server asks for it."""
-    idle_timeout_seconds: float = 30.0
-    """Without any answer for this long a stream counts as broken."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class KeepAlive:
     """How a dead or frozen server is noticed."""
 
@@ -187,6 +174,8 @@ class KeepAlive:
     """Between pings on a quiet connection; servers refuse less than 10."""
     timeout_seconds: float = 10.0
     """Without an answer to a ping for this long the connection counts as lost."""
+    idle_timeout_seconds: float = 30.0
+    """Without any message for this long an upload's stream counts as broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

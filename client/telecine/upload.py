@@ -27,11 +27,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from telecine import exceptions as errors
-from telecine.options import RetryPolicy
 from telecine.outcome import job_error
 from telecine.results import Artifact, JobState, JobWarning, OutputProgress
 from telecine.retained import RetainedBytes
-from telecine.retry import Backoff
+from telecine.retry import Backoff, Decision, RetryPolicy
 from telecine.upload_events import (
     Accepted,
     Acknowledged,
@@ -67,7 +66,14 @@ class Phase(StrEnum):
 class Upload:
     """One job's upload. Not thread-safe: its shell serialises all calls."""
 
-    def __init__(self, frame_bytes: int, policy: RetryPolicy, retained_limit_bytes: int) -> None:
+    def __init__(
+        self,
+        frame_bytes: int,
+        policy: RetryPolicy,
+        retained_limit_bytes: int,
+        idle_timeout_seconds: float = 30.0,
+    ) -> None:
+        """`idle_timeout_seconds`: without any answer for this long a connection counts as lost."""
         self.phase = Phase.WAITING
         self.connection = 0
         """Number of the newest connection; anything from another one is ignored."""
@@ -83,7 +89,7 @@ class Upload:
         """None until `finish`."""
         self._bytes = RetainedBytes()
         self._frame_bytes = frame_bytes
-        self._policy = policy
+        self._idle_timeout_seconds = idle_timeout_seconds
         self._backoff = Backoff(policy)
         self._retained_limit_bytes = retained_limit_bytes
         self._max_chunk_bytes = CHUNK_BYTES
@@ -184,10 +190,10 @@ class Upload:
             self._is_spec_sent = self._is_finish_sent = False
             self._heard_at_seconds = now_seconds
             return Connect(self.connection)
-        idle_at = self._heard_at_seconds + self._policy.idle_timeout_seconds
+        idle_at = self._heard_at_seconds + self._idle_timeout_seconds
         if now_seconds < idle_at:
             return Wait(idle_at - now_seconds)
-        error = errors.UnavailableError(f"no answer for {self._policy.idle_timeout_seconds:g} s")
+        error = errors.UnavailableError(f"no answer for {self._idle_timeout_seconds:g} s")
         return Disconnect(self.connection, error)
 
     def next_message(self, connection: int) -> Outgoing | None:
@@ -238,20 +244,21 @@ class Upload:
 
     def lost(
         self, connection: int, error: errors.TelecineError, now_seconds: float, random_fraction: float
-    ) -> None:
-        """The connection is gone. An orderly end without a result is reported with UnavailableError."""
+    ) -> Decision | None:
+        """The connection is gone; says what follows, None: nothing, it was an older one.
+
+        An orderly end without a result is reported with UnavailableError.
+        """
         if not self.is_current(connection):
-            return
-        if not error.is_retryable:
+            return None
+        decision = self._backoff.decide(error, now_seconds, random_fraction)
+        if not decision.is_again:
             self._end(error)
-            return
-        delay = self._backoff.next_delay(error, now_seconds, random_fraction)
-        if delay is None:
-            self._end(error)
-            return
+            return decision
         self._bytes.rewind()
         self.phase = Phase.WAITING
-        self._wake_at_seconds = now_seconds + delay
+        self._wake_at_seconds = now_seconds + decision.delay_seconds
+        return decision
 
     # --- inside ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from telecine.aio import AsyncClient
 from telecine.aio_signal import Signal
 from telecine.client import Client
 from telecine.embedded import EmbeddedServer
-from telecine.options import Output, RetryPolicy
+from telecine.options import KeepAlive, Output, RetryPolicy
 from telecine.results import JobState, Progress
 from telecine.testing import draw_clip
 
@@ -136,10 +136,12 @@ async def test_memory_stays_within_its_bound(encoder: EmbeddedServer) -> None:
 
 
 async def test_cut_connections_are_invisible(encoder: EmbeddedServer, client: AsyncClient) -> None:
-    policy = RetryPolicy(reconnect_timeout_seconds=30, max_backoff_seconds=0.2, idle_timeout_seconds=2)
+    policy = RetryPolicy(give_up_after_seconds=30, max_backoff_seconds=0.2)
     with TcpProxy(encoder.address) as proxy:
         async with (
-            AsyncClient(proxy.address, retry=policy) as cut_client,
+            AsyncClient(
+                proxy.address, retry=policy, keep_alive=KeepAlive(idle_timeout_seconds=2)
+            ) as cut_client,
             cut_client.open_job(fps=8, outputs=LOSSLESS) as job,
         ):
             for index, frame in enumerate(CLIP):
@@ -153,10 +155,12 @@ async def test_cut_connections_are_invisible(encoder: EmbeddedServer, client: As
 
 
 async def test_a_frozen_network_is_noticed_and_overcome(encoder: EmbeddedServer, client: AsyncClient) -> None:
-    policy = RetryPolicy(reconnect_timeout_seconds=30, max_backoff_seconds=0.2, idle_timeout_seconds=1)
+    policy = RetryPolicy(give_up_after_seconds=30, max_backoff_seconds=0.2)
     with TcpProxy(encoder.address) as proxy:
         async with (
-            AsyncClient(proxy.address, retry=policy) as held_client,
+            AsyncClient(
+                proxy.address, retry=policy, keep_alive=KeepAlive(idle_timeout_seconds=1)
+            ) as held_client,
             held_client.open_job(fps=8, outputs=LOSSLESS) as job,
         ):
             await job.push(CLIP[:10])
@@ -169,7 +173,7 @@ async def test_a_frozen_network_is_noticed_and_overcome(encoder: EmbeddedServer,
 
 
 async def test_a_server_that_is_not_there_is_one_clear_error() -> None:
-    async with AsyncClient("127.0.0.1:1", retry=RetryPolicy(reconnect_timeout_seconds=0)) as client:
+    async with AsyncClient("127.0.0.1:1", retry=RetryPolicy(give_up_after_seconds=0)) as client:
         with pytest.raises(errors.UnavailableError):
             await client.encode(SHORT, fps=8)
         with pytest.raises(errors.UnavailableError):

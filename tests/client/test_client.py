@@ -19,7 +19,7 @@ from telecine import exceptions as errors
 from telecine.client import Client
 from telecine.embedded import EmbeddedServer
 from telecine.job import Job
-from telecine.options import Color, Output, RetryPolicy
+from telecine.options import Color, KeepAlive, Output, RetryPolicy
 from telecine.results import JobState, Progress
 from telecine.testing import SMALL, draw_clip, encoder_server
 
@@ -40,8 +40,12 @@ def client(encoder: EmbeddedServer) -> Iterator[Client]:
 
 @pytest.fixture
 def proxied(encoder: EmbeddedServer) -> Iterator[tuple[Client, TcpProxy]]:
-    policy = RetryPolicy(reconnect_timeout_seconds=30, max_backoff_seconds=0.2, idle_timeout_seconds=2)
-    with TcpProxy(encoder.address) as proxy, Client(proxy.address, retry=policy) as client:
+    policy = RetryPolicy(give_up_after_seconds=30, max_backoff_seconds=0.2)
+    noticing = KeepAlive(idle_timeout_seconds=2)
+    with (
+        TcpProxy(encoder.address) as proxy,
+        Client(proxy.address, retry=policy, keep_alive=noticing) as client,
+    ):
         yield client, proxy
 
 
@@ -314,7 +318,7 @@ def test_a_client_is_of_no_use_after_a_fork(client: Client, monkeypatch: pytest.
 
 
 def test_a_server_that_is_not_there_is_one_clear_error() -> None:
-    policy = RetryPolicy(reconnect_timeout_seconds=0)
+    policy = RetryPolicy(give_up_after_seconds=0)
     with Client("127.0.0.1:1", retry=policy) as client:
         with pytest.raises(errors.UnavailableError):
             client.get_job("x")
@@ -328,7 +332,7 @@ def test_an_address_that_is_none_is_refused() -> None:
 
 
 def test_a_closed_client_says_so(encoder: EmbeddedServer) -> None:
-    client = Client(encoder.address, retry=RetryPolicy(reconnect_timeout_seconds=0))
+    client = Client(encoder.address, retry=RetryPolicy(give_up_after_seconds=0))
     client.close()
     client.close()
     with pytest.raises(telecine.TelecineError):
@@ -421,7 +425,7 @@ def test_a_second_connection_of_a_job_takes_over(encoder: EmbeddedServer, client
 def test_a_full_house_is_waited_for_and_then_reported() -> None:
     size = str(SHORT.nbytes)
     settings = {"max_frame_bytes": size, "max_job_bytes": size, "spool_quota_bytes": size}
-    policy = RetryPolicy(reconnect_timeout_seconds=0.5)
+    policy = RetryPolicy(give_up_after_seconds=0.5)
     with encoder_server(settings=settings) as server, Client(server.address, retry=policy) as client:
         holder = client.open_job(fps=8, outputs=FAST, width=64, height=48, pixel_format="rgb24")
         holder.push(SHORT)

@@ -16,7 +16,8 @@ from telecine.results import JobInfo, JobState, JobWarning, OutputProgress, Outp
 
 FRAME_BYTES = 10
 LIMIT_BYTES = 64
-POLICY = RetryPolicy(reconnect_timeout_seconds=60.0, idle_timeout_seconds=5.0)
+POLICY = RetryPolicy(give_up_after_seconds=60.0)
+IDLE_SECONDS = 5.0
 
 
 def job(state: JobState = JobState.SUCCEEDED, problem: Problem | None = None) -> JobInfo:
@@ -29,7 +30,7 @@ def accepted(offset: int = 0, state: JobState = JobState.RECEIVING, chunk: int =
 
 
 def machine(limit_bytes: int = LIMIT_BYTES, policy: RetryPolicy = POLICY) -> upload.Upload:
-    return upload.Upload(FRAME_BYTES, policy, limit_bytes)
+    return upload.Upload(FRAME_BYTES, policy, limit_bytes, IDLE_SECONDS)
 
 
 def opened(offset: int = 0, state: JobState = JobState.RECEIVING) -> upload.Upload:

@@ -42,6 +42,6 @@ def connect_for_capabilities(server: str | None) -> Iterator[Client]:
 def _expect_answer(server: str) -> None:
     from telecine.client import Client
 
-    retry = RetryPolicy(reconnect_timeout_seconds=_FIRST_ANSWER_SECONDS)
+    retry = RetryPolicy(give_up_after_seconds=_FIRST_ANSWER_SECONDS)
     with Client(server, retry=retry, call_timeout_seconds=_FIRST_ANSWER_SECONDS) as client:
         next(client.jobs(page_size=1), None)

@@ -1,0 +1,30 @@
+"""Trying again, and knowing when not to: one policy and one circuit breaker for all that is called."""
+
+from __future__ import annotations
+
+from telecine.retry.attempt import Attempt, current_attempt
+from telecine.retry.backoff import Backoff, Decision, Verdict
+from telecine.retry.breaker import BreakerState
+from telecine.retry.budget import RetryBudget
+from telecine.retry.circuit import CircuitBreaker, CircuitOpenError, CircuitSnapshot, circuits
+from telecine.retry.policy import BreakerPolicy, RetryPolicy
+from telecine.retry.retrying import Retry, Runtime, retry
+
+__all__ = [
+    "Attempt",
+    "Backoff",
+    "BreakerPolicy",
+    "BreakerState",
+    "CircuitBreaker",
+    "CircuitOpenError",
+    "CircuitSnapshot",
+    "Decision",
+    "Retry",
+    "RetryBudget",
+    "RetryPolicy",
+    "Runtime",
+    "Verdict",
+    "circuits",
+    "current_attempt",
+    "retry",
+]

@@ -1,0 +1,127 @@
+"""A named circuit breaker for threads and tasks: it counts, tells of its changes, and can be looked at."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from telecine.exceptions import CircuitOpenError
+from telecine.retry.breaker import Breaker, BreakerState
+from telecine.retry.policy import BreakerPolicy
+from telecine.retry.report import report_circuit
+
+__all__ = ["CircuitBreaker", "CircuitOpenError", "CircuitSnapshot", "circuits"]
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitSnapshot:
+    """A circuit as it stands."""
+
+    name: str
+    state: BreakerState
+    failures: int
+    """In a row."""
+    opened: int
+    """How often it has opened."""
+    refused: int
+    """Calls that were not let through."""
+
+
+class CircuitBreaker:
+    """Keeps calls away from something that fails. Thread-safe; for blocking and asyncio code alike.
+
+    `with breaker.guard(): call()` raises CircuitOpenError, without calling, while the circuit is open. An
+    error that is no Exception (a cancellation, Ctrl-C) says nothing about the other side and is not counted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        policy: BreakerPolicy | None = None,
+        *,
+        counts: Callable[[Exception], bool] = lambda error: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`name`: of what is protected; names it in metrics and records. `counts`: which errors speak
+        against the other side; by default every one. The others show that it answers."""
+        self.name = name
+        self._breaker = Breaker(policy or BreakerPolicy())
+        self._counts = counts
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._refused = 0
+        with _ALL_LOCK:
+            _ALL.add(self)
+
+    @property
+    def state(self) -> BreakerState:
+        """Where it stands."""
+        return self._breaker.state
+
+    def snapshot(self) -> CircuitSnapshot:
+        """All that there is to see."""
+        with self._lock:
+            breaker = self._breaker
+            return CircuitSnapshot(self.name, breaker.state, breaker.failures, breaker.opened, self._refused)
+
+    def enter(self) -> int:
+        """A call begins; returns the number to end it with. Raises CircuitOpenError."""
+        with self._lock:
+            now = self._clock()
+            wait = self._breaker.wait_seconds(now)
+            if wait > 0:
+                self._refused += 1
+                raise CircuitOpenError(
+                    f"{self.name} failed {self._breaker.failures} times in a row and is left alone for "
+                    f"{wait:.1f} s",
+                    retry_delay_seconds=wait,
+                )
+            before = self._breaker.state
+            number = self._breaker.enter(now)
+            after = self._breaker.state
+        self._tell(before, after)
+        return number
+
+    def leave(self, number: int, error: BaseException | None) -> None:
+        """The call of that number has ended, with `error` or well."""
+        with self._lock:
+            now = self._clock()
+            before = self._breaker.state
+            if error is not None and not isinstance(error, Exception):
+                self._breaker.abandoned(number, now)
+            elif error is None or not self._counts(error):
+                self._breaker.succeeded(number, now)
+            else:
+                self._breaker.failed(number, now)
+            after = self._breaker.state
+        self._tell(before, after, error)
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """One call, as a block. Raises CircuitOpenError."""
+        number = self.enter()
+        try:
+            yield
+        except BaseException as error:
+            self.leave(number, error)
+            raise
+        self.leave(number, None)
+
+    def _tell(self, before: BreakerState, after: BreakerState, error: BaseException | None = None) -> None:
+        if after is not before:
+            report_circuit(self.name, before, after, error)
+
+
+_ALL: weakref.WeakSet[CircuitBreaker] = weakref.WeakSet()
+_ALL_LOCK = threading.Lock()
+
+
+def circuits() -> list[CircuitSnapshot]:
+    """Every circuit breaker of this process that is still in use, by name."""
+    with _ALL_LOCK:
+        breakers = list(_ALL)
+    return sorted((breaker.snapshot() for breaker in breakers), key=lambda found: found.name)

@@ -1,0 +1,346 @@
+"""Functions, coroutines and blocks are tried again as the policy says, and every decision is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from telecine.exceptions import CircuitOpenError, InvalidRequestError, UnavailableError
+from telecine.logging import configure_logging, get_logger, shutdown_logging
+from telecine.retry import (
+    BreakerPolicy,
+    BreakerState,
+    CircuitBreaker,
+    Retry,
+    RetryPolicy,
+    Runtime,
+    circuits,
+    current_attempt,
+    retry,
+)
+from telecine.retry.prometheus import CircuitMetrics
+
+
+class Time:
+    """Moves only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+    async def async_sleep(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+    def runtime(self, chance: float = 1.0) -> Runtime:
+        return Runtime(lambda: self.now, self.sleep, self.async_sleep, lambda: chance)
+
+
+class Flaky:
+    """Fails so many times, then answers; says how often it was called."""
+
+    def __init__(self, failures: int, error: Exception | None = None) -> None:
+        self.failures = failures
+        self.error = error or ConnectionError("no route")
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise self.error
+        return "answer"
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    configure_logging("worker", directory=tmp_path, console="off")
+    yield lambda: [json.loads(line) for line in (tmp_path / "worker.log").read_bytes().splitlines()]
+    shutdown_logging()
+
+
+def test_a_function_is_called_again_until_it_answers(time: Time) -> None:
+    flaky = Flaky(3)
+    fetch = Retry(RetryPolicy(initial_backoff_seconds=1, max_backoff_seconds=3), runtime=time.runtime())(
+        lambda: flaky()
+    )
+    assert fetch() == "answer"
+    assert (flaky.calls, time.waits) == (4, [1, 2, 3])
+
+
+def test_the_last_error_is_raised_as_it_came(time: Time) -> None:
+    flaky = Flaky(9)
+    with pytest.raises(ConnectionError) as raised:
+        Retry(RetryPolicy(max_attempts=3), runtime=time.runtime()).run(lambda _: flaky())
+    assert raised.value is flaky.error
+    assert flaky.calls == 3
+
+
+def test_what_cannot_be_mended_by_waiting_is_raised_at_once(time: Time) -> None:
+    flaky = Flaky(1, InvalidRequestError("fps is 0"))
+    with pytest.raises(InvalidRequestError):
+        Retry(runtime=time.runtime()).run(lambda _: flaky())
+    assert (flaky.calls, time.waits) == (1, [])
+
+
+async def test_coroutine_functions_are_awaited_again(time: Time) -> None:
+    flaky = Flaky(2)
+
+    @Retry(RetryPolicy(max_attempts=3), runtime=time.runtime())
+    async def fetch(name: str) -> str:
+        """Fetches."""
+        return name + flaky()
+
+    assert await fetch("an ") == "an answer"
+    assert (fetch.__name__, fetch.__doc__, len(time.waits)) == ("fetch", "Fetches.", 2)
+
+
+def test_a_block_is_tried_again(time: Time) -> None:
+    flaky, numbers = Flaky(2), []
+    for attempt in Retry(runtime=time.runtime()):
+        with attempt:
+            numbers.append(attempt.number)
+            found = flaky()
+    assert (found, numbers) == ("answer", [0, 1, 2])
+
+
+async def test_an_async_block_is_tried_again(time: Time) -> None:
+    flaky, numbers = Flaky(2), []
+    async for attempt in Retry(runtime=time.runtime()):
+        async with attempt:
+            numbers.append(attempt.number)
+            found = flaky()
+    assert (found, numbers) == ("answer", [0, 1, 2])
+
+
+def test_a_loop_that_forgets_its_block_is_told_so() -> None:
+    with pytest.raises(RuntimeError, match="with attempt:"):
+        for _ in Retry():
+            pass
+
+
+def test_a_generator_is_refused() -> None:
+    def frames() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match="generator"):
+        retry()(frames)
+
+
+async def test_a_try_that_hangs_is_ended_and_made_again() -> None:
+    tries = []
+
+    @retry(attempt_timeout_seconds=0.05, initial_backoff_seconds=0, max_attempts=3)
+    async def fetch() -> str:
+        tries.append(current_attempt())
+        if len(tries) < 3:
+            await asyncio.Event().wait()
+        return "answer"
+
+    assert await fetch() == "answer"
+    assert [attempt.number for attempt in tries if attempt] == [0, 1, 2]
+    assert current_attempt() is None
+
+
+async def test_the_last_try_that_hangs_is_a_timeout() -> None:
+    @retry(attempt_timeout_seconds=0.02, initial_backoff_seconds=0, max_attempts=2, retry_on=OSError)
+    async def fetch() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError, match=r"no end within 0\.02 s"):
+        await fetch()
+
+
+def test_a_blocking_function_is_told_how_long_it_may_take(time: Time) -> None:
+    def call() -> float | None:
+        time.now += 1.5
+        attempt = current_attempt()
+        return attempt.timeout_seconds if attempt else None
+
+    assert Retry(RetryPolicy(attempt_timeout_seconds=5), runtime=time.runtime())(call)() == 3.5
+    assert Retry(RetryPolicy(), runtime=time.runtime())(call)() is None
+
+
+async def test_a_cancelled_task_is_not_kept_alive() -> None:
+    begun = asyncio.Event()
+
+    @retry(retry_on=lambda error: True)
+    async def fetch() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(fetch())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_every_decision_is_a_record_with_attempt_and_reason(time: Time, records) -> None:
+    flaky = Flaky(9)
+    fetch = Retry(RetryPolicy(max_attempts=2), runtime=time.runtime(), name="hub")(lambda: flaky())
+    with pytest.raises(ConnectionError):
+        fetch()
+    first, last = records()
+    assert (first["stage"], first["attempt"], first["reason"]) == ("retry:decision", 0, "again")
+    assert (first["call"], first["retry_seconds"], first["level"]) == ("hub", 0.1, "WARNING")
+    assert (first["error"], first["error_type"]) == ("no route", "ConnectionError")
+    assert "2 tries" in first["retry_policy"]
+    assert (last["stage"], last["attempt"], last["reason"]) == ("retry:decision", 1, "attempts_used_up")
+
+
+def test_records_of_a_later_try_carry_its_number(time: Time, records) -> None:
+    flaky = Flaky(1)
+
+    def call() -> str:
+        get_logger("hub").warning("asked")
+        return flaky()
+
+    Retry(runtime=time.runtime()).run(lambda _: call())
+    get_logger("hub").warning("done")
+    assert [(r["msg"], r.get("attempt")) for r in records()] == [
+        ("asked", None),
+        ("trying again", 0),
+        ("asked", 1),
+        ("done", None),
+    ]
+
+
+def test_all_calls_share_one_budget(time: Time) -> None:
+    retrying = Retry(RetryPolicy(budget_tokens=3, budget_ratio=0.5), runtime=time.runtime())
+    calls = 0
+    for _ in range(4):
+        flaky = Flaky(99)
+        with pytest.raises(ConnectionError):
+            retrying.run(lambda _, flaky=flaky: flaky())
+        calls += flaky.calls
+    assert calls == 4 + 3
+    for _ in range(2):
+        retrying.run(lambda _: "fine")
+    flaky = Flaky(1)
+    assert retrying.run(lambda _: flaky()) == "answer"
+
+
+def breaker_of(time: Time, name: str = "hub") -> CircuitBreaker:
+    return CircuitBreaker(name, BreakerPolicy(failures_to_open=2, open_seconds=10), clock=lambda: time.now)
+
+
+def test_an_open_circuit_keeps_calls_away_until_one_trial_has_gone_well(time: Time) -> None:
+    breaker = breaker_of(time)
+    once = Retry(RetryPolicy(max_attempts=1), breaker=breaker, runtime=time.runtime())
+    flaky = Flaky(3)
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            once.run(lambda _: flaky())
+    with pytest.raises(CircuitOpenError, match="hub failed 2 times") as refused:
+        once.run(lambda _: flaky())
+    assert (flaky.calls, breaker.state, refused.value.retry_delay_seconds) == (2, BreakerState.OPEN, 10)
+    time.now += 10
+    with pytest.raises(ConnectionError):
+        once.run(lambda _: flaky())
+    assert breaker.state is BreakerState.OPEN
+    time.now += 10
+    assert once.run(lambda _: flaky()) == "answer"
+    assert breaker.snapshot().state is BreakerState.CLOSED
+    assert (breaker.snapshot().opened, breaker.snapshot().refused) == (2, 1)
+
+
+def test_a_patient_call_waits_for_the_circuit(time: Time) -> None:
+    flaky = Flaky(2)
+    retrying = Retry(breaker=breaker_of(time), runtime=time.runtime(chance=0.0))
+    assert retrying.run(lambda _: flaky()) == "answer"
+    assert (flaky.calls, time.waits) == (3, [0, 0, 10])
+
+
+def test_a_call_that_names_its_errors_fails_fast_at_an_open_circuit(time: Time) -> None:
+    flaky = Flaky(9)
+    retrying = Retry(RetryPolicy(retry_on=ConnectionError), breaker=breaker_of(time), runtime=time.runtime())
+    with pytest.raises(CircuitOpenError):
+        retrying.run(lambda _: flaky())
+    assert flaky.calls == 2
+
+
+def test_errors_that_show_a_living_server_do_not_open_the_circuit(time: Time) -> None:
+    breaker = CircuitBreaker(
+        "api",
+        BreakerPolicy(failures_to_open=1),
+        counts=lambda error: isinstance(error, UnavailableError),
+        clock=lambda: time.now,
+    )
+    for _ in range(3):
+        with pytest.raises(InvalidRequestError), breaker.guard():
+            raise InvalidRequestError("fps is 0")
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_an_interrupted_trial_leaves_the_next_call_to_be_the_trial(time: Time) -> None:
+    breaker = breaker_of(time)
+    for _ in range(2):
+        with pytest.raises(OSError, match="down"), breaker.guard():
+            raise OSError("down")
+    time.now += 10
+    with pytest.raises(KeyboardInterrupt), breaker.guard():
+        raise KeyboardInterrupt
+    with breaker.guard():
+        pass
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_among_many_threads_one_is_the_trial(time: Time) -> None:
+    breaker = breaker_of(time)
+    for _ in range(2):
+        with pytest.raises(OSError, match="down"), breaker.guard():
+            raise OSError("down")
+    time.now += 10
+    outcomes: list[str] = []
+    release = threading.Event()
+
+    def call() -> None:
+        try:
+            with breaker.guard():
+                outcomes.append("trial")
+                release.wait(5)
+        except CircuitOpenError:
+            outcomes.append("refused")
+        if outcomes.count("refused") == 7:
+            release.set()
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["refused"] * 7 + ["trial"]
+
+
+def test_circuits_stand_in_metrics_and_in_the_log(time: Time, records) -> None:
+    breaker = breaker_of(time, "hub of models")
+    registry = CollectorRegistry()
+    registry.register(CircuitMetrics())
+    for _ in range(2):
+        with pytest.raises(OSError, match="down"), breaker.guard():
+            raise OSError("down")
+    assert [found.state for found in circuits() if found.name == "hub of models"] == [BreakerState.OPEN]
+    text = generate_latest(registry).decode()
+    assert 'telecine_circuit_state{circuit="hub of models",state="open"} 1.0' in text
+    assert 'telecine_circuit_state{circuit="hub of models",state="closed"} 0.0' in text
+    assert 'telecine_circuit_opened_total{circuit="hub of models"} 1.0' in text
+    (change,) = records()
+    assert (change["event"], change["circuit"], change["after"]) == (
+        "circuit:changed",
+        "hub of models",
+        "open",
+    )
