@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from telecine.logs.v1 import logs_pb2
+from telecine.retry import BreakerState
 
 from log_collector.journal import CursorStore, Journal
 from log_collector.retry import RetryConfig
@@ -114,7 +115,10 @@ class FanoutMetrics(Collector):
         dropped = CounterMetricFamily(f"{_PREFIX}_dropped", "Records given up.", labels=["sink", "reason"])
         failures = CounterMetricFamily(f"{_PREFIX}_failures", "Failed writes.", labels=["sink"])
         buffered = GaugeMetricFamily(f"{_PREFIX}_buffered", "Records that wait.", labels=["sink"])
-        broken = GaugeMetricFamily(f"{_PREFIX}_broken", "1: the circuit is open.", labels=["sink"])
+        broken = GaugeMetricFamily(f"{_PREFIX}_broken", "1: the circuit is not closed.", labels=["sink"])
+        circuit = GaugeMetricFamily(
+            f"{_PREFIX}_circuit", "1 for the state that its circuit is in.", labels=["sink", "state"]
+        )
         lag = GaugeMetricFamily(f"{_PREFIX}_lag_seconds", "Age of what waits.", labels=["sink"])
         for name, runner in list(self._runners.items()):
             books = runner.books
@@ -122,7 +126,9 @@ class FanoutMetrics(Collector):
             failures.add_metric([name], books.failures)
             buffered.add_metric([name], runner.buffered)
             broken.add_metric([name], float(runner.is_broken))
+            for state in BreakerState:
+                circuit.add_metric([name, state], float(runner.circuit is state))
             lag.add_metric([name], now_lag_seconds(books))
             for reason, count in list(books.dropped.items()):
                 dropped.add_metric([name, reason], count)
-        yield from (delivered, dropped, failures, buffered, broken, lag)
+        yield from (delivered, dropped, failures, buffered, broken, circuit, lag)

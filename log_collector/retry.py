@@ -1,11 +1,14 @@
-"""When a sink that failed is tried again: full jitter at first, then a circuit breaker."""
+"""When a sink that failed is tried again: the SDK's backoff without an end, behind its circuit breaker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
+from telecine.retry import Backoff, BreakerPolicy, BreakerState, Decision, RetryPolicy
+from telecine.retry.breaker import Breaker
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -22,30 +25,49 @@ class RetryConfig(msgspec.Struct, frozen=True):
     open_seconds: _Positive = 15.0
     """Then one try; if it fails, the circuit stays open for as long again."""
 
+    def policies(self) -> tuple[RetryPolicy, BreakerPolicy]:
+        """What the two halves of `Patience` follow."""
+        backoff = RetryPolicy(
+            give_up_after_seconds=math.inf,
+            initial_backoff_seconds=self.first_seconds,
+            max_backoff_seconds=self.most_seconds,
+            retry_on=Exception,
+        )
+        breaker = BreakerPolicy(failures_to_open=self.failures_to_open, open_seconds=self.open_seconds)
+        return backoff, breaker
 
-class Breaker:
-    """Counts failures and says how long to wait."""
 
-    def __init__(self, config: RetryConfig, chance: Callable[[], float]) -> None:
-        """`chance`: a number from 0 to 1."""
-        self._config = config
-        self._chance = chance
-        self.failures = 0
-        """In a row."""
+class Patience:
+    """With one sink, which has one writer. Belongs to the event loop; time and chance come from there."""
+
+    def __init__(self, config: RetryConfig) -> None:
+        backoff, breaker = config.policies()
+        self._backoff = Backoff(backoff)
+        self._breaker = Breaker(breaker)
+        self._number = 0
 
     @property
-    def is_open(self) -> bool:
-        """Whether the sink is taken for dead, and only tried from time to time."""
-        return self.failures >= self._config.failures_to_open
+    def state(self) -> BreakerState:
+        """Where the circuit stands. Open: the sink is taken for dead, and only tried from time to time."""
+        return self._breaker.state
 
-    def succeed(self) -> None:
-        """Notes a success: the circuit closes."""
-        self.failures = 0
+    @property
+    def failures(self) -> int:
+        """In a row."""
+        return self._breaker.failures
 
-    def fail(self) -> float:
-        """Notes a failure; returns how many seconds to wait before the next try."""
-        self.failures += 1
-        if self.is_open:
-            return self._config.open_seconds
-        ceiling = self._config.first_seconds * 2.0 ** (self.failures - 1)
-        return self._chance() * min(ceiling, self._config.most_seconds)
+    def begin(self, now_seconds: float) -> None:
+        """A write begins, after the wait that was decided."""
+        self._number = self._breaker.enter(now_seconds)
+
+    def succeeded(self, now_seconds: float) -> None:
+        """It went well: the circuit closes."""
+        self._breaker.succeeded(self._number, now_seconds)
+        self._backoff.progressed()
+
+    def failed(self, error: Exception, now_seconds: float, random_fraction: float) -> Decision:
+        """It failed; says how long to wait before the next try. It is never given up."""
+        decision = self._backoff.decide(error, now_seconds, random_fraction)
+        self._breaker.failed(self._number, now_seconds)
+        delay = max(decision.delay_seconds, self._breaker.wait_seconds(now_seconds))
+        return replace(decision, delay_seconds=delay)

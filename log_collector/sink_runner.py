@@ -13,9 +13,11 @@ from typing import Final
 
 import msgspec
 import structlog
+from telecine.retry import BreakerState
+from telecine.retry.report import STAGE
 
 from log_collector.journal import Cursor, CursorStore, EntryError, Journal, StoredBatch
-from log_collector.retry import Breaker, RetryConfig
+from log_collector.retry import Patience, RetryConfig
 from log_collector.sinks.sink import Sink, SinkError
 
 _UPKEEP_SECONDS: Final = 0.5
@@ -58,14 +60,17 @@ class SinkRunner:
         log: Log,
         lag_bytes: int = 0,
         chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`lag_bytes`: records further behind are dropped; 0: never."""
+        """`lag_bytes`: records further behind are dropped; 0: never. `clock`: in seconds."""
         self.name = name
         self.sink = sink
         self.books = SinkBooks()
         self._journal = journal
         self._cursors = cursors
-        self._breaker = Breaker(retry, chance)
+        self._patience = Patience(retry)
+        self._chance = chance
+        self._clock = clock
         self._log = log
         self._lag_bytes = lag_bytes
         self._executor = ThreadPoolExecutor(1, f"sink-{name}")
@@ -85,9 +90,14 @@ class SinkRunner:
         self._needs_recovery = True
 
     @property
+    def circuit(self) -> BreakerState:
+        """Where the circuit breaker stands."""
+        return self._patience.state
+
+    @property
     def is_broken(self) -> bool:
-        """Whether the circuit breaker is open."""
-        return self._breaker.is_open
+        """Whether it has failed so often that it is only tried from time to time."""
+        return self.circuit is not BreakerState.CLOSED
 
     @property
     def accepted(self) -> int:
@@ -117,6 +127,7 @@ class SinkRunner:
         loop = asyncio.get_running_loop()
         try:
             while not self._stopping.is_set():
+                self._patience.begin(self._clock())
                 try:
                     has_moved = await loop.run_in_executor(self._executor, self._turn)
                 except Exception as error:  # noqa: BLE001 - whatever a sink raises, it is tried again and harms no other
@@ -197,21 +208,26 @@ class SinkRunner:
         self._needs_recovery = True
         self.books.failures += 1
         self.books.last_error = _reason(error)
-        delay_seconds = self._breaker.fail()
+        decision = self._patience.failed(error, self._clock(), self._chance())
         report = self._log.warning if isinstance(error, SinkError) else self._log.error
         report(
             "sink_failed",
             sink=self.name,
-            failures=self._breaker.failures,
-            retry_seconds=round(delay_seconds, 3),
+            stage=STAGE,
+            attempt=decision.attempt,
+            reason=str(decision.verdict),
+            circuit=str(self.circuit),
+            failures=self._patience.failures,
+            retry_seconds=round(decision.delay_seconds, 3),
             error=self.books.last_error,
             exc_info=None if isinstance(error, SinkError | sqlite3.Error | OSError) else error,
         )
-        return delay_seconds
+        return decision.delay_seconds
 
     def _succeeded(self) -> None:
-        if self._breaker.failures:
-            self._breaker.succeed()
+        has_recovered = self._patience.failures > 0
+        self._patience.succeeded(self._clock())
+        if has_recovered:
             self.books.last_error = ""
             self._log.info("sink_recovered", sink=self.name)
 

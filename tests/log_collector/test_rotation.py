@@ -1,4 +1,4 @@
-"""Rotation, retention and retry decide the same for the same time and chance."""
+"""Rotation and retention decide the same for the same time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_collector.retry import Breaker, RetryConfig
 from log_collector.rotation import KeptFile, expired, is_rotation_due
 
 FILES = st.lists(
@@ -51,14 +50,3 @@ def test_a_file_is_rotated_by_size_and_at_the_end_of_a_period(
 ) -> None:
     """The last row: the clock has jumped back."""
     assert is_rotation_due(size, written, now, limit_bytes=100, period_seconds=10) is is_due
-
-
-@given(st.floats(0, 1))
-def test_delays_grow_with_full_jitter_until_the_circuit_opens(chance: float) -> None:
-    breaker = Breaker(
-        RetryConfig(first_seconds=1, most_seconds=3, failures_to_open=4, open_seconds=9), lambda: chance
-    )
-    assert [breaker.fail() for _ in range(5)] == [chance, 2 * chance, 3 * chance, 9, 9]
-    assert breaker.is_open
-    breaker.succeed()
-    assert not breaker.is_open
