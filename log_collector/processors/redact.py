@@ -36,10 +36,11 @@ class Redaction:
 
     def redact(self, lines: bytes) -> Redacted:
         """Redacts newline-delimited JSON, and lines that are none; what is clean is not opened."""
-        if not self._suspect.found_in(lines):
+        ends = self._suspect.ends_in(lines)
+        if not ends:
             return Redacted(lines, {}, has_suspect_types=False)
-        redacted, counts = self._redactor.redact_lines(lines)
-        return Redacted(redacted, counts, self._suspect_types.found_in(redacted))
+        redacted, counts, looked_at = self._redactor.redact_lines_at(lines, ends)
+        return Redacted(redacted, counts, self._suspect_types.found_in(b"\n".join((*looked_at, b""))))
 
 
 @lru_cache(maxsize=4)

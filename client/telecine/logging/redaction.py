@@ -64,11 +64,17 @@ class Redactor:
 
     def redact_lines(self, batch: bytes) -> tuple[bytes, Counts]:
         """A batch of newline-delimited JSON; lines without a hit pass through byte for byte."""
-        ends = self._scanner.ends_in(batch)
-        if not ends:
-            return batch, {}
+        redacted, counts, _ = self.redact_lines_at(batch, self._scanner.ends_in(batch))
+        return redacted, counts
+
+    def redact_lines_at(self, batch: bytes, ends: list[int]) -> tuple[bytes, Counts, list[bytes]]:
+        """As `redact_lines`, where the batch was scanned already, for this pack's triggers and maybe others.
+
+        `ends` are offsets behind the hits. The third value is the lines in which they lie, redacted.
+        """
         counts: Counts = {}
         pieces: list[bytes] = []
+        looked_at: list[bytes] = []
         done = 0
         for end in sorted(set(ends)):
             if end <= done:
@@ -76,12 +82,16 @@ class Redactor:
             start = batch.rfind(b"\n", done, end - 1) + 1 or done
             stop = batch.find(b"\n", end - 1)
             stop = len(batch) if stop < 0 else stop
-            pieces += (batch[done:start], self._redact_line(batch[start:stop], counts))
+            line = batch[start:stop]
+            if self.scan(line):
+                line = self._redact_line(line, counts)
+            looked_at.append(line)
+            pieces += (batch[done:start], line)
             done = stop
         if not counts:
-            return batch, counts
+            return batch, counts, looked_at
         pieces.append(batch[done:])
-        return b"".join(pieces), counts
+        return b"".join(pieces), counts, looked_at
 
     def redact_json_line(self, line: bytes) -> tuple[bytes, Counts]:
         """One JSON record, or any text where it is no JSON."""
@@ -108,7 +118,8 @@ class Redactor:
 
     def is_harmless_key(self, key: str) -> bool:
         """Whether what stands under the key need not be taken out for the key's sake."""
-        return self._keys.rule_for(key) is None and not self.scan(key.encode("utf-8", "surrogatepass"))
+        # A rule may ask what stands before it; the quote behind it would make a key of each mention of one.
+        return self._keys.rule_for(key) is None and not self.scan(f" {key}".encode("utf-8", "surrogatepass"))
 
     def mask(self, secret: str) -> str:
         """What stands in a secret's place."""

@@ -88,13 +88,20 @@ _STRUCTURED = (
         id="card_number",
         pattern=r"(?P<secret>(?:3\d{3}|4\d{3}|5[1-5]\d{2}|6\d{3}|2[2-7]\d{2})"
         r"(?:[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|[ -]\d{6}[ -]\d{5}|\d{9,15}))",
-        trigger=r"[\"' =(>][2-6]\d{12}",
-        more_triggers=(r"\d[ -]\d{4}[ -]\d{4}[ -]\d", r"\d[ -]\d{6}[ -]\d{5}"),
+        # Behind the digits and before the groups: what rules out most of the ids in hex and the UUIDs.
+        trigger=r"[\"' =(>][2-6]\d{12}(?:[^A-Za-z_/@]|$)",
+        more_triggers=(
+            r"(?:\\[nrt]|\n)[2-6]\d{12}",
+            r"[^0-9a-fA-F\-][2-6]\d{3}[ -]\d{4}[ -]\d{4}[ -]\d",
+            r"[^0-9a-fA-F\-]3\d{3}[ -]\d{6}[ -]\d{5}",
+        ),
         check=Check.LUHN,
         matches=(
             "paid with 4111 1111 " + "1111 1111",
             "card 5555555555" + "554444",
             "3782-822463" + "-10005",
+            "the card:\n411111111111" + "1111",
+            "4222222" + "222222 was taken",
         ),
         spares=(
             "0.4111111111111111",

@@ -126,7 +126,8 @@ class _Re2Scanner:
         return bool(self._match(raw))
 
     def ends_in(self, raw: bytes) -> list[int]:
-        return [match.end() for match in self._one.finditer(raw)]
+        # Saying whether is twice as fast as saying where, and nearly always the answer.
+        return [match.end() for match in self._one.finditer(raw)] if self._match(raw) else []
 
 
 class _ReScanner:
