@@ -193,6 +193,7 @@ PROGRAM = Program(
     name="telecine serve encoder",
     prefix="TELECINE_ENCODER_",
     config_type=EncoderConfig,
+    section="encoder",
     create=create,
 )
 """The service as a program: `telecine serve encoder`, `python -m encoder_service`."""

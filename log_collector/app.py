@@ -245,6 +245,7 @@ PROGRAM = Program(
     name="telecine serve collector",
     prefix="TELECINE_COLLECTOR_",
     config_type=CollectorConfig,
+    section="collector",
     create=create,
 )
 """The service as a program: `telecine serve collector`, `python -m log_collector`."""

@@ -49,6 +49,8 @@ class Program(msgspec.Struct, Generic[ConfigT], frozen=True):
     prefix: str
     """Of its environment variables, such as "TELECINE_ENCODER_"."""
     config_type: type[ConfigT]
+    section: str
+    """Its own in a file for everything."""
     create: Callable[[Loaded[ConfigT], CollectorRegistry], HostedService]
     """Makes the service; opens nothing yet. May raise StartError."""
 
@@ -89,7 +91,13 @@ def serve_program(
     if mode == "serve":
         restart_with_tuned_malloc()
     try:
-        loaded = load_config(program.config_type, prefix=program.prefix, path=path, overrides=overrides)
+        loaded = load_config(
+            program.config_type,
+            prefix=program.prefix,
+            section=program.section,
+            path=path,
+            overrides=overrides,
+        )
     except ConfigError as error:
         _say_fault(program.name, error)
         return EXIT_BAD_CONFIGURATION

@@ -149,7 +149,7 @@ def create(loaded: Any, registry: Any) -> TinyService:
     return service
 
 
-PROGRAM = Program("tiny", "TELECINE_TINY_", TinyConfig, create)
+PROGRAM = Program("tiny", "TELECINE_TINY_", TinyConfig, "tiny", create)
 
 if __name__ == "__main__":
     sys.exit(run_program(PROGRAM))

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from service_host.config_leaves import Report, checked, read_leaf
-from service_host.config_sources import Text
-from service_host.cross_checks import FAULTY, find_faults
-from service_host.secrecy import shown
+from telecine.settings.cross_checks import FAULTY, find_faults
+from telecine.settings.leaves import Report, checked, read_leaf
+from telecine.settings.secrecy import shown
+from telecine.settings.sources import Text
 
 
 def coerce_struct(

@@ -7,7 +7,7 @@ import re
 REDACTED = "***redacted***"
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:password|passwd|passphrase|secret|secrets|token|tokens|api_key|apikey|private_key"
-    r"|access_key|hash_key|credential|credentials|authorization|dsn|headers)$",
+    r"|access_key|hash_key|redaction_key|credential|credentials|authorization|dsn|headers)$",
     re.IGNORECASE,
 )
 _URL_USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")

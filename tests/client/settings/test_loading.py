@@ -11,8 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from service_host.config import ConfigError, load_config
+from telecine.settings.loading import ConfigError, load_config
 
 
 class Level(StrEnum):

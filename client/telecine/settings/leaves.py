@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from service_host.config_sources import Text
-from service_host.cross_checks import FAULTY
-from service_host.quantities import BYTES_FORM, SECONDS_FORM, parse_bytes, parse_seconds
-from service_host.secrecy import shown
+from telecine.settings.cross_checks import FAULTY
+from telecine.settings.quantities import BYTES_FORM, SECONDS_FORM, parse_bytes, parse_seconds
+from telecine.settings.secrecy import shown
+from telecine.settings.sources import Text
 
 Report = Callable[[str, str], None]
 """Takes (dotted key, what was wrong and what is expected)."""

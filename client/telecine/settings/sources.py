@@ -1,14 +1,11 @@
-"""Where configuration comes from: a file, the environment and flags, laid one over the other."""
+"""Lays what a file, the environment and flags say one over the other, and remembers what came from where."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
-import yaml
 
 Tree: TypeAlias = "dict[str, Tree | object]"
 
@@ -79,37 +76,14 @@ class Layers:
         return next((s for k, s in self.sources.items() if k.startswith(f"{key}.")), "default")
 
 
-def read_file(path: Path) -> dict[str, object]:
-    """Reads TOML, YAML or JSON by the file's suffix. Raises ValueError with what is wrong."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror or error}") from error
-    try:
-        tree = _parse(path.suffix.lower(), data)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError, msgspec.DecodeError) as error:
-        raise ValueError(f"is not valid: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
-        raise ValueError("expected a mapping from names to settings at the top")
-    return tree
+def environment_settings(
+    prefix: str, environ: Mapping[str, str], aliases: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """Dotted key to (variable, text) of every variable that begins with `prefix`; `__` separates levels.
 
-
-def _parse(suffix: str, data: bytes) -> object:
-    match suffix:
-        case ".toml":
-            return tomllib.loads(data.decode())
-        case ".yaml" | ".yml":
-            tree: object = yaml.safe_load(data)
-            return {} if tree is None else tree
-        case ".json":
-            return msgspec.json.decode(data)
-        case _:
-            raise ValueError('expected a name that ends in ".toml", ".yaml", ".yml" or ".json"')
-
-
-def environment_settings(prefix: str, environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Dotted key to (variable, text) of every variable that begins with `prefix`; `__` separates levels."""
-    found = {}
+    `aliases`: further variables, and the keys they stand for; those with the prefix come first.
+    """
+    found = {key: (variable, environ[variable]) for variable, key in aliases.items() if environ.get(variable)}
     for variable, text in sorted(environ.items()):
         name = variable.removeprefix(prefix)
         if name != variable and name != CONFIG_FILE_VARIABLE:

@@ -1,0 +1,171 @@
+"""Loads typed configuration from defaults, a file, the environment and flags, or says all that is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from telecine.settings.coercion import coerce_struct
+from telecine.settings.config_file import read_file, section_of, shared_file
+from telecine.settings.cross_checks import FAULTY
+from telecine.settings.secrecy import REDACTED, is_secret, shown, without_url_user
+from telecine.settings.sources import CONFIG_FILE_VARIABLE, ConfigFault, Layers, Text, environment_settings
+
+ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; `faults` holds everything that is, not the first alone."""
+
+    def __init__(self, faults: Sequence[ConfigFault]) -> None:
+        self.faults = tuple(faults)
+        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        super().__init__("\n".join([f"configuration: {count}", *(f"  {fault}" for fault in self.faults)]))
+
+
+class Loaded(msgspec.Struct, Generic[ConfigT], frozen=True):
+    """A configuration in force, and where each of its values came from."""
+
+    value: ConfigT
+    sources: dict[str, str]
+    """Source of each key that was set; what is not here is a default."""
+    path: Path | None = None
+    """The file that was read; None: there is none."""
+    load_again: Callable[[], Loaded[ConfigT]] | None = None
+    """Reads all sources anew, for a service that takes changes while it runs; raises ConfigError."""
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Key, value and source of each setting, secrets redacted."""
+        return [(key, shown(key, value), self.sources_of(key)) for key, value in leaves(self.value)]
+
+    def describe(self) -> str:
+        """One line per setting: key, value and source, secrets redacted."""
+        rows = self.rows()
+        width = max((len(key) for key, _, _ in rows), default=0)
+        return "\n".join(f"{key:<{width}} = {value}  ({source})" for key, value, source in rows)
+
+    def sources_of(self, key: str) -> str:
+        """The source of one key, or "default"."""
+        layers = Layers()
+        layers.sources = self.sources
+        return layers.source_of(key)
+
+    def redacted(self) -> dict[str, Any]:
+        """The settings as plain nested values for printing as JSON, secrets redacted."""
+        return {name: _redacted(getattr(self.value, name), name) for name in self.value.__struct_fields__}
+
+
+def load_config(
+    kind: type[ConfigT],
+    *,
+    prefix: str,
+    section: str = "",
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+    aliases: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Loaded[ConfigT]:
+    """Lays file over defaults, environment over file and flags over environment.
+
+    `kind` is a frozen struct; fields may be structs, lists, mappings, tagged unions of structs, enums,
+    paths, numbers, texts and booleans, with `msgspec.Meta` limits. A number whose name ends in `_bytes`
+    or `_seconds` may be written as "4GiB" or "30s". A struct's `find_faults(self)`, if it has one, yields
+    (field, what is expected) for whatever its fields' types cannot say.
+
+    `prefix` is that of the environment, such as "TELECINE_ENCODER_"; `__` separates levels, and
+    `<prefix>CONFIG` names the file where `path` is None. `overrides` maps dotted keys to values or texts,
+    `aliases` further variables to dotted keys.
+
+    With `section`, that of a file for everything is read; a file without sections is taken as it is. Where
+    nothing names a file, TELECINE_CONFIG does, or `telecine.toml` in `directory` (None: the working one).
+
+    Raises ConfigError with every fault. Touches nothing but the file.
+    """
+    environ = os.environ if environ is None else environ
+    layers = Layers()
+    if path is None and environ.get(prefix + CONFIG_FILE_VARIABLE):
+        path = Path(environ[prefix + CONFIG_FILE_VARIABLE])
+    is_shared = path is None and bool(section)
+    if is_shared:
+        path = shared_file(environ, directory or Path.cwd())
+    if path is not None:
+        _add_file(layers, path, section, must_have_sections=is_shared)
+    for key, (variable, text) in environment_settings(prefix, environ, aliases or {}).items():
+        layers.put(key, Text(text), f"env {variable}")
+    for key, value in (overrides or {}).items():
+        layers.put(key, Text(value) if type(value) is str else value, "flag")
+    faults = layers.faults
+
+    def report(key: str, expected: str) -> None:
+        faults.append(ConfigFault(key, layers.source_of(key), expected))
+
+    value = coerce_struct(kind, layers.tree, "", report)
+    if faults or value is FAULTY:
+        raise ConfigError(faults)
+
+    def load_again() -> Loaded[ConfigT]:
+        return load_config(
+            kind,
+            prefix=prefix,
+            section=section,
+            path=path,
+            environ=environ,
+            overrides=overrides,
+            aliases=aliases,
+        )
+
+    return Loaded(value, layers.sources, path, load_again)
+
+
+def _add_file(layers: Layers, path: Path, section: str, *, must_have_sections: bool) -> None:
+    try:
+        tree: Mapping[str, object] = read_file(path)
+    except ValueError as error:
+        layers.faults.append(ConfigFault("", f"file {path}", str(error)))
+        return
+    source = f"file {path.name}"
+    if section:
+        tree, faults = section_of(tree, section, must_have_sections=must_have_sections)
+        layers.faults += [ConfigFault(key, source, expected) for key, expected in faults]
+    layers.add_tree(tree, source)
+
+
+def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted key and plain value of each setting below a value."""
+    if isinstance(value, msgspec.Struct):
+        if (tag_field := value.__struct_config__.tag_field) is not None:
+            yield f"{key}.{tag_field}", value.__struct_config__.tag
+        for field in value.__struct_fields__:
+            yield from leaves(getattr(value, field), f"{key}.{field}" if key else field)
+    elif isinstance(value, list | tuple) and any(isinstance(item, msgspec.Struct) for item in value):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{key}[{index}]")
+    elif isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from leaves(item, f"{key}.{name}")
+    else:
+        yield key, _plain(value)
+
+
+def _redacted(value: object, key: str) -> Any:
+    if isinstance(value, msgspec.Struct):
+        config = value.__struct_config__
+        tag = {} if config.tag_field is None else {config.tag_field: config.tag}
+        return tag | {f: _redacted(getattr(value, f), f"{key}.{f}") for f in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {str(k): _redacted(v, f"{key}.{k}") for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(item, key) for item in value]
+    if is_secret(key) and value:
+        return REDACTED
+    plain = _plain(value)
+    return without_url_user(plain) if isinstance(plain, str) else plain
+
+
+def _plain(value: object) -> object:
+    return msgspec.to_builtins(value, enc_hook=str)
