@@ -59,6 +59,8 @@ class CollectorService:
         self._executor = ThreadPoolExecutor(threads, "intake")
         self._draining = asyncio.Event()
         self._streams = 0
+        self._told_failures = 0
+        self._has_failing_journal = False
         self._reloader = Reloader(loaded, self._put_in_force, self._log)
         self._upkeep: asyncio.Task[None] | None = None
         self._lock_fd = -1
@@ -167,10 +169,21 @@ class CollectorService:
             try:
                 self._reloader.reload_if_changed()
                 self._ingest.tick()
+                self._tell_of_journal()
                 slowest = await asyncio.to_thread(self._cursors.slowest)
                 await self._journal.trim(self._journal.durable_position if slowest is None else slowest)
             except Exception:  # noqa: BLE001 - whatever it was, the next round is as needed as this one
                 self._log.exception("upkeep_failed")
+
+    def _tell_of_journal(self) -> None:
+        """Says that the disk takes nothing, and that it does again: once a round, not once a batch."""
+        failures = self._journal.failures - self._told_failures
+        self._told_failures += failures
+        if failures:
+            self._log.error("journal_failed", failures=failures, error=self._journal.last_failure)
+        elif self._has_failing_journal:
+            self._log.info("journal_not_failing")
+        self._has_failing_journal = bool(failures)
 
     def _new_stream(self, write: Write) -> ShipStream:
         config = self._config.intake

@@ -53,6 +53,9 @@ class Journal:
         self._is_closed = False
         self.durable_records = 0
         """Lines of all batches that became durable since the journal was opened."""
+        self.failures = 0
+        """How often what was under way could not be kept."""
+        self.last_failure = ""
         self.on_failure: Callable[[], None] = lambda: None
         """Called, once, when batches under way could not be kept, before any of their futures ends."""
         self._committer = Committer(self._segments, self._snapshot_path, loop)
@@ -192,6 +195,7 @@ class Journal:
                 on_durable()
                 self._wake()
             elif epoch == self._epoch:
+                self.last_failure = outcome.strerror or str(outcome)
                 self._begin_epoch()
             settle(outcome)
 
@@ -201,6 +205,7 @@ class Journal:
     def _begin_epoch(self) -> None:
         """After a failure: what was on its way is gone, new batches may come in its place."""
         self._epoch += 1
+        self.failures += 1
         self.on_failure()
         self.producers.reset_reservations()
         self.uids.reset_reservations()
