@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from telecine.cli import capabilities, doctor, encode, jobs, logs, serve, terminal, verify
+from telecine.cli import capabilities, doctor, encode, jobs, logs, serve, stages, terminal, verify
 from telecine.cli.exits import ExitCode, epilog
 from telecine.cli.failures import UsageError, show_failure
 
@@ -27,6 +27,7 @@ app.command("encode", epilog=epilog())(encode.encode)
 app.add_typer(serve.app, name="serve")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(logs.app, name="logs")
+app.add_typer(stages.app, name="stages")
 app.command("capabilities", epilog=epilog())(capabilities.capabilities)
 app.command("verify", epilog=epilog())(verify.verify)
 app.command("doctor", epilog=epilog())(doctor.doctor)

@@ -1,0 +1,55 @@
+"""Stages of a pipeline: numbered directories with a log and a manifest that is always true."""
+
+from __future__ import annotations
+
+from telecine.stages.check import Finding, FindingCode, JobCheck, check_job
+from telecine.stages.errors import (
+    JobDirectoryBusyError,
+    StageBusyError,
+    StageError,
+    StageFileMissingError,
+    StageIncompleteError,
+    StageManifestError,
+    StageNotFoundError,
+    StageUsageError,
+)
+from telecine.stages.graph import JobGraph, make_graph, mermaid_text
+from telecine.stages.manifest import StageManifest, StageStatus, read_manifest
+from telecine.stages.reading import JobStages, StageRecord, StageState, read_job
+from telecine.stages.report import JobReport, make_report
+from telecine.stages.run import PipelineRun
+from telecine.stages.settings import Rates, StageSettings
+from telecine.stages.stage import Stage
+from telecine.stages.stage_logger import StageLogger
+
+__all__ = [
+    "Finding",
+    "FindingCode",
+    "JobCheck",
+    "JobDirectoryBusyError",
+    "JobGraph",
+    "JobReport",
+    "JobStages",
+    "PipelineRun",
+    "Rates",
+    "Stage",
+    "StageBusyError",
+    "StageError",
+    "StageFileMissingError",
+    "StageIncompleteError",
+    "StageLogger",
+    "StageManifest",
+    "StageManifestError",
+    "StageNotFoundError",
+    "StageRecord",
+    "StageSettings",
+    "StageState",
+    "StageStatus",
+    "StageUsageError",
+    "check_job",
+    "make_graph",
+    "make_report",
+    "mermaid_text",
+    "read_job",
+    "read_manifest",
+]

@@ -1,0 +1,29 @@
+"""Turns what callers hand over (config, metadata, messages) into JSON without secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from telecine.logging.plain import plain, utf8_safe
+from telecine.logging.redaction import Counts, Redactor
+
+_LARGEST = 2**63
+
+
+def storable(value: Any, redactor: Redactor) -> tuple[Any, Counts]:
+    """What the manifest may hold of a value, and how many secrets each rule took out of it."""
+    redacted, counts = redactor.redact_value(_safe(plain(value)))
+    return redacted, counts
+
+
+def _safe(value: Any) -> Any:
+    """Text that is UTF-8, numbers that every reader of JSON can hold."""
+    if isinstance(value, str):
+        return utf8_safe(value)
+    if isinstance(value, dict):
+        return {utf8_safe(key): _safe(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_safe(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not -_LARGEST <= value < _LARGEST:
+        return str(value)
+    return value
