@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from telecine.channel.arguments import Target
 from telecine.channel.calls import current_request_id
-from telecine.channel.log_calls import LogChannel
+from telecine.channel.log_calls import LogChannel, TailCall
 from telecine.exceptions import InvalidRequestError
 from telecine.logging.catalogue import Level
 from telecine.logs.v1 import log_collector_service_pb2 as pb
@@ -103,7 +103,33 @@ class JobStory:
     started: datetime
     duration_seconds: float
     records: Sequence[bytes]
-    """JSON lines, the oldest first."""
+    """JSON lines, the oldest first; fewer than `record_count` where only some were asked for."""
+
+
+class LogTail:
+    """Records as they arrive; made by `LogClient.tail`. Read by one thread, closed by any."""
+
+    def __init__(self, call: TailCall) -> None:
+        self._call = call
+        self._records = self._read()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return self._records
+
+    def __next__(self) -> tuple[int, bytes]:
+        return next(self._records)
+
+    def close(self) -> None:
+        """Ends the call: whoever reads gets no more. Idempotent."""
+        self._call.close()
+
+    def _read(self) -> Iterator[tuple[int, bytes]]:
+        missed = 0
+        for answer in self._call:
+            missed += answer.missed
+            for record in answer.records:
+                yield missed, record
+                missed = 0
 
 
 class LogClient:
@@ -142,30 +168,28 @@ class LogClient:
                 return
             left = None if left is None else left - len(answer.records)
 
-    def tail(self, wanted: LogFilter | None = None, *, last: int = 0) -> Iterator[tuple[int, bytes]]:
+    def tail(self, wanted: LogFilter | None = None, *, last: int = 0) -> LogTail:
         """Yields records as they arrive, after the newest `last` that are stored.
 
         Each comes with the number of records that were skipped right before it, because it was read too
-        slowly. Close the iterator to end it.
+        slowly. Close it to end it; any thread may.
         """
         request = pb.TailRequest(filter=(wanted or LogFilter()).message(), last=last)
-        missed = 0
-        for answer in self._channel.tail(request, current_request_id()):
-            missed += answer.missed
-            for record in answer.records:
-                yield missed, record
-                missed = 0
+        return LogTail(self._channel.tail(request, current_request_id()))
 
-    def job_story(self, job_id: str) -> JobStory:
-        """A job's story with all its records. Raises JobNotFoundError when there is none."""
+    def job_story(self, job_id: str, *, max_records: int | None = None) -> JobStory:
+        """A job's story with all its records, or the first `max_records` of them.
+
+        Raises JobNotFoundError when there is none.
+        """
         first = self._story_page(job_id, "")
         records = list(first.records)
         token = first.next_page_token
-        while token:
+        while token and (max_records is None or len(records) < max_records):
             page = self._story_page(job_id, token)
             records += page.records
             token = page.next_page_token
-        return story_of(first, records)
+        return story_of(first, records[:max_records])
 
     def stats(self) -> Mapping[str, Any]:
         """The counters of ingest, journal, producers and sinks, named as in the contract."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -15,10 +15,13 @@ from telecine.channel.errors import raise_translated
 from telecine.exceptions import UnavailableError
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
+from telecine.retry import Attempt, Retry, RetryPolicy
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
-_RETRY_SECONDS: Final = 0.1
+
+def _found_nobody(error: BaseException) -> bool:
+    return isinstance(error, UnavailableError) and not isinstance(error.__cause__, ValueError)
 
 
 class LogChannel:
@@ -52,15 +55,9 @@ class LogChannel:
         answer: pb.GetStatsResponse = self._unary(self._stub.GetStats, request, timeout_seconds, request_id)
         return answer
 
-    def tail(self, request: pb.TailRequest, request_id: str) -> Iterator[pb.TailResponse]:
-        """Records as they arrive; closing the iterator ends the call."""
-        call: Any = self._stub.Tail(request, metadata=call_metadata(request_id))
-        try:
-            yield from call
-        except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
-            raise_translated(error, request_id)
-        finally:
-            call.cancel()
+    def tail(self, request: pb.TailRequest, request_id: str) -> TailCall:
+        """Records as they arrive."""
+        return TailCall(self._stub.Tail, request, request_id)
 
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
@@ -70,15 +67,40 @@ class LogChannel:
     def _unary(method: Any, request: Message, timeout_seconds: float, request_id: str) -> Any:
         """Every call may be repeated: one that found nobody there is, within its time."""
         deadline = time.monotonic() + timeout_seconds
-        while True:
+
+        def call(_: Attempt) -> Any:
             try:
                 left = max(0.0, deadline - time.monotonic())
                 return method(request, timeout=left, metadata=call_metadata(request_id))
-            except (grpc.RpcError, ValueError) as error:
-                try:
-                    raise_translated(error, request_id)
-                except UnavailableError as unavailable:
-                    delay = max(_RETRY_SECONDS, unavailable.retry_delay_seconds or 0.0)
-                    if isinstance(error, ValueError) or time.monotonic() + delay >= deadline:
-                        raise
-                    time.sleep(delay)
+            except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
+                raise_translated(error, request_id)
+
+        policy = RetryPolicy(give_up_after_seconds=timeout_seconds, retry_on=_found_nobody)
+        return Retry(policy, name="log collector", level="INFO").run(call)
+
+
+class TailCall:
+    """One call of Tail, begun at once. Read by one thread; `close` may come from any."""
+
+    def __init__(self, method: Any, request: pb.TailRequest, request_id: str) -> None:
+        self._request_id = request_id
+        self._is_closed = False
+        try:
+            self._call: Any = method(request, metadata=call_metadata(request_id))
+        except ValueError as error:  # the channel is closed
+            raise_translated(error, request_id)
+
+    def __iter__(self) -> Iterator[pb.TailResponse]:
+        """Ends when it is closed, or with the SDK's error."""
+        try:
+            yield from self._call
+        except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
+            if not self._is_closed:
+                raise_translated(error, self._request_id)
+        finally:
+            self._call.cancel()
+
+    def close(self) -> None:
+        """Ends the call. Idempotent."""
+        self._is_closed = True
+        self._call.cancel()

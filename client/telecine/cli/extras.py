@@ -19,5 +19,6 @@ def missing_extra(extra: str, error: ModuleNotFoundError) -> UnavailableHereErro
     }:
         raise error
     return UnavailableHereError(
-        f"this needs an optional part that is not installed: {error.name}", f"pip install 'telecine[{extra}]'"
+        f"this needs an optional part that is not installed: {error.name}",
+        f"install it: pip install 'telecine[{extra}]'",
     )

@@ -4,47 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from telecine.cli.failures import SourceError, UnavailableHereError, UsageError
 from telecine.exceptions import JobNotFoundError
 from telecine.log_client import JobStory, LogClient, LogFilter, story_of
+from telecine.log_view.record_source import RecordSource
 
 if TYPE_CHECKING:
     from log_collector.query.library import Library
+    from telecine.cli.log_following import FileTail
 
 DEFAULT_COLLECTOR: Final = "127.0.0.1:50052"
 _PAGE_RECORDS: Final = 10_000
 
 
-class LogSource(Protocol):
-    """Reads records. Closed by whoever opened it."""
-
-    def query(self, wanted: LogFilter, *, is_oldest_first: bool, limit: int | None) -> Iterator[bytes]:
-        """Stored records, as JSON lines."""
-        ...
-
-    def tail(self, wanted: LogFilter, *, last: int) -> Iterator[tuple[int, bytes]]:
-        """Records as they arrive, each with the number of those missed before it."""
-        ...
-
-    def job_story(self, job_id: str) -> JobStory:
-        """A job's story."""
-        ...
-
-    def stats(self) -> Mapping[str, Any]:
-        """The counters."""
-        ...
-
-    def close(self) -> None:
-        """Releases what is open."""
-        ...
-
-
-def open_source(server: str | None, directory: Path | None) -> LogSource:
+def open_source(
+    server: str | None, directory: Path | None, call_timeout_seconds: float = 30.0
+) -> RecordSource:
     """The directory where one is named, else the server. Raises UsageError and SourceError."""
     if directory is None:
-        return LogClient(server or DEFAULT_COLLECTOR)
+        return LogClient(server or DEFAULT_COLLECTOR, call_timeout_seconds=call_timeout_seconds)
     if server is not None:
         raise UsageError("--server and --dir are both given", "name one of them")
     return DirectorySource(directory)
@@ -60,7 +40,7 @@ class DirectorySource:
         self._library = _library(self._root)
 
     def query(self, wanted: LogFilter, *, is_oldest_first: bool, limit: int | None) -> Iterator[bytes]:
-        """See `LogSource`."""
+        """See `RecordSource`."""
         from telecine.logs.v1 import log_collector_service_pb2 as pb
 
         order = pb.SORT_ORDER_OLDEST_FIRST if is_oldest_first else pb.SORT_ORDER_NEWEST_FIRST
@@ -86,28 +66,26 @@ class DirectorySource:
                 for _, block in read_blocks(file.path):
                     yield from block[:-1].split(b"\n")
 
-    def tail(self, wanted: LogFilter, *, last: int) -> Iterator[tuple[int, bytes]]:
-        """See `LogSource`; looks at the files a few times a second."""
+    def tail(self, wanted: LogFilter, *, last: int) -> FileTail:
+        """See `RecordSource`; looks at the files a few times a second."""
         from log_collector.query.selector import Selector
-        from telecine.cli.log_following import follow_files
+        from telecine.cli.log_following import FileTail
 
-        selector = Selector(wanted.message(), has_times=False)
-        shown = self._library.newest(selector, last)
-        yield from ((0, line) for line in shown)
-        yield from ((0, line) for line in follow_files(self._root, selector))
+        selector = _asked(lambda message: Selector(message, has_times=False), wanted.message())
+        return FileTail(self._root, selector, lambda: self._library.newest(selector, last))
 
-    def job_story(self, job_id: str) -> JobStory:
-        """See `LogSource`."""
+    def job_story(self, job_id: str, *, max_records: int | None = None) -> JobStory:
+        """See `RecordSource`."""
         from telecine.logs.v1 import log_collector_service_pb2 as pb
 
         records: list[bytes] = []
         first = page = _asked(self._library.story, pb.GetJobStoryRequest(job_id=job_id))
         records += page.records
-        while page.next_page_token:
+        while page.next_page_token and (max_records is None or len(records) < max_records):
             request = pb.GetJobStoryRequest(job_id=job_id, page_token=page.next_page_token)
             page = _asked(self._library.story, request)
             records += page.records
-        return story_of(first, records)
+        return story_of(first, records[:max_records])
 
     def stats(self) -> Mapping[str, Any]:
         """Raises UsageError: files have no counters."""

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from telecine.cli import log_options as opt
@@ -19,9 +18,11 @@ from telecine.cli import terminal
 from telecine.cli.exits import ExitCode, epilog
 from telecine.cli.failures import UsageError
 from telecine.cli.log_report import make_report, render_report
-from telecine.cli.log_source import DEFAULT_COLLECTOR, DirectorySource, LogSource, open_source
+from telecine.cli.log_source import DEFAULT_COLLECTOR, DirectorySource, open_source
+from telecine.cli.log_watch import watch
 from telecine.cli.options import JsonOption
-from telecine.log_client import JobStory
+from telecine.cli.story_view import render_story
+from telecine.log_view.record_source import RecordSource
 from telecine.logging.rendering import Format, renderer
 
 app = typer.Typer(
@@ -105,6 +106,9 @@ def tail(
     )
     with _source(server, directory) as source:
         _print(_with_gaps(source.tail(wanted, last=last)), as_json=as_json)
+
+
+app.command("watch", epilog=epilog())(watch)
 
 
 @app.command("job", epilog=epilog())
@@ -247,7 +251,7 @@ def redact(
 
 
 @contextmanager
-def _source(server: str | None, directory: Path | None) -> Iterator[LogSource]:
+def _source(server: str | None, directory: Path | None) -> Iterator[RecordSource]:
     source = open_source(server, directory)
     try:
         yield source
@@ -293,21 +297,3 @@ def _query_sql(sql: str, directory: Path | None, *, as_json: bool) -> None:
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
     terminal.results().print(table)
-
-
-def render_story(console: Console, story: JobStory) -> None:
-    """Shows a story's stages and whether all of its records arrived."""
-    numbers = ("attempt", "took", "records", "errors")
-    table = terminal.table("stage", "service", *numbers, numbers=numbers)
-    for stage in story.stages:
-        took = terminal.seconds_text(stage.duration_seconds)
-        figures = (str(stage.attempt), took, str(stage.records), str(stage.errors))
-        table.add_row(escape(stage.stage), escape(stage.service), *figures)
-    console.print()
-    console.print(table)
-    is_whole = story.record_count == story.expected_record_count
-    arrived = f"{story.record_count} of {story.expected_record_count} records arrived"
-    console.print(
-        f"[bold]{escape(story.job_id)}[/]  {terminal.mark('ok' if is_whole else 'problem', arrived)}, "
-        f"{story.error_count} errors, {terminal.seconds_text(story.duration_seconds)}"
-    )
