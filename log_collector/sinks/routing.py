@@ -14,7 +14,6 @@ from log_collector.sinks import file_names as names
 from log_collector.sinks.file_config import FileClass, FilesConfig
 
 _SEVERE: Final = frozenset({"ERROR", "CRITICAL"})
-_SEVERE_NAMES: Final = (b'"ERROR"', b'"CRITICAL"')
 _MAX_KNOWN_NAMES: Final = 10_000
 
 
@@ -122,23 +121,13 @@ class Router:
         if self._routes:
             self._add_routes(split or lines[:-1].split(b"\n"), routed)
 
-    def _severe(self, lines: bytes, split: list[bytes], keys: list[_Key]) -> list[bytes]:
-        """The lines of ERROR and above; nearly always few, and then most lines are not looked at."""
-        if b"\\u" in lines:
-            # The level's name may be written with escapes.
-            every = split or lines[:-1].split(b"\n")
-            return [line for line, key in zip(every, keys, strict=True) if key.level in _SEVERE]
-        found: list[tuple[int, bytes]] = []
-        for name in _SEVERE_NAMES:
-            at = lines.find(name)
-            while at >= 0:
-                start, end = lines.rfind(b"\n", 0, at) + 1, lines.find(b"\n", at)
-                line = lines[start:end]
-                if self._read_key(line).level in _SEVERE:
-                    found.append((start, line))
-                at = lines.find(name, end)
-        # A line in which both names stand was found twice.
-        return [line for _, line in sorted(set(found))]
+    @staticmethod
+    def _severe(lines: bytes, split: list[bytes], keys: list[_Key]) -> list[bytes]:
+        """The lines of ERROR and above."""
+        if _SEVERE.isdisjoint({key.level for key in keys}):
+            return []
+        every = split or lines[:-1].split(b"\n")
+        return [line for line, key in zip(every, keys, strict=True) if key.level in _SEVERE]
 
     def _add_services(
         self, lines: bytes, split: list[bytes], keys: list[_Key], services: set[str], routed: Routed
