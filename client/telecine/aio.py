@@ -241,13 +241,9 @@ class AsyncClient:
         self.settings.check_process()
         channel = await self.channel()
         timeout = timeout_seconds or self.settings.call_timeout_seconds
-        backoff = self.settings.call_backoff(timeout)
         request_id = calls.current_request_id()
-        while True:
-            try:
-                return await channel.call(rpc, request, timeout, request_id)
-            except errors.LaterError as error:
-                await asyncio.sleep(pause_seconds(backoff, error))
+        retrying = self.settings.calls.within(timeout, rpc.path)
+        return await retrying.run_async(lambda _: channel.call(rpc, request, timeout, request_id))
 
     async def _fetch(self, result: EncodeResult, directory: Path) -> EncodeResult:
         fetched = [

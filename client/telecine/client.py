@@ -256,13 +256,9 @@ class Client:
     ) -> calls.ResponseT:
         self.settings.check_process()
         timeout = timeout_seconds or self.settings.call_timeout_seconds
-        backoff = self.settings.call_backoff(timeout)
         request_id = calls.current_request_id()
-        while True:
-            try:
-                return self.channel.call(rpc, request, timeout, request_id)
-            except errors.LaterError as error:
-                time.sleep(pause_seconds(backoff, error))
+        retrying = self.settings.calls.within(timeout, rpc.path)
+        return retrying.run(lambda _: self.channel.call(rpc, request, timeout, request_id))
 
     def _fetch(self, result: EncodeResult, directory: Path) -> EncodeResult:
         fetched = tuple(

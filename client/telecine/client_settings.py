@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import random
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from telecine import exceptions as errors
 from telecine.options import KeepAlive, Tls
-from telecine.retry import Backoff, Decision, RetryPolicy
+from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision
 
 SERVER_VARIABLE = "TELECINE_SERVER"
 """Environment variable that names the server when the caller does not."""
 DOWNLOAD_ATTEMPT_SECONDS = 300.0
 """A download that takes longer goes on with a new call."""
+CIRCUIT = BreakerPolicy(failures_to_open=10, open_seconds=1.0)
+"""When the unary calls of a client leave a dead server alone: together they ask it once a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class ClientSettings:
     tls: Tls | None = None
     keep_alive: KeepAlive = field(default_factory=KeepAlive)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    calls: Retry = field(default_factory=Retry)
+    """How unary calls are tried again: one budget and one circuit for all of them."""
     retained_bytes: int = 256 << 20
     call_timeout_seconds: float = 30.0
     process_id: int = field(default_factory=os.getpid)
@@ -34,12 +38,6 @@ class ClientSettings:
     def stream_backoff(self) -> Backoff:
         """Patience of a stream."""
         return Backoff(self.retry)
-
-    def call_backoff(self, timeout_seconds: float) -> Backoff:
-        """Patience of a unary call: all its tries together begin within `timeout_seconds`."""
-        patience = min(self.retry.give_up_after_seconds, timeout_seconds)
-        policy = replace(self.retry, give_up_after_seconds=patience)
-        return Backoff(policy, started_seconds=time.monotonic())
 
     def report_lost(
         self, decision: Decision | None, error: errors.TelecineError, job_id: str, connection: int
@@ -67,14 +65,22 @@ def settings_of(
     call_timeout_seconds: float,
 ) -> ClientSettings:
     """Fills in what the caller left out."""
+    server = server or os.environ.get(SERVER_VARIABLE) or None
+    retry = retry or RetryPolicy()
+    circuit = CircuitBreaker(f"encoder {server or 'embedded'}", CIRCUIT, counts=_speaks_against_the_server)
     return ClientSettings(
-        server=server or os.environ.get(SERVER_VARIABLE) or None,
+        server=server,
         tls=tls,
         keep_alive=keep_alive or KeepAlive(),
-        retry=retry or RetryPolicy(),
+        retry=retry,
+        calls=Retry(retry, breaker=circuit, level="INFO"),
         retained_bytes=retained_bytes,
         call_timeout_seconds=call_timeout_seconds,
     )
+
+
+def _speaks_against_the_server(error: Exception) -> bool:
+    return isinstance(error, errors.UnavailableError | errors.TimedOutError)
 
 
 def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str = "") -> float:

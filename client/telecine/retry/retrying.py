@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import inspect
 import random
@@ -10,7 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from telecine.exceptions import CircuitOpenError
@@ -113,6 +114,14 @@ class Retry:
     async def run_async(self, function: Callable[[Attempt], Awaitable[_R]]) -> _R:
         """As `run`, awaiting."""
         return await self._run_async(self._name, function)
+
+    def within(self, seconds: float, name: str = "") -> Retry:
+        """The same, with the same budget and breaker, for a call that has only so much time."""
+        limit = min(self.policy.give_up_after_seconds, seconds)
+        other = copy.copy(self)
+        other.policy = replace(self.policy, give_up_after_seconds=limit)
+        other._name = name or self._name  # noqa: SLF001 - one of us
+        return other
 
     # --- inside ----------------------------------------------------------------------------------
 

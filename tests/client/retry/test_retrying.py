@@ -344,3 +344,14 @@ def test_circuits_stand_in_metrics_and_in_the_log(time: Time, records) -> None:
         "hub of models",
         "open",
     )
+
+
+def test_a_call_with_less_time_shares_budget_and_circuit(time: Time) -> None:
+    breaker = breaker_of(time)
+    retrying = Retry(RetryPolicy(budget_tokens=1), breaker=breaker, runtime=time.runtime())
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            retrying.within(5, "GetJob").run(lambda _: Flaky(9)())
+        time.now += 10
+    assert retrying.within(5).policy.give_up_after_seconds == 5
+    assert breaker.snapshot().opened == 2
