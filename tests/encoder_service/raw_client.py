@@ -154,6 +154,16 @@ class RawStream:
         """Sends the clip from what is persisted on."""
         await self.write(*chunks(data, size, self.heard.acknowledged[-1]))
 
+    async def push_in_step(self, data: bytes, size: int = 16384) -> None:
+        """As `push`, each chunk only when the one before it is acknowledged.
+
+        So no write is under way when the server ends the stream: grpc.aio hides its status behind one.
+        """
+        for request in chunks(data, size, self.heard.acknowledged[-1]):
+            await self.write(request)
+            end = request.chunk.offset + len(request.chunk.data)
+            await self.until(lambda heard, end=end: heard.acknowledged[-1] >= end)
+
     async def until(self, condition) -> Heard:
         """Reads answers until the condition holds."""
         while not condition(self.heard):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,55 +14,25 @@ from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
 from tests.eventually import eventually
 from tests.robustness.frames import frame_hashes
+from tests.robustness.small_disk import mounted
 
 CLIP = raw.clip()
 Maker = Callable[..., ServerProcess]
 
 
-HIDDEN_STATUS = (grpc.StatusCode.INTERNAL, "Internal error from Core")
-"""What grpc.aio makes up on the client's side; the service never answers it."""
-
-
 async def push_until_refused(client: raw.RawClient, job: pb.JobSpec, data: bytes) -> grpc.aio.AioRpcError:
-    """Sends more than there is room for; returns the refusal.
-
-    With grpc.aio a write that comes just after the stream's end hides its status; then it is asked again.
-    """
-    for _ in range(20):
-        error = await _pushed(client, job, data)
-        if (error.code(), error.details()) != HIDDEN_STATUS:
-            break
-    return error
-
-
-async def _pushed(client: raw.RawClient, job: pb.JobSpec, data: bytes) -> grpc.aio.AioRpcError:
+    """Sends more than there is room for; returns the refusal."""
     async with client.stream() as stream:
-        try:
-            await stream.open(job)
-            await stream.push(data)
-        except grpc.aio.UsageError:
-            pass
-        except grpc.aio.AioRpcError as error:
-            return error
+        await stream.open(job)
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await stream.until(lambda heard: False)
-        return failed.value
+            await stream.push_in_step(data)
+    return failed.value
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("this system does not let us mount a small disk")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with mounted(tmp_path / "disk", size_mib=1) as disk:
+        yield disk
 
 
 async def test_a_full_disk_refuses_frames_and_keeps_what_was_acknowledged(
