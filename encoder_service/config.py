@@ -40,9 +40,21 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Frames are refused with DISK_FULL before less than this is free: records and artifacts need room."""
     max_pending_bytes: Count = 8 * MIB
     """Per stream: bytes received and not yet written; the stream is not read beyond it."""
+    ring_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 * GIB)] = 32 * MIB
+    """Memory that each upload from a client on this machine shares with it, in place of sending through
+    the connection. 0: none."""
+    max_rings: Count = 16
+    """Uploads at a time that have such memory; the others send."""
     max_waiting_jobs: Count = 1000
     """Jobs that have not ended and have no output on a worker."""
     max_outputs_per_job: Annotated[int, msgspec.Meta(ge=1, le=32)] = 32
+    max_clip_seconds: NotNegative = 0.0
+    """Longest clip at its own frame rate; frames beyond it are refused. 0: only bytes are limited."""
+    max_overlays_per_output: Annotated[int, msgspec.Meta(ge=0, le=100)] = 16
+    max_overlay_image_bytes: CountOrZero = 1 * MIB
+    """Of one image of an overlay; all those of a job travel in one message (`host.max_message_bytes`)."""
+    font_directories: tuple[Path, ...] = ()
+    """Text overlays may use the font files below these, besides the bundled fonts."""
     idle_upload_timeout_seconds: NotNegative = 600.0
     """An upload without a byte for this long expires. 0: never."""
     retry_after_seconds: NotNegative = 2.0
@@ -88,6 +100,11 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_dir.expanduser().absolute()
 
     @property
+    def font_paths(self) -> tuple[str, ...]:
+        """`font_directories` as absolute paths."""
+        return tuple(str(path.expanduser().absolute()) for path in self.font_directories)
+
+    @property
     def worker_count(self) -> int:
         """`workers`, resolved."""
         return self.workers or _cores()
@@ -106,6 +123,11 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
         room = self.host.max_message_bytes - _MESSAGE_OVERHEAD_BYTES
         if self.max_chunk_bytes > room:
             yield "max_chunk_bytes", f"at most {room}, {_MESSAGE_OVERHEAD_BYTES} below host.max_message_bytes"
+        if self.max_overlay_image_bytes > room:
+            yield "max_overlay_image_bytes", f"at most {room}, as max_chunk_bytes"
+        for directory in self.font_directories:
+            if not directory.expanduser().is_dir():
+                yield "font_directories", f"{directory} must be a directory"
 
 
 def _cores() -> int:

@@ -21,6 +21,7 @@ from encoder_service.job import Job, OutputView
 from encoder_service.jobs import Jobs
 from encoder_service.manifest import JobOutcome
 from encoder_service.metrics import EncoderMetrics
+from encoder_service.ring import Ring, Rings
 from encoder_service.session import (
     Attached,
     ChunkCame,
@@ -33,9 +34,10 @@ from encoder_service.session import (
 )
 from encoder_service.spec import Delivery, JobSpec
 from encoder_service.store import Store
-from encoder_service.strictness import refusal
+from encoder_service.strictness import refusal, without_unavailable
 from encoder_service.wire import checked_chunk, parse_spec
 from encoder_service.wire_chunks import RawChunk, Request
+from encoder_service.wire_overlays import pictures_of
 
 NEWS_PAUSE_SECONDS = 0.02
 HEARTBEAT_SECONDS = 1.0
@@ -64,6 +66,7 @@ class EncodeStream:
         probe: CapabilityProbe,
         config: EncoderConfig,
         metrics: EncoderMetrics,
+        rings: Rings,
     ) -> None:
         self._wire = wire
         self._jobs = jobs
@@ -71,6 +74,9 @@ class EncodeStream:
         self._probe = probe
         self._config = config
         self._metrics = metrics
+        self._rings = rings
+        self._ring: Ring | None = None
+        """Shared with a client on this machine while the job takes bytes."""
         self._session = Session()
         self._told_bytes = -1
         self._told_complete = False
@@ -86,12 +92,17 @@ class EncodeStream:
             raise
 
     async def _serve(self) -> None:
-        spec = self._first(await self._wire.receive())
+        first = await self._wire.receive()
+        spec = self._first(first)
+        host_id = first.host_id if isinstance(first, pb.EncodeRequest) else ""
         if any(output.strict for output in spec.outputs) and not self._jobs.registry.knows(spec.job_id):
             error = refusal(spec, await self._probe.answer())
             if error is not None:
                 raise error
-        attachment = await self._jobs.attach(spec)
+        if spec.skip_unavailable:
+            spec = without_unavailable(spec, await self._probe.answer())
+        pictures = pictures_of(first.spec) if isinstance(first, pb.EncodeRequest) else {}
+        attachment = await self._jobs.attach(spec, pictures)
         try:
             job = attachment.job
             self._session = self._session.advance(
@@ -101,7 +112,8 @@ class EncodeStream:
                     is_complete=attachment.ingest is None,
                 )
             )
-            await self._follow(attachment, spec.delivery)
+            with self._rings.lease(host_id if attachment.ingest is not None else "") as self._ring:
+                await self._follow(attachment, spec.delivery)
         finally:
             # A second cancellation must not keep the job from its next stream.
             await asyncio.shield(attachment.release())
@@ -134,11 +146,12 @@ class EncodeStream:
         job, ingest = attachment.job, attachment.ingest
         while (request := await self._wire.receive()) is not None:
             if isinstance(request, RawChunk):
-                data = checked_chunk(request, self._config)
+                data = checked_chunk(request, self._config, self._ring)
                 self._session = self._session.advance(ChunkCame(request.offset, len(data)))
                 self._metrics.received_bytes.inc(len(data))
                 if ingest is not None:
                     await ingest.put(data)
+                    self._hurry_acknowledgement(job)
             elif request.HasField("finish"):
                 finish = request.finish
                 self._session = self._session.advance(FinishCame(finish.total_frames, finish.total_bytes))
@@ -154,13 +167,24 @@ class EncodeStream:
         self._session = self._session.advance(HalfClosed())
         job.notify(is_urgent=True)
 
+    def _hurry_acknowledgement(self, job: Job) -> None:
+        """A client waits for room in its ring long before the next answer would be due."""
+        if self._ring is not None:
+            room_bytes = self._ring.offer.size_bytes // 4
+            if job.persisted_bytes - self._told_bytes >= room_bytes:
+                job.notify(is_urgent=True)
+
     # --- telling ---------------------------------------------------------------------------------
 
     async def _tell(self, attachment: Attachment, delivery: Delivery) -> None:
         job = attachment.job
         subscription = job.subscribe(NEWS_PAUSE_SECONDS)
         try:
-            await self._wire.send(replies.accepted(job, self._config, is_resumed=attachment.is_resumed))
+            await self._wire.send(
+                replies.accepted(
+                    job, self._config, self._ring and self._ring.offer, is_resumed=attachment.is_resumed
+                )
+            )
             self._note_told(job)
             is_due = False
             while True:

@@ -8,7 +8,9 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
 from encoder_service.job import Job
+from encoder_service.overlays.fonts import list_fonts
 from encoder_service.record import JobRecord, JobState, OutputState
+from encoder_service.ring import Offer
 from encoder_service.spec import OutputSpec
 from encoder_service.wire_enums import PIXEL_FORMATS
 from encoder_service.work import Probed, ProducedFile
@@ -38,7 +40,7 @@ def persisted(job: Job) -> pb.TrackOffset:
     return pb.TrackOffset(track=pb.TRACK_VIDEO, persisted_bytes=job.persisted_bytes)
 
 
-def accepted(job: Job, config: EncoderConfig, *, is_resumed: bool) -> pb.EncodeResponse:
+def accepted(job: Job, config: EncoderConfig, ring: Offer | None, *, is_resumed: bool) -> pb.EncodeResponse:
     """The first answer of a stream."""
     return pb.EncodeResponse(
         accepted=pb.Accepted(
@@ -50,6 +52,7 @@ def accepted(job: Job, config: EncoderConfig, *, is_resumed: bool) -> pb.EncodeR
             is_resumed=is_resumed,
             state=JOB_STATES[job.state],
             job_directory=str(job.directory) if config.tells_job_directory else "",
+            ring=ring and pb.Ring(path=ring.path, size_bytes=ring.size_bytes, nonce=ring.nonce),
         )
     )
 
@@ -141,6 +144,9 @@ def limits(config: EncoderConfig) -> pb.Limits:
         max_waiting_jobs=config.max_waiting_jobs,
         max_job_duration=_duration(config.max_job_seconds),
         idle_upload_timeout=_duration(config.idle_upload_timeout_seconds),
+        max_clip_duration=_duration(config.max_clip_seconds),
+        max_overlays_per_output=config.max_overlays_per_output,
+        max_overlay_image_bytes=config.max_overlay_image_bytes,
     )
 
 
@@ -173,6 +179,7 @@ def capabilities(probed: Probed, config: EncoderConfig, version: str) -> pb.GetC
         server_version=version,
         library_versions=probed.library_versions,
         workers=config.worker_count,
+        fonts=list_fonts(config.font_directories),
     )
 
 

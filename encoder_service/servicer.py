@@ -25,6 +25,7 @@ from encoder_service.jobs import Jobs
 from encoder_service.manifest import FILE_NAME
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.record import OutputState
+from encoder_service.ring import Rings
 from encoder_service.store import Store
 from encoder_service.wire_chunks import RawChunk, Request, from_message, parse_request
 
@@ -71,13 +72,20 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self._probe = probe
         self._config = config
         self._metrics = metrics
+        self._rings = Rings(config.ring_bytes, config.max_rings)
 
     async def Encode(  # type: ignore[override]  # noqa: N802 - it reads and writes through the context
         self, request_iterator: object, context: EncodeContext
     ) -> None:
         """Uploads a clip, and follows its job to the end."""
         stream = EncodeStream(
-            Connection(context), self._jobs, self._store, self._probe, self._config, self._metrics
+            Connection(context),
+            self._jobs,
+            self._store,
+            self._probe,
+            self._config,
+            self._metrics,
+            self._rings,
         )
         await stream.run()
 

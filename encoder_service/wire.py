@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service import errors, spool
 from encoder_service.config import EncoderConfig
+from encoder_service.ring import Ring, RingError
+from encoder_service.sizes import MAX_SIDE_PIXELS
 from encoder_service.spec import (
     BT709,
     SRGB,
@@ -16,6 +19,7 @@ from encoder_service.spec import (
     Delivery,
     JobSpec,
     OddSizePolicy,
+    OutputSpec,
     PixelFormat,
     Rational,
     VideoSpec,
@@ -23,7 +27,7 @@ from encoder_service.spec import (
 from encoder_service.wire_chunks import RawChunk
 from encoder_service.wire_enums import DELIVERIES, ODD_SIZE_POLICIES, PIXEL_FORMATS
 from encoder_service.wire_fields import Faults, color_override, rational
-from encoder_service.wire_outputs import MAX_SIDE_PIXELS, parse_outputs
+from encoder_service.wire_outputs import parse_outputs
 
 MAX_METADATA_BYTES = 64 << 10
 
@@ -40,7 +44,7 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig) -> JobSpec:
         f"is {message.job_id[:140]!r}",
     )
     video = _video(message, config, faults)
-    outputs = parse_outputs(message, config, faults)
+    outputs, skipped = parse_outputs(message, config, faults)
     metadata = dict(message.metadata)
     metadata_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
     faults.check(
@@ -69,6 +73,8 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig) -> JobSpec:
         deadline_unix_nano=deadline.seconds * 1_000_000_000 + deadline.nanos,
         delivery=delivery,
         strict=message.strict,
+        skip_unavailable=message.skip_unavailable,
+        skipped=skipped,
     )
 
 
@@ -105,7 +111,22 @@ def _video(message: pb.JobSpec, config: EncoderConfig, faults: Faults) -> VideoS
             f"{max(frames, 1)} frames have {size * max(frames, 1)} bytes; "
             f"this server takes at most {config.max_job_bytes}",
         )
+        longest = clip_limit_frames(video, config)
+        faults.check(
+            not longest or frames <= longest,
+            f"{at}.expected_frames",
+            f"{frames} frames are longer than {config.max_clip_seconds:g} s; "
+            f"this server takes at most {longest} at this rate",
+        )
     return video
+
+
+def clip_limit_frames(video: VideoSpec, config: EncoderConfig) -> int:
+    """How many frames the longest clip has at a track's rate; 0: no limit."""
+    if not config.max_clip_seconds:
+        return 0
+    rate = video.frame_rate
+    return max(1, math.floor(config.max_clip_seconds * rate.numerator / rate.denominator))
 
 
 def _source_color(message: pb.Color, pixel_format: PixelFormat, at: str, faults: Faults) -> Color:
@@ -127,13 +148,13 @@ def _source_color(message: pb.Color, pixel_format: PixelFormat, at: str, faults:
     )
 
 
-def checked_chunk(chunk: RawChunk, config: EncoderConfig) -> memoryview:
+def checked_chunk(chunk: RawChunk, config: EncoderConfig, ring: Ring | None) -> memoryview:
     """Returns a chunk's data once its track, size and checksum are right. Raises ServiceError."""
     if chunk.track == pb.TRACK_AUDIO:
         raise errors.not_implemented("audio tracks yet (chunk.track)")
     if chunk.track not in {pb.TRACK_UNSPECIFIED, pb.TRACK_VIDEO}:
         raise errors.invalid_field("chunk.track", f"is unknown ({chunk.track})")
-    data = chunk.data
+    data = _located(chunk, ring)
     if not data:
         raise errors.invalid_field("chunk.data", "must not be empty")
     if len(data) > config.max_chunk_bytes:
@@ -145,13 +166,32 @@ def checked_chunk(chunk: RawChunk, config: EncoderConfig) -> memoryview:
     return data
 
 
+def _located(chunk: RawChunk, ring: Ring | None) -> memoryview:
+    if not chunk.ring_bytes:
+        return chunk.data
+    if ring is None:
+        raise errors.invalid_field("chunk.ring_bytes", "must be 0: no ring was offered on this stream")
+    if chunk.data:
+        raise errors.invalid_field("chunk.data", "must be empty when the bytes lie in the ring")
+    try:
+        return ring.read(chunk.offset, chunk.ring_bytes)
+    except RingError as error:
+        raise errors.invalid_field("chunk.ring_bytes", str(error)) from error
+
+
 def differing_fields(first: JobSpec, other: JobSpec) -> str:
     """Names the fields in which two specs differ; empty when they ask for the same job.
 
     `delivery` says how to answer one stream and may differ.
     """
-    return ", ".join(
+    names = [
         name
         for name in JobSpec.__struct_fields__
-        if name != "delivery" and getattr(first, name) != getattr(other, name)
-    )
+        if name not in {"delivery", "outputs", "skipped"} and getattr(first, name) != getattr(other, name)
+    ]
+    return ", ".join(names if _asked(first) == _asked(other) else [*names, "outputs"])
+
+
+def _asked(spec: JobSpec) -> dict[str, OutputSpec]:
+    """All outputs by name, also those that are left out: another server process may know an encoder more."""
+    return {output.name: output for output in (*spec.outputs, *(entry.output for entry in spec.skipped))}

@@ -14,6 +14,7 @@ _TRACK_TAG = pb.Chunk.TRACK_FIELD_NUMBER << 3
 _OFFSET_TAG = pb.Chunk.OFFSET_FIELD_NUMBER << 3
 _DATA_TAG = pb.Chunk.DATA_FIELD_NUMBER << 3 | 2
 _CRC_TAG = pb.Chunk.CRC32C_FIELD_NUMBER << 3 | 5
+_RING_TAG = pb.Chunk.RING_BYTES_FIELD_NUMBER << 3
 _MAX_VARINT_BYTES = 9
 
 
@@ -25,6 +26,8 @@ class RawChunk(msgspec.Struct, frozen=True):
     data: memoryview
     """Keeps the whole message alive."""
     crc32c: int
+    ring_bytes: int = 0
+    """If not 0, the bytes lie in the stream's ring and `data` is empty."""
 
 
 Request = RawChunk | pb.EncodeRequest
@@ -45,7 +48,7 @@ def from_message(request: pb.EncodeRequest) -> Request:
     if request.WhichOneof("message") != "chunk":
         return request
     chunk = request.chunk
-    return RawChunk(chunk.track, chunk.offset, memoryview(chunk.data), chunk.crc32c)
+    return RawChunk(chunk.track, chunk.offset, memoryview(chunk.data), chunk.crc32c, chunk.ring_bytes)
 
 
 def _parse_chunk(message: bytes) -> RawChunk | None:
@@ -55,7 +58,7 @@ def _parse_chunk(message: bytes) -> RawChunk | None:
         length, at = _varint(message, 1)
         if at + length != end:
             return None
-        numbers = {_TRACK_TAG: 0, _OFFSET_TAG: 0, _CRC_TAG: 0}
+        numbers = {_TRACK_TAG: 0, _OFFSET_TAG: 0, _CRC_TAG: 0, _RING_TAG: 0}
         data = memoryview(b"")
         seen = set()
         while at < end:
@@ -78,7 +81,7 @@ def _parse_chunk(message: bytes) -> RawChunk | None:
         return None
     if at != end:
         return None
-    return RawChunk(numbers[_TRACK_TAG], numbers[_OFFSET_TAG], data, numbers[_CRC_TAG])
+    return RawChunk(numbers[_TRACK_TAG], numbers[_OFFSET_TAG], data, numbers[_CRC_TAG], numbers[_RING_TAG])
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:

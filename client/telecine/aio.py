@@ -45,8 +45,11 @@ class AsyncClient:
         retry: RetryPolicy | None = None,
         retained_bytes: int = 256 << 20,
         call_timeout_seconds: float = 30.0,
+        shares_memory: bool = True,
     ) -> None:
-        self.settings = settings_of(server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds)
+        self.settings = settings_of(
+            server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory=shares_memory
+        )
         """How it behaves."""
         self._channel: AsyncChannel | None = None
         self._opening = asyncio.Lock()

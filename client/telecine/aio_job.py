@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Self
 
 from telecine import exceptions as errors
 from telecine.aio_signal import Signal
-from telecine.chunking import cut
+from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.job_plan import JobPlan
 from telecine.progress import ProgressTeller, snapshot
 from telecine.results import EncodeResult, Progress
 from telecine.upload import Upload
-from telecine.upload_events import Connect, Disconnect, Wait
-from telecine.upload_messages import incoming_event, outgoing_bytes
+from telecine.upload_events import Connect, Disconnect, Event, Wait
+from telecine.upload_messages import Wording
 
 if TYPE_CHECKING:
     from telecine.aio import AsyncClient
     from telecine.channel.asynchronous import AsyncStream
-    from telecine.encoder.v1 import encoder_pb2 as pb
     from telecine.frame_layout import FrameLayout
 
+RING_PATIENCE_SECONDS = 0.05
+"""A server that works makes room in the ring sooner."""
 CANCEL_SECONDS = 5.0
 """Nobody who presses Ctrl-C waits longer for a server that does not answer; it expires the job itself."""
 
@@ -44,7 +45,8 @@ class AsyncJob:
         self._changed = Signal()
         self._driver: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
-        self._spec: pb.JobSpec | None = None
+        self._spec = pb.JobSpec()
+        self._wording = Wording(self._spec, shares_memory=False)
         self._frame_bytes = 0
         if plan.reader.layout is not None:
             self._start(plan.reader.layout)
@@ -173,17 +175,27 @@ class AsyncJob:
         while (block := await asyncio.to_thread(next, blocks, None)) is not None:
             if self._upload is None and reader.layout is not None:
                 self._start(reader.layout)
-            for piece in cut(block):
-                await self._push_piece(piece)
+            position = 0
+            while position < len(block):
+                position += await self._push_some(block[position:])
 
-    async def _push_piece(self, piece: bytes) -> None:
-        upload = self._upload
+    async def _push_some(self, rest: memoryview) -> int:
+        """Copies as much as there is room for, into the ring if it can; returns how many bytes."""
+        upload, wanted = self._upload, len(rest)
         if upload is None:
-            return
-        if not (upload.has_ended or upload.has_room(len(piece))):
-            await self._wait(lambda: upload.has_ended or upload.has_room(len(piece)), None)
-        upload.push(piece)
+            return wanted
+        if upload.has_ring:  # a stalled server is no reason to wait while there is room elsewhere
+            await self._changed.wait_for(
+                lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_PATIENCE_SECONDS
+            )
+        ring, size = self._wording.ring, upload.ring_room(wanted)
+        if not size or ring is None:
+            await self._wait(lambda: upload.has_ended or upload.room(wanted) > 0, None)
+            ring, size = None, upload.room(wanted)
+        block = rest[:size]
+        upload.push(bytes(block) if ring is None else ring.put(upload.pushed_bytes, block))
         self._changed.notify()
+        return size
 
     async def _wait(self, condition: Callable[[], bool], timeout_seconds: float | None) -> None:
         if not await self._changed.wait_for(condition, timeout_seconds):
@@ -218,11 +230,13 @@ class AsyncJob:
         error: errors.TelecineError = errors.UnavailableError("the server ended the stream early")
         sender: asyncio.Task[None] | None = None
         stream: AsyncStream[pb.EncodeResponse] | None = None
+        wording = Wording(self._spec, shares_memory=self._client.settings.shares_memory)
+        self._wording = wording
         try:
             stream = (await self._client.channel()).encode(self._request_id)
-            sender = asyncio.create_task(self._send(upload, connection, stream))
+            sender = asyncio.create_task(self._send(upload, connection, stream, wording))
             async for response in stream:
-                self._received(upload, connection, response)
+                self._received(upload, connection, wording.incoming(response))
         except errors.TelecineError as raised:
             error = raised
         finally:
@@ -232,20 +246,21 @@ class AsyncJob:
                 await _stopped(sender)
         self._lost(upload, connection, error)
 
-    async def _send(self, upload: Upload, connection: int, stream: AsyncStream[pb.EncodeResponse]) -> None:
-        spec = self._spec
-        while spec is not None and upload.is_current(connection):
+    async def _send(
+        self, upload: Upload, connection: int, stream: AsyncStream[pb.EncodeResponse], wording: Wording
+    ) -> None:
+        while upload.is_current(connection):
             message = upload.next_message(connection)
             if message is not None:
                 try:
-                    await stream.write(outgoing_bytes(message, spec))
+                    await stream.write(wording.outgoing(message))
                 except errors.TelecineError:
                     return  # the answers say why
                 continue
             await self._changed.wait()
 
-    def _received(self, upload: Upload, connection: int, response: pb.EncodeResponse) -> None:
-        if upload.received(connection, incoming_event(response), time.monotonic()):
+    def _received(self, upload: Upload, connection: int, event: Event) -> None:
+        if upload.received(connection, event, time.monotonic()):
             self._changed.notify()
             self._teller.tell(snapshot(upload, self.job_id, self._frame_bytes))
 

@@ -1,12 +1,11 @@
-"""Cuts bytes into chunks, copying each byte once; puts a chunk into its message without copying more."""
+"""Puts a chunk into its message, copying each byte once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import google_crc32c
-
-from telecine.upload import CHUNK_BYTES
+import numpy as np
 
 # EncodeRequest.chunk is field 2; Chunk.track 1, offset 2, data 3 and crc32c 4 (fixed32).
 _REQUEST_CHUNK = b"\x12"
@@ -16,28 +15,24 @@ _DATA = b"\x1a"
 _CRC32C = b"\x25"
 
 
-def cut(block: memoryview) -> Iterator[bytes]:
-    """Copies a block of bytes into pieces of nearly equal size, at most CHUNK_BYTES each.
-
-    The copy is what lets a caller write over its frames as soon as `push` has returned.
-    """
-    count = -(-len(block) // CHUNK_BYTES)
-    for index in range(count):
-        yield bytes(block[len(block) * index // count : len(block) * (index + 1) // count])
+def crc32c(data: bytes | memoryview) -> int:
+    """CRC32C (Castagnoli) of `data`, without copying it."""
+    # The library takes no memoryview, but whatever else shows its bytes.
+    return int(google_crc32c.value(np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data))
 
 
-def chunk_message(offset: int, pieces: Sequence[bytes]) -> bytes:
+def chunk_message(offset: int, pieces: Sequence[bytes | memoryview]) -> bytes:
     """The serialised EncodeRequest of one video chunk.
 
     Equal to what protobuf would write, at a twentieth of its time: protobuf copies the data twice, into
     memory that is fresh each time.
     """
-    crc32c = 0
+    checksum = 0
     for piece in pieces:
-        crc32c = google_crc32c.extend(crc32c, piece)
+        checksum = google_crc32c.extend(checksum, bytes(piece))  # bytes() of bytes copies nothing
     size_bytes = sum(len(piece) for piece in pieces)
     head = _TRACK_VIDEO + (_OFFSET + _varint(offset) if offset else b"") + _DATA + _varint(size_bytes)
-    tail = _CRC32C + crc32c.to_bytes(4, "little") if crc32c else b""
+    tail = _CRC32C + checksum.to_bytes(4, "little") if checksum else b""
     length = _varint(len(head) + size_bytes + len(tail))
     return b"".join((_REQUEST_CHUNK, length, head, *pieces, tail))
 

@@ -35,6 +35,8 @@ class Client:
     this process starts once, shares among its clients and ends with itself.
     `retry`: how patiently it reconnects. `retained_bytes`: bound of the frames that each job keeps in
     memory until they are acknowledged. `call_timeout_seconds`: for everything but streams.
+    `shares_memory`: hands frames to a server on this machine through memory that both can see, where it
+    offers that (Linux; the same user and PID namespace), in place of sending them.
 
     Thread-safe; make one and keep it. gRPC does not survive a fork: make the client in the process that
     uses it.
@@ -49,8 +51,11 @@ class Client:
         retry: RetryPolicy | None = None,
         retained_bytes: int = 256 << 20,
         call_timeout_seconds: float = 30.0,
+        shares_memory: bool = True,
     ) -> None:
-        self.settings = settings_of(server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds)
+        self.settings = settings_of(
+            server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory=shares_memory
+        )
         """How it behaves."""
         self.address = self.settings.server or _embedded_address()
         """Where the server listens."""

@@ -33,6 +33,8 @@ class ClientSettings:
     """How unary calls are tried again: one budget and one circuit for all of them."""
     retained_bytes: int = 256 << 20
     call_timeout_seconds: float = 30.0
+    shares_memory: bool = True
+    """Lay frames into memory that a server on this machine offers, in place of sending them."""
     process_id: int = field(default_factory=os.getpid)
 
     def stream_backoff(self) -> Backoff:
@@ -63,6 +65,8 @@ def settings_of(
     retry: RetryPolicy | None,
     retained_bytes: int,
     call_timeout_seconds: float,
+    *,
+    shares_memory: bool = True,
 ) -> ClientSettings:
     """Fills in what the caller left out."""
     server = server or os.environ.get(SERVER_VARIABLE) or None
@@ -76,6 +80,7 @@ def settings_of(
         calls=Retry(retry, breaker=circuit, level="INFO"),
         retained_bytes=retained_bytes,
         call_timeout_seconds=call_timeout_seconds,
+        shares_memory=shares_memory,
     )
 
 

@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from telecine import exceptions as errors
-from telecine.chunking import cut
+from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.job_plan import JobPlan
 from telecine.progress import ProgressTeller, snapshot
 from telecine.results import EncodeResult, Progress
 from telecine.upload import Upload
-from telecine.upload_events import Connect, Disconnect, Wait
-from telecine.upload_messages import incoming_event, outgoing_bytes
+from telecine.upload_events import Connect, Disconnect, Event, Wait
+from telecine.upload_messages import Wording
 
 if TYPE_CHECKING:
     from telecine.channel.blocking import Stream
     from telecine.client import Client
-    from telecine.encoder.v1 import encoder_pb2 as pb
     from telecine.frame_layout import FrameLayout
 
+RING_PATIENCE_SECONDS = 0.05
+"""A server that works makes room in the ring sooner."""
 CANCEL_SECONDS = 5.0
 """Nobody who presses Ctrl-C waits longer for a server that does not answer; it expires the job itself."""
 
@@ -50,7 +51,8 @@ class Job:
         self._driver_wakes = threading.Condition(lock)
         self._lock = lock
         self._upload: Upload | None = None
-        self._spec: pb.JobSpec | None = None
+        self._spec = pb.JobSpec()
+        self._wording = Wording(self._spec, shares_memory=False)
         self._frame_bytes = 0
         if plan.reader.layout is not None:
             self._start(plan.reader.layout)
@@ -88,8 +90,9 @@ class Job:
             for block in reader.blocks(item):
                 if self._upload is None and reader.layout is not None:
                     self._start(reader.layout)
-                for piece in cut(block):
-                    self._push_piece(piece)
+                position = 0
+                while position < len(block):
+                    position += self._push_some(block[position:])
 
     def finish(self, timeout_seconds: float | None = None) -> None:
         """Says that no more frames come, and waits for the hand-off: every frame is acknowledged as safe.
@@ -182,14 +185,26 @@ class Job:
         )
         threading.Thread(target=self._drive, name=f"telecine-{self.job_id[:8]}", daemon=True).start()
 
-    def _push_piece(self, piece: bytes) -> None:
-        upload = self._upload
+    def _push_some(self, rest: memoryview) -> int:
+        """Copies as much as there is room for, into the ring if it can; returns how many bytes."""
+        upload, wanted = self._upload, len(rest)
         if upload is None:
-            return
+            return wanted
         with self._lock:
-            self._wait(lambda: upload.has_ended or upload.has_room(len(piece)), None)
+            if upload.has_ring:  # a stalled server is no reason to wait while there is room elsewhere
+                self._caller_wakes.wait_for(
+                    lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_PATIENCE_SECONDS
+                )
+            ring, offset, size = self._wording.ring, upload.pushed_bytes, upload.ring_room(wanted)
+            if not size:
+                self._wait(lambda: upload.has_ended or upload.room(wanted) > 0, None)
+                ring, size = None, upload.room(wanted)
+        block = rest[:size]
+        piece = bytes(block) if ring is None else ring.put(offset, block)
+        with self._lock:
             upload.push(piece)
             self._sender_wakes.notify()
+        return size
 
     def _wait(self, condition: Callable[[], bool], timeout_seconds: float | None) -> None:
         """With the lock held. Raises TimedOutError."""
@@ -228,39 +243,43 @@ class Job:
             stream.cancel()
 
     def _connect(self, upload: Upload, connection: int) -> Stream[pb.EncodeResponse] | None:
+        wording = Wording(self._spec, shares_memory=self._client.settings.shares_memory)
+        with self._lock:
+            self._wording = wording
         try:
-            stream = self._client.channel.encode(self._messages(upload, connection), self._request_id)
+            messages = self._messages(upload, connection, wording)
+            stream = self._client.channel.encode(messages, self._request_id)
         except errors.TelecineError as error:
             self._lost(upload, connection, error)
             return None
         threading.Thread(
-            target=self._read, args=(upload, connection, stream), name="telecine-reader", daemon=True
+            target=self._read, args=(upload, connection, stream, wording), name="telecine-reader", daemon=True
         ).start()
         return stream
 
-    def _messages(self, upload: Upload, connection: int) -> Iterator[bytes]:
+    def _messages(self, upload: Upload, connection: int, wording: Wording) -> Iterator[bytes]:
         """What gRPC's own thread sends on that connection."""
-        spec = self._spec
-        while spec is not None:
+        while True:
             with self._lock:
                 while (message := upload.next_message(connection)) is None:
                     if not upload.is_current(connection):
                         return
                     self._sender_wakes.wait()
-            yield outgoing_bytes(message, spec)
+            yield wording.outgoing(message)
 
-    def _read(self, upload: Upload, connection: int, stream: Stream[pb.EncodeResponse]) -> None:
+    def _read(
+        self, upload: Upload, connection: int, stream: Stream[pb.EncodeResponse], wording: Wording
+    ) -> None:
         """Takes the answers of one connection, on a thread of its own, until it ends."""
         error: errors.TelecineError = errors.UnavailableError("the server ended the stream early")
         try:
             for response in stream:
-                self._received(upload, connection, response)
+                self._received(upload, connection, wording.incoming(response))
         except errors.TelecineError as raised:
             error = raised
         self._lost(upload, connection, error)
 
-    def _received(self, upload: Upload, connection: int, response: pb.EncodeResponse) -> None:
-        event = incoming_event(response)
+    def _received(self, upload: Upload, connection: int, event: Event) -> None:
         with self._lock:
             is_news = upload.received(connection, event, time.monotonic())
             if is_news:

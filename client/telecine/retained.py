@@ -18,8 +18,8 @@ class RetainedBytes:
         """Offset of the next byte to send."""
         self.end = 0
         """Offset behind the last byte that was pushed."""
-        self._in_flight: deque[bytes] = deque()
-        self._unsent: deque[bytes] = deque()
+        self._in_flight: deque[bytes | memoryview] = deque()
+        self._unsent: deque[bytes | memoryview] = deque()
 
     @property
     def size_bytes(self) -> int:
@@ -31,7 +31,7 @@ class RetainedBytes:
         """Pushed and not sent on this connection, in bytes."""
         return max(0, self.end - self.sent)
 
-    def append(self, piece: bytes) -> None:
+    def append(self, piece: bytes | memoryview) -> None:
         """Takes the next bytes. What lies below `acknowledged` is already safe and not kept."""
         known = self.acknowledged - self.end
         self.end += len(piece)
@@ -44,12 +44,12 @@ class RetainedBytes:
         self.end += size_bytes
         self.acknowledge(self.end)
 
-    def take(self, limit: int) -> tuple[int, list[bytes]]:
+    def take(self, limit: int) -> tuple[int, list[bytes | memoryview]]:
         """Marks the next at most `limit` bytes as sent; returns their offset and pieces.
 
         Whole pieces are joined up while they fit, and a piece that is too large is cut.
         """
-        offset, room, taken = self.sent, limit, list[bytes]()
+        offset, room, taken = self.sent, limit, list[bytes | memoryview]()
         while self._unsent and room > 0:
             piece = self._unsent[0]
             if len(piece) > room:

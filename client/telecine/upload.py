@@ -48,6 +48,8 @@ from telecine.upload_events import (
 
 CHUNK_BYTES = 1 << 20
 """Chunks of 512 KiB to 1 MiB travel fastest."""
+MAX_RING_CHUNK_BYTES = 4 << 20
+"""Of a chunk in shared memory only its place travels."""
 
 
 _HOPELESS = {JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED}
@@ -93,6 +95,7 @@ class Upload:
         self._backoff = Backoff(policy)
         self._retained_limit_bytes = retained_limit_bytes
         self._max_chunk_bytes = CHUNK_BYTES
+        self._ring_bytes = 0
         self._max_job_bytes = 0
         self._server_total_bytes = 0
         self._wake_at_seconds = 0.0
@@ -122,13 +125,28 @@ class Upload:
         """`result` or `error` is set, and nothing will change any more."""
         return self.phase is Phase.ENDED
 
-    def has_room(self, size_bytes: int) -> bool:
-        """A piece of that size may be pushed now; a single piece is always taken by an empty machine."""
-        kept = self._bytes.size_bytes
-        return kept == 0 or kept + size_bytes <= self._retained_limit_bytes
+    @property
+    def has_ring(self) -> bool:
+        """This connection shares memory with the server."""
+        return self._ring_bytes > 0 and self.phase is Phase.SENDING
 
-    def push(self, piece: bytes) -> None:
-        """Takes the next bytes of the track; wait for `has_room` first.
+    def room(self, wanted_bytes: int) -> int:
+        """How many of the next bytes may be pushed now; 0: none before an acknowledgement."""
+        size = min(wanted_bytes, CHUNK_BYTES)
+        kept = self._bytes.size_bytes
+        # A piece is always taken by an empty machine.
+        return size if kept == 0 or kept + size <= self._retained_limit_bytes else 0
+
+    def ring_room(self, wanted_bytes: int) -> int:
+        """How many of the next bytes may be put into the ring now and pushed from there."""
+        if not self.has_ring:
+            return 0
+        until_end = self._ring_bytes - self._bytes.end % self._ring_bytes
+        size = min(self.room(wanted_bytes), until_end)
+        return size if size <= self._ring_bytes - self._bytes.size_bytes else 0
+
+    def push(self, piece: bytes | memoryview) -> None:
+        """Takes the next bytes of the track, no more than there is `room` for; they must not change.
 
         Raises OutOfOrderError after `finish`, TooLargeError beyond the server's limit, and whatever
         ended the job.
@@ -206,7 +224,7 @@ class Upload:
         if self.phase is not Phase.SENDING:
             return None
         if self._bytes.unsent_bytes:
-            return SendChunk(*self._bytes.take(self._max_chunk_bytes))
+            return self._next_chunk()
         if self.total_frames is not None and not self._is_finish_sent:
             self._is_finish_sent = True
             return SendFinish(self.total_frames, self._bytes.end)
@@ -279,8 +297,10 @@ class Upload:
                 )
             )
             return
-        self._max_chunk_bytes = min(CHUNK_BYTES, event.max_chunk_bytes or CHUNK_BYTES)
+        best = MAX_RING_CHUNK_BYTES if event.ring_bytes else CHUNK_BYTES
+        self._max_chunk_bytes = min(best, event.max_chunk_bytes or best)
         self._max_job_bytes = event.max_job_bytes
+        self._ring_bytes = event.ring_bytes
         self._bytes.rewind()
         self._acknowledge(event.persisted_bytes)
         self.phase = Phase.SENDING
@@ -289,6 +309,14 @@ class Upload:
             self._bytes.skip(0)
             self._complete()
         self._check_totals()
+
+    def _next_chunk(self) -> SendChunk | None:
+        """None: the ring is full of bytes that are not acknowledged."""
+        room, ring = self._max_chunk_bytes, self._ring_bytes
+        if ring:
+            sent = self._bytes.sent
+            room = min(room, ring - (sent - self._bytes.acknowledged), ring - sent % ring)
+        return SendChunk(*self._bytes.take(room), is_in_ring=ring > 0) if room > 0 else None
 
     def _acknowledged(self, event: Acknowledged) -> bool:
         if event.persisted_bytes > self._bytes.sent:

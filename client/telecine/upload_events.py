@@ -21,6 +21,8 @@ class Accepted:
     """0: no limit."""
     frame_bytes: int
     state: JobState
+    ring_bytes: int = 0
+    """Size of the memory that this connection shares with the server. 0: chunks are sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ class SendChunk:
     """Send these bytes of the video track, as one chunk."""
 
     offset: int
-    pieces: list[bytes]
+    pieces: list[bytes | memoryview]
+    is_in_ring: bool = False
+    """Lay them into the connection's ring, and send where they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,10 @@ async def test_cut_connections_are_invisible(encoder: EmbeddedServer, client: As
     with TcpProxy(encoder.address) as proxy:
         async with (
             AsyncClient(
-                proxy.address, retry=policy, keep_alive=KeepAlive(idle_timeout_seconds=2)
+                proxy.address,
+                retry=policy,
+                keep_alive=KeepAlive(idle_timeout_seconds=2),
+                shares_memory=False,
             ) as cut_client,
             cut_client.open_job(fps=8, outputs=LOSSLESS) as job,
         ):
@@ -159,7 +162,10 @@ async def test_a_frozen_network_is_noticed_and_overcome(encoder: EmbeddedServer,
     with TcpProxy(encoder.address) as proxy:
         async with (
             AsyncClient(
-                proxy.address, retry=policy, keep_alive=KeepAlive(idle_timeout_seconds=1)
+                proxy.address,
+                retry=policy,
+                keep_alive=KeepAlive(idle_timeout_seconds=1),
+                shares_memory=False,
             ) as held_client,
             held_client.open_job(fps=8, outputs=LOSSLESS) as job,
         ):

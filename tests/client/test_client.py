@@ -44,7 +44,7 @@ def proxied(encoder: EmbeddedServer) -> Iterator[tuple[Client, TcpProxy]]:
     noticing = KeepAlive(idle_timeout_seconds=2)
     with (
         TcpProxy(encoder.address) as proxy,
-        Client(proxy.address, retry=policy, keep_alive=noticing) as client,
+        Client(proxy.address, retry=policy, keep_alive=noticing, shares_memory=False) as client,
     ):
         yield client, proxy
 

@@ -56,11 +56,23 @@ class ModelServer:
 
     def __init__(self) -> None:
         self.persisted = bytearray()
+        self.ring = bytearray()
         self.is_finished = False
         self.inbox: list[says.Outgoing] = []
 
     def receive(self, message: says.Outgoing) -> None:
         self.inbox.append(message)
+
+    def lay(self, message: says.SendChunk) -> None:
+        """The client writes into the ring when it sends, and the server reads when it gets round to it."""
+        start = message.offset % len(self.ring)
+        data = b"".join(message.pieces)
+        assert start + len(data) <= len(self.ring), "a chunk ran over the end of the ring"
+        self.ring[start : start + len(data)] = data
+
+    def ring_bytes(self, message: says.SendChunk) -> bytes:
+        start = message.offset % len(self.ring)
+        return bytes(self.ring[start : start + sum(map(len, message.pieces))])
 
     def persist_one(self) -> None:
         if not self.inbox:
@@ -68,7 +80,7 @@ class ModelServer:
         message = self.inbox.pop(0)
         if isinstance(message, says.SendChunk):
             assert message.offset == len(self.persisted), "a byte was doubled or left out"
-            self.persisted += b"".join(message.pieces)
+            self.persisted += self.ring_bytes(message) if message.is_in_ring else b"".join(message.pieces)
         elif isinstance(message, says.SendFinish):
             assert message.total_bytes == len(self.persisted)
             assert message.total_frames * FRAME_BYTES == message.total_bytes
@@ -76,10 +88,11 @@ class ModelServer:
 
 
 class UploadSurvivesEverything(RuleBasedStateMachine):
-    @initialize(max_chunk=st.integers(1, 40))
-    def start(self, max_chunk: int) -> None:
+    @initialize(max_chunk=st.integers(1, 40), ring_bytes=st.sampled_from([0, 1, 7, 30, 64, 100]))
+    def start(self, max_chunk: int, ring_bytes: int) -> None:
         self.up = machine()
         self.server = ModelServer()
+        self.ring_bytes = ring_bytes
         self.max_chunk = max_chunk
         self.pushed = bytearray()
         self.now = 0.0
@@ -88,15 +101,16 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
     @precondition(lambda self: self.up.total_frames is None)
     @rule(data=st.binary(min_size=1, max_size=30))
     def push(self, data: bytes) -> None:
-        if self.up.has_room(len(data)):
-            self.up.push(data)
-            self.pushed += data
+        size = self.up.ring_room(len(data)) or self.up.room(len(data))
+        if size:
+            self.up.push(data[:size])
+            self.pushed += data[:size]
 
     @precondition(lambda self: self.up.total_frames is None)
     @rule()
     def finish(self) -> None:
         padding = -len(self.pushed) % FRAME_BYTES or (0 if self.pushed else FRAME_BYTES)
-        if not self.up.has_room(padding):
+        if padding and self.up.room(padding) < padding:
             return
         if padding:
             self.up.push(bytes(padding))
@@ -122,9 +136,14 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
         message = self.up.next_message(self.connected)
         if isinstance(message, says.SendSpec):
             state = JobState.QUEUED if self.server.is_finished else JobState.RECEIVING
-            event = says.Accepted(len(self.server.persisted), self.max_chunk, 0, FRAME_BYTES, state)
+            self.server.ring = bytearray(self.ring_bytes)
+            event = says.Accepted(
+                len(self.server.persisted), self.max_chunk, 0, FRAME_BYTES, state, self.ring_bytes
+            )
             self.up.received(self.connected, event, self.now)
         elif message is not None:
+            if isinstance(message, says.SendChunk) and message.is_in_ring:
+                self.server.lay(message)
             self.server.receive(message)
 
     @rule()

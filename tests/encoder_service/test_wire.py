@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from google.protobuf.message import DecodeError
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.errors.v1 import error_reason_pb2 as reasons
+from telecine.ring import RingMemory
 
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
 from encoder_service.formats import FORMATS
+from encoder_service.ring import Ring
 from encoder_service.spec import BT709, SRGB, ColorMatrix, ColorRange, JobSpec, Quality, Rational
 from encoder_service.spool import crc32c
 from encoder_service.wire import checked_chunk, differing_fields, parse_spec
@@ -224,12 +228,64 @@ def raw(**fields: object) -> RawChunk:
 )
 def test_a_wrong_chunk_is_refused(chunk: RawChunk, reason: int) -> None:
     with pytest.raises(ServiceError) as refused:
-        checked_chunk(chunk, CONFIG)
+        checked_chunk(chunk, CONFIG, None)
     assert refused.value.reason == reason
 
 
 def test_a_right_chunk_gives_its_data() -> None:
-    assert bytes(checked_chunk(raw(), CONFIG)) == b"frames"
+    assert bytes(checked_chunk(raw(), CONFIG, None)) == b"frames"
+
+
+@pytest.fixture
+def ring() -> Iterator[tuple[Ring, RingMemory]]:
+    ring = Ring(4096)
+    memory = RingMemory.open(ring.offer.path, 4096, ring.offer.nonce)
+    assert memory is not None
+    yield ring, memory
+    ring.close()
+
+
+@given(offset=st.integers(0, 1 << 40), data=st.binary(min_size=1, max_size=100))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_chunk_in_the_ring_is_found_where_its_offset_says(
+    ring: tuple[Ring, RingMemory], offset: int, data: bytes
+) -> None:
+    offset -= max(0, offset % 4096 + len(data) - 4096)
+    offset %= CONFIG.max_job_bytes // 2
+    size, checksum = ring[1].lay(offset, [data])
+    chunk = RawChunk(pb.TRACK_VIDEO, offset, memoryview(b""), checksum, size)
+    assert bytes(checked_chunk(chunk, CONFIG, ring[0])) == data
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "data", "field"),
+    [
+        (0, 4097, b"", "chunk.ring_bytes"),
+        (4000, 97, b"", "chunk.ring_bytes"),
+        (0, -1, b"", "chunk.ring_bytes"),
+        (0, 4, b"both", "chunk.data"),
+    ],
+)
+def test_a_chunk_that_is_not_in_the_ring_is_refused(
+    ring: tuple[Ring, RingMemory], offset: int, size: int, data: bytes, field: str
+) -> None:
+    with pytest.raises(ServiceError) as refused:
+        checked_chunk(RawChunk(1, offset, memoryview(data), 0, size), CONFIG, ring[0])
+    assert [fault.field for fault in refused.value.faults] == [field]
+
+
+def test_without_a_ring_no_chunk_can_lie_there() -> None:
+    with pytest.raises(ServiceError) as refused:
+        checked_chunk(RawChunk(1, 0, memoryview(b""), 0, 5), CONFIG, None)
+    assert [fault.field for fault in refused.value.faults] == ["chunk.ring_bytes"]
+
+
+def test_bytes_spoiled_in_the_ring_are_found_by_their_checksum(ring: tuple[Ring, RingMemory]) -> None:
+    size, checksum = ring[1].lay(0, [b"frames"])
+    ring[1].put(2, b"?")
+    with pytest.raises(ServiceError) as refused:
+        checked_chunk(RawChunk(1, 0, memoryview(b""), checksum, size), CONFIG, ring[0])
+    assert refused.value.reason == reasons.ERROR_REASON_CHUNK_CORRUPTED
 
 
 @given(

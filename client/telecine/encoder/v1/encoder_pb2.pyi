@@ -1249,6 +1249,7 @@ class Chunk(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     CRC32C_FIELD_NUMBER: _builtins.int
+    RING_BYTES_FIELD_NUMBER: _builtins.int
     track: Global___Track.ValueType
     offset: _builtins.int
     """Of the first byte of `data` in its track. Must be the next expected one:
@@ -1259,7 +1260,12 @@ class Chunk(_message.Message):
     512 KiB to 1 MiB is fastest.
     """
     crc32c: _builtins.int
-    """CRC32C (Castagnoli) of `data`."""
+    """CRC32C (Castagnoli) of the bytes."""
+    ring_bytes: _builtins.int
+    """The bytes lie in `Accepted.ring`, at `offset` modulo its size, and do not
+    run over its end; `data` is empty. They must stay as they are until they
+    are acknowledged, so that at most the ring's size is under way. 0: in `data`.
+    """
     def __init__(
         self,
         *,
@@ -1267,10 +1273,11 @@ class Chunk(_message.Message):
         offset: _builtins.int = ...,
         data: _builtins.bytes = ...,
         crc32c: _builtins.int = ...,
+        ring_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crc32c", b"crc32c", "data", b"data", "offset", b"offset", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crc32c", b"crc32c", "data", b"data", "offset", b"offset", "ring_bytes", b"ring_bytes", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1311,6 +1318,12 @@ class EncodeRequest(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
     FINISH_FIELD_NUMBER: _builtins.int
+    HOST_ID_FIELD_NUMBER: _builtins.int
+    host_id: _builtins.str
+    """Only beside `spec`: the boot id of the client's Linux kernel, by which the
+    server sees that both run on one machine and may offer `Accepted.ring`.
+    Empty: the client wants none.
+    """
     @_builtins.property
     def spec(self) -> Global___JobSpec:
         """First, once."""
@@ -1329,16 +1342,53 @@ class EncodeRequest(_message.Message):
         spec: Global___JobSpec | None = ...,
         chunk: Global___Chunk | None = ...,
         finish: Global___Finish | None = ...,
+        host_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "message", b"message", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "message", b"message", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "host_id", b"host_id", "message", b"message", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "chunk", "finish"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
 Global___EncodeRequest: _TypeAlias = EncodeRequest  # noqa: Y015
+
+@_typing.final
+class Ring(_message.Message):
+    """Memory that a client on the server's own machine can share with it, in place
+    of sending bytes through the connection; for one stream. A client that cannot
+    open it, for want of permission or in another PID namespace, sends `data`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """A memfd that cannot change its size, as "/proc/PID/fd/NUMBER". Readable and
+    writable for processes of the server's user.
+    """
+    size_bytes: _builtins.int
+    nonce: _builtins.bytes
+    """The ring's first 16 bytes until the client writes over them: only then is
+    the file behind `path` the right one.
+    """
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        nonce: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nonce", b"nonce", "path", b"path", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ring: _TypeAlias = Ring  # noqa: Y015
 
 @_typing.final
 class TrackOffset(_message.Message):
@@ -1379,6 +1429,7 @@ class Accepted(_message.Message):
     IS_RESUMED_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     JOB_DIRECTORY_FIELD_NUMBER: _builtins.int
+    RING_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     max_chunk_bytes: _builtins.int
     """Largest `Chunk.data`, in bytes."""
@@ -1397,6 +1448,10 @@ class Accepted(_message.Message):
     def persisted(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackOffset]:
         """Where to begin, per track."""
 
+    @_builtins.property
+    def ring(self) -> Global___Ring:
+        """Unset: all bytes come as `Chunk.data`."""
+
     def __init__(
         self,
         *,
@@ -1408,10 +1463,11 @@ class Accepted(_message.Message):
         is_resumed: _builtins.bool = ...,
         state: Global___JobState.ValueType = ...,
         job_directory: _builtins.str = ...,
+        ring: Global___Ring | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ring", b"ring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "ring", b"ring", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

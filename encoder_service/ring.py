@@ -1,0 +1,106 @@
+"""Memory that a client on this machine shares with the service, in place of sending bytes through gRPC."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+NONCE_BYTES = 16
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class RingError(Exception):
+    """The client named bytes that are not in the ring."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """How a client finds the memory, and sees that it is the right one."""
+
+    path: str
+    size_bytes: int
+    nonce: bytes
+
+
+class Ring:
+    """One stream's shared memory: byte `n` of the track lies at `n` modulo the size.
+
+    A memfd that is sealed against changes of size: a client that does what it likes can spoil the bytes
+    of its own job alone, and chunks are checked by their CRC. Whoever opens it closes it; views stay valid.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        """Raises OSError when the machine has no memory for it."""
+        self._file = os.memfd_create("telecine-ring", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.ftruncate(self._file, size_bytes)
+            fcntl.fcntl(self._file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+            nonce = os.urandom(NONCE_BYTES)
+            os.pwrite(self._file, nonce, 0)
+            self._view = memoryview(mmap.mmap(self._file, size_bytes, prot=mmap.PROT_READ))
+        except OSError:
+            os.close(self._file)
+            raise
+        self.offer = Offer(f"/proc/{os.getpid()}/fd/{self._file}", size_bytes, nonce)
+
+    def read(self, offset: int, size_bytes: int) -> memoryview:
+        """The bytes of the track from `offset` on, where they lie. Raises RingError."""
+        start = offset % self.offer.size_bytes
+        if not 0 < size_bytes <= self.offer.size_bytes - start:
+            raise RingError(f"must be 1 to {self.offer.size_bytes - start} at this offset, is {size_bytes}")
+        return self._view[start : start + size_bytes]
+
+    def close(self) -> None:
+        """Lets no more clients open it; the memory is freed with the last view. Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class Rings:
+    """Opens rings, never more than a bound at a time. Lives on the event loop."""
+
+    def __init__(self, size_bytes: int, limit: int) -> None:
+        """`size_bytes` 0: never opens one."""
+        self._size_bytes = size_bytes
+        self._limit = limit
+        self._host_id = host_id() if size_bytes else ""
+        self.open_count = 0
+
+    @contextmanager
+    def lease(self, client_host_id: str) -> Iterator[Ring | None]:
+        """A ring for one stream; None where there can be none, and the client sends its bytes."""
+        ring = self._open() if client_host_id and client_host_id == self._host_id else None
+        if ring is None:
+            yield None
+            return
+        self.open_count += 1
+        try:
+            yield ring
+        finally:
+            self.open_count -= 1
+            ring.close()
+
+    def _open(self) -> Ring | None:
+        if self.open_count >= self._limit:
+            return None
+        try:
+            return Ring(self._size_bytes)
+        except OSError:
+            return None
+
+
+def host_id() -> str:
+    """What tells this machine, since it was started, from all others; empty where memory cannot be shared."""
+    if not sys.platform.startswith("linux"):
+        return ""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
