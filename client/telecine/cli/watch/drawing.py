@@ -27,6 +27,7 @@ _STATE_STYLES: Final = {
     Connection.FAILED: "bold #ff6c6b",
     Connection.CLOSED: _DIM,
 }
+_SOURCE_COLUMN: Final = 16
 _SOURCE_CHARS: Final = 24
 
 
@@ -41,7 +42,7 @@ def row_text(item: Item, *, is_chosen: bool) -> Text:
     text = Text(mark, no_wrap=True)
     text.append(row.time.ljust(23), _DIM).append(" ")
     text.append(row.level.name.ljust(8), style).append(" ")
-    text.append(_shortened(row.source).ljust(12), _DIM).append(" ")
+    text.append(_shortened(row.source).ljust(_SOURCE_COLUMN), _DIM).append(" ")
     text.append(row.message, style if row.level >= Level.WARNING else "")
     for name, value in row.fields:
         text.append(f" {name}=", _DIM).append(value)
@@ -80,7 +81,7 @@ def counts_text(delivery: Delivery, losses: Mapping[str, int]) -> Text:
     for level in reversed(Level):
         count = delivery.by_level.get(level.name, 0)
         if count or level in (Level.ERROR, Level.WARNING, Level.INFO, Level.DEBUG):
-            text.append(f"{level.name} ", _LEVEL_STYLES[level] if count else _DIM).append(f"{count:,}  ")
+            text.append(level.name, _LEVEL_STYLES[level] if count else _DIM).append(f" {count:,}  ")
     if delivery.missed:
         text.append(f"missed {delivery.missed:,}  ", "bold #e5c07b")
     if losses:

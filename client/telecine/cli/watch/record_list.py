@@ -30,7 +30,10 @@ class RecordList(Widget, can_focus=True):
         Binding("end", "last", "Newest", show=False),
         Binding("enter", "open", "Details"),
     ]
-    DEFAULT_CSS = "RecordList { height: 1fr; width: 1fr; }"
+    DEFAULT_CSS = """
+    RecordList { height: 1fr; width: 1fr; }
+    RecordList > .record-list--chosen { background: #26405f; }
+    """
 
     class Moved(Message):
         """Somebody has chosen another record."""

@@ -32,7 +32,7 @@ class StoryScreen(Screen[None]):
         Binding("r", "load", "Read again"),
     ]
     CSS = """
-    StoryScreen #stages { height: auto; max-height: 50%; padding: 0 1; }
+    StoryScreen #stages { height: auto; max-height: 50%; padding: 0 1; margin-bottom: 1; }
     StoryScreen #detail { height: 40%; display: none; border-top: solid $primary; padding: 0 1; }
     StoryScreen #detail.is-open { display: block; }
     """

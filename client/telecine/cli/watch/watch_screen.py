@@ -43,7 +43,6 @@ class WatchScreen(Screen[None]):
     #hint { color: $warning; padding: 0 1; }
     #detail { height: 40%; display: none; border-top: solid $primary; padding: 0 1; }
     #detail.is-open { display: block; }
-    RecordList > .record-list--chosen { background: $primary 40%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "edit", "Filter"),
