@@ -88,9 +88,7 @@ class FileSink:
         """See `Sink`."""
         pieces = self._routed.pieces
         try:
-            for file, parts in pieces.items():
-                self._files.append(file, parts[0] if len(parts) == 1 else b"".join(parts))
-            self._files.sync(list(pieces))
+            self._files.write(pieces)
         except OSError as error:
             raise _sink_error(error) from error
         for mark in self._marks:
