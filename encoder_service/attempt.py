@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 from encoder_service.formats import open_writer
 from encoder_service.meter import Meter
 from encoder_service.outputs.writer import (
+    DrawingMaterial,
     Finished,
     OutputError,
     StrictViolationError,
@@ -21,8 +24,10 @@ from encoder_service.outputs.writer import (
     WriterContext,
 )
 from encoder_service.source import SpoolSource
+from encoder_service.spec import OutputSpec, VideoSpec
 from encoder_service.work import (
     Assignment,
+    DrawnOverlay,
     Event,
     Failed,
     Logged,
@@ -106,6 +111,8 @@ class Attempt:
         self._progress_at = 0.0
         self._frames_read = 0
         self._frames_reported = 0
+        self._frames_cut = 0
+        self._overlays: list[DrawnOverlay] = []
 
     def run(self) -> Produced | Failed:
         """Produces the output. Never raises: whatever goes wrong is the answer; then no file is left."""
@@ -133,6 +140,7 @@ class Attempt:
             writer = open_writer(self._context(source))
             try:
                 self._feed(writer, source)
+                self._check_overlays()
                 finished = self._finish(writer)
             finally:
                 writer.close()
@@ -150,20 +158,48 @@ class Attempt:
             warn=self._warn,
             log=lambda line: self._emit(Logged("info", line)),
             note=self._note,
+            material=DrawingMaterial(
+                fields={**assignment.metadata, "job_id": assignment.job_id},
+                pictures=Path(assignment.pictures_directory),
+                font_directories=tuple(Path(path) for path in assignment.font_directories),
+            ),
+            drew=self._overlays.append,
         )
 
     def _feed(self, writer: Writer, source: SpoolSource) -> None:
         intake, assignment = self.intake, self.assignment
+        limit = frame_limit(assignment.output, assignment.video)
         while self._has_next(writer):
             source.extend(intake.frames)
             if self._fault:
                 self._fault.strike(self._frames_read, assignment.output.name, assignment.attempt)
-            writer.write(source.frame(self._frames_read))
+            if limit and self._frames_read >= limit:
+                self._cut(limit)
+            else:
+                writer.write(source.frame(self._frames_read))
             self._frames_read += 1
             if time.monotonic() - self._progress_at >= _PROGRESS_SECONDS:
                 self._report(OutputPhase.ENCODING, writer)
         if not self._frames_read:
             raise OutputError("NO_FRAMES", "the job has no frames")
+
+    def _cut(self, limit: int) -> None:
+        self._frames_cut += 1
+        if self._frames_cut == 1:
+            self._note(
+                "DURATION_CUT",
+                f"the output ends after {limit} frames, as max_duration says; the clip is longer",
+            )
+
+    def _check_overlays(self) -> None:
+        frames = self._frames_read - self._frames_cut
+        for overlay in self._overlays:
+            if overlay.first_frame >= frames:
+                what = f"text {overlay.text[:40]!r}" if overlay.kind == "text" else "image"
+                self._note(
+                    "OVERLAY_NOT_SHOWN",
+                    f"the overlay's {what} begins at frame {overlay.first_frame}; the output has {frames}",
+                )
 
     def _finish(self, writer: Writer) -> Finished:
         """Finishes; while the file grows, that is reported, so that nobody takes it for a hang."""
@@ -225,7 +261,18 @@ class Attempt:
                 verify_seconds=finished.verify_seconds,
             ),
             warnings=tuple(self._warnings),
+            overlays=tuple(self._overlays),
+            frames_cut=self._frames_cut,
         )
+
+
+def frame_limit(output: OutputSpec, video: VideoSpec) -> int:
+    """How many frames end by the output's maximum duration, at least one; 0: no limit."""
+    if not output.max_duration_seconds:
+        return 0
+    rate = output.frame_rate or video.frame_rate
+    longest = Fraction(round(output.max_duration_seconds * 1_000_000), 1_000_000)
+    return max(1, math.floor(longest * rate.numerator / rate.denominator))
 
 
 def _all_cores() -> int:

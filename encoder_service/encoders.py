@@ -62,6 +62,8 @@ class EncoderRow(msgspec.Struct, frozen=True):
     is_rgb_only: bool = False
     """A candidate only where an RGB source is to be kept as RGB."""
     is_hardware: bool = False
+    bit_rate_options: dict[str, str] | None = None
+    """Handed over besides a bit rate, in place of the rate factor. None: it has no rate control."""
     threads_per_core: float = 1
     """Frame threads that the encoder itself would choose, for each core."""
     threads_parameter: tuple[str, str] | None = None
@@ -102,6 +104,7 @@ def _nvenc(codec: str, deep: str) -> EncoderRow:
     return EncoderRow(
         encoder=f"{codec}_nvenc",
         codec=codec,
+        bit_rate_options={"rc": "vbr"},
         pixel_formats=PixelFormats(default="yuv420p", deep=deep, same=_NV12_AS_420),
         qualities=_NVENC_QUALITIES,
         crf_option="cq",
@@ -119,6 +122,7 @@ H264_ENCODERS = (
     EncoderRow(
         encoder="libx264",
         codec="h264",
+        bit_rate_options={},
         pixel_formats=PixelFormats(default="yuv420p", same=_NV12_AS_420, lossless=_LOSSLESS_YUV),
         qualities=_X264_QUALITIES,
         crf_option="crf",
@@ -131,6 +135,7 @@ H264_ENCODERS = (
     EncoderRow(
         encoder="libx264rgb",
         codec="h264",
+        bit_rate_options={},
         pixel_formats=PixelFormats(
             default="rgb24",
             same={PixelFormat.RGB24: "rgb24"},
@@ -148,6 +153,7 @@ H264_ENCODERS = (
     EncoderRow(
         encoder="libopenh264",
         codec="h264",
+        bit_rate_options={"rc_mode": "bitrate"},
         pixel_formats=PixelFormats(default="yuv420p"),
         qualities={
             _D: Numbers(options={"rc_mode": "quality", "b": "2000000"}),
@@ -163,6 +169,7 @@ HEVC_ENCODERS = (
     EncoderRow(
         encoder="libx265",
         codec="hevc",
+        bit_rate_options={},
         pixel_formats=PixelFormats(
             default="yuv420p",
             deep="yuv420p10le",
@@ -188,6 +195,7 @@ AV1_ENCODERS = (
     EncoderRow(
         encoder="libsvtav1",
         codec="av1",
+        bit_rate_options={},
         pixel_formats=PixelFormats(
             default="yuv420p",
             deep="yuv420p10le",
@@ -213,6 +221,7 @@ AV1_ENCODERS = (
     EncoderRow(
         encoder="libaom-av1",
         codec="av1",
+        bit_rate_options={},
         pixel_formats=PixelFormats(default="yuv420p", deep="yuv420p10le"),
         qualities={
             _D: Numbers(crf=40, preset="8", options={"row-mt": "1"}),
@@ -231,6 +240,7 @@ VP9_ENCODERS = (
     EncoderRow(
         encoder="libvpx-vp9",
         codec="vp9",
+        bit_rate_options={},
         pixel_formats=PixelFormats(
             default="yuv420p",
             alpha="yuva420p",

@@ -153,6 +153,13 @@ def encoder_unavailable(output: str, encoder: str, reason: str) -> ServiceError:
     )
 
 
+def nothing_available(why: Sequence[str]) -> ServiceError:
+    """All outputs would be left out."""
+    return ServiceError(
+        reasons.ERROR_REASON_ENCODER_UNAVAILABLE, f"no output can be made here: {'; '.join(why)}"
+    )
+
+
 def offset_behind_end(offset: int, size_bytes: int) -> ServiceError:
     """The caller asks for bytes that exist."""
     return ServiceError(

@@ -190,7 +190,9 @@ def _output(job: JobEvidence, evidence: OutputEvidence) -> Output:
             read=last.frames_read,
             encoded=last.frames_encoded,
             decoded=last.frames_decoded,
+            cut=last.frames_cut,
         ),
+        overlays=last.overlays,
         phases=last.phases,
     )
 

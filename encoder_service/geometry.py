@@ -1,4 +1,4 @@
-"""Decides the size of an output's pictures: crop or pad of the source, then scaling."""
+"""Decides the size of an output's pictures: crop or pad of the source, scaling, place on the canvas."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from encoder_service.outputs.writer import OutputError
+from encoder_service.sizes import MAX_SIDE_PIXELS, resolved_mode, wanted_size
 from encoder_service.spec import OddSizePolicy, Scale, ScaleMode
 
 
@@ -18,14 +19,40 @@ class SizeChange(StrEnum):
     CROPPED = "cropped"
 
 
+class Frame(msgspec.Struct, frozen=True):
+    """Where the picture lies on a larger canvas."""
+
+    left: int
+    """Even, as `top`: chroma of half the size lies right."""
+    top: int
+    width: int
+    height: int
+
+
 class Geometry(msgspec.Struct, frozen=True):
-    """First the source is padded or cropped to `source_*`, then scaled to `width` x `height`."""
+    """The part `source_*` of the source, padded where it is larger, is scaled to `width` x `height`."""
 
     source_width: int
     source_height: int
     width: int
     height: int
     change: SizeChange = SizeChange.NONE
+    left: int = 0
+    """Where the part begins in the source; even, as `top`."""
+    top: int = 0
+    frame: Frame | None = None
+    """Where the picture lies on the canvas of `width` x `height`. None: it fills it."""
+
+    @property
+    def picture(self) -> Frame:
+        """Where the picture lies on the canvas."""
+        return self.frame or Frame(0, 0, self.width, self.height)
+
+    @property
+    def is_resampled(self) -> bool:
+        """The picture gets another size than the part of the source that it shows."""
+        picture = self.picture
+        return (self.source_width, self.source_height) != (picture.width, picture.height)
 
 
 def plan_geometry(
@@ -37,30 +64,60 @@ def plan_geometry(
 ) -> Geometry:
     """Plans how a source of `width` x `height` reaches a size whose sides are multiples of `steps`.
 
-    A fitted size is rounded to multiples within the box; a stretched or unscaled one follows `policy`.
+    A fitted size is rounded to multiples within the box; a named or unscaled one follows `policy`.
     Raises OutputError with code ODD_SIZE or INVALID_SCALE.
     """
-    if scale is None or (scale.width == 0 and scale.height == 0):
+    if scale is None or not (scale.width or scale.height or scale.size or scale.aspect_ratio):
         reached = (_allowed(width, steps[0], policy), _allowed(height, steps[1], policy))
         return Geometry(*reached, *reached, _change((width, height), reached))
     if scale.width < 0 or scale.height < 0:
         raise OutputError("INVALID_SCALE", f"scale {scale.width} x {scale.height}: sides are 0 or above")
-    if scale.mode == ScaleMode.STRETCH:
-        wanted = (scale.width or width, scale.height or height)
-        reached = (_allowed(wanted[0], steps[0], policy), _allowed(wanted[1], steps[1], policy))
-        return Geometry(width, height, *reached, _change(wanted, reached))
-    return Geometry(width, height, *_fit(width, height, scale, steps))
+    box, mode = wanted_size(scale, width, height), resolved_mode(scale)
+    if max(box) > MAX_SIDE_PIXELS:
+        raise OutputError(
+            "INVALID_SCALE", f"the size comes to {box[0]} x {box[1]}; sides are at most {MAX_SIDE_PIXELS}"
+        )
+    if mode == ScaleMode.FIT or not all(box):
+        return Geometry(width, height, *_fit(width, height, box, steps))
+    wanted = (box[0] or width, box[1] or height)
+    reached = (_allowed(wanted[0], steps[0], policy), _allowed(wanted[1], steps[1], policy))
+    change = _change(wanted, reached)
+    if mode == ScaleMode.STRETCH:
+        return Geometry(width, height, *reached, change)
+    if mode == ScaleMode.FILL:
+        has_size = bool(scale.size or scale.width or scale.height)
+        return _filled(width, height, reached, change, is_scaled=has_size)
+    return _padded(width, height, reached, change)
 
 
-def _fit(width: int, height: int, scale: Scale, steps: tuple[int, int]) -> tuple[int, int]:
+def _filled(
+    width: int, height: int, reached: tuple[int, int], change: SizeChange, *, is_scaled: bool
+) -> Geometry:
+    wide, tall = reached
+    part = (min(width, max(1, round(height * wide / tall))), min(height, max(1, round(width * tall / wide))))
+    if not is_scaled:
+        part = (min(width, wide), min(height, tall))
+    left, top = ((side - inside) // 2 for side, inside in zip((width, height), part, strict=True))
+    return Geometry(*part, *reached, change, left - left % 2, top - top % 2)
+
+
+def _padded(width: int, height: int, reached: tuple[int, int], change: SizeChange) -> Geometry:
+    wide, tall = reached
+    is_whole = wide >= width and tall >= height and (wide == width or tall == height)
+    inside = (width, height) if is_whole else _fit(width, height, reached, (2, 2))
+    if inside == reached:
+        return Geometry(width, height, *reached, change)
+    left, top = ((side - part) // 2 for side, part in zip(reached, inside, strict=True))
+    frame = Frame(left - left % 2, top - top % 2, min(inside[0], wide), min(inside[1], tall))
+    return Geometry(width, height, *reached, change, frame=frame)
+
+
+def _fit(width: int, height: int, box: tuple[int, int], steps: tuple[int, int]) -> tuple[int, int]:
     factor = min(
-        scale.width / width if scale.width else float("inf"),
-        scale.height / height if scale.height else float("inf"),
+        box[0] / width if box[0] else float("inf"),
+        box[1] / height if box[1] else float("inf"),
     )
-    return (
-        _rounded(width * factor, steps[0], scale.width),
-        _rounded(height * factor, steps[1], scale.height),
-    )
+    return _rounded(width * factor, steps[0], box[0]), _rounded(height * factor, steps[1], box[1])
 
 
 def _rounded(side: float, step: int, limit: int) -> int:

@@ -28,8 +28,12 @@ class Ingest:
         config: EncoderConfig,
         on_persisted: Callable[[], None],
         on_failed: Callable[[Exception], None],
+        limit_bytes: int = 0,
     ) -> None:
-        """`on_failed` hears of a failed write at once: the sender may have nothing more to send."""
+        """`on_failed` hears of a failed write at once: the sender may have nothing more to send.
+
+        `limit_bytes`: of the longest clip that is taken; 0: no limit.
+        """
         self._job_id = job_id
         self._spool = spool
         self._space = space
@@ -37,6 +41,7 @@ class Ingest:
         self._config = config
         self._on_persisted = on_persisted
         self._on_failed = on_failed
+        self._limit_bytes = limit_bytes
         self._pending: list[bytes | memoryview] = []
         self._pending_bytes = 0
         self._writing_bytes = 0
@@ -52,6 +57,9 @@ class Ingest:
         A chunk that was taken is acknowledged only by the spool's length.
         """
         self._raise_failure()
+        if self._limit_bytes and self._end + len(data) > self._limit_bytes:
+            what = f"the video track, which may last {self._config.max_clip_seconds:g} s here,"
+            raise errors.too_large(what, self._end + len(data), self._limit_bytes)
         try:
             self._space.hold(self._job_id, self._end + len(data))
         except SpoolFullError as error:

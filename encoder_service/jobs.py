@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +27,7 @@ from encoder_service.record import JobRecord, JobState, new_record
 from encoder_service.registry import Registry
 from encoder_service.spec import JobSpec
 from encoder_service.spool import Spool, SpoolFullError, SpoolSpace
-from encoder_service.wire import differing_fields
+from encoder_service.wire import clip_limit_frames, differing_fields
 from service_host.request_id import current_request_id
 
 if TYPE_CHECKING:
@@ -74,12 +74,13 @@ class Jobs:
 
     # --- streams ---------------------------------------------------------------------------------
 
-    async def attach(self, spec: JobSpec) -> Attachment:
+    async def attach(self, spec: JobSpec, pictures: Mapping[str, bytes] | None = None) -> Attachment:
         """Gives a stream its job: a new one, or the one of this id. Raises ServiceError.
 
-        The stream that had the job before has let go of it when this returns.
+        `pictures`: images of overlays, by SHA-256. The stream that had the job before has let go of it when
+        this returns.
         """
-        is_resumed = await _to_its_end(self._make_known(spec))
+        is_resumed = await _to_its_end(self._make_known(spec, pictures or {}))
         job = self.registry.find(spec.job_id)
         if differing := differing_fields(job.record.spec, spec):
             raise errors.job_spec_conflict(spec.job_id, differing)
@@ -129,20 +130,28 @@ class Jobs:
             if job.attachment is not None:
                 job.attachment.interrupt(error)
 
+        video = job.record.spec.video
         return Ingest(
-            job.job_id, job.spool, self._space, self._spool_executor, self._config, persisted, failed
+            job.job_id,
+            job.spool,
+            self._space,
+            self._spool_executor,
+            self._config,
+            persisted,
+            failed,
+            limit_bytes=clip_limit_frames(video, self._config) * video.frame_bytes,
         )
 
     # --- new jobs --------------------------------------------------------------------------------
 
-    async def _make_known(self, spec: JobSpec) -> bool:
+    async def _make_known(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> bool:
         """Creates the job unless it is there; returns whether it was."""
         async with self._admission:
             if self.registry.knows(spec.job_id):
                 return True
             if self._forestalled.has(spec.job_id, self._clock.monotonic()):
                 raise errors.job_cancelled(spec.job_id)
-            await self._create(spec)
+            await self._create(spec, pictures)
             return False
 
     def is_admitting(self) -> bool:
@@ -152,7 +161,7 @@ class Jobs:
     def _waiting_jobs(self) -> int:
         return sum(not job.runs for job in self.registry.live.values())
 
-    async def _create(self, spec: JobSpec) -> None:
+    async def _create(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> None:
         if self.is_draining:
             raise errors.draining()
         if self._waiting_jobs() >= self._config.max_waiting_jobs:
@@ -166,6 +175,7 @@ class Jobs:
 
         def make() -> tuple[JobRecord, Spool]:
             record = new_record(spec, store.directory_name(spec.job_id, now), now, request_id)
+            store.keep_pictures(record, pictures)
             store.save(record)
             try:
                 store.make_directories(record)

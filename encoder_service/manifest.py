@@ -13,11 +13,11 @@ from typing import Annotated
 import msgspec
 
 from encoder_service.spec import Color, Delivery, OutputSpec, Rational, VideoSpec
-from encoder_service.work import EncoderReport, Phases, QualityReport, Readback, Resources
+from encoder_service.work import DrawnOverlay, EncoderReport, Phases, QualityReport, Readback, Resources
 
 SCHEMA_ID = "urn:telecine:manifest:1"
 """Names the meaning of the fields; a new number means that readers must change."""
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Grows with additions that old readers may ignore."""
 FILE_NAME = "manifest.json"
 STAGE_LOG_NAME = "stage.log"
@@ -97,7 +97,7 @@ class OutputFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Frames at each step: all four are equal, except that poster and contact sheet encode one picture."""
+    """Frames at each step: all are equal, but for those cut; poster and contact sheet encode one picture."""
 
     sent: int
     """Frames that the client sent."""
@@ -107,6 +107,8 @@ class FrameCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Frames handed to the encoder."""
     decoded: int
     """Frames that a reader found in the artifact."""
+    cut: int = 0
+    """Frames that were read and left out, because the output has a maximum duration."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -155,6 +157,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader found in the finished file: frames, size, duration, colour tags."""
     quality: QualityReport | None = None
     """Decoded frames against those that were sent."""
+    overlays: tuple[DrawnOverlay, ...] = ()
+    """What was drawn over the frames, and where; `quality` compares with the frames that it was drawn on."""
     frames: FrameCounts | None = None
     phases: Phases | None = None
     """Of the attempt that succeeded."""

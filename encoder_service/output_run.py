@@ -13,6 +13,7 @@ from encoder_service.config import EncoderConfig
 from encoder_service.job import Job, OutputView
 from encoder_service.record import OutputState
 from encoder_service.spec import OutputSpec
+from encoder_service.store import PICTURES
 from encoder_service.work import (
     Assignment,
     Extent,
@@ -97,6 +98,9 @@ class OutputRun:
                 directory=str(directory),
                 attempt=self.attempt,
                 threads=self._config.codec_threads,
+                metadata=self.job.record.spec.metadata if self.output.overlays else {},
+                pictures_directory=str(spool_path.parent / PICTURES),
+                font_directories=self._config.font_paths,
             )
         )
         feeding = asyncio.create_task(self._feed())

@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import PIL
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError, features
+from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError, features
 
 from encoder_service.outputs.writer import OutputError
 
 Pixels = npt.NDArray[Any]
 """Shape (rows, columns) or (rows, columns, channels); uint8, or native uint16 for gray."""
+
+_NO_CHARACTER = "\U0010ffff"
+_MAX_FONTS = 16
+
+
+class Lettering(msgspec.Struct, frozen=True):
+    """How text looks."""
+
+    font: Path
+    size_pixels: float
+    outline_pixels: float = 0.0
+    align: float = 0.0
+    """Where shorter lines stand: 0 left, 0.5 in the middle, 1 right."""
+
+
+class Letters(msgspec.Struct, frozen=True):
+    """Text as coverage, 0 to 255, shape (rows, columns)."""
+
+    inside: Pixels
+    with_outline: Pixels
+    """The letters and the line around them."""
+    margin: int
+    """Pixels on each side beyond the text's own box, for outlines and what hangs over."""
 
 
 def encode_png(pixels: Pixels, compression_level: int) -> bytes:
@@ -51,6 +78,107 @@ def draw_text(text: str, size_pixels: int) -> Pixels:
     image = Image.new("L", (max(1, int(right - left)), max(1, int(bottom - top))))
     ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
     return np.array(image)
+
+
+def measure_text(text: str, style: Lettering) -> tuple[int, int]:
+    """Width and height in pixels of the box of lines of text, by the font's metrics. Raises OutputError."""
+    font = _font(style.font, style.size_pixels)
+    lines = text.split("\n")
+    return max(1, math.ceil(max(font.getlength(line) for line in lines))), len(lines) * sum(font.getmetrics())
+
+
+def break_lines(text: str, style: Lettering, width_pixels: float) -> str:
+    """Breaks lines between words, so that they are no wider than `width_pixels` where that is possible."""
+    font = _font(style.font, style.size_pixels)
+    broken = []
+    for line in text.split("\n"):
+        taken = ""
+        for word in line.split(" "):
+            longer = f"{taken} {word}" if taken else word
+            if taken and font.getlength(longer) > width_pixels:
+                broken.append(taken)
+                longer = word
+            taken = longer
+        broken.append(taken)
+    return "\n".join(broken)
+
+
+def draw_letters(text: str, style: Lettering) -> Letters:
+    """Draws lines of text with their outline. Raises OutputError."""
+    font = _font(style.font, style.size_pixels)
+    width, height = measure_text(text, style)
+    ascent, descent = font.getmetrics()
+    margin = math.ceil(style.outline_pixels + style.size_pixels / 4) + 1
+    layers = []
+    for outline in (0.0, style.outline_pixels):
+        image = Image.new("L", (width + 2 * margin, height + 2 * margin))
+        pen = ImageDraw.Draw(image)
+        for number, line in enumerate(text.split("\n")):
+            left = margin + (width - font.getlength(line)) * style.align
+            base = margin + ascent + number * (ascent + descent)
+            pen.text((left, base), line, fill=255, font=font, anchor="ls", stroke_width=outline)
+        layers.append(np.array(image))
+    return Letters(layers[0], layers[1], margin)
+
+
+def missing_glyphs(text: str, font: Path) -> str:
+    """The characters that a font cannot show."""
+    known = _font(font, 16.0)
+    nothing = bytes(known.getmask(_NO_CHARACTER))
+    characters = sorted(set(text) - {"\n"})
+    return "".join(one for one in characters if not one.isspace() and bytes(known.getmask(one)) == nothing)
+
+
+@lru_cache(_MAX_FONTS)
+def _font(path: Path, size_pixels: float) -> ImageFont.FreeTypeFont:
+    with _translated("FONT_UNUSABLE", f"font {path.name}"):
+        return ImageFont.truetype(path, size_pixels)
+
+
+class OverlayPicture(msgspec.Struct, frozen=True):
+    """A decoded picture."""
+
+    pixels: Pixels
+    """RGBA, 8 bits, straight alpha, in sRGB."""
+    ignored_profile: str
+    """Why its colour profile could not be used; empty: it was, or there is none."""
+
+
+def read_overlay(data: bytes, max_pixels: int) -> OverlayPicture:
+    """Decodes a picture of any format that Pillow reads, upright. Raises OutputError INVALID_OVERLAY."""
+    with _translated("INVALID_OVERLAY", "the overlay's image"), Image.open(io.BytesIO(data)) as image:
+        if image.width * image.height > max_pixels:
+            raise OutputError(
+                "INVALID_OVERLAY",
+                f"the overlay's image has {image.width} x {image.height} pixels; at most {max_pixels} in all",
+            )
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        ignored = ""
+        try:
+            upright = _in_srgb(upright)
+        except (ImageCms.PyCMSError, ValueError) as error:
+            ignored = str(error) or "it cannot be read"
+        if upright.mode.startswith("I"):  # 16 bits of gray, which Pillow would clip
+            upright = Image.fromarray((np.array(upright) >> 8).astype(np.uint8))
+        return OverlayPicture(np.array(upright.convert("RGBA")), ignored)
+
+
+def resize_overlay(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Resizes straight RGBA; what is transparent does not bleed into what is not."""
+    return np.array(_image(pixels).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return image
+    if image.mode in {"P", "PA", "LA"}:
+        image = image.convert("RGBA")
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+    return converted or image
 
 
 def library_versions() -> dict[str, str]:

@@ -137,6 +137,15 @@ def new_record(spec: JobSpec, directory: str, now_unix_nano: int, request_id: st
         created_at_unix_nano=now_unix_nano,
         request_id=request_id,
         outputs={output.name: OutputRecord() for output in spec.outputs},
+        warnings=tuple(
+            RaisedWarning(
+                code="OUTPUT_SKIPPED",
+                message=f"{entry.output.name} is left out: {entry.reason}",
+                output=entry.output.name,
+                at_unix_nano=now_unix_nano,
+            )
+            for entry in spec.skipped
+        ),
     )
 
 

@@ -52,9 +52,13 @@ def accepted(job: Job, config: EncoderConfig, ring: Offer | None, *, is_resumed:
             is_resumed=is_resumed,
             state=JOB_STATES[job.state],
             job_directory=str(job.directory) if config.tells_job_directory else "",
-            ring=ring and pb.Ring(path=ring.path, size_bytes=ring.size_bytes, nonce=ring.nonce),
+            ring=_ring(ring) if ring is not None else None,
         )
     )
+
+
+def _ring(offer: Offer) -> pb.Ring:
+    return pb.Ring(path=offer.path, size_bytes=offer.size_bytes, nonce=offer.nonce)
 
 
 def acknowledged(job: Job) -> pb.EncodeResponse:

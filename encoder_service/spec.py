@@ -11,6 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
+from encoder_service.overlay import Overlay
+
 
 class PixelFormat(StrEnum):
     """Layout of one frame: planes one after the other, rows without padding, little-endian."""
@@ -151,8 +153,14 @@ class Quality(StrEnum):
 class ScaleMode(StrEnum):
     """How the picture fills the asked size."""
 
+    AUTO = "auto"
+    """FIT; PAD where an aspect ratio is asked for."""
     FIT = "fit"
     STRETCH = "stretch"
+    FILL = "fill"
+    """What sticks out is cut off."""
+    PAD = "pad"
+    """What is left has `Scale.pad_color`."""
 
 
 class Scale(msgspec.Struct, frozen=True):
@@ -160,7 +168,12 @@ class Scale(msgspec.Struct, frozen=True):
 
     width: int = 0
     height: int = 0
-    mode: ScaleMode = ScaleMode.FIT
+    mode: ScaleMode = ScaleMode.AUTO
+    size: str = ""
+    """A name of `sizes.SHORT_SIDES`, instead of width and height."""
+    aspect_ratio: str = ""
+    """Such as "16:9"; empty: the source's."""
+    pad_color: str = "#000000"
 
 
 class AlphaMode(StrEnum):
@@ -241,6 +254,19 @@ class OutputSpec(msgspec.Struct, frozen=True):
     """Contact sheet; 0: chosen."""
     rows: int = 0
     """Contact sheet; 0: chosen."""
+    overlays: tuple[Overlay, ...] = ()
+    """The last one is on top."""
+    max_duration_seconds: float = 0.0
+    """Later frames are left out. 0: everything."""
+    bit_rate: int = 0
+    """Bits per second. 0: by quality."""
+
+
+class SkippedOutput(msgspec.Struct, frozen=True):
+    """An output that was asked for and is left out, because this server cannot make it."""
+
+    output: OutputSpec
+    reason: str
 
 
 class JobSpec(msgspec.Struct, frozen=True):
@@ -255,3 +281,7 @@ class JobSpec(msgspec.Struct, frozen=True):
     """0: none."""
     delivery: Delivery = Delivery.BYTES
     strict: bool = False
+    skip_unavailable: bool = False
+    """Outputs that cannot be made here are left out."""
+    skipped: tuple[SkippedOutput, ...] = ()
+    """Asked for and left out, as the caller allows."""

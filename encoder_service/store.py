@@ -4,6 +4,7 @@
       lock                                  held by the one service that may write here
       jobs/<job_id>.json                    the record: replaced whole, never edited
       spool/<job_id>/video.raw              frames; gone once the job has ended
+      spool/<job_id>/pictures/<sha256>      images of overlays; go with the frames
       artifacts/<YYYYMMDD_HHMMSS>_<job_id>/ manifest.json, stage.log, the artifacts
         .partial/<output>.<attempt>/        files of an attempt that nobody may read yet
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +31,7 @@ from encoder_service.spool import VIDEO_FILE_NAME
 from encoder_service.work import ProducedFile
 
 PARTIAL = ".partial"
+PICTURES = "pictures"
 _DELETED_PREFIX = ".deleted-"
 _RESERVED = {FILE_NAME, STAGE_LOG_NAME, PARTIAL}
 
@@ -121,6 +123,18 @@ class Store:
         self.spool_path(record).parent.mkdir(exist_ok=True)
         partial = self.job_directory(record) / PARTIAL
         partial.mkdir(parents=True, exist_ok=True)
+
+    def pictures_directory(self, record: JobRecord) -> Path:
+        """Where the images of overlays lie, each under its SHA-256."""
+        return self.spool_path(record).parent / PICTURES
+
+    def keep_pictures(self, record: JobRecord, pictures: Mapping[str, bytes]) -> None:
+        """Puts images, by SHA-256, beside the frames; those that are there stay. Raises OSError."""
+        directory = self.pictures_directory(record)
+        for name, data in pictures.items():
+            directory.mkdir(parents=True, exist_ok=True)
+            if not (directory / name).exists():
+                self._write(directory / name, data)
 
     def attempt_directory(self, record: JobRecord, output: str, attempt: int) -> Path:
         """Where an attempt's files lie until they are published."""

@@ -1,10 +1,12 @@
-"""Finds the strict output that cannot be made here, before its frames are sent in vain."""
+"""Finds the outputs that cannot be made here, before their frames are sent in vain."""
 
 from __future__ import annotations
 
+import msgspec
+
 from encoder_service import errors
 from encoder_service.errors import ServiceError
-from encoder_service.spec import JobSpec, OutputSpec
+from encoder_service.spec import JobSpec, OutputSpec, SkippedOutput
 from encoder_service.work import Probed
 
 
@@ -15,6 +17,23 @@ def refusal(spec: JobSpec, probed: Probed) -> ServiceError | None:
             encoder, reason = found
             return errors.encoder_unavailable(output.name, encoder, reason)
     return None
+
+
+def without_unavailable(spec: JobSpec, probed: Probed) -> JobSpec:
+    """The job without the outputs that have no encoder, strict ones excepted. Pure.
+
+    Raises ServiceError ENCODER_UNAVAILABLE when none is left.
+    """
+    left, skipped = [], list(spec.skipped)
+    for output in spec.outputs:
+        found = None if output.strict else _missing(output, probed)
+        if found is None:
+            left.append(output)
+        else:
+            skipped.append(SkippedOutput(output, ": ".join(part for part in found if part)))
+    if not left:
+        raise errors.nothing_available([f"{entry.output.name}: {entry.reason}" for entry in skipped])
+    return msgspec.structs.replace(spec, outputs=tuple(left), skipped=tuple(skipped))
 
 
 def _missing(output: OutputSpec, probed: Probed) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from telecine.encoder.v1 import encoder_pb2 as pb
 
+from encoder_service.overlay import Position
 from encoder_service.spec import (
     AlphaMode,
     ColorMatrix,
@@ -70,9 +71,22 @@ QUALITIES: dict[int, Quality] = {
     pb.QUALITY_LOSSLESS: Quality.LOSSLESS,
 }
 SCALE_MODES: dict[int, ScaleMode] = {
-    pb.SCALE_MODE_UNSPECIFIED: ScaleMode.FIT,
+    pb.SCALE_MODE_UNSPECIFIED: ScaleMode.AUTO,
     pb.SCALE_MODE_FIT: ScaleMode.FIT,
     pb.SCALE_MODE_STRETCH: ScaleMode.STRETCH,
+    pb.SCALE_MODE_FILL: ScaleMode.FILL,
+    pb.SCALE_MODE_PAD: ScaleMode.PAD,
+}
+POSITIONS: dict[int, Position] = {
+    pb.POSITION_TOP_LEFT: Position.TOP_LEFT,
+    pb.POSITION_TOP: Position.TOP,
+    pb.POSITION_TOP_RIGHT: Position.TOP_RIGHT,
+    pb.POSITION_LEFT: Position.LEFT,
+    pb.POSITION_CENTER: Position.CENTER,
+    pb.POSITION_RIGHT: Position.RIGHT,
+    pb.POSITION_BOTTOM_LEFT: Position.BOTTOM_LEFT,
+    pb.POSITION_BOTTOM: Position.BOTTOM,
+    pb.POSITION_BOTTOM_RIGHT: Position.BOTTOM_RIGHT,
 }
 ALPHAS: dict[int, AlphaMode] = {
     pb.ALPHA_MODE_UNSPECIFIED: AlphaMode.AUTO,

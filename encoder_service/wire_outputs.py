@@ -9,12 +9,14 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
 from encoder_service.formats import FORMATS
-from encoder_service.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode
+from encoder_service.sizes import MAX_SIDE_PIXELS, SHORT_SIDES, parse_aspect_ratio
+from encoder_service.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode, SkippedOutput
 from encoder_service.wire_enums import ALPHAS, QUALITIES, SCALE_MODES
 from encoder_service.wire_fields import Faults, color_override, rational
+from encoder_service.wire_overlays import parse_overlays, seconds
 
-MAX_SIDE_PIXELS = 16384
 MAX_OPTIONS = 64
+MAX_BIT_RATE = 10_000_000_000
 MAX_OPTION_CHARS = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
@@ -22,23 +24,31 @@ _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RGB = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def parse_outputs(message: pb.JobSpec, config: EncoderConfig, faults: Faults) -> tuple[OutputSpec, ...]:
-    """Returns the outputs asked for, named; what is wrong goes to `faults`."""
+def parse_outputs(
+    message: pb.JobSpec, config: EncoderConfig, faults: Faults
+) -> tuple[tuple[OutputSpec, ...], tuple[SkippedOutput, ...]]:
+    """Returns the outputs asked for, named, and those that are left out; what is wrong goes to `faults`."""
     count = len(message.outputs)
     most = config.max_outputs_per_job
     faults.check(1 <= count <= most, "spec.outputs", f"must be 1 to {most} outputs, are {count}")
     asked = message.outputs[:most]
     names = _names(asked, faults)
     prefixes: set[str] = set()
-    outputs = []
+    outputs, skipped = [], []
     for index, (output, name) in enumerate(zip(asked, names, strict=True)):
         at = f"spec.outputs[{index}]"
-        outputs.append(_output(output, name, at, message.strict, faults))
+        may_skip = message.skip_unavailable and not (message.strict or output.strict)
+        if may_skip and output.format not in FORMATS and _WORD.fullmatch(output.format):
+            reason = f"format {output.format!r} is unknown; this server makes {', '.join(FORMATS)}"
+            skipped.append(SkippedOutput(OutputSpec(name=name, format=output.format), reason))
+            continue
+        outputs.append(_output(output, name, at, message, config, faults))
         prefix = output.prefix or "frame"
         if output.format == "png":
             faults.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
             prefixes.add(prefix)
-    return tuple(outputs)
+    faults.check(bool(outputs) or not skipped, "spec.outputs", "none of their formats is known here")
+    return tuple(outputs), tuple(skipped)
 
 
 def _names(outputs: Iterable[pb.OutputSpec], faults: Faults) -> list[str]:
@@ -74,8 +84,11 @@ def _numbered(stem: str) -> Iterator[str]:
         number += 1
 
 
-def _output(message: pb.OutputSpec, name: str, at: str, is_strict: bool, faults: Faults) -> OutputSpec:
+def _output(
+    message: pb.OutputSpec, name: str, at: str, job: pb.JobSpec, config: EncoderConfig, faults: Faults
+) -> OutputSpec:
     _check_format(message, at, faults)
+    _check_bit_rate(message, at, faults)
     _check_options(message, at, faults)
     _check_words(message, at, faults)
     crf = message.crf if message.HasField("crf") else None
@@ -99,11 +112,14 @@ def _output(message: pb.OutputSpec, name: str, at: str, is_strict: bool, faults:
         else None,
         pixel_format=message.pixel_format,
         color=color_override(message.color, f"{at}.color", faults),
-        strict=is_strict or message.strict,
+        strict=job.strict or message.strict,
         prefix=message.prefix or "frame",
         frame_index=faults.number(message.frame_index, -(1 << 40), 1 << 40, f"{at}.frame_index"),
         columns=faults.number(message.columns, 0, 100, f"{at}.columns"),
         rows=faults.number(message.rows, 0, 100, f"{at}.rows"),
+        overlays=parse_overlays(message, job, at, config, faults),
+        max_duration_seconds=seconds(message.max_duration, f"{at}.max_duration", faults),
+        bit_rate=message.bit_rate,
     )
 
 
@@ -117,6 +133,21 @@ def _check_format(message: pb.OutputSpec, at: str, faults: Faults) -> None:
         faults.add(
             f"{at}.codec", f"{message.format} has no codec {message.codec[:80]!r}; expected one of {known}"
         )
+
+
+def _check_bit_rate(message: pb.OutputSpec, at: str, faults: Faults) -> None:
+    if not message.bit_rate:
+        return
+    faults.number(message.bit_rate, 0, MAX_BIT_RATE, f"{at}.bit_rate")
+    is_alone = not message.HasField("crf") and message.quality != pb.QUALITY_LOSSLESS
+    faults.check(is_alone, f"{at}.bit_rate", "must be 0 beside crf or quality lossless")
+    row = FORMATS.get(message.format)
+    encoders = row.candidates(message.codec or row.default_codec) if row is not None else ()
+    faults.check(
+        not encoders or any(encoder.bit_rate_options is not None for encoder in encoders),
+        f"{at}.bit_rate",
+        f"must be 0: {message.codec or message.format} has no rate control",
+    )
 
 
 def _check_options(message: pb.OutputSpec, at: str, faults: Faults) -> None:
@@ -152,11 +183,49 @@ def _scale(message: pb.OutputSpec, at: str, faults: Faults) -> Scale | None:
     scale = message.scale
     width = faults.number(scale.width, 0, MAX_SIDE_PIXELS, f"{at}.width")
     height = faults.number(scale.height, 0, MAX_SIDE_PIXELS, f"{at}.height")
-    mode = faults.pick(SCALE_MODES, scale.mode, f"{at}.mode", ScaleMode.FIT)
-    faults.check(bool(width or height), at, "width, height or both must be above 0")
+    mode = faults.pick(SCALE_MODES, scale.mode, f"{at}.mode", ScaleMode.AUTO)
+    is_known = not scale.size or scale.size in SHORT_SIDES
+    named = ", ".join(SHORT_SIDES)
+    faults.check(is_known, f"{at}.size", f"{scale.size[:80]!r} is unknown; expected one of {named}")
+    ratio = _aspect_ratio(scale.aspect_ratio, f"{at}.aspect_ratio", faults)
     faults.check(
-        mode is not ScaleMode.STRETCH or bool(width and height),
-        at,
-        "to stretch, width and height must both be above 0",
+        not scale.size or not (width or height), f"{at}.size", "must be empty beside width and height"
     )
-    return Scale(width, height, mode)
+    faults.check(
+        not ratio or not (width and height), f"{at}.aspect_ratio", "must be empty beside width and height"
+    )
+    faults.check(
+        bool(width or height or scale.size or ratio),
+        at,
+        "width, height or both must be above 0, or size or aspect_ratio set",
+    )
+    has_both_sides = bool(width and height) or bool(ratio and (width or height)) or bool(scale.size)
+    faults.check(
+        mode is not ScaleMode.STRETCH or has_both_sides,
+        at,
+        "to stretch, width and height must both be above 0, or follow from size or aspect_ratio",
+    )
+    faults.check(
+        mode is not ScaleMode.FIT or bool(width or height or scale.size), at, "to fit, a size must be set"
+    )
+    is_color = not scale.pad_color or _RGB.fullmatch(scale.pad_color) is not None
+    faults.check(is_color, f"{at}.pad_color", f'must be "#rrggbb", is {scale.pad_color[:80]!r}')
+    return Scale(
+        width=width,
+        height=height,
+        mode=mode,
+        size=scale.size if is_known else "",
+        aspect_ratio=ratio,
+        pad_color=(scale.pad_color or Scale().pad_color).lower(),
+    )
+
+
+def _aspect_ratio(text: str, at: str, faults: Faults) -> str:
+    """The ratio as it was written; empty where it is none."""
+    try:
+        if text:
+            parse_aspect_ratio(text)
+    except ValueError:
+        faults.add(at, f'must be "width:height" from 1:20 to 20:1, such as "16:9", is {text[:80]!r}')
+        return ""
+    return text

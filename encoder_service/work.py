@@ -28,6 +28,12 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     attempt: int = 1
     threads: int = 0
     """For the codec. 0: all cores."""
+    metadata: dict[str, str] = {}
+    """For the fields of text overlays; empty where there are none."""
+    pictures_directory: str = ""
+    """Holds the images of overlays, each under its SHA-256."""
+    font_directories: tuple[str, ...] = ()
+    """Where fonts may be taken from besides the bundled ones."""
 
 
 class Extent(msgspec.Struct, frozen=True, tag="extent"):
@@ -120,6 +126,28 @@ class QualityReport(msgspec.Struct, frozen=True):
     """Mean SSIM of the luma (Wang et al. 2004, 8x8 windows)."""
 
 
+class DrawnOverlay(msgspec.Struct, frozen=True):
+    """An overlay as it was drawn."""
+
+    kind: str
+    """"text" or "image"."""
+    left: int
+    """Of its box in the output's picture, on the first frame that shows it, as `top`, `width`, `height`."""
+    top: int
+    width: int
+    height: int
+    first_frame: int
+    end_frame: int | None
+    """The first frame that does not show it any more; null: none."""
+    text: str = ""
+    """As it stands on the first frame."""
+    font: str = ""
+    size_pixels: float = 0.0
+    """Of the font."""
+    sha256: str = ""
+    """Of the image's or the font's file."""
+
+
 class Resources(msgspec.Struct, frozen=True):
     """What the attempt cost."""
 
@@ -198,6 +226,9 @@ class Produced(msgspec.Struct, frozen=True, tag="produced"):
     resources: Resources
     phases: Phases
     warnings: tuple[WarningEntry, ...] = ()
+    overlays: tuple[DrawnOverlay, ...] = ()
+    frames_cut: int = 0
+    """Read and left out, because the output has a maximum duration."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

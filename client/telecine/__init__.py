@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ScaleMode,
         Tls,
     )
+    from telecine.overlays import ImageOverlay, Position, TextOverlay
     from telecine.results import (
         Artifact,
         Capabilities,
@@ -60,6 +61,7 @@ __all__ = [
     "Color",
     "EmbeddedServer",
     "EncodeResult",
+    "ImageOverlay",
     "Job",
     "JobInfo",
     "JobState",
@@ -74,6 +76,7 @@ __all__ = [
     "OutputProgress",
     "OutputState",
     "PixelFormat",
+    "Position",
     "Problem",
     "Progress",
     "Quality",
@@ -81,6 +84,7 @@ __all__ = [
     "Scale",
     "ScaleMode",
     "TelecineError",
+    "TextOverlay",
     "Tls",
     "encode",
     "exceptions",
@@ -99,6 +103,7 @@ _HOMES = {
         "AlphaMode", "Color", "KeepAlive", "OddSizePolicy", "Output", "PixelFormat", "Quality",
         "RetryPolicy", "Scale", "ScaleMode", "Tls",
     ),
+    "telecine.overlays": ("ImageOverlay", "Position", "TextOverlay"),
     "telecine.results": (
         "Artifact", "Capabilities", "EncodeResult", "JobInfo", "JobState", "JobWarning", "OutputInfo",
         "OutputProgress", "OutputState", "Problem", "Progress",

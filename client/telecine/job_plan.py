@@ -56,6 +56,9 @@ class JobArguments(TypedDict, total=False):
     """For progress; 0: not known."""
     strict: bool
     """Every fallback, in any output, is an error."""
+    skip_unavailable: bool
+    """Leave out, with a warning, what this server has no format or encoder for; refuse only when nothing
+    is left."""
     on_progress: ProgressCallback | None
     """Called with a `Progress` as things move on; from a thread of the SDK (blocking client) or on the
     event loop (asyncio). What it raises is logged, and it is then not called again."""
@@ -94,6 +97,7 @@ def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], argumen
         deadline_unix_nano=deadline_after(arguments.get("deadline_seconds")),
         expected_frames=arguments.get("expected_frames", 0),
         strict=arguments.get("strict", False),
+        skip_unavailable=arguments.get("skip_unavailable", False),
     )
     reader = FrameReader(
         width=arguments.get("width"),

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from telecine.exceptions import InvalidRequestError
+from telecine.overlays import Overlay
 from telecine.rates import FrameRate
 from telecine.retry.policy import RetryPolicy as RetryPolicy  # noqa: PLC0414 - an option too: handed on to callers
 
@@ -54,8 +55,16 @@ class AlphaMode(StrEnum):
 class ScaleMode(StrEnum):
     """How the picture fills the asked size."""
 
+    AUTO = "auto"
+    """FIT; PAD where an aspect ratio is asked for."""
     FIT = "fit"
+    """Within the size, with the picture's own aspect ratio."""
     STRETCH = "stretch"
+    """Exactly the size, whatever the aspect ratio."""
+    FILL = "fill"
+    """Exactly the size; what sticks out of it is cut off, the same on both sides."""
+    PAD = "pad"
+    """Exactly the size; the whole picture in its middle, `Scale.pad_color` around it."""
 
 
 class OddSizePolicy(StrEnum):
@@ -91,7 +100,15 @@ class Scale:
 
     width: int = 0
     height: int = 0
-    mode: ScaleMode | str = ScaleMode.FIT
+    mode: ScaleMode | str = ScaleMode.AUTO
+    _: KW_ONLY
+    size: str = ""
+    """Instead of width and height: "480p", "720p", "1080p", "1440p", "4k" ...: pixels of the shorter side."""
+    aspect_ratio: str = ""
+    """The shape of the output, such as "16:9", "9:16", "1:1", "4:3", "21:9". Alone it scales nothing: FILL
+    cuts down to it, PAD adds to it. Empty: the source's."""
+    pad_color: str = ""
+    """"#rrggbb", for PAD. Empty: black."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +129,8 @@ class Output:
     """The encoder's preset, such as "veryfast"; for WebP its method "0" to "6". Empty: from `quality`."""
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Handed to the encoder as they are; an unknown one is an error."""
-    scale: Scale | tuple[int, int] | None = None
-    """None: the source's size."""
+    scale: Scale | tuple[int, int] | str | None = None
+    """A size; also by name ("1080p") or as an aspect ratio ("9:16"). None: the source's size."""
     loop_count: int = 0
     """Times an animation is played; 0: for ever."""
     alpha: AlphaMode | str = AlphaMode.AUTO
@@ -135,6 +152,12 @@ class Output:
     """For "contact_sheet"; 0: chosen."""
     rows: int = 0
     """For "contact_sheet"; 0: chosen."""
+    overlays: Sequence[Overlay] = field(default=(), hash=False)
+    """Drawn over the frames one after the other, the last on top: `TextOverlay`, `ImageOverlay`."""
+    max_duration_seconds: float = 0.0
+    """The output ends by then; later frames are left out, with a warning. 0: everything."""
+    bit_rate: int | str = 0
+    """Bits per second to aim at, such as 2_000_000 or "2M", instead of a constant quality. 0: by quality."""
 
 
 OutputLike = Output | str

@@ -100,10 +100,14 @@ def capabilities(message: pb.GetCapabilitiesResponse) -> results.Capabilities:
             max_waiting_jobs=limits.max_waiting_jobs,
             max_job_duration=limits.max_job_duration.ToTimedelta(),
             idle_upload_timeout=limits.idle_upload_timeout.ToTimedelta(),
+            max_clip_duration=limits.max_clip_duration.ToTimedelta(),
+            max_overlays_per_output=limits.max_overlays_per_output,
+            max_overlay_image_bytes=limits.max_overlay_image_bytes,
         ),
         server_version=message.server_version,
         library_versions=dict(message.library_versions),
         workers=message.workers,
+        fonts=tuple(message.fonts),
     )
 
 

@@ -220,6 +220,9 @@ class Limits:
     max_waiting_jobs: int
     max_job_duration: timedelta
     idle_upload_timeout: timedelta
+    max_clip_duration: timedelta = timedelta()
+    max_overlays_per_output: int = 0
+    max_overlay_image_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,3 +235,5 @@ class Capabilities:
     server_version: str
     library_versions: Mapping[str, str]
     workers: int
+    fonts: tuple[str, ...] = ()
+    """What `TextOverlay.font` may name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import InvalidRequestError
 from telecine.frame_layout import FrameLayout
 from telecine.options import AlphaMode, Color, OddSizePolicy, Output, Quality, Scale, ScaleMode, chosen
+from telecine.overlay_messages import OverlayMessages, duration
 
 _PRIMARIES = {"bt709": 1, "bt470bg": 2, "smpte170m": 3, "bt2020": 4, "smpte432": 5}
 _TRANSFERS = {
@@ -28,7 +30,13 @@ _MATRICES = {"gbr": 1, "bt709": 2, "bt470bg": 3, "smpte170m": 4, "bt2020nc": 5}
 _RANGES = {"tv": 1, "pc": 2}
 _QUALITIES = {Quality.DRAFT: 1, Quality.STANDARD: 2, Quality.HIGH: 3, Quality.LOSSLESS: 4}
 _ALPHA_MODES = {AlphaMode.AUTO: 0, AlphaMode.KEEP: 1, AlphaMode.FLATTEN: 2}
-_SCALE_MODES = {ScaleMode.FIT: 1, ScaleMode.STRETCH: 2}
+_SCALE_MODES = {
+    ScaleMode.AUTO: 0,
+    ScaleMode.FIT: 1,
+    ScaleMode.STRETCH: 2,
+    ScaleMode.FILL: 3,
+    ScaleMode.PAD: 4,
+}
 _ODD_SIZES = {OddSizePolicy.PAD: 1, OddSizePolicy.CROP: 2, OddSizePolicy.ERROR: 3}
 PIXEL_FORMAT_NUMBERS = {
     "gray": 1,
@@ -43,6 +51,7 @@ PIXEL_FORMAT_NUMBERS = {
     "gray16le": 10,
     "yuv420p10le": 11,
 }
+_UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _INT32_MAX = 2**31 - 1
 
 
@@ -63,6 +72,7 @@ class JobOptions:
     expected_frames: int = 0
     """0: not known."""
     strict: bool = False
+    skip_unavailable: bool = False
 
 
 def new_job_id() -> str:
@@ -80,6 +90,7 @@ def job_spec(options: JobOptions, layout: FrameLayout) -> pb.JobSpec:
 
     Raises InvalidRequestError for what can be seen to be wrong here; the server checks the rest.
     """
+    overlays = OverlayMessages()
     spec = pb.JobSpec(
         job_id=options.job_id or new_job_id(),
         video=pb.VideoTrack(
@@ -91,11 +102,12 @@ def job_spec(options: JobOptions, layout: FrameLayout) -> pb.JobSpec:
             odd_size_policy=_ODD_SIZES[chosen(OddSizePolicy, options.odd_size, "odd_size")],  # type: ignore[arg-type] # NewType of int
             expected_frames=options.expected_frames,
         ),
-        outputs=[_output(output, index) for index, output in enumerate(options.outputs)],
+        outputs=[_output(output, index, overlays) for index, output in enumerate(options.outputs)],
         metadata={str(key): _metadata_text(value) for key, value in options.metadata.items()},
         priority=options.priority,
         delivery=pb.DELIVERY_REFERENCES,
         strict=options.strict,
+        skip_unavailable=options.skip_unavailable,
     )
     if options.deadline_unix_nano:
         spec.deadline.FromNanoseconds(options.deadline_unix_nano)
@@ -131,7 +143,7 @@ def _named(table: Mapping[str, int], name: str | None, field_name: str) -> int:
     return table[name]
 
 
-def _output(output: Output, index: int) -> pb.OutputSpec:
+def _output(output: Output, index: int, overlays: OverlayMessages) -> pb.OutputSpec:
     from telecine.rates import exact_frame_rate
 
     where = f"outputs[{index}]"
@@ -155,13 +167,39 @@ def _output(output: Output, index: int) -> pb.OutputSpec:
         frame_index=output.frame_index,
         columns=output.columns,
         rows=output.rows,
+        overlays=[
+            overlays.message(overlay, f"{where}.overlays[{number}]")
+            for number, overlay in enumerate(output.overlays)
+        ],
+        max_duration=duration(output.max_duration_seconds, f"{where}.max_duration_seconds")
+        if output.max_duration_seconds
+        else None,
+        bit_rate=_bit_rate(output.bit_rate, f"{where}.bit_rate"),
     )
 
 
-def _scale(scale: Scale | tuple[int, int] | None, where: str) -> pb.Scale | None:
+def _scale(scale: Scale | tuple[int, int] | str | None, where: str) -> pb.Scale | None:
     if scale is None:
         return None
-    if not isinstance(scale, Scale):
+    if isinstance(scale, str):
+        scale = Scale(aspect_ratio=scale) if ":" in scale else Scale(size=scale)
+    elif not isinstance(scale, Scale):
         scale = Scale(*scale)
-    mode = _SCALE_MODES[chosen(ScaleMode, scale.mode, f"{where}.scale.mode")]
-    return pb.Scale(width=scale.width, height=scale.height, mode=mode)  # type: ignore[arg-type] # NewType of int
+    return pb.Scale(
+        width=scale.width,
+        height=scale.height,
+        mode=_SCALE_MODES[chosen(ScaleMode, scale.mode, f"{where}.scale.mode")],  # type: ignore[arg-type] # NewType of int
+        size=scale.size,
+        aspect_ratio=scale.aspect_ratio,
+        pad_color=scale.pad_color,
+    )
+
+
+def _bit_rate(value: int | str, where: str) -> int:
+    """Bits per second; "800k" and "2.5M" count in thousands."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", str(value).strip())
+    if found is None:
+        raise InvalidRequestError(
+            f'{where} is {value!r}; expected bits per second, such as 2_000_000 or "2M"'
+        )
+    return round(float(found[1]) * _UNITS[found[2]])

@@ -78,7 +78,7 @@ class ApngOutput:
 
     def write(self, frame: SourceFrame) -> None:
         """Takes a frame in; waits while too many are being encoded. Raises OutputError."""
-        pixels = self._pixels.array(frame.data)
+        pixels = self._pixels.array(frame)
         task = partial(
             _encode, pixels, self._reuse.plan(_samples(pixels)), self._seconds(frame.index), self._settings
         )
@@ -151,7 +151,7 @@ class ApngOutput:
                 if count in needed:
                     canvas = self._drawn(canvas, entry)
                 if canvas is not None and count in wanted:
-                    sent = self._pixels.array(self._context.source.frame(count).data)
+                    sent = self._pixels.array(self._context.source.frame(count))
                     meter.add(count, as_rgb8(sent), as_rgb8(canvas))
                 count += 1
         if count != len(self._prints) or (head.width, head.height) != (

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from encoder_service import pillow
 from encoder_service.formats import FormatRow
+from encoder_service.libav.pictures import Converter, PictureFormat, planes_of, wrap
 from encoder_service.outputs.image_quality import as_rgb8
 from encoder_service.outputs.picture_file import PictureFile, StillPicture
 from encoder_service.outputs.pixels import FramePixels, PixelLimits
 from encoder_service.outputs.sheet_layout import SheetLayout, label, plan_sheet
-from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.outputs.writer import (
+    Finished,
+    FrameSource,
+    OutputError,
+    SourceFrame,
+    WriterContext,
+)
 from encoder_service.spec import AlphaMode, Scale, ScaleMode
 
 _GROUND = 24
@@ -69,23 +79,28 @@ class ContactSheetWriter:
 
     def _draw(self, layout: SheetLayout) -> Sheet:
         sheet = np.full((layout.height, layout.width, 3), _GROUND, np.uint8)
-        pixels = self._tiles(layout)
+        tiles = self._tiles(layout)
         rate = self._context.output.frame_rate or self._context.video.frame_rate
         for tile, frame in enumerate(layout.frames):
             x, y = layout.corner(tile)
-            picture = as_rgb8(pixels.array(self._context.source.frame(frame).data))
-            sheet[y : y + layout.tile_height, x : x + layout.tile_width] = picture
+            sheet[y : y + layout.tile_height, x : x + layout.tile_width] = tiles(frame)
             below = sheet[y + layout.tile_height :, x:][: layout.label_height, : layout.tile_width]
             _write_text(below, label(frame, rate))
         return sheet
 
-    def _tiles(self, layout: SheetLayout) -> FramePixels:
-        context = _flattened(self._context)
+    def _tiles(self, layout: SheetLayout) -> Callable[[int], Sheet]:
+        """What gives a frame at the size of a tile: the source scaled at once, where nothing is drawn."""
+        context, source = _flattened(self._context), self._context.source
+        if self._full.is_drawn:
+            full = PictureFormat("rgb24", self._full.width, self._full.height)
+            tile = PictureFormat("rgb24", layout.tile_width, layout.tile_height)
+            return partial(_shrunk, self._full, source, Converter(full, tile))
         scale = Scale(layout.tile_width, layout.tile_height, ScaleMode.STRETCH)
         output = msgspec.structs.replace(context.output, scale=scale)
         # Whatever there was to warn of was said when the output was opened.
         context = msgspec.structs.replace(context, output=output, warn=lambda _code, _message: None)
-        return FramePixels(context, self._encoder, self._limits)
+        pixels = FramePixels(context, self._encoder, self._limits)
+        return lambda frame: as_rgb8(pixels.array(source.frame(frame)))
 
 
 def open_writer(context: WriterContext, row: FormatRow) -> ContactSheetWriter:
@@ -106,6 +121,12 @@ def _flattened(context: WriterContext) -> WriterContext:
     return msgspec.structs.replace(
         context, output=msgspec.structs.replace(context.output, alpha=AlphaMode.FLATTEN)
     )
+
+
+def _shrunk(full: FramePixels, source: FrameSource, converter: Converter, frame: int) -> Sheet:
+    pixels = np.ascontiguousarray(as_rgb8(full.array(source.frame(frame))))
+    shrunk: Sheet = planes_of(converter.convert(wrap([pixels], converter.source)))[0]
+    return shrunk
 
 
 def _write_text(area: Sheet, text: str) -> None:

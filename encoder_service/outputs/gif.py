@@ -89,7 +89,7 @@ class GifWriter:
 
     def write(self, frame: SourceFrame) -> None:
         """Takes a frame in; waits while too many are being reduced. Raises OutputError."""
-        self._group.append(self._pixels.array(frame.data))
+        self._group.append(self._pixels.array(frame))
         if len(self._group) == self._group_frames:
             self._submit()
 
@@ -188,7 +188,7 @@ class GifWriter:
         wanted = set(sampled_frames(self._encoded))
         for pixels in decode_animation(self._path, has_alpha=self._pixels.keeps_alpha):
             if count in wanted:
-                sent = self._pixels.array(self._context.source.frame(count).data)
+                sent = self._pixels.array(self._context.source.frame(count))
                 meter.add(count, as_rgb8(sent), as_rgb8(pixels()))
             count += 1
         return count, meter.report()

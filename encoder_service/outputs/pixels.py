@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from encoder_service.color import output_color
-from encoder_service.conversion import Conversion, plan_size
+from encoder_service.conversion import Conversion, canvas_format, pad_color, plan_size
 from encoder_service.encoders import EncoderRow
 from encoder_service.libav.pictures import planes_of
-from encoder_service.outputs.writer import OutputError, WriterContext
+from encoder_service.outputs.writer import OutputError, SourceFrame, WriterContext
+from encoder_service.overlays.painter import open_painter
 from encoder_service.spec import (
     AlphaMode,
     Color,
@@ -65,19 +66,27 @@ class FramePixels:
             )
         geometry = plan_size(video, output, self.pixel_format)
         self.width, self.height = geometry.width, geometry.height
+        flattens = not self.keeps_alpha and video.pixel_format.has_alpha
         self._conversion = Conversion(
             video,
             geometry,
             self.pixel_format,
             _coded_color(color, self.pixel_format),
             background=None if self.keeps_alpha else output.background or "#000000",
+            pad_color=pad_color(output.scale),
+            painter=open_painter(context, canvas_format(video, geometry, flattens=flattens)),
         )
 
-    def array(self, data: memoryview) -> Pixels:
-        """Converts one frame; the array is read-only and may lie in `data`'s own memory."""
+    @property
+    def is_drawn(self) -> bool:
+        """Frames are drawn over, or lie on a larger canvas."""
+        return self._conversion.is_drawn
+
+    def array(self, frame: SourceFrame) -> Pixels:
+        """Converts one frame, overlays and all; the array is read-only and may lie in its memory."""
         if self._stretches_gray:
-            data = _full_range(data, is_deep=self._is_deep_gray)
-        pixels: Pixels = planes_of(self._conversion.picture(data))[0]
+            frame = SourceFrame(frame.index, _full_range(frame.data, is_deep=self._is_deep_gray))
+        pixels: Pixels = planes_of(self._conversion.picture(frame))[0]
         return pixels
 
 

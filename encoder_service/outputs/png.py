@@ -76,7 +76,7 @@ class PngWriter:
 
     def write(self, frame: SourceFrame) -> None:
         """Takes a frame in; waits while too many are being encoded. Raises OutputError."""
-        pixels = self._pixels.array(frame.data)
+        pixels = self._pixels.array(frame)
         self._store(self._pool.submit(partial(_encode, pixels, self._settings, self._pixels.color)))
 
     def finish(self) -> Finished:
@@ -157,7 +157,7 @@ class PngWriter:
         for index in sampled_frames(len(self._entries)):
             data = (self._context.directory / self._entries[index].file.path).read_bytes()
             tags = read_color(data)
-            sent = self._pixels.array(self._context.source.frame(index).data)
+            sent = self._pixels.array(self._context.source.frame(index))
             meter.add(index, as_rgb8(sent), as_rgb8(decode_file(data)))
         return tags, meter.report()
 

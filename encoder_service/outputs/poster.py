@@ -49,7 +49,7 @@ class PosterWriter:
         """Nothing is held."""
 
     def _write(self, frame: SourceFrame) -> Finished:
-        pixels = self._pixels.array(frame.data)
+        pixels = self._pixels.array(frame)
         return self._file.write(
             StillPicture(pixels, self._pixels.pixel_format, self._pixels.color, frame.index)
         )

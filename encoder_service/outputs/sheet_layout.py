@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
 import msgspec
 
+from encoder_service.outputs.timing import clock_text
 from encoder_service.spec import Rational
 
 MAX_TILES = 400
@@ -73,12 +73,7 @@ def plan_sheet(frame_count: int, frame_size: tuple[int, int], columns: int = 0, 
 
 def label(frame: int, frame_rate: Rational) -> str:
     """The frame's number and the time at which it is shown."""
-    milliseconds = int(Fraction(frame * frame_rate.denominator * 1000, frame_rate.numerator) + Fraction(1, 2))
-    seconds, milliseconds = divmod(milliseconds, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    clock = f"{hours}:{minutes:02d}" if hours else f"{minutes:02d}"
-    return f"{frame}  {clock}:{seconds:02d}.{milliseconds:03d}"
+    return f"{frame}  {clock_text(frame, frame_rate)}"
 
 
 def _grid(frame_count: int, columns: int, rows: int) -> tuple[int, int]:

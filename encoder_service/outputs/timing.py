@@ -41,6 +41,16 @@ def delay_fraction(frame_rate: Rational) -> tuple[int, int] | None:
     return exact.numerator, exact.denominator
 
 
+def clock_text(frame: int, frame_rate: Rational) -> str:
+    """The time at which a frame is shown: mm:ss.mmm, with hours where there are some."""
+    milliseconds = int(Fraction(frame * frame_rate.denominator * 1000, frame_rate.numerator) + Fraction(1, 2))
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{hours}:{minutes:02d}" if hours else f"{minutes:02d}"
+    return f"{clock}:{seconds:02d}.{milliseconds:03d}"
+
+
 def reduced(value: Fraction) -> Rational:
     """A fraction as the service's own number."""
     return Rational(value.numerator, value.denominator)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from encoder_service.conversion import Conversion
+from encoder_service.conversion import Conversion, canvas_format, pad_color
 from encoder_service.formats import FormatRow
 from encoder_service.geometry import SizeChange
 from encoder_service.libav.encoding import (
@@ -23,6 +23,7 @@ from encoder_service.libav.versions import library_versions
 from encoder_service.outputs.video_check import DecodeCheck
 from encoder_service.outputs.video_plan import VideoPlan, candidates, muxer_options, plan_video
 from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.overlays.painter import open_painter
 from encoder_service.readback import PacketDigest, read_back
 from encoder_service.spec import OutputSpec, Quality
 from encoder_service.work import EncoderReport, ProducedFile
@@ -111,15 +112,19 @@ class VideoWriter:
         self._path = _path(context, row)
         self._frames = 0
         self._sent = PacketDigest(plan.row.codec, encoder.headers)
+        flattens = plan.background is not None
+        painter = open_painter(context, canvas_format(context.video, plan.geometry, flattens=flattens))
         self._conversion = Conversion(
             context.video,
             plan.geometry,
             plan.pixel_format,
             plan.color,
             background=plan.background,
+            pad_color=pad_color(context.output.scale),
+            painter=painter,
             threads=1,
         )
-        self._check = DecodeCheck(plan, context.video, context.source, encoder.headers, context.threads)
+        self._check = DecodeCheck(plan, context, painter, encoder.headers)
         context.log(_describe(plan, is_zero_copy=self._conversion.is_zero_copy))
 
     @property
@@ -134,7 +139,7 @@ class VideoWriter:
         """Encodes one frame. Raises OutputError."""
         if frame.index != self._frames:
             raise OutputError("OUT_OF_ORDER", f"frame {frame.index} came where {self._frames} was due")
-        picture = self._conversion.picture(frame.data)
+        picture = self._conversion.picture(frame)
         self._take(self._encoder.encode(picture, frame.index))
         self._frames += 1
 

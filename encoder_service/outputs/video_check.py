@@ -6,18 +6,20 @@ import queue
 import threading
 import time
 import zlib
+from functools import partial
 
 import msgspec
 import numpy as np
 
-from encoder_service.conversion import Conversion
+from encoder_service.conversion import Conversion, pad_color
 from encoder_service.libav.decoding import DecodedPicture, PacketDecoder, PictureFacts, facts_of
 from encoder_service.libav.encoding import CodecHeaders, EncodedPacket
 from encoder_service.libav.pictures import Converter, Picture, PictureFormat, planes_of
 from encoder_service.outputs.video_plan import VideoPlan
-from encoder_service.outputs.writer import FrameSource, OutputError
+from encoder_service.outputs.writer import OutputError, WriterContext
+from encoder_service.overlays.painter import Painter
 from encoder_service.quality import QualityMeter
-from encoder_service.spec import Color, ColorMatrix, ColorRange, PixelFormat, VideoSpec
+from encoder_service.spec import Color, ColorMatrix, ColorRange, PixelFormat
 from encoder_service.work import QualityReport
 
 FIRST_FRAMES = 16
@@ -71,12 +73,13 @@ class DecodeCheck:
     """
 
     def __init__(
-        self, plan: VideoPlan, video: VideoSpec, source: FrameSource, headers: CodecHeaders, threads: int
+        self, plan: VideoPlan, context: WriterContext, painter: Painter | None, headers: CodecHeaders
     ) -> None:
+        """`painter`: the one that the encoded frames were drawn over with."""
         self._decoder = PacketDecoder(
-            plan.row.codec, headers, decoder=plan.decoder, threads=_decoder_threads(threads)
+            plan.row.codec, headers, decoder=plan.decoder, threads=_decoder_threads(context.threads)
         )
-        self._comparison = _Comparison(plan, video, source)
+        self._comparison = _Comparison(plan, context, painter)
         self._packets: queue.Queue[EncodedPacket | None] = queue.Queue(_WAITING_PACKETS)
         self._error: Exception | None = None
         self._frames = 0
@@ -148,23 +151,32 @@ class DecodeCheck:
 
 
 class _Comparison:
-    """Compares decoded pictures with the frames that were sent, at the output's size."""
+    """Compares decoded pictures with the frames that were sent, at the output's size, with its overlays."""
 
-    def __init__(self, plan: VideoPlan, video: VideoSpec, source: FrameSource) -> None:
+    def __init__(self, plan: VideoPlan, context: WriterContext, painter: Painter | None) -> None:
         self.meter = QualityMeter()
         self._plan = plan
-        self._source = source
+        self._source = context.source
+        video = context.video
         color = Color(plan.color.primaries, plan.color.transfer, ColorMatrix.RGB, ColorRange.FULL)
         layout = "rgba" if plan.keeps_alpha else "rgb24"
         self._shown = PictureFormat(layout, plan.geometry.width, plan.geometry.height, color)
-        self._sent = Conversion(video, plan.geometry, layout, color, background=plan.background)
+        to = partial(
+            Conversion,
+            video,
+            plan.geometry,
+            background=plan.background,
+            pad_color=pad_color(context.output.scale),
+            painter=painter,
+        )
+        self._sent = to(layout, color)
         flat = str(video.pixel_format if plan.background is None else _FLAT[video.pixel_format])
-        self._exact = Conversion(video, plan.geometry, flat, video.color, background=plan.background)
+        self._exact = to(flat, video.color)
         self._converters: dict[str, tuple[Converter, Converter]] = {}
 
     def compare(self, decoded: DecodedPicture) -> None:
         """Takes in one frame. Raises OutputError where the output is exact and the frame is not."""
-        sent = self._source.frame(decoded.frame).data
+        sent = self._source.frame(decoded.frame)
         to_shown, to_exact = self._converters_for(decoded.picture)
         if self._plan.is_exact:
             before, after = planes_of(self._exact.picture(sent)), planes_of(to_exact.convert(decoded.picture))

@@ -187,15 +187,15 @@ def _is_exact(
         row.is_lossless_possible
         and output.quality == Quality.LOSSLESS
         and output.crf is None
+        and not output.bit_rate
         and not output.options
     )
     holds = pixel_format in {row.pixel_formats.same.get(source), row.pixel_formats.lossless.get(source)}
-    is_same_size = (geometry.source_width, geometry.source_height) == (geometry.width, geometry.height)
     info = describe(pixel_format)
     is_same_coding = info.is_rgb or (
         color.range == video.color.range and (info.is_gray or color.matrix == video.color.matrix)
     )
-    return is_lossless and holds and is_same_size and is_same_coding
+    return is_lossless and holds and not geometry.is_resampled and is_same_coding
 
 
 def resolve_options(
@@ -209,13 +209,7 @@ def resolve_options(
     options = dict(row.fixed_options)
     if keeps_alpha:
         _merge(options, row.alpha_options)
-    crf = output.crf if output.crf is not None else numbers.crf
-    if output.crf is not None:
-        _check_crf(output.crf, row)
-    if crf is not None and row.crf_option:
-        options[row.crf_option] = f"{crf:g}"
-    if output.crf is None or output.quality != Quality.LOSSLESS:
-        _merge(options, numbers.options)
+    _merge(options, _rate_control(output, row))
     preset = output.preset or row.presets_by_pixel_format.get(pixel_format, numbers.preset)
     if output.preset and not row.preset_option:
         raise OutputError("INVALID_OPTION", f"{row.encoder} has no preset; leave it empty")
@@ -225,6 +219,22 @@ def resolve_options(
         option, key = row.threads_parameter
         _merge(options, {option: f"{key}={threads}"})
     _merge(options, output.options)
+    return options
+
+
+def _rate_control(output: OutputSpec, row: EncoderRow) -> dict[str, str]:
+    """A bit rate, a rate factor, or what the named quality has instead."""
+    numbers = row.qualities[output.quality]
+    if output.bit_rate:
+        if row.bit_rate_options is None:
+            raise OutputError("INVALID_OPTION", f"{row.encoder} has no rate control; leave bit_rate 0")
+        return numbers.options | row.bit_rate_options | {"b": str(output.bit_rate)}
+    crf = output.crf if output.crf is not None else numbers.crf
+    if output.crf is not None:
+        _check_crf(output.crf, row)
+    options = {row.crf_option: f"{crf:g}"} if crf is not None and row.crf_option else {}
+    if output.crf is None or output.quality != Quality.LOSSLESS:
+        options |= numbers.options
     return options
 
 

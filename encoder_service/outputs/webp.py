@@ -74,7 +74,7 @@ class WebpWriter:
 
     def write(self, frame: SourceFrame) -> None:
         """Takes a frame in; waits while too many are being encoded. Raises OutputError."""
-        pixels = self._pixels.array(frame.data)
+        pixels = self._pixels.array(frame)
         task = partial(
             encode_frame,
             pixels,

@@ -129,7 +129,7 @@ def _compare(
     with ThreadPoolExecutor(context.threads) as threads:
         shown = threads.map(lambda index: _shown(offsets, index, evidence), indexes)
         for index, picture in zip(indexes, shown, strict=True):
-            meter.add(index, pixels.array(context.source.frame(index).data), picture)
+            meter.add(index, pixels.array(context.source.frame(index)), picture)
     return meter.report()
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from encoder_service.spec import OutputSpec, VideoSpec
-from encoder_service.work import EncoderReport, ProducedFile, QualityReport, Readback
+from encoder_service.work import DrawnOverlay, EncoderReport, ProducedFile, QualityReport, Readback
 
 
 class SourceFrame(msgspec.Struct, frozen=True):
@@ -26,6 +26,17 @@ class FrameSource(Protocol):
     def frame(self, index: int) -> SourceFrame:
         """Returns a frame that has arrived; raises IndexError for one that has not."""
         ...
+
+
+class DrawingMaterial(msgspec.Struct, frozen=True):
+    """What overlays are drawn with."""
+
+    fields: dict[str, str] = {}
+    """What the fields of texts stand for, but those that change from frame to frame."""
+    pictures: Path = Path()
+    """Holds images, each under its SHA-256."""
+    font_directories: tuple[Path, ...] = ()
+    """Besides the bundled fonts."""
 
 
 class WriterContext(msgspec.Struct, frozen=True):
@@ -45,6 +56,10 @@ class WriterContext(msgspec.Struct, frozen=True):
     """A line for the job's stage.log."""
     note: Callable[[str, str], None] = lambda _code, _message: None
     """Records (code, message) for what the caller allowed, such as padding: never raises."""
+    material: DrawingMaterial = DrawingMaterial()
+    """For the output's overlays."""
+    drew: Callable[[DrawnOverlay], None] = lambda _overlay: None
+    """Hears of each overlay and where it lies."""
 
 
 class Finished(msgspec.Struct, frozen=True):

@@ -129,7 +129,7 @@ def test_a_job_that_succeeded_is_told_in_full() -> None:
     assert data["inputs"][0]["frame_rate"] == {"numerator": 24000, "denominator": 1001}
     made = data["outputs"][0]
     assert (made["path"], made["size_bytes"], made["sha256"]) == ("mp4.mp4", 1234, "ab" * 32)
-    assert made["frames"] == {"sent": 5, "read": 5, "encoded": 5, "decoded": 5}
+    assert made["frames"] == {"sent": 5, "read": 5, "encoded": 5, "decoded": 5, "cut": 0}
     assert made["encoder"]["options"] == {"crf": "18"}
     assert made["readback"]["color_container"]["primaries"] == "bt709"
     assert data["phases"]["receive_seconds"] == 0.25

@@ -1197,10 +1197,11 @@ class OutputSpec(_message.Message):
     @_builtins.property
     def max_duration(self) -> _duration_pb2.Duration:
         """The output ends with the last frame that ends by then, its first frame
-        always stays: later frames are left out with the warning DURATION_CUT (with
-        `strict`, an error). In the time of the output (`frame_rate`). The upload
-        itself is not shortened; what a server does not take at all is
-        `Limits.max_clip_duration`. Unset or 0: everything.
+        always stays; later frames are left out, and the warning DURATION_CUT says
+        so (as it was asked for, it is no error where `strict` is true). In the time
+        of the output (`frame_rate`). The upload itself is not shortened; what a
+        server does not take at all is `Limits.max_clip_duration`. Unset or 0:
+        everything.
         """
 
     def __init__(

@@ -1,0 +1,80 @@
+"""What is drawn over an output's frames, as the caller asked for it: plain frozen values.
+
+Colours are "#rrggbb" or "#rrggbbaa", in sRGB; they are converted to the frames' own colour when drawn.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Length(msgspec.Struct, frozen=True):
+    """A size or a place, in pixels or as a part of something that the field names."""
+
+    value: float
+    is_fraction: bool = False
+
+    def pixels(self, whole: float) -> float:
+        """In pixels, where the whole has `whole` of them."""
+        return self.value * whole if self.is_fraction else self.value
+
+
+class Position(StrEnum):
+    """A point of a picture, and the same point of an overlay."""
+
+    TOP_LEFT = "top_left"
+    TOP = "top"
+    TOP_RIGHT = "top_right"
+    LEFT = "left"
+    CENTER = "center"
+    RIGHT = "right"
+    BOTTOM_LEFT = "bottom_left"
+    BOTTOM = "bottom"
+    BOTTOM_RIGHT = "bottom_right"
+
+
+class TextOverlay(msgspec.Struct, frozen=True, tag="text"):
+    """Lines of text, with outline and box."""
+
+    text: str
+    """As it was asked for: fields in braces are filled in for each frame."""
+    font: str = "sans"
+    size: Length = Length(1 / 18, is_fraction=True)
+    """Of the picture's height."""
+    color: str = "#ffffff"
+    outline_width: Length = Length(1 / 16, is_fraction=True)
+    """Of the text's size. 0: none."""
+    outline_color: str = "#000000b0"
+    box_color: str = ""
+    """Empty: no box."""
+    box_padding: Length = Length(0.3, is_fraction=True)
+    """Of the text's size."""
+
+
+class ImageOverlay(msgspec.Struct, frozen=True, tag="image"):
+    """A picture; its bytes lie beside the frames until the job has ended."""
+
+    sha256: str
+    """Of the file's bytes, lower-case hex."""
+    size_bytes: int
+    width: Length | None = None
+    """Of the output's width. None: the picture's own pixels, or less where they do not fit."""
+
+
+class Overlay(msgspec.Struct, frozen=True):
+    """One thing that is drawn, where and when."""
+
+    kind: TextOverlay | ImageOverlay
+    position: Position
+    x: Length | None = None
+    """Of the picture's width. None, as `y`: follows from position and margin."""
+    y: Length | None = None
+    """Of the picture's height."""
+    margin: Length = Length(0.03, is_fraction=True)
+    """Of the picture's shorter side."""
+    opacity: float = 1.0
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
+    """None: to the end."""

@@ -1,0 +1,90 @@
+"""A picture over frames: a watermark, a logo."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from encoder_service import pillow
+from encoder_service.libav.pictures import PictureFormat
+from encoder_service.outputs.writer import OutputError, WriterContext
+from encoder_service.overlay import ImageOverlay, Overlay
+from encoder_service.overlays.blend import Stamp, make_stamp
+from encoder_service.overlays.colors import to_frames
+from encoder_service.overlays.layout import margin_pixels, place
+from encoder_service.overlays.warn import warn_of_gray_picture, warn_of_place
+from encoder_service.work import DrawnOverlay
+
+MAX_PIXELS = 16_000_000
+"""Of an image as it was sent: 64 MB decoded."""
+
+
+class ImageLayer:
+    """One image overlay; see `Layer`."""
+
+    def __init__(
+        self, overlay: Overlay, image: ImageOverlay, context: WriterContext, layout: PictureFormat
+    ) -> None:
+        """Decodes, resizes and converts the image. Raises OutputError."""
+        data = _read(image, context)
+        picture = pillow.read_overlay(data, MAX_PIXELS)
+        if picture.ignored_profile:
+            context.note(
+                "OVERLAY_PROFILE_IGNORED",
+                f"the image's colour profile cannot be used ({picture.ignored_profile}); taken for sRGB",
+            )
+        width, height = _size(overlay, image, picture.pixels, layout)
+        pixels = picture.pixels
+        if pixels.shape[:2] != (height, width):
+            pixels = pillow.resize_overlay(pixels, width, height)
+        self._image = image
+        self._width, self._height = width, height
+        self._left, self._top = place(overlay, (width, height), (layout.width, layout.height))
+        warn_of_place(context, "image", (self._left, self._top), (width, height), layout)
+        warn_of_gray_picture(context, pixels, layout)
+        values = pixels.astype(np.float32) / np.float32(255)
+        alpha = values[..., 3:] * np.float32(overlay.opacity)
+        drawing = np.concatenate([to_frames(values[..., :3], layout.color) * alpha, alpha], axis=-1)
+        self._stamp = make_stamp(drawing, self._left, self._top, layout)
+
+    def stamp(self, frame: int) -> Stamp | None:
+        """The image, ready to be drawn."""
+        return self._stamp
+
+    def report(self, first_frame: int, end_frame: int | None) -> DrawnOverlay:
+        """Where it lies."""
+        return DrawnOverlay(
+            kind="image",
+            left=self._left,
+            top=self._top,
+            width=self._width,
+            height=self._height,
+            first_frame=first_frame,
+            end_frame=end_frame,
+            sha256=self._image.sha256,
+        )
+
+
+def _read(image: ImageOverlay, context: WriterContext) -> bytes:
+    try:
+        data = (context.material.pictures / image.sha256).read_bytes()
+    except OSError as error:
+        raise OutputError("SPOOL_DAMAGED", f"the overlay's image cannot be read: {error.strerror}") from error
+    if hashlib.sha256(data).hexdigest() != image.sha256:
+        raise OutputError("SPOOL_DAMAGED", "the overlay's image is not the one that was sent")
+    return data
+
+
+def _size(
+    overlay: Overlay, image: ImageOverlay, pixels: pillow.Pixels, layout: PictureFormat
+) -> tuple[int, int]:
+    rows, columns = pixels.shape[:2]
+    if image.width is not None:
+        width = max(1.0, min(image.width.pixels(layout.width), 2.0 * layout.width))
+    else:
+        margin = 0.0 if overlay.x is not None else margin_pixels(overlay, (layout.width, layout.height))
+        room = (max(1.0, layout.width - 2 * margin), max(1.0, layout.height - 2 * margin))
+        width = columns * min(1.0, room[0] / columns, room[1] / rows)
+    height = min(width * rows / columns, 4.0 * layout.height)
+    return max(1, round(width)), max(1, round(height))
