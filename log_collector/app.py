@@ -108,6 +108,7 @@ class CollectorService:
             )
         selection = Selection(config.effective_selection())
         self._ingest = Ingest(self._journal, self._accounting, _intake(config, selection), selection)
+        self._ingest.restore(self._journal.held())
         self._exporter = Exporter(self._ingest, self._executor, self._budget, _export_limits(config))
         self._fanout = Fanout(self._journal, self._cursors, self._log)
         self._registry.register(FanoutMetrics(self._fanout.runners))

@@ -81,7 +81,7 @@ class Ingest:
 
     def store_own(self, selected: Selected) -> asyncio.Future[int] | None:
         """Appends what is due without any record coming; None: nothing is."""
-        if not selected.lines and not selected.dropped and not selected.held:
+        if not selected.lines and not selected.undo.taken and not selected.undo.given:
             return None
         envelope = Envelope(
             Way.OWN, OWN_PRODUCER, UNSEQUENCED, 0, self.now_unix_nano(), Origin("log-collector")
@@ -95,7 +95,14 @@ class Ingest:
         self.intake = intake
         if selection is not None:
             self.give_out_all()
+            recorded = [(0, line) for line in self.selection.recorded_lines()]
             self.selection = Selection(selection)
+            self.restore(recorded)
+
+    def restore(self, held: list[tuple[int, bytes]]) -> None:
+        """Puts records that were held under the rules in force; what these do not hold is written."""
+        keys = self.intake.keys_of([line for _, line in held])
+        self._store_quietly(self.selection.restore(held, keys, self.now_unix_nano()))
 
     def give_out_all(self) -> None:
         """Writes what the selection holds, for it ends."""
@@ -153,6 +160,7 @@ def _new_batch(envelope: Envelope, opened: OpenedBatch, selected: Selected | Non
     records, encoding, size = opened.packed, Encoding.ZSTD, len(opened.lines)
     record_count, generated, held = opened.record_count, 0, 0
     dropped: dict[str, int] = {}
+    changes = selected.undo if selected is not None else Undo()
     if selected is not None:
         record_count, generated, held = len(selected.lines), selected.generated, selected.held
         dropped = selected.dropped
@@ -177,6 +185,8 @@ def _new_batch(envelope: Envelope, opened: OpenedBatch, selected: Selected | Non
         origin=envelope.origin,
         uids=envelope.uids,
         held=held,
+        taken=changes.taken,
+        given=changes.given,
     )
 
 

@@ -137,6 +137,10 @@ class Intake:
         except msgspec.MsgspecError:
             return [self._read_key(line) for line in lines[:-1].split(b"\n")] if lines else []
 
+    def keys_of(self, lines: list[bytes]) -> list[RecordKey]:
+        """What rules select by, of lines of ours."""
+        return [self._read_key(line) for line in lines]
+
     def _read_key(self, line: bytes) -> RecordKey:
         """A record that rules cannot read is one that no rule applies to."""
         try:

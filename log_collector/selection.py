@@ -64,6 +64,29 @@ class Selection:
         """How many accepted records wait in memory."""
         return self._sampler.held_count + self._recorder.held_count
 
+    def recorded_lines(self) -> list[bytes]:
+        """What the flight recorder holds."""
+        return self._recorder.lines()
+
+    def restore(
+        self, held: Sequence[tuple[int, bytes]], keys: Sequence[RecordKey], now_unix_nano: int
+    ) -> Selected:
+        """Holds what was held before a restart or other rules, each with how many were left out before it.
+
+        The result is what of it is not held any more: written, or given up.
+        """
+        made = _Making(len(held))
+        held_again = Undo()
+        for (left_out, line), key in zip(held, keys, strict=True):
+            is_debug = LEVEL_NUMBERS[key.level] <= Level.DEBUG
+            if is_debug and key.job and self._recorder.is_on:
+                made.drop(RECORDED, self._recorder.hold(key.job, line, held_again))
+            elif not self._sampler.restore(line, key, left_out, now_unix_nano / 1e9):
+                made.lines.append(line)
+                made.undo.given.append(line)
+        made.undo.given += held_again.given
+        return made.selected(self.held_count)
+
     def select(self, lines: Sequence[bytes], keys: Sequence[RecordKey], now_unix_nano: int) -> Selected:
         """Judges the records of one batch in their order."""
         made = _Making(self.held_count)
@@ -87,17 +110,15 @@ class Selection:
         return made.selected(self.held_count)
 
     def give_out_all(self, now_unix_nano: int) -> Selected:
-        """What is due when the rules are replaced or the process ends: last records and summaries; what the
-        flight recorder holds is given up."""
+        """What is due when the rules are replaced or the process ends: last records and summaries.
+
+        What the flight recorder holds stays: the journal has it, and `restore` takes it up again.
+        """
         made = _Making(self.held_count)
         made.lines += self._sampler.end_idle(float("inf"), made.undo)
         summaries = self._limiter.summarise(now_unix_nano + 1, now_unix_nano, made.undo)
         made.lines += summaries
         made.generated += len(summaries)
-        given_up = self._recorder.held_count
-        if given_up:
-            made.dropped[RECORDED] = given_up
-        self._recorder = FlightRecorder(self._config.flight_recorder)
         return made.selected(self.held_count)
 
     def _select_one(self, line: bytes, key: RecordKey, now_unix_nano: int, made: _Making) -> None:

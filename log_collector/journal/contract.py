@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 
 import msgspec
 
 from log_collector.journal.entry import Encoding, EntryHeader, Origin
+from log_collector.journal.held import held_id
 
 
 class JournalLimits(msgspec.Struct, frozen=True):
@@ -58,10 +60,14 @@ class NewBatch(msgspec.Struct, frozen=True):
     origin: Origin = Origin()
     uids: bytes = b""
     held: int = 0
+    taken: Sequence[tuple[int, bytes]] = ()
+    """Records that are held from now on instead of written, each with how many were left out before it."""
+    given: Sequence[bytes] = ()
+    """Records that were held until now."""
 
 
-def header_of(batch: NewBatch) -> EntryHeader:
-    """The entry's header for a batch."""
+def header_of(batch: NewBatch, held_bytes: int) -> EntryHeader:
+    """The entry's header for a batch; `held_bytes`: length of its packed section of held records."""
     return EntryHeader(
         producer=batch.producer,
         first_seq=batch.first_seq,
@@ -77,4 +83,6 @@ def header_of(batch: NewBatch) -> EntryHeader:
         origin=batch.origin,
         uids=batch.uids,
         held=batch.held,
+        held_bytes=held_bytes,
+        given=b"".join(map(held_id, batch.given)),
     )

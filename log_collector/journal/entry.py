@@ -52,7 +52,7 @@ class EntryHeader(msgspec.Struct, frozen=True, array_like=True):
     """How many of the received are ours; `accepted_count - record_count` were dropped or are held by rule,
     or, below 0, were released by the flight recorder."""
     records_bytes: int
-    """Length of the packed records section; the quarantine section is the rest."""
+    """Length of the packed records section; the quarantine section is between it and the held records."""
     encoding: Encoding
     unpacked_bytes: int
     """Length of the records section when unpacked."""
@@ -64,7 +64,11 @@ class EntryHeader(msgspec.Struct, frozen=True, array_like=True):
     uids: bytes = b""
     """UID_BYTES for each record that has a uid: what a later duplicate is recognised by."""
     held: int = 0
-    """How many records the flight recorder took into memory; negative: gave back."""
+    """How many more records are held instead of written; negative: fewer."""
+    held_bytes: int = 0
+    """Length of the packed section of held records, the last one."""
+    given: bytes = b""
+    """Ids of records of this or earlier entries that are held no more; see `held`."""
 
 
 class StoredBatch(msgspec.Struct, frozen=True):
@@ -112,8 +116,13 @@ class StoredBatch(msgspec.Struct, frozen=True):
     def unpack_quarantine(self) -> bytes:
         """Records that were rejected, as lines of {"timestamp", "level", "msg", "service", "reason",
         "producer", "seq", "text"} with secrets replaced; empty for nearly every batch."""
-        packed = self.sections[self.header.records_bytes :]
+        packed = self.sections[self.header.records_bytes : len(self.sections) - self.header.held_bytes]
         return zstandard.ZstdDecompressor().decompress(packed) if packed else b""
+
+    @property
+    def held_section(self) -> bytes:
+        """The records that are held since this batch, packed; see `held`."""
+        return self.sections[len(self.sections) - self.header.held_bytes :]
 
 
 class EntryError(Exception):
@@ -143,14 +152,17 @@ def unpack(packed: bytes, size_bytes: int) -> bytes:
     return lines
 
 
-def encode_entry(header: EntryHeader, records: bytes, quarantine: bytes = b"") -> list[bytes]:
-    """Returns the pieces to write one after the other; both sections are packed already."""
+def encode_entry(
+    header: EntryHeader, records: bytes, quarantine: bytes = b"", held: bytes = b""
+) -> list[bytes]:
+    """Returns the pieces to write one after the other; all sections are packed already."""
     head = _encoder.encode(header)
     crc = google_crc32c.extend(google_crc32c.value(head), records)
-    if quarantine:
-        crc = google_crc32c.extend(crc, quarantine)
-    prefix = _PREFIX.pack(MAGIC, crc, len(head), len(records) + len(quarantine))
-    return [prefix + head, records, quarantine] if quarantine else [prefix + head, records]
+    rare = [section for section in (quarantine, held) if section]
+    for section in rare:
+        crc = google_crc32c.extend(crc, section)
+    prefix = _PREFIX.pack(MAGIC, crc, len(head), len(records) + sum(map(len, rare)))
+    return [prefix + head, records, *rare]
 
 
 def entry_bytes(data: bytes | memoryview, offset: int) -> int:

@@ -17,6 +17,7 @@ from log_collector.journal.contract import (
     header_of,
 )
 from log_collector.journal.entry import UNSEQUENCED, StoredBatch, encode_entry
+from log_collector.journal.held import HeldRecords, pack_held
 from log_collector.journal.producers import Admission, ProducerTable, Verdict
 from log_collector.journal.segments import Damage, Segments
 from log_collector.journal.snapshot import Snapshot, read_snapshot
@@ -43,6 +44,7 @@ class Journal:
         self._segments = Segments(directory, segment_bytes, start_position)
         self.producers = ProducerTable(limits.producers)
         self.uids = UidWindow(limits.uids)
+        self._held = HeldRecords()
         self.damages: Sequence[Damage] = self._recover(snapshot)
         self.durable_position = self._segments.end_position
         self._loop = loop
@@ -119,10 +121,13 @@ class Journal:
             self.producers.reserve(batch.producer, batch.first_seq + batch.count - 1)
         keys = split_keys(batch.uids)
         self.uids.reserve(keys)
-        pieces = encode_entry(header_of(batch), batch.records, batch.quarantine)
+        held = pack_held(batch.taken)
+        header = header_of(batch, len(held))
+        pieces = encode_entry(header, batch.records, batch.quarantine, held)
 
         def settle() -> None:
             self.uids.commit(keys)
+            self._held.change(batch.taken, header.given)
             self._note_durable(batch)
             if on_durable is not None:
                 on_durable()
@@ -141,6 +146,10 @@ class Journal:
         A position before the oldest entry, or in a damaged range, reads on behind it. Blocks on the disk.
         """
         return self._segments.read(position, self.durable_position, max_bytes)
+
+    def held(self) -> list[tuple[int, bytes]]:
+        """Durable records that a rule holds back, each with how many were left out before it."""
+        return self._held.dump()
 
     async def wait_for_more(self, position: int) -> None:
         """Returns when there is something durable at `position` or behind it, or the journal is closed."""
@@ -162,7 +171,8 @@ class Journal:
             return 0
         future: asyncio.Future[int] = self._loop.create_future()
         old, young = self.uids.dump()
-        snapshot = Snapshot(self.durable_position, self.producers.dump(), old, young)
+        producers, held = self.producers.dump(), self._held.dump()
+        snapshot = Snapshot(self.durable_position, producers, old, young, held)
         self._is_trimming = True
         try:
             self._committer.submit(Trim(position, snapshot, _settler(future)))
@@ -225,6 +235,7 @@ class Journal:
     def _recover(self, snapshot: Snapshot) -> list[Damage]:
         self.producers.load(snapshot.producers)
         self.uids.load(snapshot.uids_old, snapshot.uids_young)
+        self._held.load(snapshot.held)
 
         def visit(stored: StoredBatch) -> None:
             if stored.position < snapshot.position:
@@ -235,6 +246,7 @@ class Journal:
                     header.producer, header.first_seq, header.count, header.received_unix_nano, header.origin
                 )
             self.uids.commit(split_keys(header.uids))
+            self._held.change_by_entry(stored.held_section, header.given)
 
         return self._segments.recover(visit)
 

@@ -17,6 +17,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     producers: dict[str, Producer] = {}
     uids_old: bytes = b""
     uids_young: bytes = b""
+    held: list[tuple[int, bytes]] = []
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:

@@ -20,7 +20,7 @@ class FlightRecorderConfig(msgspec.Struct, frozen=True):
 
 
 class FlightRecorder:
-    """A ring per job. What it holds is in memory alone: it is what a rule may drop at any time."""
+    """A ring per job. The journal has what it holds as well, so that a restart forgets nothing."""
 
     def __init__(self, config: FlightRecorderConfig) -> None:
         self._config = config
@@ -33,6 +33,10 @@ class FlightRecorder:
         """Whether debug records are kept at all."""
         return self._config.records_per_job > 0
 
+    def lines(self) -> list[bytes]:
+        """All that is held, each job's oldest first."""
+        return [line for ring in self._rings.values() for line in ring]
+
     def hold(self, job: str, line: bytes, undo: Undo) -> int:
         """Keeps a record; returns how many had to be given up for it."""
         ring = self._rings.get(job)
@@ -41,6 +45,7 @@ class FlightRecorder:
         self._rings.move_to_end(job)
         ring.append(line)
         self._count(1, len(line))
+        undo.taken.append((0, line))
         undo.add(lambda: self._take_back(job))
         given_up = 0
         while len(ring) > self._config.records_per_job:
@@ -59,6 +64,7 @@ class FlightRecorder:
             return []
         size = sum(map(len, ring))
         self._count(-len(ring), -size)
+        undo.given += ring
 
         def put_back() -> None:
             self._rings[job] = ring
@@ -70,6 +76,7 @@ class FlightRecorder:
     def _give_up(self, job: str, ring: deque[bytes], undo: Undo) -> None:
         line = ring.popleft()
         self._count(-1, -len(line))
+        undo.given.append(line)
         if not ring:
             del self._rings[job]
 

@@ -97,10 +97,24 @@ class Sampler:
             return with_fields(line, b'"sample_rate":%d' % rate), 0
         given_up = 0 if course.held is None else 1
         before = (course.held, course.left_out)
+        if course.held is not None:
+            undo.given.append(course.held)
         course.held, course.left_out = line, course.left_out + given_up
+        undo.taken.append((course.left_out, line))
         self._note_held(place)
         undo.add(lambda: self._restore(place, *before))
         return None, given_up
+
+    def restore(self, line: bytes, key: RecordKey, left_out: int, now_seconds: float) -> bool:
+        """Holds again what was held before a restart; False: by the rules in force it is not to be held."""
+        job = key.job or ("" if key.request_id is None else str(key.request_id))
+        rate = self.rate_of(key)
+        place = (key.service, job, key.stage or key.event or "")
+        if not job or rate == 1 or is_whole(job, rate) or place in self._courses:
+            return False
+        self._courses[place] = _Course(now_seconds, line, left_out)
+        self._note_held(place)
+        return True
 
     def end_stages(self, service: str, job: str, undo: Undo) -> list[bytes]:
         """A record of no sampled stage came: the held ones of its service and job were the last."""
@@ -134,6 +148,7 @@ class Sampler:
         if course is None or course.held is None:
             return []
         before = (course.held, course.left_out)
+        undo.given.append(course.held)
         line = with_fields(course.held, b'"sample_rate":0,"sampled_out":%d' % course.left_out)
         course.held, course.left_out = None, 0
         self._forget_held(place)
