@@ -27,8 +27,10 @@ class RequestIdMiddleware:
     The caller's id is taken where it is 1 to 128 of [A-Za-z0-9._:-], else one is made. gRPC calls with
     our interceptors carry it on. With `records_requests`, each request ends with one record: method,
     path (never the query, which may hold secrets), status and `duration_ms`; ERROR from status 500 on
-    and for what the program raises, which is raised again. Usage: `app = RequestIdMiddleware(app)`, around everything, so that the
-    framework's own error pages carry the id too.
+    and for what the program raises, which is raised again.
+
+    Usage: `app = RequestIdMiddleware(app)`, around everything, so that the framework's own error pages
+    carry the id too.
     """
 
     def __init__(
