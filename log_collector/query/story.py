@@ -24,6 +24,7 @@ class _Record(msgspec.Struct, gc=False):
     level: str = "INFO"
     service: str = ""
     stage: str | None = None
+    operation_started: str | None = None
     attempt: int | None = None
     duration_ms: float | int | None = None
 
@@ -51,7 +52,8 @@ def tell_story(
         story.error_count += is_error
         attempt = min(max(record.attempt or 0, 0), 2**31 - 1)
         story.last_attempt = max(story.last_attempt, attempt)
-        first = min(first or record.timestamp, record.timestamp)
+        began = _began(record)
+        first = min(first or began, began)
         last = max(last, record.timestamp)
         if record.stage:
             _note(stages, (record.stage, record.service, attempt), record, is_error=is_error)
@@ -74,12 +76,18 @@ def _note(
     stage = stages.get(key)
     if stage is None:
         stage = stages[key] = _Stage(record.timestamp, record.timestamp)
-    stage.first = min(stage.first, record.timestamp)
+    stage.first = min(stage.first, _began(record))
     stage.last = max(stage.last, record.timestamp)
     stage.records += 1
     stage.errors += is_error
     if record.duration_ms is not None:
         stage.duration_ms = max(stage.duration_ms or 0.0, record.duration_ms)
+
+
+def _began(record: _Record) -> str:
+    """When the work began that the record ends; most records say nothing but their own time."""
+    began = record.operation_started or ""
+    return began if len(began) == len(record.timestamp) and began < record.timestamp else record.timestamp
 
 
 def _stage_story(key: tuple[str, str, int], stage: _Stage) -> logs_pb2.StageStory:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 from msgspec.structs import replace
 
@@ -18,11 +19,14 @@ from telecine.logging.context import (
     current_request_id,
     ensure_request_id,
 )
-from telecine.logging.logger import Logger
+from telecine.logging.logger import Logger, known_level
+from telecine.logging.operations import Operation, OperationStatus, current_operation
 from telecine.logging.progress import FoldedStream
 from telecine.logging.rules import RulePack
 from telecine.logging.setup import STATE
 from telecine.logging.spool import SpoolLimits
+from telecine.logging.timing import Timer
+from telecine.logging.watched import watched
 
 __all__ = [
     "REQUEST_ID_KEY",
@@ -32,17 +36,25 @@ __all__ = [
     "LogConfigError",
     "LogContext",
     "Logger",
+    "Operation",
+    "OperationStatus",
     "bind_artifact_context",
     "bind_job_context",
     "configure_logging",
+    "current_operation",
     "current_request_id",
     "ensure_request_id",
     "flush_logging",
     "get_logger",
+    "log_execution_time",
     "logging_stats",
+    "operation",
     "set_log_level",
     "shutdown_logging",
 ]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def configure_logging(
@@ -97,6 +109,56 @@ def get_logger(name: str = "", **fields: Any) -> Logger:
     """The logger of a dotted name, usually `__name__`, with fields bound to it."""
     logger = STATE.logger(name)
     return logger.bind(**fields) if fields else logger
+
+
+def operation(name: str, log: Logger | None = None, /, **context: Any) -> Operation:
+    """A piece of work: `with operation("process_clip", job_id=job_id) as work:`; async; `@operation(…)`.
+
+    At its end it writes one record to `log` (None: the logger `telecine.operations`) with its status, its
+    `duration_ms`, the `context`, what `work.event(…)` and `work.set(…)` noted, and the error, if any.
+    Its stage is `operation:<name>`, or the name itself where it has a colon, so a job's story shows how long
+    it took. Records within carry `context`; an operation within names this one as its parent.
+    """
+    return Operation(name, context, lambda: log or get_logger("telecine.operations"))
+
+
+@overload
+def log_execution_time(function: Callable[_P, _R], /) -> Callable[_P, _R]: ...
+
+
+@overload
+def log_execution_time(
+    *, name: str = ..., level: str | int = ..., log: Logger | None = ..., **fields: Any
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+
+
+def log_execution_time(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str = "",
+    level: str | int = Level.DEBUG,
+    log: Logger | None = None,
+    **fields: Any,
+) -> Any:
+    """Logs how long each call takes: functions, coroutine functions, generators and async generators.
+
+    `@log_execution_time` or `@log_execution_time(level="INFO", …)`. One record at the end of each call with
+    `duration_ms`, in the stage `operation:<name>`. A generator's `duration_ms` counts its own code alone;
+    `elapsed_ms` is with the time of its consumer. `name`: empty is the function's. `log`: None is the
+    logger of the function's module. Calls cost nothing while the level is off.
+    """
+    threshold = known_level(level)
+
+    def decorated(inner: Callable[_P, _R]) -> Callable[_P, _R]:
+        known = name or inner.__qualname__.rpartition("<locals>.")[2]
+        target = log or get_logger(inner.__module__)
+        return watched(
+            inner,
+            lambda: Timer(known, fields, target, threshold) if target.is_enabled_for(threshold) else None,
+        )
+
+    return decorated if function is None else decorated(function)
 
 
 def set_log_level(level: str | int, name: str | None = None) -> None:

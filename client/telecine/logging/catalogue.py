@@ -119,6 +119,16 @@ FIELDS: Final[tuple[Field, ...]] = (
         "labels.operation_type",
     ),
     Field("stage", _T.TEXT, "Stage of the life cycle; see `STAGES`.", (), "labels.stage"),
+    Field("operation", _T.TEXT, "Name of the piece of work that it belongs to.", (), "labels.operation"),
+    Field("operation_id", _T.ID, "Which operation; 8 hex digits.", (), "labels.operation_id"),
+    Field("parent_operation_id", _T.ID, "The operation that it began in.", (), "labels.parent_operation_id"),
+    Field(
+        "operation_started",
+        _T.TEXT,
+        "When the operation began that this record ends; as timestamp.",
+        (),
+        "event.start",
+    ),
     Field("output", _T.TEXT, "Name of the output that an encode stage makes.", (), "labels.output"),
     Field("attempt", _T.INTEGER, "Which try; 0 is the first.", (), "labels.attempt"),
     Field("duration_ms", _T.NUMBER, "How long it took, in milliseconds.", (), "labels.duration_ms"),
@@ -231,6 +241,9 @@ STAGES: Final[tuple[StageSpec, ...]] = (
     StageSpec("encode:error", "The job ended with an error."),
 )
 """Every known stage. Others are kept; their form is `family:step`."""
+
+OPERATION_FAMILY: Final = "operation"
+"""Family of the stages that applications name themselves: `operation:<name>`."""
 
 STAGES_BY_NAME: Final[dict[str, StageSpec]] = {stage.name: stage for stage in STAGES}
 
