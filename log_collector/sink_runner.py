@@ -18,7 +18,7 @@ from telecine.retry.report import STAGE
 
 from log_collector.journal import Cursor, CursorStore, EntryError, Journal, StoredBatch
 from log_collector.retry import Patience, RetryConfig
-from log_collector.sinks.sink import Sink, SinkError
+from log_collector.sinks.sink import Interruptible, Sink, SinkError
 
 _UPKEEP_SECONDS: Final = 0.5
 _COUNT_BYTES: Final = 4 << 20
@@ -141,8 +141,10 @@ class SinkRunner:
             self._executor.shutdown(wait=False)
 
     def stop(self) -> None:
-        """Ends `run` after the write that is under way."""
+        """Ends `run` after the write that is under way, or in its middle where the sink can do that."""
         self._stopping.set()
+        if isinstance(self.sink, Interruptible):
+            self.sink.interrupt()
 
     def _turn(self) -> bool:
         """Delivers what can be read at once; False: there was nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -85,6 +86,7 @@ class HttpSink:
         self._dead_letters = dead_letters
         self._clock = clock
         self._closed_until = 0.0
+        self._stopping = threading.Event()
         self._begin(_NOWHERE)
 
     def recover(self, state: bytes) -> None:
@@ -100,6 +102,8 @@ class HttpSink:
     def write(self) -> Written:
         """See `Sink`."""
         while request := self._next_request():
+            if self._stopping.is_set():
+                raise SinkError("stops; what is left is sent when it starts again")
             self._send(request)
         written = Written(self._delivered, dict(self._dropped))
         self._begin(_NOWHERE)
@@ -115,6 +119,10 @@ class HttpSink:
 
     def upkeep(self) -> None:
         """See `Sink`."""
+
+    def interrupt(self) -> None:
+        """See `Interruptible`: a batch may hold more than can be sent while a process is asked to end."""
+        self._stopping.set()
 
     def close(self) -> None:
         """See `Sink`."""

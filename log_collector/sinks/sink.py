@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -72,4 +72,13 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Releases everything; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A sink whose writes may take long."""
+
+    def interrupt(self) -> None:
+        """Makes the write under way, and every later one, end soon with SinkError; called from any thread."""
         ...

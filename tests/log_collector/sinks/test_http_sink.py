@@ -323,6 +323,24 @@ async def test_a_dead_service_delays_neither_files_nor_acknowledgements(tmp_path
     assert taken == set(range(1, 101))
 
 
+async def test_a_collector_ends_in_the_middle_of_a_long_batch_and_goes_on_there(tmp_path: Path) -> None:
+    with Listener() as listener:
+        config = collector_config(tmp_path / "c.json", "webhook", url=listener.url, request_records=1)
+        stopping = threading.Event()
+        listener.script = [Reply(), Reply(waits_for=stopping)]
+        async with collector(tmp_path / "data", config, host__drain_seconds=0) as running:
+            await ship(running.address, numbered(1, 500))
+            await eventually_async(lambda: len(listener.heard) == 2)
+            running.service._fanout.runners["webhook.t"].stop()
+            stopping.set()
+        assert len(listener.heard) == 2
+        async with collector(tmp_path / "data", config) as running:
+            await eventually_async(lambda: running.service._fanout.runners["webhook.t"].is_caught_up)
+        sent = [heard.headers["webhook-id"] for heard in listener.heard]
+    assert sent[2:4] == sent[:2]
+    assert len(set(sent)) == 500
+
+
 async def test_a_changed_filter_is_put_in_force_while_the_collector_runs(tmp_path: Path) -> None:
     with Listener() as listener:
         path = collector_config(tmp_path / "c.json", "webhook", url=listener.url)
