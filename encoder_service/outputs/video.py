@@ -18,8 +18,9 @@ from encoder_service.libav.encoding import (
     VideoFileEncoder,
     opens,
 )
-from encoder_service.libav.pictures import PictureFormat
+from encoder_service.libav.pictures import Picture, PictureFormat
 from encoder_service.libav.versions import library_versions
+from encoder_service.outputs.ahead import Ahead
 from encoder_service.outputs.video_check import DecodeCheck
 from encoder_service.outputs.video_plan import VideoPlan, candidates, muxer_options, plan_video
 from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
@@ -124,6 +125,7 @@ class VideoWriter:
             painter=painter,
             threads=1,
         )
+        self._ahead = Ahead(self._conversion.picture)
         self._check = DecodeCheck(plan, context, painter, encoder.headers)
         context.log(_describe(plan, is_zero_copy=self._conversion.is_zero_copy))
 
@@ -136,12 +138,15 @@ class VideoWriter:
             return 0
 
     def write(self, frame: SourceFrame) -> None:
-        """Encodes one frame. Raises OutputError."""
+        """Begins with one frame and encodes the one before. Raises OutputError."""
         if frame.index != self._frames:
             raise OutputError("OUT_OF_ORDER", f"frame {frame.index} came where {self._frames} was due")
-        picture = self._conversion.picture(frame)
-        self._take(self._encoder.encode(picture, frame.index))
         self._frames += 1
+        self._encode(self._ahead.swap(frame), frame.index - 1)
+
+    def _encode(self, picture: Picture | None, index: int) -> None:
+        if picture is not None:
+            self._take(self._encoder.encode(picture, index))
 
     def _take(self, packets: Iterable[EncodedPacket]) -> None:
         for packet in packets:
@@ -150,6 +155,7 @@ class VideoWriter:
 
     def finish(self) -> Finished:
         """Takes the encoder's last packets, closes the file and reads it back. Raises OutputError."""
+        self._encode(self._ahead.swap(None), self._frames - 1)
         self._take(self._encoder.flush())
         if self._sent.count != self._frames:
             raise OutputError(
@@ -197,6 +203,7 @@ class VideoWriter:
 
     def close(self) -> None:
         """Releases encoder, decoder and file; idempotent."""
+        self._ahead.close()
         self._check.abandon()
         self._encoder.close(is_abandoned=True)
 
