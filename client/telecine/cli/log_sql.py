@@ -28,6 +28,7 @@ def run_sql(directory: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     with duckdb.connect(":memory:") as database:
         try:
+            database.execute("SET TimeZone = 'UTC'")
             database.execute(
                 f"CREATE VIEW records AS SELECT * FROM read_json([{listed}], format='newline_delimited', "  # noqa: S608 - names of files, quoted
                 "union_by_name=true, ignore_errors=true, sample_size=100000, maximum_object_size=4194304)"

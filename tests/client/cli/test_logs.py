@@ -128,6 +128,15 @@ def test_sql_runs_over_plain_and_packed_files(collector: CollectorProcess) -> No
     ]  # fmt: skip
 
 
+def test_sql_gives_times_in_utc(collector: CollectorProcess) -> None:
+    sql = "SELECT date_trunc('minute', timestamp) AS minute, count(*) AS n FROM records GROUP BY minute"
+    ran = telecine("logs", "query", "--dir", collector.data_dir, "--sql", sql, "--json")
+    assert ran.exit_code == 0, ran.err
+    assert [json.loads(line) for line in ran.out.splitlines()] == [
+        {"minute": "2026-11-21T03:51:00Z", "n": 204}
+    ]
+
+
 def test_old_files_are_imported_once(collector: CollectorProcess, tmp_path: Path) -> None:
     old = tmp_path / "old.log"
     old.write_text(
