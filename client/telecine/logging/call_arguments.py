@@ -20,7 +20,7 @@ def normalised(event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> tup
     msg = event if type(event) is str else str(plain(event))
     if args:
         msg = _formatted(msg, args)
-    fields = dict(fields)
+    fields = _unfolded(fields) if "extra" in fields else dict(fields)
     if not msg and "msg" not in fields and "event" in fields:
         msg = str(plain(fields.pop("event")))
     if "msg" in fields:
@@ -34,6 +34,15 @@ def normalised(event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> tup
         fields.setdefault("stack", "".join(traceback.format_stack(sys._getframe(3))))  # noqa: SLF001 - the caller's
     info = _exc_info(fields.pop("exc_info", None))
     return msg, _exception_fields(info) | fields if info is not None else fields
+
+
+def _unfolded(fields: dict[str, Any], name: str = "extra") -> dict[str, Any]:
+    """As stdlib logging takes it: `extra={"job_id": 7}`, or `extra={"extra_fields": {"job_id": 7}}`."""
+    inner = fields.get(name)
+    if not isinstance(inner, dict) or not all(isinstance(key, str) for key in inner):
+        return dict(fields)
+    found = inner | {key: value for key, value in fields.items() if key != name}
+    return _unfolded(found, "extra_fields") if name == "extra" else found
 
 
 def _formatted(msg: str, args: tuple[Any, ...]) -> str:

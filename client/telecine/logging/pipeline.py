@@ -15,7 +15,7 @@ from telecine.logging.redaction import Redactor
 from telecine.logging.spool import Spool
 from telecine.logging.stage_sampling import StageSampler
 
-_SPECIAL = frozenset({"msg", "exc_info", "stack_info"})
+_SPECIAL = frozenset({"msg", "extra", "exc_info", "stack_info"})
 _WARNING = int(Level.WARNING)
 _NOTHING: dict[str, Any] = {}
 

@@ -420,3 +420,23 @@ def test_the_spool_holds_no_secret_and_the_same_line_as_the_file(tmp_path: Path)
     (segment,) = tmp_path.glob("spool/*/*.ndjson")
     assert segment.read_bytes().splitlines()[0] == (tmp_path / "worker.log").read_bytes().splitlines()[0]
     assert b"hunter2" not in segment.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"extra": {"job_id": 7, "frames": 81}},
+        {"extra": {"extra_fields": {"job_id": 7, "frames": 81}}},
+        {"extra": {"job_id": 8, "frames": 81}, "job_id": 7},
+    ],
+)
+def test_fields_may_be_given_as_stdlib_logging_takes_them(records: Records, fields: dict[str, Any]) -> None:
+    get_logger("app").info("made", **fields)
+    (record,) = [r for r in records() if r["msg"] == "made"]
+    assert (record["job_id"], record["frames"]) == (7, 81)
+    assert "extra" not in record
+
+
+def test_an_extra_that_holds_no_fields_is_a_field(records: Records) -> None:
+    get_logger("app").info("made", extra="cheese")
+    assert next(r for r in records() if r["msg"] == "made")["extra"] == "cheese"
