@@ -28,7 +28,7 @@ from encoder_service.manifest import (
     WarningLine,
 )
 from encoder_service.spec import JobSpec, OutputSpec
-from encoder_service.work import Failed, Produced
+from encoder_service.work import Failed, Produced, ProducedFile
 
 
 class AttemptEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,16 +171,7 @@ def _output(job: JobEvidence, evidence: OutputEvidence) -> Output:
         path=primary.path if primary else None,
         size_bytes=primary.size_bytes if primary else None,
         sha256=primary.sha256 if primary else None,
-        files=tuple(
-            OutputFile(
-                path=file.path,
-                size_bytes=file.size_bytes,
-                sha256=file.sha256,
-                media_type=file.media_type,
-                is_primary=file.is_primary,
-            )
-            for file in last.files
-        ),
+        files=tuple(_file(file) for file in last.files),
         attempts=attempts,
         encoder=last.encoder,
         readback=last.readback,
@@ -194,6 +185,16 @@ def _output(job: JobEvidence, evidence: OutputEvidence) -> Output:
         ),
         overlays=last.overlays,
         phases=last.phases,
+    )
+
+
+def _file(file: ProducedFile) -> OutputFile:
+    return OutputFile(
+        path=file.path,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        media_type=file.media_type,
+        is_primary=file.is_primary,
     )
 
 

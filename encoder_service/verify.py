@@ -140,7 +140,8 @@ def _verify_job(manifest_path: Path) -> Verification:
 
 
 def _expected_files(directory: Path, output: Output) -> tuple[OutputFile, ...]:
-    """All files of an output; of a sequence that was downloaded as its zip, the zip alone.
+    """All files of an output; of a sequence that was downloaded as its zip, the zip alone, and of one that
+    was unpacked the single files alone.
 
     The zip holds the single files, and its own hash vouches for them. A download has no stage.log; in a
     job directory, or beside some of its frames, every file that is missing is a finding.
@@ -150,7 +151,10 @@ def _expected_files(directory: Path, output: Output) -> tuple[OutputFile, ...]:
     primary = tuple(file for file in output.files if file.is_primary)
     single = [file for file in output.files if not file.is_primary and _is_below(file.path)]
     is_copy = bool(primary and single) and not any((directory / file.path).exists() for file in single)
-    return primary if is_copy else output.files
+    if is_copy:
+        return primary
+    is_unpacked = bool(single) and not any((directory / file.path).exists() for file in primary)
+    return tuple(single) if is_unpacked else output.files
 
 
 def _read(path: Path) -> Manifest | Finding:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from telecine.client import Client
     from telecine.embedded import EmbeddedServer
     from telecine.exceptions import TelecineError
+    from telecine.generation import SavedGeneration, save_generation
     from telecine.job import Job
     from telecine.log_client import JobStory, LogClient, LogFilter
     from telecine.one_call import encode
@@ -81,6 +82,7 @@ __all__ = [
     "Progress",
     "Quality",
     "RetryPolicy",
+    "SavedGeneration",
     "Scale",
     "ScaleMode",
     "TelecineError",
@@ -88,6 +90,7 @@ __all__ = [
     "Tls",
     "encode",
     "exceptions",
+    "save_generation",
 ]
 
 _HOMES = {
@@ -96,6 +99,7 @@ _HOMES = {
     "telecine.client": ("Client",),
     "telecine.embedded": ("EmbeddedServer",),
     "telecine.exceptions": ("TelecineError",),
+    "telecine.generation": ("SavedGeneration", "save_generation"),
     "telecine.job": ("Job",),
     "telecine.log_client": ("JobStory", "LogClient", "LogFilter"),
     "telecine.one_call": ("encode",),

@@ -61,7 +61,8 @@ def to_frames(colors: Values, color: Color) -> Values:
     light = _srgb_to_light(colors.astype(np.float64))
     if color.primaries != ColorPrimaries.BT709:
         light = np.clip(light @ _conversion(color.primaries).T, 0, None)
-    return np.clip(_coded(light, color), 0, 1).astype(np.float32)
+    values: Values = np.clip(_coded(light, color), 0, 1).astype(np.float32)
+    return values
 
 
 def luma_weights(matrix: ColorMatrix) -> tuple[float, float, float]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from telecine.cli import overlay_texts
 from telecine.cli.failures import UsageError
 from telecine.options import Color, Output, Scale
 
@@ -12,22 +14,27 @@ SYNTAX = "FORMAT[:KEY=VALUE,...]"
 OPTION_PREFIX = "options."
 _COLOR_KEYS = ("primaries", "transfer", "matrix", "range")
 _TEXT_KEYS = (
-    "name", "codec", "quality", "preset", "alpha", "background", "fps", "pixel_format", "prefix",
+    "name", "codec", "quality", "preset", "alpha", "background", "fps", "pixel_format", "prefix", "bit_rate",
 )  # fmt: skip
 _WHOLE_NUMBER_KEYS = ("loop_count", "frame_index", "columns", "rows")
 
-KEYS = (*_TEXT_KEYS, "crf", "scale", "strict", *_WHOLE_NUMBER_KEYS, *_COLOR_KEYS, f"{OPTION_PREFIX}NAME")
-"""Everything that may stand before a "="; all but `scale` (WxH) are fields of `telecine.Output`."""
+_SCALE_KEYS = ("scale", "aspect_ratio", "scale_mode", "pad_color")
+
+KEYS = (
+    *_TEXT_KEYS, "crf", "max_duration", "strict", *_SCALE_KEYS, *_WHOLE_NUMBER_KEYS, *_COLOR_KEYS,
+    *overlay_texts.KEYS, f"{OPTION_PREFIX}NAME",
+)  # fmt: skip
+"""Everything that may stand before a "=": fields of `telecine.Output`, its scale, colour and overlays."""
 
 
 def parse_output(text: str, defaults: Mapping[str, str]) -> Output:
     """Turns `webm:codec=av1,crf=30,options.tune=0` into an Output; `defaults` fill what it leaves open.
 
-    Raises UsageError naming the part that is wrong.
+    "\\," is a comma that parts nothing. Raises UsageError naming the part that is wrong.
     """
     format_name, _, rest = text.partition(":")
     pairs = dict(defaults)
-    for piece in filter(None, rest.split(",")):
+    for piece in filter(None, _pieces(rest)):
         key, equals, value = piece.partition("=")
         if not equals or not key:
             raise UsageError(f"-o {text}: {piece!r} is not KEY=VALUE", f"write it as {SYNTAX}")
@@ -51,6 +58,8 @@ def _fields(text: str, pairs: Mapping[str, str]) -> dict[str, Any]:
             options[key.removeprefix(OPTION_PREFIX)] = value
         elif key in _COLOR_KEYS:
             color[key] = value
+        elif key in _SCALE_KEYS or key in overlay_texts.KEYS:
+            continue
         elif key in KEYS:
             fields[key] = _value(text, key, value)
         else:
@@ -59,17 +68,25 @@ def _fields(text: str, pairs: Mapping[str, str]) -> dict[str, Any]:
         fields["options"] = options
     if color:
         fields["color"] = Color(**color)
+    if any(key in pairs for key in _SCALE_KEYS):
+        fields["scale"] = _scale(text, pairs)
+    if any(key in pairs for key in overlay_texts.KEYS):
+        try:
+            fields["overlays"] = overlay_texts.overlays_of(pairs)
+        except ValueError as error:
+            key, value = error.args
+            raise UsageError(f"-o {text}: {key} is {value}", "see docs/video-settings.md") from error
+    if "max_duration" in fields:
+        fields["max_duration_seconds"] = fields.pop("max_duration")
     return fields
 
 
 def _value(text: str, key: str, value: str) -> object:
     try:
-        if key == "crf":
+        if key in {"crf", "max_duration"}:
             return float(value)
         if key in _WHOLE_NUMBER_KEYS:
             return int(value)
-        if key == "scale":
-            return _scale(value)
         if key == "strict":
             return _is_yes(value)
     except ValueError as error:
@@ -79,17 +96,30 @@ def _value(text: str, key: str, value: str) -> object:
     return value
 
 
-_EXPECTED = {
-    "scale": "WIDTHxHEIGHT, WIDTHx or xHEIGHT in pixels",
-    "strict": "yes or no",
-}
+_EXPECTED = {"strict": "yes or no"}
 
 
-def _scale(value: str) -> Scale:
-    width, cross, height = value.partition("x")
-    if not cross or not (width or height):
-        raise ValueError(value)
-    return Scale(int(width or 0), int(height or 0))
+def _pieces(text: str) -> list[str]:
+    return [piece.replace("\\,", ",") for piece in re.split(r"(?<!\\),", text)]
+
+
+def _scale(text: str, pairs: Mapping[str, str]) -> Scale:
+    value = pairs.get("scale", "")
+    found = re.fullmatch(r"(\d*)x(\d*)", value)
+    is_named = re.fullmatch(r"\d+[pk]", value) is not None
+    if value and not is_named and not (found and (found[1] or found[2])):
+        raise UsageError(
+            f"-o {text}: scale is {value!r}",
+            "expected a name such as 1080p, or WIDTHxHEIGHT, WIDTHx or xHEIGHT",
+        )
+    return Scale(
+        width=int(found[1] or 0) if found else 0,
+        height=int(found[2] or 0) if found else 0,
+        mode=pairs.get("scale_mode", "auto"),
+        size=value if is_named else "",
+        aspect_ratio=pairs.get("aspect_ratio", ""),
+        pad_color=pairs.get("pad_color", ""),
+    )
 
 
 def _is_yes(value: str) -> bool:
