@@ -19,24 +19,29 @@ _TOTAL_TARGETS = {"yuv420p": 1.0, "rgb24": 0.95}
 def measure(context: Context) -> list[Finding]:
     """Four cases: two clips, each as yuv420p and rgb24."""
     findings: list[Finding] = []
-    with warm_service() as (_, client), temporary_directory() as directory:
+    with (
+        warm_service() as (server, client),
+        Client(server.address, shares_memory=False) as sender,
+        temporary_directory() as directory,
+    ):
         for pixel_format in _HAND_OFF_TARGETS:
             for shape in (context.hd, context.model):
                 clip = decoded(shape, pixel_format)
-                findings += _compare(context, client, clip, directory)
+                findings += _compare(context, client, sender, clip, directory)
     return sorted(findings, key=lambda finding: finding.row)
 
 
-def _compare(context: Context, client: Client, clip: Clip, directory: Path) -> list[Finding]:
+def _compare(context: Context, client: Client, sender: Client, clip: Clip, directory: Path) -> list[Finding]:
     measured = interleaved(
         {
             "telecine": lambda: _ours(client, clip, directory),
+            "through the connection": lambda: _ours(sender, clip, directory),
             "imageio-ffmpeg": lambda: _peer(clip, directory),
         },
         context.rounds,
     )
     ours, peer = measured["telecine"], measured["imageio-ffmpeg"]
-    return [_hand_off(clip, ours, peer), _total(clip, ours, peer)]
+    return [_hand_off(clip, ours, peer), _total(clip, ours, peer), *_sent(clip, measured)]
 
 
 def _ours(client: Client, clip: Clip, directory: Path) -> Figures:
@@ -73,6 +78,28 @@ def _total(clip: Clip, ours: Measured, peer: Measured) -> Finding:
     target = _TOTAL_TARGETS[clip.pixel_format]
     note = f"verification {verify:.3f} s of it ({100 * verify / total:.0f} %)"
     return times_faster("total", _case(clip), total, peer.median("total_seconds"), target, note=note)
+
+
+def _sent(clip: Clip, measured: dict[str, Measured]) -> list[Finding]:
+    """The same with the frames sent through gRPC over loopback, as to a server on another machine."""
+    sent, peer = measured["through the connection"], measured["imageio-ffmpeg"]
+    findings = []
+    for row, figure in (("hand-off, sent", "free_seconds"), ("total, sent", "total_seconds")):
+        ours, against = sent.median(figure), peer.median(figure)
+        note = f"{clip.size_bytes / ours / 1e6:.0f} MB/s" if figure == "free_seconds" else ""
+        findings.append(
+            Finding(
+                row,
+                _case(clip),
+                f"{ours:.3f} s",
+                f"{against:.3f} s",
+                f"{against / ours:.2f} x",
+                "",
+                None,
+                note,
+            )
+        )
+    return findings
 
 
 def _case(clip: Clip) -> str:
