@@ -86,8 +86,7 @@ def claim_directory(job_dir: Path, lock: int, name: str, wanted: int | None) -> 
     given = _numbers_given(lock)
     number = choose_number(name, wanted, list_stages(job_dir), given)
     if given.get(name) != number:
-        # A line that a kill cut off is ended first, lest two become one.
-        os.write(lock, f"\n{number} {name}\n".encode())
+        os.write(lock, f"{_end_of_cut_line(lock)}{number} {name}\n".encode())
     directory = StageDirectory(number, name, job_dir / f"{number:02d}_{name}")
     directory.path.mkdir(exist_ok=True)
     return directory
@@ -174,6 +173,12 @@ def stage_of_path(written: str) -> str | None:
 def is_own_file(name: str) -> bool:
     """Whether a file of this name in a stage's directory is Telecine's, which no manifest lists."""
     return name in (FILE_NAME, LOCK_NAME) or name.startswith((f".{FILE_NAME}.", STAGE_LOG_NAME))
+
+
+def _end_of_cut_line(registry: int) -> str:
+    """What makes a line that a kill cut off one that is passed over; empty where none was."""
+    size = os.fstat(registry).st_size
+    return " (cut off)\n" if size and os.pread(registry, 1, size - 1) != b"\n" else ""
 
 
 def _numbers_given(lock: int) -> dict[str, int]:

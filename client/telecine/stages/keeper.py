@@ -61,6 +61,7 @@ class Keeper:
         self.status = StageStatus.RUNNING
         self.is_held = False
         """Whether the stage is kept open after its end, because its block still lasts."""
+        self._last: StageManifest | None = None
         self._directory = started.directory.path
         self._job_dir = job_dir
         self._process = process
@@ -119,7 +120,7 @@ class Keeper:
     def snapshot(self) -> StageManifest:
         """The manifest as it stands now."""
         with self._lock:
-            return self._manifest()
+            return self._last or self._manifest()
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -144,7 +145,7 @@ class Keeper:
             self.ledger.add_error(self.error_entry(message, error, ""))
             self._log.logger.error("%s", message, exc_info=error)
             if self.status is not StageStatus.RUNNING:
-                self.status = StageStatus.RUNNING
+                self.status, self._last = StageStatus.RUNNING, None
                 self._warn("FAILED_AFTER_END", "the stage was finalized, and then its block raised")
             self._settle(StageStatus.FAILED, "")
 
@@ -200,7 +201,7 @@ class Keeper:
             self.ledger.add_error(self.error_entry(message, None, "FAILED"))
         manifest = self._manifest(status)
         self._write(manifest)
-        self.status = status
+        self.status, self._last = status, manifest
         self._tell_of_end(manifest)
         return None if wanted is StageStatus.FAILED else trouble
 
@@ -214,7 +215,12 @@ class Keeper:
             return StageIncompleteError(message)
         ledger = self.ledger
         listed = {*ledger.inputs, *ledger.outputs, *ledger.intermediates}
-        unlisted = untracked_files(self._directory, self._job_dir, listed, self._settings.max_directory_files)
+        try:
+            unlisted = untracked_files(
+                self._directory, self._job_dir, listed, self._settings.max_directory_files
+            )
+        except StageUsageError as error:
+            unlisted = [error.message]
         if unlisted:
             self._warn("UNLISTED_FILE", f"files that nobody tracked: {shown(unlisted)}")
         unread = sorted(path for path in self.asked_for if not is_told_of(path, ledger.inputs))
@@ -223,7 +229,6 @@ class Keeper:
         return None
 
     def _manifest(self, status: StageStatus = StageStatus.RUNNING) -> StageManifest:
-        status = status if self.status is StageStatus.RUNNING else self.status
         duration_seconds = time.monotonic() - self._began_seconds
         return self.ledger.manifest(status, self._meter.read(), duration_seconds, datetime.now(UTC))
 

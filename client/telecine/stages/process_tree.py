@@ -65,8 +65,9 @@ def _children(pid: int) -> list[int]:
     """Each thread has its own list of children."""
     children: list[int] = []
     try:
-        for task in os.scandir(f"/proc/{pid}/task"):
-            children += map(int, (Path(task.path) / "children").read_text().split())
+        with os.scandir(f"/proc/{pid}/task") as tasks:
+            for task in tasks:
+                children += map(int, (Path(task.path) / "children").read_text().split())
     except OSError:
         # It has just ended, or this is no Linux.
         return children
