@@ -31,6 +31,8 @@ from encoder_service.servicer import SERVICE_NAME, EncoderServicer, register
 from encoder_service.spool import SpoolSpace
 from encoder_service.store import DataDirectoryError, Store
 from encoder_service.watch import Watch
+from encoder_service.webhooks.courier import Courier
+from encoder_service.webhooks.outbox import Outbox
 from service_host.config import Loaded
 from service_host.lifecycle import StartError
 from service_host.metrics import new_registry
@@ -62,8 +64,12 @@ class EncoderService:
         self._spool_executor = ThreadPoolExecutor(SPOOL_THREADS, "spool")
         self._pool = WorkerPool(config, self)
         keeper = Keeper(self._store, self._log)
-        self._ending = Ending(self._registry, keeper, self._space, self._clock, metrics, self._log)
-        results = Results(keeper, config, self._clock, metrics, self._log)
+        outbox = Outbox(config.root, is_synced=config.is_synced)
+        self._courier = Courier(outbox, keeper, config.webhooks, self._clock, metrics, self._log)
+        self._ending = Ending(
+            self._registry, keeper, self._space, self._courier, self._clock, metrics, self._log
+        )
+        results = Results(keeper, self._courier, config, self._clock, metrics, self._log)
         self._dispatcher = Dispatcher(
             self._registry.live, self._pool, keeper, results, self._ending, config, self._clock, self._log
         )
@@ -75,6 +81,7 @@ class EncoderService:
             self._spool_executor,
             self._ending,
             self._dispatcher,
+            self._courier,
             config,
             self._clock,
             metrics,
@@ -101,13 +108,17 @@ class EncoderService:
         """Takes up what a former process left, and starts workers. Raises StartError."""
         try:
             await asyncio.to_thread(self._store.open)
-            await recover(self._store, self._jobs, self._ending, self._space, self._clock, self._log)
+            await self._courier.open()
+            await recover(
+                self._store, self._jobs, self._ending, self._space, self._courier, self._clock, self._log
+            )
         except DataDirectoryError as error:
             raise StartError(str(error)) from error
         except OSError as error:
             raise StartError(f"data_dir {self._config.root} cannot be read: {error}") from error
         self._pool.open()
         self._tasks.append(asyncio.create_task(self._watch.run()))
+        self._tasks.append(asyncio.create_task(self._courier.run()))
         self._tasks.append(asyncio.create_task(self._probe_when_quiet()))
 
     def is_admitting(self) -> bool:
@@ -121,7 +132,7 @@ class EncoderService:
         for run in list(self._dispatcher.runs()):
             if not run.job.record.is_complete:
                 run.stop(StopReason.DRAINING)
-        while time.monotonic() < until and self._jobs.has_work_in_hand():
+        while time.monotonic() < until and (self._jobs.has_work_in_hand() or self._courier.has_untried):
             self._jobs.interrupt_streams(errors.draining(), is_idle_only=True)
             await asyncio.sleep(_DRAIN_LOOK_SECONDS)
         self._jobs.interrupt_streams(errors.draining(), is_idle_only=False)
@@ -178,6 +189,10 @@ class EncoderService:
     def idle_workers(self) -> int:
         """Workers that wait for an output."""
         return self._pool.idle_count
+
+    def pending_webhooks(self) -> int:
+        """Notices that nobody has taken yet."""
+        return self._courier.pending_count
 
 
 def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> EncoderService:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from encoder_service.webhooks.config import WebhooksConfig
 from service_host.host_config import HostConfig, NotNegative, Positive
 
 MIB = 1 << 20
@@ -91,6 +92,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Ended jobs, whose records stay in memory; beyond it the oldest are deleted."""
     is_synced: bool = False
     """fsync spools before acknowledging, and records, artifacts and manifests: survives power loss."""
+    webhooks: WebhooksConfig = WebhooksConfig()
+    """Who is told about jobs over HTTP."""
     tells_job_directory: bool = True
     """Whether `Accepted.job_directory` states the path on the server's disk."""
 

@@ -22,7 +22,9 @@ from encoder_service.metrics import EncoderMetrics
 from encoder_service.output_run import StopReason
 from encoder_service.record import JobRecord, OutputRecord, OutputState, outcome_of, to_evidence
 from encoder_service.registry import Registry
+from encoder_service.spec import WebhookEvent
 from encoder_service.spool import SpoolSpace
+from encoder_service.webhooks.courier import Courier
 
 
 class Ending:
@@ -33,6 +35,7 @@ class Ending:
         registry: Registry,
         keeper: Keeper,
         space: SpoolSpace,
+        courier: Courier,
         clock: Clock,
         metrics: EncoderMetrics,
         log: structlog.typing.FilteringBoundLogger,
@@ -40,6 +43,7 @@ class Ending:
         self._registry = registry
         self._keeper = keeper
         self._space = space
+        self._courier = courier
         self._clock = clock
         self._metrics = metrics
         self._story = JobStory(log)
@@ -88,6 +92,9 @@ class Ending:
         job.log("info", f"{record.outcome} after {seconds:.3f} s" + _because(record.problem))
         job.close_files()
         job.input_hash = None
+        # Before the spool goes: while it is there, a restart comes back to this.
+        notices = await self._courier.promise(job, WebhookEvent.JOB_ENDED)
+        faults.reach("webhooks_promised")
         await self._keeper.insist(job, "spool", partial(store.remove_spool, record))
         self._space.release(job.job_id)
         faults.reach("spool_removed")
@@ -96,6 +103,7 @@ class Ending:
         job.notify(is_urgent=True)
         self._metrics.job_ended(record)
         self._story.ended(record)
+        self._courier.send(notices)
 
     async def _stop_all(self, job: Job) -> None:
         runs = list(job.runs.values())

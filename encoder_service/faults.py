@@ -12,6 +12,7 @@ comparison. The points, in the order of a job's life:
 * `end_recorded`: the job's end is recorded, there is no manifest yet.
 * `manifest_written`: the manifest lies under its temporary name.
 * `manifest_renamed`: the manifest is in place, the spool still there.
+* `webhooks_promised`: whom to tell is on the disk, nobody was told, the spool is still there.
 * `spool_removed`: nothing is left to do but to tell the client.
 """
 

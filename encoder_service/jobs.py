@@ -25,7 +25,7 @@ from encoder_service.manifest import JobOutcome, Problem
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.record import JobRecord, JobState, new_record
 from encoder_service.registry import Registry
-from encoder_service.spec import JobSpec
+from encoder_service.spec import JobSpec, WebhookEvent
 from encoder_service.spool import Spool, SpoolFullError, SpoolSpace
 from encoder_service.wire import clip_limit_frames, differing_fields
 from service_host.request_id import current_request_id
@@ -33,6 +33,7 @@ from service_host.request_id import current_request_id
 if TYPE_CHECKING:
     from encoder_service.dispatch import Dispatcher
     from encoder_service.ending import Ending
+    from encoder_service.webhooks.courier import Courier
 
 _Result = TypeVar("_Result")
 
@@ -49,6 +50,7 @@ class Jobs:
         spool_executor: Executor,
         ending: Ending,
         dispatcher: Dispatcher,
+        courier: Courier,
         config: EncoderConfig,
         clock: Clock,
         metrics: EncoderMetrics,
@@ -61,6 +63,7 @@ class Jobs:
         self._spool_executor = spool_executor
         self._ending = ending
         self._dispatcher = dispatcher
+        self._courier = courier
         self._config = config
         self._clock = clock
         self._metrics = metrics
@@ -114,6 +117,7 @@ class Jobs:
         self._story.received(job.record)
         job.notify(is_urgent=True)
         self._dispatcher.kick()
+        await self._courier.tell(job, WebhookEvent.JOB_RECEIVED)
 
     def _ingest(self, job: Job) -> Ingest | None:
         if job.spool is None or job.record.is_complete or job.is_ending:

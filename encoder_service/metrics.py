@@ -31,6 +31,10 @@ class Levels(Protocol):
         """Workers that wait for an output."""
         ...
 
+    def pending_webhooks(self) -> int:
+        """Notices that nobody has taken yet."""
+        ...
+
 
 class EncoderMetrics:
     """The service's counters. One per service; registers itself."""
@@ -67,6 +71,12 @@ class EncoderMetrics:
         self.worker_restarts = Counter(
             "telecine_encoder_worker_restarts", "Workers replaced.", registry=registry
         )
+        self.webhooks = Counter(
+            "telecine_encoder_webhooks",
+            "Tries to deliver a webhook, and notices given up.",
+            ["result"],
+            registry=registry,
+        )
         self._rejected = Counter(
             "telecine_encoder_rejected",
             "Encode streams that failed.",
@@ -84,6 +94,7 @@ class EncoderMetrics:
         gauge("spool_bytes", "Held by all spools.").set_function(levels.spool_bytes)
         gauge("waiting_outputs", "Outputs that wait for a worker.").set_function(levels.waiting_outputs)
         gauge("idle_workers", "Workers that wait for an output.").set_function(levels.idle_workers)
+        gauge("webhooks_pending", "Notices that nobody has taken yet.").set_function(levels.pending_webhooks)
         states = Gauge(
             "telecine_encoder_jobs_open", "Jobs that have not ended.", ["state"], registry=self._registry
         )

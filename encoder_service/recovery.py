@@ -14,6 +14,7 @@ from encoder_service.manifest import JobOutcome, Problem
 from encoder_service.record import JobRecord, OutputRecord, OutputState
 from encoder_service.spool import Spool, SpoolSpace
 from encoder_service.store import MissingFileError, Store
+from encoder_service.webhooks.courier import Courier
 
 
 async def recover(
@@ -21,6 +22,7 @@ async def recover(
     jobs: Jobs,
     ending: Ending,
     space: SpoolSpace,
+    courier: Courier,
     clock: Clock,
     log: structlog.typing.FilteringBoundLogger,
 ) -> None:
@@ -40,6 +42,7 @@ async def recover(
         else:
             await _recover_live(store, jobs, ending, space, record, log)
     for job in list(jobs.registry.live.values()):
+        await courier.catch_up(job)
         await ending.settle(job)
 
 

@@ -17,7 +17,9 @@ from encoder_service.keeper import Keeper
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.output_run import OutputRun, Stopped
 from encoder_service.record import JobRecord, OutputRecord, OutputState
+from encoder_service.spec import WebhookEvent
 from encoder_service.store import MissingFileError, UnsafePathError, checked_path
+from encoder_service.webhooks.courier import Courier
 from encoder_service.work import Failed, Produced
 
 FULL_DISK_PAUSE_SECONDS = 5.0
@@ -29,12 +31,14 @@ class Results:
     def __init__(
         self,
         keeper: Keeper,
+        courier: Courier,
         config: EncoderConfig,
         clock: Clock,
         metrics: EncoderMetrics,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self._keeper = keeper
+        self._courier = courier
         self._config = config
         self._clock = clock
         self._metrics = metrics
@@ -90,6 +94,7 @@ class Results:
         size = sum(file.size_bytes for file in result.files if file.is_primary)
         job.set_view(name, OutputView(OutputState.SUCCEEDED, result.frames_encoded, size, run.attempt))
         self._story.made(job.record, name, evidence, result)
+        await self._courier.tell(job, WebhookEvent.OUTPUT_ENDED, name)
 
     async def _note_failure(self, run: OutputRun, result: Failed, evidence: AttemptEvidence) -> None:
         job, name = run.job, run.output.name
@@ -106,6 +111,8 @@ class Results:
         attempt = run.attempt + 1 if may_retry else run.attempt
         job.set_view(name, OutputView(state, attempt=attempt))
         self._story.failed(job.record, name, evidence, result, will_retry=may_retry)
+        if not may_retry:
+            await self._courier.tell(job, WebhookEvent.OUTPUT_ENDED, name)
 
     def _checked(self, run: OutputRun, result: Produced) -> Produced | Failed:
         """What the worker says, unless it cannot be true."""

@@ -269,6 +269,24 @@ class SkippedOutput(msgspec.Struct, frozen=True):
     reason: str
 
 
+class WebhookEvent(StrEnum):
+    """What a webhook may tell."""
+
+    JOB_RECEIVED = "job.received"
+    """The hand-off is complete."""
+    OUTPUT_ENDED = "output.ended"
+    """An output succeeded or failed."""
+    JOB_ENDED = "job.ended"
+    """The manifest is there."""
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """Whom to tell about a job."""
+
+    url: str
+    events: tuple[WebhookEvent, ...] = (WebhookEvent.JOB_ENDED,)
+
+
 class JobSpec(msgspec.Struct, frozen=True):
     """One job as it was accepted."""
 
@@ -285,3 +303,4 @@ class JobSpec(msgspec.Struct, frozen=True):
     """Outputs that cannot be made here are left out."""
     skipped: tuple[SkippedOutput, ...] = ()
     """Asked for and left out, as the caller allows."""
+    webhooks: tuple[Webhook, ...] = ()

@@ -28,6 +28,7 @@ from encoder_service.wire_chunks import RawChunk
 from encoder_service.wire_enums import DELIVERIES, ODD_SIZE_POLICIES, PIXEL_FORMATS
 from encoder_service.wire_fields import Faults, color_override, rational
 from encoder_service.wire_outputs import parse_outputs
+from encoder_service.wire_webhooks import parse_webhooks
 
 MAX_METADATA_BYTES = 64 << 10
 
@@ -60,6 +61,7 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig) -> JobSpec:
         "must be a time after 1970",
     )
     delivery = faults.pick(DELIVERIES, message.delivery, "spec.delivery", Delivery.BYTES)
+    webhooks = parse_webhooks(message, config.webhooks, faults)
     if faults.found:
         raise errors.invalid_fields(faults.found)
     if message.HasField("audio"):
@@ -75,6 +77,7 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig) -> JobSpec:
         strict=message.strict,
         skip_unavailable=message.skip_unavailable,
         skipped=skipped,
+        webhooks=webhooks,
     )
 
 

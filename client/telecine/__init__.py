@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Scale,
         ScaleMode,
         Tls,
+        Webhook,
     )
     from telecine.overlays import ImageOverlay, Position, TextOverlay
     from telecine.results import (
@@ -88,6 +89,7 @@ __all__ = [
     "TelecineError",
     "TextOverlay",
     "Tls",
+    "Webhook",
     "encode",
     "exceptions",
     "save_generation",
@@ -105,7 +107,7 @@ _HOMES = {
     "telecine.one_call": ("encode",),
     "telecine.options": (
         "AlphaMode", "Color", "KeepAlive", "OddSizePolicy", "Output", "PixelFormat", "Quality",
-        "RetryPolicy", "Scale", "ScaleMode", "Tls",
+        "RetryPolicy", "Scale", "ScaleMode", "Tls", "Webhook",
     ),
     "telecine.overlays": ("ImageOverlay", "Position", "TextOverlay"),
     "telecine.results": (

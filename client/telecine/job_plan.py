@@ -10,7 +10,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import InvalidRequestError
 from telecine.frame_layout import FrameLayout
 from telecine.frames import FrameReader
-from telecine.options import Color, OddSizePolicy, OutputLike, PixelFormat, as_outputs
+from telecine.options import Color, OddSizePolicy, OutputLike, PixelFormat, Webhook, as_outputs
 from telecine.rates import FrameRate, exact_frame_rate
 from telecine.results import Progress
 from telecine.spec import JobOptions, deadline_after, job_spec, new_job_id
@@ -59,6 +59,8 @@ class JobArguments(TypedDict, total=False):
     skip_unavailable: bool
     """Leave out, with a warning, what this server has no format or encoder for; refuse only when nothing
     is left."""
+    webhooks: Sequence[Webhook | str]
+    """Whom the server tells about the job, also when nobody is connected any more: URLs, or `Webhook`s."""
     on_progress: ProgressCallback | None
     """Called with a `Progress` as things move on; from a thread of the SDK (blocking client) or on the
     event loop (asyncio). What it raises is logged, and it is then not called again."""
@@ -97,6 +99,7 @@ def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], argumen
         deadline_unix_nano=deadline_after(arguments.get("deadline_seconds")),
         expected_frames=arguments.get("expected_frames", 0),
         strict=arguments.get("strict", False),
+        webhooks=arguments.get("webhooks", ()),
         skip_unavailable=arguments.get("skip_unavailable", False),
     )
     reader = FrameReader(

@@ -160,6 +160,16 @@ class Output:
     """Bits per second to aim at, such as 2_000_000 or "2M", instead of a constant quality. 0: by quality."""
 
 
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Whom the server tells about a job, by a signed HTTP POST; see docs/webhooks.md."""
+
+    url: str
+    """"https://host/path"; the server may refuse hosts and addresses."""
+    events: Sequence[str] = ("job.ended",)
+    """Of "job.received", "output.ended", "job.ended"."""
+
+
 OutputLike = Output | str
 """An `Output`, or just its format's name."""
 

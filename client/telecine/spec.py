@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -14,7 +14,17 @@ import msgspec
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import InvalidRequestError
 from telecine.frame_layout import FrameLayout
-from telecine.options import AlphaMode, Color, OddSizePolicy, Output, Quality, Scale, ScaleMode, chosen
+from telecine.options import (
+    AlphaMode,
+    Color,
+    OddSizePolicy,
+    Output,
+    Quality,
+    Scale,
+    ScaleMode,
+    Webhook,
+    chosen,
+)
 from telecine.overlay_messages import OverlayMessages, duration
 
 _PRIMARIES = {"bt709": 1, "bt470bg": 2, "smpte170m": 3, "bt2020": 4, "smpte432": 5}
@@ -52,6 +62,7 @@ PIXEL_FORMAT_NUMBERS = {
     "yuv420p10le": 11,
 }
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+_WEBHOOK_EVENTS = {"job.received": 1, "output.ended": 2, "job.ended": 3}
 _INT32_MAX = 2**31 - 1
 
 
@@ -73,6 +84,7 @@ class JobOptions:
     """0: not known."""
     strict: bool = False
     skip_unavailable: bool = False
+    webhooks: Sequence[Webhook | str] = ()
 
 
 def new_job_id() -> str:
@@ -107,11 +119,20 @@ def job_spec(options: JobOptions, layout: FrameLayout) -> pb.JobSpec:
         priority=options.priority,
         delivery=pb.DELIVERY_REFERENCES,
         strict=options.strict,
+        webhooks=[_webhook(hook, index) for index, hook in enumerate(options.webhooks)],
         skip_unavailable=options.skip_unavailable,
     )
     if options.deadline_unix_nano:
         spec.deadline.FromNanoseconds(options.deadline_unix_nano)
     return spec
+
+
+def _webhook(hook: Webhook | str, index: int) -> pb.Webhook:
+    if isinstance(hook, str):
+        hook = Webhook(hook)
+    where = f"webhooks[{index}].events"
+    events = [_named(_WEBHOOK_EVENTS, event, where) for event in hook.events]
+    return pb.Webhook(url=hook.url, events=events)  # type: ignore[arg-type] # NewType of int
 
 
 def _metadata_text(value: object) -> str:

@@ -1,0 +1,252 @@
+"""Delivers notices beside all jobs: promised on the disk first, tried until taken, given up in the open.
+
+A notice is due at a time; those due longest go first, but no receiver gets more than half of the places,
+so that one which hangs does not keep the others waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable
+from functools import partial
+
+import structlog
+
+from encoder_service.clock import Clock
+from encoder_service.job import Job
+from encoder_service.keeper import Keeper
+from encoder_service.metrics import EncoderMetrics
+from encoder_service.record import JobRecord
+from encoder_service.spec import WebhookEvent
+from encoder_service.webhooks.config import WebhooksConfig
+from encoder_service.webhooks.destination import host_of, is_host_allowed, receiver_of
+from encoder_service.webhooks.notice import Notice, after_failure, notices_for
+from encoder_service.webhooks.outbox import Outbox
+from encoder_service.webhooks.post import Answer, PostError, post
+from encoder_service.webhooks.signature import signed_headers
+
+_IDLE_SECONDS = 1.0
+_GONE = 410
+_TOLD_ATTEMPTS = 3
+
+
+class Courier:
+    """Lives on the event loop. `config` may be replaced while it runs."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        keeper: Keeper,
+        config: WebhooksConfig,
+        clock: Clock,
+        metrics: EncoderMetrics,
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self.config = config
+        self._outbox = outbox
+        self._keeper = keeper
+        self._clock = clock
+        self._metrics = metrics
+        self._log = log
+        self._pending: dict[str, Notice] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
+
+    # --- what jobs tell --------------------------------------------------------------------------
+
+    async def promise(self, job: Job, event: WebhookEvent, output: str = "") -> tuple[Notice, ...]:
+        """Puts on the disk what is owed for an event; it is sent by `send`, or after the next start.
+
+        Again is the same as once. As with the job's own files, a disk that refuses is asked again.
+        """
+        notices = notices_for(job.record, event, output, self.config, self._clock.unix_nano())
+        if notices:
+            await self._keeper.insist(job, "webhooks", partial(self._outbox.put, notices))
+        return notices
+
+    def send(self, notices: Iterable[Notice]) -> None:
+        """Begins to deliver what was promised."""
+        for notice in notices:
+            self._pending.setdefault(notice.notice_id, notice)
+        self._make_room()
+        self._news.set()
+
+    async def tell(self, job: Job, event: WebhookEvent, output: str = "") -> None:
+        """`promise` and `send`."""
+        self.send(await self.promise(job, event, output))
+
+    async def catch_up(self, job: Job) -> None:
+        """Promises again what a former process may have missed to promise about a job that goes on."""
+        record: JobRecord = job.record
+        if record.is_complete:
+            await self.tell(job, WebhookEvent.JOB_RECEIVED)
+        for name, output in record.outputs.items():
+            if output.state.is_final:
+                await self.tell(job, WebhookEvent.OUTPUT_ENDED, name)
+
+    @property
+    def pending_count(self) -> int:
+        """Notices that nobody has taken yet."""
+        return len(self._pending)
+
+    @property
+    def has_untried(self) -> bool:
+        """Whether there is a notice whose first try is not over."""
+        return any(not notice.attempts for notice in self._pending.values())
+
+    # --- life ------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Takes up what a former process left. Raises OSError."""
+        found = await asyncio.to_thread(list, self._outbox.open())
+        for entry in found:
+            if isinstance(entry, Notice):
+                self._pending[entry.notice_id] = entry
+            else:
+                path, reason = entry
+                self._log.error("a webhook cannot be read; it is left alone", path=str(path), error=reason)
+        if self._pending:
+            self._log.info("webhooks taken up", count=len(self._pending))
+
+    async def run(self) -> None:
+        """Delivers until cancelled; what is under way then is tried again after the next start."""
+        try:
+            while True:
+                self._news.clear()
+                self._begin_due()
+                try:
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        await self._news.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    # --- delivering ------------------------------------------------------------------------------
+
+    def _begin_due(self) -> None:
+        now = self._clock.unix_nano()
+        busy = [receiver_of(self._pending[key].url) for key in self._under_way if key in self._pending]
+        for notice in choose(
+            self._pending.values(), set(self._under_way), busy, now, self.config.deliveries_at_once
+        ):
+            task = asyncio.create_task(self._deliver(notice))
+            self._under_way[notice.notice_id] = task
+            task.add_done_callback(partial(self._delivered, notice.notice_id))
+
+    def _delivered(self, notice_id: str, task: asyncio.Task[None]) -> None:
+        self._under_way.pop(notice_id, None)
+        self._news.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("a webhook's task failed", exc_info=error)
+
+    async def _deliver(self, notice: Notice) -> None:
+        try:
+            answer = await self._post(notice)
+        except PostError as error:
+            await self._failed(notice, str(error), 0.0)
+            return
+        if 200 <= answer.status < 300:
+            self._metrics.webhooks.labels("delivered").inc()
+            self._of(notice).info("webhook delivered", attempt=notice.attempts + 1, status=answer.status)
+            await self._forget(notice)
+        elif answer.status == _GONE:
+            await self._give_up(notice, "the receiver answered 410 Gone")
+        else:
+            await self._failed(notice, f"the receiver answered {answer.status}", answer.retry_after_seconds)
+
+    async def _post(self, notice: Notice) -> Answer:
+        config = self.config
+        is_ours = config.is_endpoint(notice.url)
+        if not is_ours and not is_host_allowed(host_of(notice.url), config.allowed_hosts):
+            raise PostError("the host is none of webhooks.allowed_hosts any more")
+        keys = config.keys(notice.url)
+        if not keys:
+            raise PostError("there is no secret to sign with (webhooks.secret)")
+        body = notice.body.encode()
+        seconds = self._clock.unix_nano() // 1_000_000_000
+        headers = signed_headers(keys, notice.notice_id, seconds, body)
+        return await post(
+            notice.url,
+            {**headers, "content-type": "application/json", "user-agent": "telecine-webhooks"},
+            body,
+            timeout_seconds=config.timeout_seconds,
+            allowed_networks=None if is_ours else config.allowed_networks,
+            ca_file=config.ca_file,
+        )
+
+    async def _failed(self, notice: Notice, reason: str, asked_seconds: float) -> None:
+        self._metrics.webhooks.labels("failed").inc()
+        now = self._clock.unix_nano()
+        later = after_failure(notice, self.config, now, random.random(), asked_seconds)  # noqa: S311 - jitter
+        if later is None:
+            await self._give_up(notice, reason)
+            return
+        # A dead receiver must not fill the log: after a few tries only the end is worth an entry.
+        say = self._of(notice).warning if later.attempts <= _TOLD_ATTEMPTS else self._of(notice).debug
+        say(
+            "webhook not delivered",
+            stage="retry:decision",
+            attempt=later.attempts,
+            reason=reason,
+            retry_seconds=round((later.due_at_unix_nano - now) / 1e9, 1),
+        )
+        if notice.notice_id in self._pending:
+            self._pending[notice.notice_id] = later
+            await self._on_disk(notice, partial(self._outbox.put, [later]))
+
+    async def _give_up(self, notice: Notice, reason: str) -> None:
+        self._metrics.webhooks.labels("given_up").inc()
+        self._of(notice).error("webhook given up", attempt=notice.attempts + 1, reason=reason)
+        await self._forget(notice)
+
+    async def _forget(self, notice: Notice) -> None:
+        self._pending.pop(notice.notice_id, None)
+        await self._on_disk(notice, partial(self._outbox.remove, notice))
+
+    async def _on_disk(self, notice: Notice, act: partial[None]) -> None:
+        try:
+            await asyncio.to_thread(act)
+        except OSError as error:
+            # At worst the next process tells it once more, under the same id.
+            self._of(notice).error("the outbox cannot be written", error=str(error))
+
+    def _make_room(self) -> None:
+        superfluous = len(self._pending) - self.config.max_pending
+        oldest = [notice for key, notice in self._pending.items() if key not in self._under_way]
+        for notice in oldest[: max(0, superfluous)]:
+            self._pending.pop(notice.notice_id)
+            task = asyncio.create_task(self._give_up(notice, "too many webhooks are pending (max_pending)"))
+            self._under_way[notice.notice_id] = task
+            task.add_done_callback(partial(self._delivered, notice.notice_id))
+
+    def _of(self, notice: Notice) -> structlog.typing.FilteringBoundLogger:
+        bound: structlog.typing.FilteringBoundLogger = self._log.bind(
+            job_id=notice.job_id,
+            webhook_id=notice.notice_id,
+            webhook_event=notice.event.value,
+            webhook_host=host_of(notice.url),
+        )
+        return bound
+
+
+def choose(
+    pending: Iterable[Notice], under_way: set[str], busy_receivers: list[str], now_unix_nano: int, places: int
+) -> list[Notice]:
+    """Which notices to begin now: due longest first, each receiver in half of the places at most. Pure."""
+    counts: dict[str, int] = {}
+    for receiver in busy_receivers:
+        counts[receiver] = counts.get(receiver, 0) + 1
+    due = [n for n in pending if n.due_at_unix_nano <= now_unix_nano and n.notice_id not in under_way]
+    chosen: list[Notice] = []
+    for notice in sorted(due, key=lambda notice: notice.due_at_unix_nano):
+        if len(under_way) + len(chosen) >= places:
+            break
+        receiver = receiver_of(notice.url)
+        if counts.get(receiver, 0) < max(1, places // 2):
+            counts[receiver] = counts.get(receiver, 0) + 1
+            chosen.append(notice)
+    return chosen
