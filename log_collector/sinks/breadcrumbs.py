@@ -10,8 +10,9 @@ import msgspec
 from telecine.logging.catalogue import ID_FIELDS
 
 _MAX_CHARS: Final = 500
-_OVERHEAD_BYTES: Final = 200
+_OVERHEAD_BYTES: Final = 100
 _DATA: Final = frozenset({"stage", "event", "attempt", "duration_ms", "error", "error_type", "output"})
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _LEVELS: Final = {"TRACE": "debug", "CRITICAL": "fatal"}
 
 
@@ -27,37 +28,49 @@ class Breadcrumb(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Breadcrumbs:
-    """A ring for each job. Lost when the process ends: an event is worth sending without them."""
+    """A ring of lines for each job; few are ever asked for, so only those are read again. Lost when the
+    process ends: an event is worth sending without them."""
 
     def __init__(self, per_job: int, jobs: int, size_bytes: int) -> None:
         self._per_job = per_job
         self._jobs = jobs
         self._size_limit_bytes = size_bytes
-        self._rings: OrderedDict[str, deque[Breadcrumb]] = OrderedDict()
+        self._rings: OrderedDict[str, deque[bytes]] = OrderedDict()
         self.size_bytes = 0
         """Of all that is remembered, about."""
 
-    def add(self, fields: Mapping[str, Any]) -> None:
+    def add(self, fields: Mapping[str, Any], line: bytes) -> None:
         """Remembers one record, if it belongs to a job or a request."""
         job = _job_of(fields)
         if not job or not self._per_job:
             return
-        ring = self._rings.setdefault(job, deque())
-        self._rings.move_to_end(job)
-        crumb = _crumb(fields)
-        ring.append(crumb)
-        self.size_bytes += _size(crumb)
+        ring = self._rings.get(job)
+        if ring is None:
+            ring = self._rings[job] = deque()
+        else:
+            self._rings.move_to_end(job)
+        ring.append(line)
+        self.size_bytes += len(line) + _OVERHEAD_BYTES
         if len(ring) > self._per_job:
-            self.size_bytes -= _size(ring.popleft())
-        while len(self._rings) > self._jobs or (
-            self.size_bytes > self._size_limit_bytes and len(self._rings) > 1
-        ):
-            _, forgotten = self._rings.popitem(last=False)
-            self.size_bytes -= sum(map(_size, forgotten))
+            self._forget_oldest(ring)
+        while len(self._rings) > self._jobs:
+            self._forget_job()
+        while self.size_bytes > self._size_limit_bytes and len(self._rings) > 1:
+            self._forget_job()
+        while self.size_bytes > self._size_limit_bytes and ring:
+            self._forget_oldest(ring)
 
     def of(self, fields: Mapping[str, Any]) -> list[Breadcrumb]:
         """What is remembered of a record's job, the oldest first."""
-        return list(self._rings.get(_job_of(fields), ()))
+        return [_crumb(_decode(line)) for line in self._rings.get(_job_of(fields), ())]
+
+    def _forget_job(self) -> None:
+        _, ring = self._rings.popitem(last=False)
+        while ring:
+            self._forget_oldest(ring)
+
+    def _forget_oldest(self, ring: deque[bytes]) -> None:
+        self.size_bytes -= len(ring.popleft()) + _OVERHEAD_BYTES
 
 
 def sentry_level(level: object) -> str:
@@ -91,8 +104,3 @@ def _crumb(fields: Mapping[str, Any]) -> Breadcrumb:
 def _cut(value: object) -> str:
     text = str(value)
     return text if len(text) <= _MAX_CHARS else f"{text[: _MAX_CHARS - 1]}…"
-
-
-def _size(crumb: Breadcrumb) -> int:
-    texts = (crumb.message, crumb.category, *crumb.data, *crumb.data.values())
-    return _OVERHEAD_BYTES + sum(map(len, texts))

@@ -46,7 +46,7 @@ class SentryWire:
 
     def passed(self, record: JournalRecord) -> None:
         """See `Wire`. Every record may be a breadcrumb of what comes after it."""
-        self._breadcrumbs.add(record.fields or {})
+        self._breadcrumbs.add(record.fields or {}, record.line)
 
     def request(self, pieces: Sequence[Piece]) -> Request:
         """See `Wire`."""
