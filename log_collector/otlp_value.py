@@ -34,6 +34,11 @@ _MILLISECONDS: Final = {
     "nanos": 1e-6,
 }
 _DOUBLE: Final = struct.Struct("<d")
+_unpack_double = _DOUBLE.unpack_from
+FIRST_TAG, SECOND_TAG, STRING_TAG, DOUBLE_TAG = 0x0A, 0x12, 0x0A, 0x21
+"""Tags: a pair's key and its value, and in the value a string and a double."""
+_LONGEST_KEY_END: Final = 0x81
+"""Behind a key whose length takes one byte."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -82,30 +87,30 @@ def read_attribute(data: bytes) -> Attribute:
     return make_attribute(key, value)
 
 
-def read_planned(data: bytes, plans: dict[bytes, Plan]) -> tuple[Plan, bytes] | None:
-    """Plan and JSON of an attribute of the usual shape; None: `read_attribute` must look at it.
+def read_planned(data: bytes, plan: Plan) -> bytes | None:
+    """The JSON of an attribute of the plan's key; None: `read_attribute` must look at it.
 
-    The usual shape is a short key and a short string or a double.
+    Read here are short strings, and doubles.
     """
     size = len(data)
-    if size < 4 or data[0] != 0x0A:
-        return None
     end = 2 + data[1]
-    if end + 3 > size or end > 0x81 or data[end] != 0x12 or data[end + 1] != size - end - 2:
-        return None
-    plan = plans.get(data[2:end])
-    if plan is None:
+    if end + 3 > size or end > _LONGEST_KEY_END or data[0] != FIRST_TAG or data[end] != SECOND_TAG:
         return None
     kind = data[end + 2]
-    if kind == 0x0A and plan.takes_text and data[end + 3] == size - end - 4:
+    if data[end + 1] != size - end - 2:
+        return None
+    if kind == STRING_TAG and plan.takes_text and size > end + 3 and data[end + 3] == size - end - 4:
+        value = data[end + 4 :]
+        if value.isalnum():
+            return b'%b"%b"' % (plan.prefix, value)
         try:
-            return plan, plan.prefix + _encode(data[end + 4 :].decode())
+            return plan.prefix + _encode(value.decode())
         except UnicodeDecodeError as error:
             raise _unreadable() from error
-    if kind == 0x21 and plan.takes_number and size == end + 11:
-        number = _DOUBLE.unpack_from(data, end + 3)[0]
+    if kind == DOUBLE_TAG and plan.takes_number and size == end + 11:
+        number = _unpack_double(data, end + 3)[0]
         if math.isfinite(number):
-            return plan, plan.prefix + _encode(number)
+            return plan.prefix + _encode(number)
     return None
 
 
