@@ -13,8 +13,17 @@ from pathlib import Path
 class CollectorProcess:
     """One collector on one data directory; may be started again after its death, on the same port."""
 
-    def __init__(self, data_dir: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        settings: dict[str, str] | None = None,
+        module: str = "log_collector",
+        environ: dict[str, str] | None = None,
+    ) -> None:
+        """`module`: what runs it; `environ`: added to the test's own environment."""
         self.data_dir = data_dir
+        self._module = module
+        self._environ = environ or {}
         self.settings = {"host.drain_seconds": "5", "host.stop_grace_seconds": "1", **(settings or {})}
         self.address = ""
         self.process: subprocess.Popen[bytes] | None = None
@@ -25,7 +34,7 @@ class CollectorProcess:
         command = [
             sys.executable,
             "-m",
-            "log_collector",
+            self._module,
             "--listen",
             listen,
             "--data-dir",
@@ -37,7 +46,11 @@ class CollectorProcess:
             command += ["--config", str(config)]
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=dict(os.environ)
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, **self._environ},
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
