@@ -157,7 +157,7 @@ def read_overlay(data: bytes, max_pixels: int) -> OverlayPicture:
         ignored = ""
         try:
             upright = _in_srgb(upright)
-        except (ImageCms.PyCMSError, ValueError) as error:
+        except (ImageCms.PyCMSError, ValueError, OSError) as error:
             ignored = str(error) or "it cannot be read"
         if upright.mode.startswith("I"):  # 16 bits of gray, which Pillow would clip
             upright = Image.fromarray((np.array(upright) >> 8).astype(np.uint8))

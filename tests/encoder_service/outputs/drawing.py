@@ -10,8 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from encoder_service.formats import open_writer
-from encoder_service.outputs.writer import Finished, SourceFrame, StrictViolationError, WriterContext
+from encoder_service.outputs.writer import (
+    DrawingMaterial,
+    Finished,
+    SourceFrame,
+    StrictViolationError,
+    WriterContext,
+)
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.work import DrawnOverlay
 
 FILM = Rational(24)
 
@@ -45,6 +52,7 @@ class Run:
     directory: Path
     context: WriterContext
     warnings: list[tuple[str, str]] = field(default_factory=list)
+    drawn: list[DrawnOverlay] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -69,11 +77,13 @@ def run_writer(
     frame_rate: Rational = FILM,
     video: dict[str, Any] | None = None,
     threads: int = 2,
+    material: DrawingMaterial | None = None,
     **output: Any,
 ) -> Run:
     """Writes a clip with the writer of `output["format"]`; warnings are collected as a worker does."""
     spec = OutputSpec(**({"name": "clip"} | output))
     warnings: list[tuple[str, str]] = []
+    drawn: list[DrawnOverlay] = []
 
     def warn(code: str, message: str) -> None:
         if spec.strict:
@@ -81,8 +91,15 @@ def run_writer(
         warnings.append((code, message))
 
     source = _Memory(clip)
+    fields = {
+        "width": clip.shape[2],
+        "height": clip.shape[1],
+        "pixel_format": source_format,
+        "frame_rate": frame_rate,
+    }
+    directory.mkdir(exist_ok=True)
     context = WriterContext(
-        video=VideoSpec(clip.shape[2], clip.shape[1], source_format, frame_rate, **(video or {})),
+        video=VideoSpec(**(fields | (video or {}))),
         output=spec,
         directory=directory,
         threads=threads,
@@ -90,6 +107,8 @@ def run_writer(
         warn=warn,
         log=lambda _line: None,
         note=lambda code, message: warnings.append((code, message)),
+        material=material or DrawingMaterial(),
+        drew=drawn.append,
     )
     writer = open_writer(context)
     try:
@@ -98,4 +117,4 @@ def run_writer(
         finished = writer.finish()
     finally:
         writer.close()
-    return Run(finished, directory, context, warnings)
+    return Run(finished, directory, context, warnings, drawn)
