@@ -92,9 +92,7 @@ def test_tail_for_people_is_a_line_to_read(collector: CollectorProcess, tail: Ca
 
 def test_tail_into_a_pipe_that_is_closed_ends_quietly(collector: CollectorProcess) -> None:
     """As `telecine logs tail | head -1`."""
-    command = (
-        f"{sys.executable} -m telecine.cli logs tail --server {collector.address} --json -n 1 | head -n 1"
-    )
+    tail = f"{sys.executable} -m telecine.cli logs tail --server {collector.address} --json -n 1"
     with subprocess.Popen(
         ["bash", "-c", f"{tail} | head -n 1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as shell:

@@ -1,0 +1,36 @@
+"""A program that logs with the stock OpenTelemetry SDK and exporter: numbered records, each with a uid."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+
+# Its successor is an instrumentation package; the SDK's own handler is what most services still use.
+warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def main(address: str, count: int) -> None:
+    """Says on standard output when each fifth of the records is logged."""
+    provider = LoggerProvider(resource=Resource.create({"service.name": "stock"}))
+    exporter = OTLPLogExporter(endpoint=f"http://{address}", insecure=True)
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter, schedule_delay_millis=50))
+    logger = logging.getLogger("stock")
+    logger.addHandler(LoggingHandler(logger_provider=provider))
+    logger.setLevel(logging.INFO)
+    for n in range(1, count + 1):
+        logger.info("n", extra={"n": n, "log.record.uid": f"stock-{n}"})
+        time.sleep(0.001)  # so that exports are under way all the time
+        if n % (count // 5) == 0:
+            print(n, flush=True)
+    provider.shutdown()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

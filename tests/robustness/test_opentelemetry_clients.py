@@ -1,0 +1,40 @@
+"""A stock OpenTelemetry client while the collector is killed: its retries lose nothing and double nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.eventually import eventually
+from tests.log_collector.collector_process import CollectorProcess
+from tests.log_collector.log_files import records_in
+
+COUNT = 1_000
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
+    process = CollectorProcess(tmp_path / "data").start()
+    yield process
+    process.stop()
+
+
+def test_the_stock_sdk_over_kills_of_the_collector(collector: CollectorProcess) -> None:
+    """OC#11212, open-telemetry/opentelemetry-specification#3047: retries after a timeout are duplicates."""
+    command = [sys.executable, "-m", "tests.robustness.opentelemetry_program", collector.address, str(COUNT)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        for _ in range(4):
+            assert program.stdout.readline()
+            collector.kill()
+            collector.start()
+        _, errors = program.communicate(timeout=60)
+        assert program.returncode == 0, errors
+    logs = collector.data_dir / "logs"
+    eventually(lambda: len(records_in(logs, "stock.log")) == COUNT)
+    assert collector.stop() == 0
+    assert [r["n"] for r in records_in(logs, "stock.log")] == list(range(1, COUNT + 1))
