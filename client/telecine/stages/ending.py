@@ -63,7 +63,7 @@ def _settled(
     """The entry of a file that is there, which is removed where that was to be."""
     has_checksum = entry.sha256 is not None and entry.is_retained
     found = measure(path, has_checksum=has_checksum, max_files=settings.max_directory_files)
-    entry = replace(entry, size_bytes=found.size_bytes, sha256=found.sha256, file_count=found.file_count)
+    entry = replace(entry, **found.facts())
     if entry.is_retained:
         return entry
     if not ended_well:
@@ -101,9 +101,7 @@ def shown(paths: list[str]) -> str:
 
 def updated(entry: OutputFile, measured: Measured) -> OutputFile:
     """The entry with what was measured now."""
-    return replace(
-        entry, size_bytes=measured.size_bytes, sha256=measured.sha256, file_count=measured.file_count
-    )
+    return replace(entry, **measured.facts())
 
 
 def _remove(path: Path) -> None:

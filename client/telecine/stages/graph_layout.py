@@ -23,6 +23,9 @@ _PADDING = 12
 _ROW_GAP = 26
 _COLUMN_GAP = 56
 _MARGIN = 20
+_TIP_ROOM = 16
+_LABEL_ROOM = 8
+"""Between a label and the tip, or the beginning, of its arrow."""
 _MAX_LETTERS = 44
 _SWEEPS = 4
 
@@ -65,12 +68,14 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
 class _Place:
     """Somewhere in a column: a node, or where an edge passes."""
 
-    def __init__(self, node: GraphNode | None, column: int) -> None:
+    def __init__(self, node: GraphNode | None, column: int, label: list[str] | None = None) -> None:
+        """`label` is that of the edge which passes."""
         self.node = node
         self.column = column
         self.lines = tuple(shortened(line) for line in node_lines(node)) if node is not None else ()
         self.width = text_pixels(self.lines) + 2 * _PADDING if node is not None else 0.0
-        self.height = LINE_PIXELS * len(self.lines) + _PADDING if node is not None else 4.0
+        self.height = LINE_PIXELS * len(self.lines if node is not None else label or ())
+        self.height += _PADDING if node is not None else 0
         self.sources: list[_Place] = []
         self.targets: list[_Place] = []
         self.x = self.y = 0.0
@@ -88,7 +93,7 @@ def lay_out(graph: JobGraph) -> Drawing:
     everything = list(places.values())
     chains: list[tuple[GraphEdge, list[_Place]]] = []
     for edge in edges:
-        chain = _chain(places[edge.source], places[edge.target])
+        chain = _chain(places[edge.source], places[edge.target], edge_label(edge))
         everything += chain[1:-1]
         chains.append((edge, chain))
     columns = _ordered(everything)
@@ -155,9 +160,9 @@ def _columns(graph: JobGraph, edges: list[GraphEdge]) -> dict[str, int]:
     return columns
 
 
-def _chain(source: _Place, target: _Place) -> list[_Place]:
+def _chain(source: _Place, target: _Place, label: list[str]) -> list[_Place]:
     """The edge as places: one in each column that it passes."""
-    between = [_Place(None, column) for column in range(source.column + 1, target.column)]
+    between = [_Place(None, column, label) for column in range(source.column + 1, target.column)]
     chain = [source, *between, target]
     for place, following in itertools.pairwise(chain):
         place.targets.append(following)
@@ -221,6 +226,30 @@ def _arrow(edge: GraphEdge, chain: list[_Place]) -> Arrow:
     source, target = chain[0], chain[-1]
     passed = [(place.x, place.middle) for place in chain[1:-1]]
     points = ((source.x + source.width, source.middle), *passed, (target.x, target.middle))
-    (x, y), (next_x, next_y) = points[0], points[1]
     label = tuple(shortened(line) for line in edge_label(edge))
-    return Arrow(points=points, label=label, label_at=((x + next_x) / 2, (y + next_y) / 2))
+    half = text_pixels(label) / 2
+    start, end = points[0], points[1]
+    # Where many edges leave one node, their labels have room at the far end, and the other way round.
+    is_fan = len(source.targets) >= len(chain[1].sources)
+    x = end[0] - _TIP_ROOM - half if is_fan else start[0] + _LABEL_ROOM + half
+    return Arrow(points=points, label=label, label_at=(x, _height_at(x, start, end)))
+
+
+def _height_at(x: float, start: Point, end: Point) -> float:
+    """Where the curve from `start` to `end` is at x, by halving."""
+    low, high = 0.0, 1.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        if curve_point(start, end, middle)[0] < x:
+            low = middle
+        else:
+            high = middle
+    return curve_point(start, end, low)[1]
+
+
+def curve_point(start: Point, end: Point, t: float) -> Point:
+    """A point of the cubic Bezier curve that leaves and arrives level; t goes from 0 to 1."""
+    (x0, y0), (x3, y3) = start, end
+    half = (x0 + x3) / 2
+    a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t * t, t**3
+    return (a * x0 + (b + c) * half + d * x3, (a + b) * y0 + (c + d) * y3)

@@ -7,7 +7,7 @@ import itertools
 from typing import Any
 
 from telecine.stages.errors import StageUsageError
-from telecine.stages.graph_layout import FONT_PIXELS, LINE_PIXELS, Arrow, Box, Drawing, Point
+from telecine.stages.graph_layout import FONT_PIXELS, LINE_PIXELS, Arrow, Box, Drawing, Point, curve_point
 
 _INK = "#1a1a1a"
 _EDGE = "#5b6573"
@@ -108,12 +108,4 @@ class _Brush:
 
 
 def _curve(start: Point, end: Point) -> list[Point]:
-    """A cubic Bezier curve that leaves and arrives level, as points."""
-    (x0, y0), (x3, y3) = start, end
-    half = (x0 + x3) / 2
-    points = []
-    for step in range(_CURVE_STEPS + 1):
-        t = step / _CURVE_STEPS
-        a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t * t, t**3
-        points.append((a * x0 + b * half + c * half + d * x3, a * y0 + b * y0 + c * y3 + d * y3))
-    return points
+    return [curve_point(start, end, step / _CURVE_STEPS) for step in range(_CURVE_STEPS + 1)]

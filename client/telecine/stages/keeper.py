@@ -30,7 +30,6 @@ from telecine.stages.manifest import (
     encode_manifest,
 )
 from telecine.stages.meter import Meter
-from telecine.stages.process_identity import Process
 from telecine.stages.settings import StageSettings
 from telecine.stages.stage_logger import StageLog
 from telecine.stages.starting import Started
@@ -45,7 +44,6 @@ class Keeper:
     def __init__(
         self,
         started: Started,
-        process: Process,
         job_dir: Path,
         settings: StageSettings,
         log: StageLog,
@@ -64,15 +62,17 @@ class Keeper:
         self._last: StageManifest | None = None
         self._directory = started.directory.path
         self._job_dir = job_dir
-        self._process = process
+        self._process = started.ledger.identity.process
         self._settings = settings
         self._log = log
         self._began_seconds = began_seconds
         self._lock = threading.RLock()
         self._lock_descriptor = started.lock
-        self._meter = Meter(process, settings.sample_seconds)
+        self._written_seconds = began_seconds
+        self._meter = Meter(self._process, settings.sample_seconds, self._beat)
         open_stages.enter(self)
         self._tell_of_start()
+        self._meter.start()
 
     # --- while it runs ---------------------------------------------------------------------------
 
@@ -232,9 +232,24 @@ class Keeper:
         duration_seconds = time.monotonic() - self._began_seconds
         return self.ledger.manifest(status, self._meter.read(), duration_seconds, datetime.now(UTC))
 
+    def _beat(self) -> None:
+        """Writes the manifest of a stage that tracks nothing for long; called from the meter's thread."""
+        beat_seconds = self._settings.heartbeat_seconds
+        if not beat_seconds or time.monotonic() - self._written_seconds < beat_seconds:
+            return
+        try:
+            self.note(lambda: None)
+        except StageUsageError:
+            # It has ended meanwhile.
+            return
+        except OSError as error:
+            self._written_seconds = time.monotonic()
+            self._log.logger.warning("the manifest could not be written: %s", error)
+
     def _write(self, manifest: StageManifest) -> None:
         path = self._directory / FILE_NAME
         replace_file(path, encode_manifest(manifest), is_synced=self._settings.is_synced)
+        self._written_seconds = time.monotonic()
 
     def _warn(self, code: str, message: str) -> None:
         entry = WarningLine(timestamp=datetime.now(UTC), message=message, code=code)
@@ -270,3 +285,14 @@ class Keeper:
             "used %.2f CPU seconds, at most %.1f MB; manifest: %s",
             resources.cpu_seconds, resources.peak_rss_bytes / 1e6, self._directory / FILE_NAME,
         )  # fmt: skip
+
+
+def ending_status(status: StageStatus | str) -> StageStatus:
+    """The status by its name. Raises StageUsageError for one that no stage can end with."""
+    try:
+        wanted = StageStatus(status)
+    except ValueError:
+        wanted = StageStatus.RUNNING
+    if wanted is StageStatus.RUNNING:
+        raise StageUsageError(f"a stage cannot end as {str(status)!r}: success, failed or skipped")
+    return wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,10 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Of a directory; None: a file."""
     stamp: tuple[int, ...]
     """Changes when the file does: size, time and inode. Of a directory: the same of all its files."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a manifest's entry says of it, by the names of the fields."""
+        return {"size_bytes": self.size_bytes, "sha256": self.sha256, "file_count": self.file_count}
 
 
 def measure(path: Path, *, has_checksum: bool, max_files: int) -> Measured:

@@ -33,10 +33,13 @@ class Meter:
         self,
         process: Process,
         sample_seconds: float,
+        beat: Callable[[], None] = lambda: None,
         look: Callable[[], TreeUse] = tree_use,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`beat` is called after each look of the thread."""
         self._look = look
+        self._beat = beat
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._began = look()
@@ -52,10 +55,12 @@ class Meter:
             self.no_gpus_because = str(error)
         self._note(self._began)
         self._is_over = threading.Event()
-        if sample_seconds > 0:
-            threading.Thread(
-                target=self._run, args=(sample_seconds,), name="telecine-stage-meter", daemon=True
-            ).start()
+        self._sample_seconds = sample_seconds
+
+    def start(self) -> None:
+        """Begins to look by itself, unless `sample_seconds` is 0."""
+        if self._sample_seconds > 0:
+            threading.Thread(target=self._run, name="telecine-stage-meter", daemon=True).start()
 
     def read(self) -> MeterReading:
         """What was used since the meter was made."""
@@ -79,13 +84,14 @@ class Meter:
         if nvml is not None:
             nvml.close()
 
-    def _run(self, sample_seconds: float) -> None:
-        wait_seconds = min(_FIRST_SECONDS, sample_seconds)
+    def _run(self) -> None:
+        wait_seconds = min(_FIRST_SECONDS, self._sample_seconds)
         while not self._is_over.wait(wait_seconds):
             use = self._look()
             with self._lock:
                 self._note(use)
-            wait_seconds = min(wait_seconds * 1.5, sample_seconds)
+            self._beat()
+            wait_seconds = min(wait_seconds * 1.5, self._sample_seconds)
 
     def _note(self, use: TreeUse) -> None:
         now = self._monotonic()

@@ -8,13 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from telecine.logging.context import LogContext, context_fields
+from telecine.logging.context import LogContext
 from telecine.stages.errors import StageNotFoundError
 from telecine.stages.job_directory import absolute, begin_pipeline_log, job_lock
 from telecine.stages.reading import StageRecord, StageState, read_job
 from telecine.stages.settings import StageSettings
 from telecine.stages.stage import Stage
 from telecine.stages.stage_logger import PIPELINE_NAME, StageLog, StageLogger
+from telecine.stages.starting import chosen_job_id
 
 _BAD = {StageState.FAILED, StageState.DIED, StageState.UNKNOWN, StageState.UNREADABLE}
 
@@ -34,8 +35,7 @@ class PipelineRun:
     ) -> None:
         """`job_id` None: as of a `Stage`. Raises JobDirectoryBusyError, OSError."""
         self.job_dir = absolute(Path(job_dir))
-        bound = (context_fields() or {}).get("job_id")
-        self.job_id = str(job_id or bound or self.job_dir.name)
+        self.job_id = chosen_job_id(job_id, self.job_dir)
         self._settings = settings or StageSettings()
         self._began_at = datetime.now(UTC)
         self._began_seconds = time.monotonic()

@@ -35,6 +35,9 @@ class StageSettings:
     """Earlier attempts that the manifest remembers, the newest."""
     sample_seconds: float = 0.5
     """How often children and GPUs are looked at; 0: never, children that still run are then not counted."""
+    heartbeat_seconds: float = 10.0
+    """How old the manifest of a running stage may get, so that one that is killed has told what it used;
+    needs `sample_seconds`. 0: it is written when something is tracked."""
     log_max_bytes: int = 64 << 20
     """Of stage.log and of the pipeline's log, before they are rotated."""
     log_backups: int = 2
@@ -62,6 +65,7 @@ _LEAST = {
     "max_messages": 1,
     "max_attempts": 0,
     "sample_seconds": 0,
+    "heartbeat_seconds": 0,
     "log_max_bytes": 4096,
     "log_backups": 0,
     "lock_seconds": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
-from telecine.logging.context import LogContext, context_fields
+from telecine.logging.context import LogContext
 from telecine.stages.ending import Tracked
 from telecine.stages.errors import StageManifestError, StageNotFoundError, StageUsageError
 from telecine.stages.job_directory import (
@@ -24,7 +25,7 @@ from telecine.stages.job_directory import (
     stage_of_path,
     written_path,
 )
-from telecine.stages.keeper import Keeper
+from telecine.stages.keeper import Keeper, ending_status
 from telecine.stages.ledger import check_metadata
 from telecine.stages.manifest import (
     FILE_NAME,
@@ -43,7 +44,7 @@ from telecine.stages.measuring import Measured, measure
 from telecine.stages.process_identity import this_process
 from telecine.stages.settings import StageSettings
 from telecine.stages.stage_logger import STAGE_FIELD_PREFIX, StageLog, StageLogger
-from telecine.stages.starting import Order, start_stage
+from telecine.stages.starting import Order, Started, chosen_job_id, start_stage
 
 _ENDED_WELL = {StageStatus.SUCCESS, StageStatus.SKIPPED}
 
@@ -86,15 +87,14 @@ class Stage:
         began_seconds = time.monotonic()
         self.name = check_name(name)
         self.job_dir = absolute(Path(job_dir))
-        bound = (context_fields() or {}).get("job_id")
-        self.job_id = str(job_id or bound or self.job_dir.name)
+        self.job_id = chosen_job_id(job_id, self.job_dir)
         self._settings = settings or StageSettings()
         self._context: LogContext | None = None
         order = Order(
             name=name, job_dir=self.job_dir, job_id=self.job_id, number=number, takes_over=takes_over
         )
-        process = this_process()
-        started = start_stage(order, process, self._settings, datetime.now(UTC))
+        started = start_stage(order, this_process(), self._settings, datetime.now(UTC))
+        self._ledger = started.ledger
         self.directory = started.directory.path
         """Where the stage works; absolute."""
         self.number = started.directory.number
@@ -102,14 +102,11 @@ class Stage:
         """From 1; grows with each run of the stage."""
         stage_field = f"{STAGE_FIELD_PREFIX}{name}"
         self._fields = {"job_id": self.job_id, "stage": stage_field, "attempt": self.attempt - 1}
-        stage_log = self.directory / STAGE_LOG_NAME
-        self._log = StageLog(name, stage_log, started.pipeline_log, self._fields, self._settings)
+        self._log, self._keeper = self._opened(started, began_seconds)
         self.logger: StageLogger = self._log.logger
         """Writes to stage.log (all), the pipeline's log (INFO and up), and wherever this process logs."""
-        self._keeper = Keeper(started, process, self.job_dir, self._settings, self._log, began_seconds)
-        self._ledger = started.ledger
         if config:
-            self.set_config(config)
+            self._configure(config)
 
     # --- where things lie ------------------------------------------------------------------------
 
@@ -175,9 +172,7 @@ class Stage:
             type=file_type,
             path=written,
             from_stage=stage_of_path(written),
-            size_bytes=measured.size_bytes,
-            sha256=measured.sha256,
-            file_count=measured.file_count,
+            **measured.facts(),
             metadata=own,
         )
         self._keeper.note(lambda: self._ledger.put_input(entry))
@@ -201,9 +196,7 @@ class Stage:
         entry = OutputFile(
             type=file_type,
             path=written,
-            size_bytes=measured.size_bytes,
-            sha256=measured.sha256,
-            file_count=measured.file_count,
+            **measured.facts(),
             metadata=own,
         )
 
@@ -232,9 +225,7 @@ class Stage:
             path=written,
             is_retained=retained,
             reason=self._keeper.clean(f"the reason of {written}", reason),
-            size_bytes=measured.size_bytes if measured else 0,
-            sha256=measured.sha256 if measured else None,
-            file_count=measured.file_count if measured else None,
+            **(measured.facts() if measured else {"size_bytes": 0}),
             metadata=own,
         )
 
@@ -318,7 +309,7 @@ class Stage:
             StageUsageError: there is no such status, or the stage has ended.
             OSError: the manifest cannot be written; it goes on to say `running`, of a run that has let go.
         """
-        wanted = _status(status)
+        wanted = ending_status(status)
         if metadata:
             self.add_metadata(**metadata)
         self._keeper.end(wanted, str(metadata.get("error_message", "")))
@@ -337,7 +328,7 @@ class Stage:
             return
         try:
             if error is not None:
-                self._keeper.fail(error)
+                self._fail(error)
             elif self.status is StageStatus.RUNNING:
                 self.finalize()
         finally:
@@ -355,6 +346,30 @@ class Stage:
         self.__exit__(kind, error, trace)
 
     # --- inside ----------------------------------------------------------------------------------
+
+    def _opened(self, started: Started, began_seconds: float) -> tuple[StageLog, Keeper]:
+        stage_log = self.directory / STAGE_LOG_NAME
+        try:
+            log = StageLog(self.name, stage_log, started.pipeline_log, self._fields, self._settings)
+            return log, Keeper(started, self.job_dir, self._settings, log, began_seconds)
+        except BaseException:
+            # Without its lock the run that the manifest tells of is known to be over.
+            os.close(started.lock)
+            raise
+
+    def _configure(self, config: Mapping[str, Any]) -> None:
+        try:
+            self.set_config(config)
+        except BaseException:
+            self._keeper.release()
+            raise
+
+    def _fail(self, error: BaseException) -> None:
+        try:
+            self._keeper.fail(error)
+        except OSError as trouble:
+            # What the block raised is the news, not that the disk is full as well.
+            error.add_note(f"the manifest of stage {self.name} could not be written: {trouble}")
 
     def _prepared(
         self, path: str | Path, kind: type[msgspec.Struct], metadata: Mapping[str, Any]
@@ -381,13 +396,3 @@ class Stage:
             self.add_warning(
                 f"stage {source.name} is {status}, and its files are read", code="INPUT_UNFINISHED"
             )
-
-
-def _status(status: StageStatus | str) -> StageStatus:
-    try:
-        wanted = StageStatus(status)
-    except ValueError:
-        wanted = StageStatus.RUNNING
-    if wanted is StageStatus.RUNNING:
-        raise StageUsageError(f"a stage cannot end as {str(status)!r}: success, failed or skipped")
-    return wanted

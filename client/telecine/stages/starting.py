@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from telecine.logging.context import context_fields
 from telecine.stages.atomic_file import replace_file
 from telecine.stages.errors import StageBusyError, StageManifestError, StageUsageError
 from telecine.stages.job_directory import (
@@ -67,6 +68,12 @@ class Started(msgspec.Struct, frozen=True):
     """Descriptor of the lock; whoever ends the stage closes it."""
     ledger: Ledger
     pipeline_log: Path
+
+
+def chosen_job_id(job_id: str | None, job_dir: Path) -> str:
+    """The job's id: as given, or that of the running task's log context, or the directory's name."""
+    bound = (context_fields() or {}).get("job_id")
+    return str(job_id or bound or job_dir.name)
 
 
 def start_stage(order: Order, process: Process, settings: StageSettings, now: datetime) -> Started:

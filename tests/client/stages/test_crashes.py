@@ -270,3 +270,44 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
     assert len(manifest.outputs) == 1
     assert states(job_dir) == {"asr": StageState.DIED}
     assert not list((job_dir / "01_asr").glob("*.tmp"))
+
+
+def test_a_stage_that_tracks_nothing_for_long_still_tells_what_it_used(
+    job_dir: Path, start_program: StartProgram
+) -> None:
+    process = started(
+        start_program(
+            """
+with Stage("asr", job, settings=StageSettings(sample_seconds=0.05, heartbeat_seconds=0.1)) as stage:
+    say("started")
+    while True:
+        pass
+"""
+        )
+    )
+    path = job_dir / "01_asr" / "manifest.json"
+    eventually(lambda: read_manifest(path).resources.cpu_seconds > 0.2)
+    killed(process)
+    Stage("asr", job_dir).finalize("skipped")
+    (earlier,) = read_manifest(path).earlier_attempts
+    assert earlier.cpu_seconds > 0.2
+    assert earlier.duration_seconds > 0.2
+
+
+def test_the_error_of_a_block_is_not_hidden_by_a_full_disk(
+    job_dir: Path, start_program: StartProgram
+) -> None:
+    process = start_program(
+        """
+import resource
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    with Stage("asr", job) as stage:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+        raise ValueError("the news")
+except ValueError as error:
+    say(f"{error}; {error.__notes__}")
+"""
+    )
+    out, errors = process.communicate(timeout=30)
+    assert out.startswith("the news; ['the manifest of stage asr could not be written"), errors
