@@ -17,6 +17,8 @@ DOMAIN = "telecine"
 REQUEST_ID_KEY = "x-request-id"
 RETRY_INFO_KEY = "google.rpc.retryinfo-bin"
 """OpenTelemetry's Python exporter reads RetryInfo from this trailing key alone."""
+RECOVERY_KEY = "recovery"
+"""ErrorInfo.metadata: what to do about it."""
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
@@ -122,6 +124,12 @@ def reason_name(reason: Reason) -> str:
     return reasons.ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
 
 
+def recovery_of(reason: Reason) -> str:
+    """What to do about it, in plain words and for any client; stands at the reason in the contract."""
+    value = reasons.ErrorReason.DESCRIPTOR.values_by_number[reason]
+    return value.GetOptions().Extensions[reasons.advice].recovery
+
+
 def to_wire(error: ServiceError, request_id: str = "") -> WireStatus:
     """Puts an error into status, details and trailing metadata; too long texts are cut."""
     row = TABLE[error.reason]
@@ -146,6 +154,7 @@ def to_wire(error: ServiceError, request_id: str = "") -> WireStatus:
 
 def _error_info(error: ServiceError, request_id: str) -> error_details_pb2.ErrorInfo:
     metadata = {key: _cut(value, _MAX_METADATA_CHARS) for key, value in error.metadata.items()}
+    metadata.setdefault(RECOVERY_KEY, recovery_of(error.reason))
     if request_id:
         metadata.setdefault("request_id", request_id)
     return error_details_pb2.ErrorInfo(reason=error.reason_name, domain=DOMAIN, metadata=metadata)

@@ -47,54 +47,15 @@ No other exception of a foreign library reaches a caller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from telecine.error_root import ErrorKind as ErrorKind  # noqa: PLC0414 - handed on to callers
+from telecine.error_root import FieldFault as FieldFault  # noqa: PLC0414 - as above
+from telecine.error_root import TelecineError as TelecineError  # noqa: PLC0414 - as above
 
 if TYPE_CHECKING:
     from telecine.results import EncodeResult
-
-
-@dataclass(frozen=True, slots=True)
-class FieldFault:
-    """One wrong field of a request."""
-
-    field: str
-    """Its path, such as "spec.video.width"."""
-    description: str
-    """What was wrong and what is expected."""
-
-
-class TelecineError(Exception):
-    """The root: catch it to catch everything that the SDK raises."""
-
-    reason: ClassVar[str] = ""
-    """The telecine.errors.v1.ErrorReason (without prefix) that it stands for; empty: none."""
-    is_retryable: ClassVar[bool] = False
-    """Trying the same again may help. The SDK has already done so for as long as it was told to."""
-    recovery: ClassVar[str] = "Read the message."
-    """What to do, in plain words; shown below the traceback too."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        request_id: str = "",
-        retry_delay_seconds: float | None = None,
-        metadata: Mapping[str, str] | None = None,
-        faults: Sequence[FieldFault] = (),
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.request_id = request_id
-        """Under which the service's log tells more; empty when there was no call."""
-        self.retry_delay_seconds = retry_delay_seconds
-        """When the server says to try again; None: it did not say."""
-        self.metadata = dict(metadata or {})
-        """ErrorInfo.metadata as the server sent it."""
-        self.faults = tuple(faults)
-        """Each wrong field, where the server named them."""
-        self.add_note(f"What to do: {self.recovery}")
 
 
 # --- you -----------------------------------------------------------------------------------------
@@ -103,7 +64,8 @@ class TelecineError(Exception):
 class CallerError(TelecineError):
     """The call is wrong; sending it again as it is cannot help."""
 
-    recovery = "Mend the call."
+    kind = ErrorKind.CALLER
+    recovery = "Mend the call; the message names what is wrong."
 
 
 class InvalidFramesError(CallerError, ValueError):
@@ -213,6 +175,7 @@ class EmbeddedUnavailableError(CallerError):
 class LaterError(TelecineError):
     """Nothing is wrong with the call; it may succeed later."""
 
+    kind = ErrorKind.LATER
     is_retryable = True
     recovery = "Try again later; what was acknowledged is safe, and the same job_id resumes."
 
@@ -228,6 +191,7 @@ class DrainingError(UnavailableError):
     """The service is starting or stopping."""
 
     reason = "DRAINING"
+    recovery = "Try again with the same job_id: another instance, or the next one on the same data, goes on."
 
 
 class CircuitOpenError(UnavailableError):
@@ -251,30 +215,35 @@ class SpoolFullError(ExhaustedError):
     """The spool quota is used up."""
 
     reason = "SPOOL_FULL"
+    recovery = "Try again later with the same job_id; if it happens often, raise the server's spool quota."
 
 
 class TooManyJobsError(ExhaustedError):
     """Too many jobs are waiting."""
 
     reason = "TOO_MANY_JOBS"
+    recovery = "Try again later; if it happens often, give the server more workers or a longer queue."
 
 
 class DiskFullError(ExhaustedError):
     """The disk behind the service is full."""
 
     reason = "DISK_FULL"
+    recovery = "Make room on the server's disk; then try again with the same job_id, which resumes."
 
 
 class JournalFullError(ExhaustedError):
     """The log collector's journal is full."""
 
     reason = "JOURNAL_FULL"
+    recovery = "Keep the records and send them again; look which of the collector's sinks is behind."
 
 
 class TooManyStreamsError(ExhaustedError):
     """Too many streams are open."""
 
     reason = "TOO_MANY_STREAMS"
+    recovery = "Close what you do not read any more, and try again."
 
 
 class TransferError(LaterError):
@@ -298,6 +267,8 @@ class ChunkCorruptedError(TransferError):
 class ChecksumMismatchError(TransferError):
     """A downloaded artifact's checksum does not match; the file was not kept."""
 
+    recovery = "Download it again; if it comes back, `telecine verify` there tells whether it is whole."
+
 
 # --- the job -------------------------------------------------------------------------------------
 
@@ -305,6 +276,7 @@ class ChecksumMismatchError(TransferError):
 class JobError(TelecineError):
     """The job ended otherwise than you asked."""
 
+    kind = ErrorKind.JOB
     recovery = "Read `result` for each output's problem, and the manifest's warnings."
     result: EncodeResult | None = None
     """What there is of the job; None when it is not known."""
@@ -354,6 +326,7 @@ class SupersededError(JobError):
 class ServiceFaultError(TelecineError):
     """The service has a fault."""
 
+    kind = ErrorKind.SERVICE
     reason = "INTERNAL"
     recovery = "Report it with the request_id; the service's log tells more under that id."
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from telecine.exceptions import ArtifactNotFoundError
+from telecine.exceptions import ArtifactNotFoundError, ErrorKind
+from telecine.problems import advice_of
 
 
 class JobState(StrEnum):
@@ -50,6 +51,21 @@ class Problem:
     code: str
     """For programs, such as "CODEC_CRASHED"."""
     message: str
+
+    @property
+    def kind(self) -> ErrorKind:
+        """Who can mend it."""
+        return advice_of(self.code).kind
+
+    @property
+    def is_retryable(self) -> bool:
+        """The same job under a new job_id may succeed."""
+        return advice_of(self.code).is_retryable
+
+    @property
+    def recovery(self) -> str:
+        """What to do, in plain words."""
+        return advice_of(self.code).recovery
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 from telecine import exceptions as errors
 from telecine.channel.errors import BY_CODE, translated
+from telecine.error_table import service_reasons
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
-from service_host.status import TABLE, FieldFault, ServiceError, reason_name, to_wire
+from service_host.status import TABLE, FieldFault, ServiceError, reason_name, recovery_of, to_wire
 
 EVERY_ERROR = [
     kind
@@ -92,7 +94,10 @@ def test_retry_info_field_faults_and_metadata_arrive() -> None:
 @pytest.mark.parametrize("kind", EVERY_ERROR, ids=lambda kind: kind.__name__)
 def test_every_error_says_what_to_do(kind: type[errors.TelecineError]) -> None:
     assert len(kind.recovery) > 10
-    assert kind("x").__notes__ == [f"What to do: {kind.recovery}"]
+    told = kind("x").__notes__
+    assert told[0] == f"What to do: {kind.recovery}"
+    assert ("Trying the same again later may help." in told) is kind.is_retryable
+    assert kind("x", recovery="Turn it off and on.").__notes__[0] == "What to do: Turn it off and on."
 
 
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
@@ -112,6 +117,29 @@ def test_every_status_without_details_of_ours_becomes_an_error_of_ours(code: grp
 )
 def test_grpcs_own_wording_is_understood(code, details: str, kind) -> None:
     assert type(translated(FakeAnswer(code, details))) is kind
+
+
+@pytest.mark.parametrize("reason", list(TABLE), ids=reason_name)
+def test_every_reason_tells_every_client_what_to_do(reason) -> None:
+    """The contract holds the words; the SDK's own speak of Python."""
+    arrived = over_the_wire(ServiceError(reason, "what happened"))
+    assert arrived.metadata["recovery"] == recovery_of(reason)
+    assert len(recovery_of(reason)) > 10
+    assert arrived.recovery == errors.BY_REASON[reason_name(reason)].recovery
+    row = next(row for row in service_reasons() if row.code == reason_name(reason))
+    assert (row.kind, row.is_retryable) == (arrived.kind, arrived.is_retryable)
+
+
+def test_a_reason_of_a_newer_service_brings_its_own_way_out() -> None:
+    info = error_details_pb2.ErrorInfo(
+        reason="OUT_OF_INK", domain="telecine", metadata={"recovery": "Refill the ink."}
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0])
+    status.details.add().Pack(info)
+    trailing = (("grpc-status-details-bin", status.SerializeToString()),)
+    error = translated(FakeAnswer(grpc.StatusCode.FAILED_PRECONDITION, "no ink", trailing))
+    assert type(error) is errors.CallerError
+    assert error.recovery == "Refill the ink."
 
 
 def test_details_of_others_are_not_taken_for_ours() -> None:

@@ -17,6 +17,7 @@ from service_host.status import (
     TABLE,
     FieldFault,
     ServiceError,
+    recovery_of,
     to_wire,
 )
 
@@ -34,7 +35,7 @@ def contract() -> dict[str, tuple[str, bool]]:
         line = line.strip()
         if line.startswith("//"):
             comment.append(line.removeprefix("//").strip())
-        elif match := re.match(r"(ERROR_REASON_\w+) = \d+;", line):
+        elif match := re.match(r"(ERROR_REASON_\w+) = \d+ \[", line):
             first = re.match(r"([A-Z_]+)( with RetryInfo)?\.", " ".join(comment))
             found[match[1]] = (first[1], bool(first[2])) if first else ("", False)
             comment = []
@@ -77,7 +78,11 @@ def test_every_reason_travels_with_its_details(reason):
     assert (status.code, status.message) == (wire.code.value[0], "what happened")
     assert details["ErrorInfo"].domain == "telecine"
     assert "ERROR_REASON_" + details["ErrorInfo"].reason == NAMES[reason]
-    assert dict(details["ErrorInfo"].metadata) == {"limit_bytes": "5", "request_id": "request-1"}
+    assert dict(details["ErrorInfo"].metadata) == {
+        "limit_bytes": "5",
+        "request_id": "request-1",
+        "recovery": recovery_of(reason),
+    }
     assert trailing["x-request-id"] == "request-1"
     assert ("RetryInfo" in details) is (TABLE[reason].retry_after_seconds is not None)
     assert (RETRY_INFO_KEY in trailing) is ("RetryInfo" in details)

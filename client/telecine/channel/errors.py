@@ -14,6 +14,8 @@ from telecine import exceptions as errors
 DOMAIN = "telecine"
 _STATUS_DETAILS_KEY = "grpc-status-details-bin"
 _REQUEST_ID_KEY = "x-request-id"
+RECOVERY_KEY = "recovery"
+"""ErrorInfo.metadata: what to do about it."""
 
 _C = grpc.StatusCode
 
@@ -73,6 +75,8 @@ def translated(error: BaseException, request_id: str = "") -> errors.TelecineErr
         request_id=named_id if isinstance(named_id, str) else request_id,
         retry_delay_seconds=None if delay is None else delay.retry_delay.ToTimedelta().total_seconds(),
         metadata=dict(info.metadata) if info is not None else None,
+        # Of a reason that this SDK does not know the server knows more; else the class speaks of Python.
+        recovery=info.metadata.get(RECOVERY_KEY, "") if is_ours and info is not None and kind is None else "",
         faults=[
             errors.FieldFault(violation.field, violation.description)
             for detail in details

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from telecine.cli import capabilities, doctor, encode, jobs, logs, serve, stages, terminal, verify
+from telecine.cli import capabilities, doctor, encode, errors, jobs, logs, serve, stages, terminal, verify
 from telecine.cli.exits import ExitCode, epilog
 from telecine.cli.failures import UsageError, show_failure
 
@@ -31,6 +31,7 @@ app.add_typer(stages.app, name="stages")
 app.command("capabilities", epilog=epilog())(capabilities.capabilities)
 app.command("verify", epilog=epilog())(verify.verify)
 app.command("doctor", epilog=epilog())(doctor.doctor)
+app.command("errors", epilog=epilog())(errors.errors)
 
 
 def _show_version(is_asked: bool) -> None:

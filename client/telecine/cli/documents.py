@@ -45,6 +45,10 @@ class ProblemDocument(msgspec.Struct, frozen=True):
 
     code: str
     message: str
+    advice: str = ""
+    """What to do."""
+    is_retryable: bool = False
+    """The same job under a new job id may succeed."""
 
 
 class OutputDocument(msgspec.Struct, frozen=True, kw_only=True):

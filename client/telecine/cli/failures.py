@@ -52,6 +52,10 @@ class Failure(msgspec.Struct, frozen=True):
     advice: str
     """What to do."""
     exit_code: int
+    kind: str = "caller"
+    """Who can mend it: "caller", "later" (time does), "job" (nobody: it has ended so), "service"."""
+    is_retryable: bool = False
+    """The same command may succeed later."""
     details: list[str] = []
     """Each wrong field."""
     request_id: str = ""
@@ -105,10 +109,12 @@ def explain(error: BaseException) -> Failure:
     exit_code = next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), ExitCode.FAULT)
     if isinstance(error, sdk.TelecineError):
         return Failure(
-            code=error.reason or _code_of(error),
+            code=error.code,
             message=error.message,
             advice=_ADVICE.get(type(error), error.recovery),
             exit_code=int(exit_code),
+            kind=str(error.kind),
+            is_retryable=error.is_retryable,
             details=[f"{fault.field}: {fault.description}" for fault in error.faults],
             request_id=error.request_id,
         )
@@ -116,7 +122,7 @@ def explain(error: BaseException) -> Failure:
         return Failure(_code_of(error), str(error), _sentence(error.advice), int(exit_code))
     if isinstance(error, KeyboardInterrupt):
         advice = "Nothing acknowledged is lost: repeat the command with the same --job-id to go on."
-        return Failure("INTERRUPTED", "interrupted", advice, int(exit_code))
+        return Failure("INTERRUPTED", "interrupted", advice, int(exit_code), is_retryable=True)
     if isinstance(error, OSError):
         return _explain_os_error(error)
     return Failure(
@@ -124,7 +130,22 @@ def explain(error: BaseException) -> Failure:
         message=f"{type(error).__name__}: {error}",
         advice=f"This is a fault of ours: please report it with what {TRACEBACK_VARIABLE}=1 prints.",
         exit_code=int(exit_code),
+        kind=str(sdk.ErrorKind.SERVICE),
     )
+
+
+def command_line_failures() -> list[Failure]:
+    """One of each kind that is none of the SDK's; where every case has its own advice, it says so."""
+    named = "As it says: the advice depends on what is wrong."
+    return [
+        explain(UsageError("", named)),
+        explain(SourceError("", named)),
+        explain(UnavailableHereError("", named)),
+        explain(FileNotFoundError(errno.ENOENT, "")),
+        explain(OSError(errno.ENOSPC, "")),
+        explain(KeyboardInterrupt()),
+        explain(RuntimeError()),
+    ]
 
 
 def show_failure(error: BaseException, *, as_json: bool) -> int:
@@ -142,6 +163,8 @@ def show_failure(error: BaseException, *, as_json: bool) -> int:
             continue
         console.print(f"  {escape(detail)}")
     console.print(f"[bold]To do:[/] {escape(failure.advice)}")
+    if failure.is_retryable:
+        console.print("[dim]Nothing is wrong with the command: the same one may succeed later.[/]")
     if failure.request_id:
         console.print(f"[dim]request id {escape(failure.request_id)}[/]")
     return failure.exit_code
@@ -152,8 +175,9 @@ def _explain_os_error(error: OSError) -> Failure:
     message = f"{error.strerror or error}{where}"
     if error.errno == errno.ENOSPC:
         return Failure(
-            "DISK_FULL", message, "Make room on that disk, then try again.", int(ExitCode.UNAVAILABLE)
-        )
+            "DISK_FULL", message, "Make room on that disk, then try again.", int(ExitCode.UNAVAILABLE),
+            kind=str(sdk.ErrorKind.LATER), is_retryable=True,
+        )  # fmt: skip
     if error.errno == errno.EPIPE:
         return Failure("BROKEN_PIPE", message, "The reader of the output went away.", int(ExitCode.OK))
     return Failure(

@@ -151,6 +151,7 @@ def _render_job(console: Console, job: doc.JobDocument, artifacts: list[doc.Arti
     console.print(f"{frames}{terminal.size_text(job.persisted_bytes)} received; created {job.created_at}")
     if job.problem:
         console.print(f"{terminal.mark('problem', job.problem.code)} {escape(job.problem.message)}")
+        console.print(f"  [bold]To do:[/] {escape(job.problem.advice)}")
     table = terminal.table(
         "output", "state", "frames", "bytes", "attempt", numbers=("frames", "bytes", "attempt")
     )

@@ -82,7 +82,9 @@ def job_document(job: JobInfo) -> doc.JobDocument:
 
 
 def _problem(problem: Problem | None) -> doc.ProblemDocument | None:
-    return doc.ProblemDocument(problem.code, problem.message) if problem else None
+    if problem is None:
+        return None
+    return doc.ProblemDocument(problem.code, problem.message, problem.recovery, problem.is_retryable)
 
 
 def state_text(state: JobState | str) -> str:
@@ -142,3 +144,4 @@ def print_problems(console: Console, outputs: Iterable[doc.OutputDocument]) -> N
                 f"{terminal.mark('problem', output.problem.code)} [dim]({escape(output.name)})[/] "
                 f"{escape(output.problem.message)}"
             )
+            console.print(f"  [bold]To do:[/] {escape(output.problem.advice)}")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from telecine.exceptions import CallerError
 from telecine.logging.catalogue import Level, parse_level
 from telecine.logging.console import ConsoleTarget
 from telecine.logging.job_sampling import stage_rates
@@ -45,8 +46,10 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 
-class LogConfigError(ValueError):
+class LogConfigError(CallerError, ValueError):
     """The configuration cannot be used; the message lists every fault in it."""
+
+    recovery = "Mend what the message names: an argument of configure_logging, or a TELECINE_LOG_ variable."
 
 
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +82,8 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long the end of the process may wait for the collector, while it answers."""
     answer_seconds: float = 15.0
     """How long a connection to the collector may leave records unanswered before a new one is tried."""
+    tells_origin: bool = False
+    """Whether each record says where it comes from: `host`, `pid`, and `thread` but for the main one."""
     sampling: dict[str, int] = msgspec.field(default_factory=dict)
     """Stage to N: 1 in N jobs is kept whole."""
     redacts_email: bool = False
@@ -236,6 +241,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "spool_directory": ("SPOOL_DIR", Path),
     "flush_seconds": ("FLUSH_SECONDS", _seconds),
     "answer_seconds": ("ANSWER_SECONDS", _seconds),
+    "tells_origin": ("ORIGIN", _switch),
     "redacts_email": ("REDACT_EMAIL", _switch),
     "redaction_key": ("REDACTION_KEY", str.encode),
     "folds_progress": ("FOLD_PROGRESS", _switch),

@@ -22,15 +22,70 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%telecine/errors/v1/error_reason.proto\x12\x12telecine.errors.v1*\xda\x06\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12\x1a\n\x16\x45RROR_REASON_TOO_LARGE\x10\x02\x12\x1d\n\x19\x45RROR_REASON_OUT_OF_ORDER\x10\x03\x12\x1d\n\x19\x45RROR_REASON_WRONG_OFFSET\x10\x04\x12 \n\x1c\x45RROR_REASON_CHUNK_CORRUPTED\x10\x05\x12 \n\x1c\x45RROR_REASON_TOTALS_MISMATCH\x10\x06\x12\"\n\x1e\x45RROR_REASON_JOB_SPEC_CONFLICT\x10\x07\x12\x1e\n\x1a\x45RROR_REASON_JOB_NOT_FOUND\x10\x08\x12#\n\x1f\x45RROR_REASON_ARTIFACT_NOT_FOUND\x10\t\x12\x1b\n\x17\x45RROR_REASON_SUPERSEDED\x10\n\x12\x1b\n\x17\x45RROR_REASON_SPOOL_FULL\x10\x0b\x12\x1e\n\x1a\x45RROR_REASON_TOO_MANY_JOBS\x10\x0c\x12\x1a\n\x16\x45RROR_REASON_DISK_FULL\x10\r\x12\x19\n\x15\x45RROR_REASON_DRAINING\x10\x0e\x12\x1c\n\x18\x45RROR_REASON_WRONG_STATE\x10\x0f\x12\x1e\n\x1a\x45RROR_REASON_JOB_CANCELLED\x10\x10\x12 \n\x1c\x45RROR_REASON_NOT_IMPLEMENTED\x10\x11\x12$\n ERROR_REASON_ENCODER_UNAVAILABLE\x10\x12\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x13\x12&\n\"ERROR_REASON_JOB_DEADLINE_EXCEEDED\x10\x14\x12\x1c\n\x18\x45RROR_REASON_JOB_EXPIRED\x10\x15\x12(\n$ERROR_REASON_TEMPORARILY_UNAVAILABLE\x10\x16\x12\x1d\n\x19\x45RROR_REASON_JOURNAL_FULL\x10\x17\x12\"\n\x1e\x45RROR_REASON_MALFORMED_MESSAGE\x10\x18\x12!\n\x1d\x45RROR_REASON_TOO_MANY_STREAMS\x10\x19\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%telecine/errors/v1/error_reason.proto\x12\x12telecine.errors.v1\x1a google/protobuf/descriptor.proto\"L\n\x0b\x45rrorAdvice\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.telecine.errors.v1.ErrorKind\x12\x10\n\x08recovery\x18\x02 \x01(\t*\x80\x01\n\tErrorKind\x12\x1a\n\x16\x45RROR_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45RROR_KIND_CALLER\x10\x01\x12\x14\n\x10\x45RROR_KIND_LATER\x10\x02\x12\x12\n\x0e\x45RROR_KIND_JOB\x10\x03\x12\x16\n\x12\x45RROR_KIND_SERVICE\x10\x04*\x88\x16\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12k\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x1aK\x8a\xe5\x19G\x08\x01\x12\x43Mend the fields that BadRequest names, then send the request again.\x12x\n\x16\x45RROR_REASON_TOO_LARGE\x10\x02\x1a\\\x8a\xe5\x19X\x08\x01\x12TSend less: smaller messages, a smaller or shorter clip; or raise the server\'s limit.\x12i\n\x19\x45RROR_REASON_OUT_OF_ORDER\x10\x03\x1aJ\x8a\xe5\x19\x46\x08\x01\x12\x42Send the messages in the order that the rpc\'s documentation gives.\x12\x41\n\x19\x45RROR_REASON_WRONG_OFFSET\x10\x04\x1a\"\x8a\xe5\x19\x1e\x08\x02\x12\x1aResume at expected_offset.\x12\x85\x01\n\x1c\x45RROR_REASON_CHUNK_CORRUPTED\x10\x05\x1a\x63\x8a\xe5\x19_\x08\x02\x12[Reconnect with the same job_id and resume; if it comes back, suspect the network or memory.\x12_\n\x1c\x45RROR_REASON_TOTALS_MISMATCH\x10\x06\x1a=\x8a\xe5\x19\x39\x08\x01\x12\x35Send what is missing, or the totals of what was sent.\x12\x62\n\x1e\x45RROR_REASON_JOB_SPEC_CONFLICT\x10\x07\x1a>\x8a\xe5\x19:\x08\x01\x12\x36\x43hoose another job_id, or send exactly the first spec.\x12p\n\x1a\x45RROR_REASON_JOB_NOT_FOUND\x10\x08\x1aP\x8a\xe5\x19L\x08\x01\x12HList the jobs; ended ones are deleted after the server\'s retention time.\x12\x81\x01\n\x1f\x45RROR_REASON_ARTIFACT_NOT_FOUND\x10\t\x1a\\\x8a\xe5\x19X\x08\x01\x12TAsk for a path that the job lists; outputs that have not ended have no artifact yet.\x12k\n\x17\x45RROR_REASON_SUPERSEDED\x10\n\x1aN\x8a\xe5\x19J\x08\x03\x12\x46Let the newer connection go on; use one job_id in one place at a time.\x12~\n\x17\x45RROR_REASON_SPOOL_FULL\x10\x0b\x1a\x61\x8a\xe5\x19]\x08\x02\x12YWait for the delay in RetryInfo, then resume; if it happens often, raise the spool quota.\x12\x82\x01\n\x1a\x45RROR_REASON_TOO_MANY_JOBS\x10\x0c\x1a\x62\x8a\xe5\x19^\x08\x02\x12ZWait for the delay in RetryInfo; if it happens often, add workers or allow a longer queue.\x12_\n\x16\x45RROR_REASON_DISK_FULL\x10\r\x1a\x43\x8a\xe5\x19?\x08\x02\x12;Make room on the disk of the service; it goes on by itself.\x12u\n\x15\x45RROR_REASON_DRAINING\x10\x0e\x1aZ\x8a\xe5\x19V\x08\x02\x12RReconnect and resume: another instance, or the next one on the same data, goes on.\x12W\n\x18\x45RROR_REASON_WRONG_STATE\x10\x0f\x1a\x39\x8a\xe5\x19\x35\x08\x01\x12\x31Wait until the job has ended, or cancel it first.\x12g\n\x1a\x45RROR_REASON_JOB_CANCELLED\x10\x10\x1aG\x8a\xe5\x19\x43\x08\x03\x12?Nothing to mend; start a new job to have the outputs after all.\x12N\n\x1c\x45RROR_REASON_NOT_IMPLEMENTED\x10\x11\x1a,\x8a\xe5\x19(\x08\x01\x12$Leave it out, or use a newer server.\x12r\n ERROR_REASON_ENCODER_UNAVAILABLE\x10\x12\x1aL\x8a\xe5\x19H\x08\x01\x12\x44\x43hoose what GetCapabilities lists as available, or leave strict out.\x12m\n\x15\x45RROR_REASON_INTERNAL\x10\x13\x1aR\x8a\xe5\x19N\x08\x04\x12JReport it with the request id; the service\'s log tells more under that id.\x12m\n\"ERROR_REASON_JOB_DEADLINE_EXCEEDED\x10\x14\x1a\x45\x8a\xe5\x19\x41\x08\x03\x12=Allow more time, or ask for a faster preset or fewer outputs.\x12\x80\x01\n\x18\x45RROR_REASON_JOB_EXPIRED\x10\x15\x1a\x62\x8a\xe5\x19^\x08\x03\x12ZSend it under a new job_id, with shorter pauses; or raise the server\'s limit of idle time.\x12l\n$ERROR_REASON_TEMPORARILY_UNAVAILABLE\x10\x16\x1a\x42\x8a\xe5\x19>\x08\x02\x12:Wait for the delay in RetryInfo, then send the same again.\x12x\n\x19\x45RROR_REASON_JOURNAL_FULL\x10\x17\x1aY\x8a\xe5\x19U\x08\x02\x12QKeep the records and send them again; look which sink of the collector is behind.\x12x\n\x1e\x45RROR_REASON_MALFORMED_MESSAGE\x10\x18\x1aT\x8a\xe5\x19P\x08\x01\x12LUse stubs of the server\'s version; sending the same bytes again cannot help.\x12p\n\x1d\x45RROR_REASON_TOO_MANY_STREAMS\x10\x19\x1aM\x8a\xe5\x19I\x08\x02\x12\x45\x43lose streams that are not used, and wait for the delay in RetryInfo.:T\n\x06\x61\x64vice\x12!.google.protobuf.EnumValueOptions\x18\xd1\x9c\x03 \x01(\x0b\x32\x1f.telecine.errors.v1.ErrorAdviceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'telecine.errors.v1.error_reason_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=62
-  _globals['_ERRORREASON']._serialized_end=920
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_FIELD"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVALID_FIELD"]._serialized_options = b'\212\345\031G\010\001\022CMend the fields that BadRequest names, then send the request again.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TOO_LARGE"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TOO_LARGE"]._serialized_options = b'\212\345\031X\010\001\022TSend less: smaller messages, a smaller or shorter clip; or raise the server\'s limit.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_OUT_OF_ORDER"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_OUT_OF_ORDER"]._serialized_options = b'\212\345\031F\010\001\022BSend the messages in the order that the rpc\'s documentation gives.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_WRONG_OFFSET"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_WRONG_OFFSET"]._serialized_options = b'\212\345\031\036\010\002\022\032Resume at expected_offset.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_CHUNK_CORRUPTED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_CHUNK_CORRUPTED"]._serialized_options = b'\212\345\031_\010\002\022[Reconnect with the same job_id and resume; if it comes back, suspect the network or memory.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TOTALS_MISMATCH"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TOTALS_MISMATCH"]._serialized_options = b'\212\345\0319\010\001\0225Send what is missing, or the totals of what was sent.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_SPEC_CONFLICT"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_SPEC_CONFLICT"]._serialized_options = b'\212\345\031:\010\001\0226Choose another job_id, or send exactly the first spec.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_NOT_FOUND"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_NOT_FOUND"]._serialized_options = b'\212\345\031L\010\001\022HList the jobs; ended ones are deleted after the server\'s retention time.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_ARTIFACT_NOT_FOUND"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_ARTIFACT_NOT_FOUND"]._serialized_options = b'\212\345\031X\010\001\022TAsk for a path that the job lists; outputs that have not ended have no artifact yet.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_SUPERSEDED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_SUPERSEDED"]._serialized_options = b'\212\345\031J\010\003\022FLet the newer connection go on; use one job_id in one place at a time.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_SPOOL_FULL"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_SPOOL_FULL"]._serialized_options = b'\212\345\031]\010\002\022YWait for the delay in RetryInfo, then resume; if it happens often, raise the spool quota.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TOO_MANY_JOBS"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TOO_MANY_JOBS"]._serialized_options = b'\212\345\031^\010\002\022ZWait for the delay in RetryInfo; if it happens often, add workers or allow a longer queue.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DISK_FULL"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DISK_FULL"]._serialized_options = b'\212\345\031?\010\002\022;Make room on the disk of the service; it goes on by itself.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DRAINING"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_DRAINING"]._serialized_options = b'\212\345\031V\010\002\022RReconnect and resume: another instance, or the next one on the same data, goes on.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_WRONG_STATE"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_WRONG_STATE"]._serialized_options = b'\212\345\0315\010\001\0221Wait until the job has ended, or cancel it first.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_CANCELLED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_CANCELLED"]._serialized_options = b'\212\345\031C\010\003\022?Nothing to mend; start a new job to have the outputs after all.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NOT_IMPLEMENTED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NOT_IMPLEMENTED"]._serialized_options = b'\212\345\031(\010\001\022$Leave it out, or use a newer server.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_ENCODER_UNAVAILABLE"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_ENCODER_UNAVAILABLE"]._serialized_options = b'\212\345\031H\010\001\022DChoose what GetCapabilities lists as available, or leave strict out.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INTERNAL"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INTERNAL"]._serialized_options = b'\212\345\031N\010\004\022JReport it with the request id; the service\'s log tells more under that id.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_DEADLINE_EXCEEDED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_DEADLINE_EXCEEDED"]._serialized_options = b'\212\345\031A\010\003\022=Allow more time, or ask for a faster preset or fewer outputs.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_EXPIRED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOB_EXPIRED"]._serialized_options = b'\212\345\031^\010\003\022ZSend it under a new job_id, with shorter pauses; or raise the server\'s limit of idle time.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TEMPORARILY_UNAVAILABLE"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TEMPORARILY_UNAVAILABLE"]._serialized_options = b'\212\345\031>\010\002\022:Wait for the delay in RetryInfo, then send the same again.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOURNAL_FULL"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_JOURNAL_FULL"]._serialized_options = b'\212\345\031U\010\002\022QKeep the records and send them again; look which sink of the collector is behind.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MALFORMED_MESSAGE"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_MALFORMED_MESSAGE"]._serialized_options = b'\212\345\031P\010\001\022LUse stubs of the server\'s version; sending the same bytes again cannot help.'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TOO_MANY_STREAMS"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_TOO_MANY_STREAMS"]._serialized_options = b'\212\345\031I\010\002\022EClose streams that are not used, and wait for the delay in RetryInfo.'
+  _globals['_ERRORKIND']._serialized_start=174
+  _globals['_ERRORKIND']._serialized_end=302
+  _globals['_ERRORREASON']._serialized_start=305
+  _globals['_ERRORREASON']._serialized_end=3129
+  _globals['_ERRORADVICE']._serialized_start=95
+  _globals['_ERRORADVICE']._serialized_end=171
 # @@protoc_insertion_point(module_scope)

@@ -6,17 +6,52 @@ google.rpc.ErrorInfo.reason.
 """
 
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf import message as _message
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ErrorKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ErrorKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ERROR_KIND_UNSPECIFIED: _ErrorKind.ValueType  # 0
+    """Not stated."""
+    ERROR_KIND_CALLER: _ErrorKind.ValueType  # 1
+    """The caller: the call is wrong. Sending it again as it is cannot help."""
+    ERROR_KIND_LATER: _ErrorKind.ValueType  # 2
+    """Time: nothing is wrong with the call, the same one may succeed later."""
+    ERROR_KIND_JOB: _ErrorKind.ValueType  # 3
+    """Nobody, for this job: it has ended otherwise than asked."""
+    ERROR_KIND_SERVICE: _ErrorKind.ValueType  # 4
+    """The service: a fault of its own."""
+
+class ErrorKind(_ErrorKind, metaclass=_ErrorKindEnumTypeWrapper):
+    """Who can mend an error, which says whether trying again can help."""
+
+ERROR_KIND_UNSPECIFIED: ErrorKind.ValueType  # 0
+"""Not stated."""
+ERROR_KIND_CALLER: ErrorKind.ValueType  # 1
+"""The caller: the call is wrong. Sending it again as it is cannot help."""
+ERROR_KIND_LATER: ErrorKind.ValueType  # 2
+"""Time: nothing is wrong with the call, the same one may succeed later."""
+ERROR_KIND_JOB: ErrorKind.ValueType  # 3
+"""Nobody, for this job: it has ended otherwise than asked."""
+ERROR_KIND_SERVICE: ErrorKind.ValueType  # 4
+"""The service: a fault of its own."""
+Global___ErrorKind: _TypeAlias = ErrorKind  # noqa: Y015
 
 class _ErrorReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -188,3 +223,34 @@ bytes again cannot help.
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 25
 """RESOURCE_EXHAUSTED with RetryInfo. Too many streams are open at once."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
+
+@_typing.final
+class ErrorAdvice(_message.Message):
+    """The way out of an error."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    RECOVERY_FIELD_NUMBER: _builtins.int
+    kind: Global___ErrorKind.ValueType
+    recovery: _builtins.str
+    """What to do, in plain words and for any client. Services send it as
+    ErrorInfo.metadata["recovery"].
+    """
+    def __init__(
+        self,
+        *,
+        kind: Global___ErrorKind.ValueType = ...,
+        recovery: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "recovery", b"recovery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErrorAdvice: _TypeAlias = ErrorAdvice  # noqa: Y015
+
+ADVICE_FIELD_NUMBER: _builtins.int
+advice: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, Global___ErrorAdvice]
+"""Stands at every value of ErrorReason but the one that is never sent."""
