@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -64,6 +65,8 @@ class Pipeline:
         redactor: Redactor,
         outputs: tuple[Output, ...] = (),
         sampler: StageSampler | None = None,
+        *,
+        tells_origin: bool = False,
     ) -> None:
         """An empty pipeline swallows everything; `set_spool` adds the crash-safe way."""
         self.service = service
@@ -83,6 +86,8 @@ class Pipeline:
             for level in Level
         }
         self._env = self._lines.fields_json({"env": env}) if env else b""
+        self._tells_origin = tells_origin
+        self._origin = self._where_it_runs()
         self._failing = threading.local()
 
     def set_spool(self, spool: Spool, respool: Callable[[], Spool]) -> None:
@@ -92,7 +97,8 @@ class Pipeline:
 
     def source(self, logger_name: str) -> bytes:
         """The rendered fields that all records of a logger share."""
-        return self._env + (self._lines.fields_json({"logger": logger_name}) if logger_name else b"")
+        logger = self._lines.fields_json({"logger": logger_name}) if logger_name else b""
+        return self._env + logger + self._origin
 
     def bound(self, fields: dict[str, Any]) -> bytes:
         """Rendered fields that a logger carries."""
@@ -109,6 +115,8 @@ class Pipeline:
         try:
             if args or type(event) is not str or event in STAGES_BY_NAME or not _SPECIAL.isdisjoint(fields):
                 event, fields = normalised(event, args, fields)
+            if self._tells_origin and (thread := threading.current_thread()) is not threading.main_thread():
+                fields = {"thread": thread.name, **fields}
             bound_json = logger.bound_json
             context = task_fields()
             if context is not None or self._sampler.is_on or logger.bound_pipeline is not self:
@@ -179,10 +187,16 @@ class Pipeline:
         if self._spool is not None:
             self._spool.abandon_in_child()
             self._spool = None
+        self._origin = self._where_it_runs()
         for output in self.outputs:
             renew = getattr(output, "renew_lock", None)
             if renew is not None:
                 renew()
+
+    def _where_it_runs(self) -> bytes:
+        if not self._tells_origin:
+            return b""
+        return self._lines.fields_json({"host": socket.gethostname(), "pid": os.getpid()})
 
     def _emit_sampled(self, level: int, msg: str, source: bytes, fields: dict[str, Any]) -> None:
         stage, job = fields.get("stage"), fields.get("job_id")

@@ -188,6 +188,7 @@ class LoggingState:
             self.shipper = None
         if self._pipeline is not None:
             self._pipeline.forked()
+            self._attach_all()
 
 
 @functools.cache
@@ -219,7 +220,14 @@ def _build(config: LogConfig) -> Pipeline:
             RotatingFile(service_log, render, 0, config.file_max_bytes, config.file_backups),
             RotatingFile(errors_log, render, Level.ERROR, config.errors_max_bytes, config.errors_backups),
         )
-    return Pipeline(config.service, config.env, redactor, tuple(outputs), StageSampler(config.sampling))
+    return Pipeline(
+        config.service,
+        config.env,
+        redactor,
+        tuple(outputs),
+        StageSampler(config.sampling),
+        tells_origin=config.tells_origin,
+    )
 
 
 def _configure_structlog(logger_of: Callable[[str], Logger]) -> Callable[[], None]:

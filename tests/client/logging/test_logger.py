@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 import logging
+import socket
 import threading
 import uuid
 import warnings
@@ -32,6 +33,8 @@ from telecine.logging import (
 )
 from telecine.logging.catalogue import LEADING_FIELDS
 from telecine.logging.stdlib_bridge import BridgeHandler
+
+from tests.client.logging.conftest import RunProgram
 
 MASK = "***redacted***"
 Records = Callable[[], list[dict[str, Any]]]
@@ -440,3 +443,27 @@ def test_fields_may_be_given_as_stdlib_logging_takes_them(records: Records, fiel
 def test_an_extra_that_holds_no_fields_is_a_field(records: Records) -> None:
     get_logger("app").info("made", extra="cheese")
     assert next(r for r in records() if r["msg"] == "made")["extra"] == "cheese"
+
+
+def test_records_say_where_they_come_from_when_asked(run_program: RunProgram, tmp_path: Path) -> None:
+    program = run_program(
+        "log = start(tells_origin=True)\n"
+        "log.info('from the main thread')\n"
+        "thread = threading.Thread(target=lambda: log.info('from another'), name='loader-1')\n"
+        "thread.start(); thread.join()\n"
+        "child = os.fork()\n"
+        "log.info('from a child' if child == 0 else 'from the parent', child=child)\n"
+        "if child: os.waitpid(child, 0)"
+    )
+    assert program.wait(30) == 0
+    made = {r["msg"]: r for r in map(json.loads, (tmp_path / "worker.log").read_bytes().splitlines())}
+    assert made["from the main thread"]["pid"] == program.pid
+    assert made["from the main thread"]["host"] == socket.gethostname()
+    assert "thread" not in made["from the main thread"]
+    assert made["from another"]["thread"] == "loader-1"
+    assert made["from a child"]["pid"] == made["from the parent"]["child"]
+
+
+def test_records_keep_to_themselves_where_they_come_from_when_nobody_asked(records: Records) -> None:
+    get_logger("app").info("made")
+    assert not {"host", "pid", "thread"} & records()[-1].keys()
