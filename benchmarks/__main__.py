@@ -25,14 +25,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.rounds:
         context = dataclasses.replace(context, rounds=arguments.rounds)
     names = arguments.rows or list(ROWS)
-    found = {section: _run(section, names, context) for section in SECTIONS}
+    sections = [arguments.section] if arguments.section else list(SECTIONS)
+    found = {section: _run(section, names, context) for section in sections}
     findings = [finding for rows in found.values() for finding in rows]
     print_table(findings)
     if arguments.write:
         if arguments.quick or arguments.rows:
-            sys.exit("--write takes a complete run: leave --quick and the names of rows out")
+            sys.exit("--write takes complete sections: leave --quick and the names of rows out")
         for section, measured in found.items():
-            write_page(measured, section, "make bench ARGS=--write")
+            write_page(measured, section, f"make bench ARGS='--write --section {section}'")
     return int(any(finding.is_reached is False for finding in findings))
 
 
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", choices=[*ROWS, []], help="all when none is named")
     parser.add_argument("--list", action="store_true", help="name the rows and end")
+    parser.add_argument("--section", choices=[*SECTIONS], help="only the rows of this part")
     parser.add_argument("--quick", action="store_true", help="tiny clips, one round: to see that it runs")
     parser.add_argument("--rounds", type=int, help="how often each contender runs")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")

@@ -35,6 +35,10 @@ class Context:
         """The real clip and the model's clip."""
         return decoded(self.hd, pixel_format), decoded(self.model, pixel_format)
 
+    def records(self, count: int) -> int:
+        """So many log records, or fewer to try the benchmarks out."""
+        return max(30_000, round(count * self.seconds_scale))
+
     def frame_count(self, seconds: float) -> int:
         """Frames of a clip that long."""
         return max(4, round(seconds * self.seconds_scale * FPS))

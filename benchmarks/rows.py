@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.collector import call_cost, redaction_share, tail, ten_million, throughput
 from benchmarks.context import Row
 from benchmarks.encoder import clients, memory, overhead, pipe, real_time, three_outputs, webp
 
@@ -16,6 +17,15 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         Row("memory", "memory of the service, 10 s against 120 s", memory.measure),
         Row("clients", "eight clients against one", clients.measure),
         Row("overhead", "server CPU outside codecs", overhead.measure),
+    ),
+    "collector": (
+        Row("ship", "records/s by Ship: acknowledged, and in all files", throughput.measure_ship),
+        Row("otlp", "records/s by OTLP: acknowledged, and in all files", throughput.measure_otlp),
+        Row("ack", "acknowledgement at 50,000 records/s", throughput.measure_acknowledgement),
+        Row("log-call", "logger.info with 5 fields, against other libraries", call_cost.measure),
+        Row("redaction", "share of redaction in the CPU of ingest", redaction_share.measure),
+        Row("ten-million", "a job and a text found among ten million; memory meanwhile", ten_million.measure),
+        Row("tail", "record written to seen by Tail", tail.measure),
     ),
 }
 """A new group of rows is a new section, and two marker lines in docs/benchmarks.md."""

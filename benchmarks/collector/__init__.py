@@ -1,0 +1,1 @@
+"""The rows of the log collector and of the logging SDK."""
