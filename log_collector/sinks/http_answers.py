@@ -59,8 +59,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
     again: Sequence[Piece] = ()
     refused: Sequence[Refused] = ()
-    must_split: bool = False
-    """Some of the pieces will never be taken, and the answer does not say which."""
+    parts: Sequence[Sequence[Piece]] = ()
+    """To be sent at once, each by itself: one of them holds what will never be taken, and the answer does not
+    say where."""
     fault: str = ""
     """Why some are to be sent again. Holds nothing of a record."""
     wait_seconds: float | None = None
@@ -89,9 +90,15 @@ def judge_whole(
     if fate is Fate.AGAIN:
         return Verdict(again=pieces, fault=fault_of(answer), wait_seconds=wait_of(answer, now_unix_seconds))
     if len(pieces) > 1:
-        return Verdict(must_split=True)
+        return Verdict(parts=halves(pieces))
     counted = fate.value if fate is Fate.TOO_LARGE else reason
     return Verdict(refused=[Refused(pieces[0], counted, text_of(answer))])
+
+
+def halves(pieces: Sequence[Piece]) -> tuple[Sequence[Piece], Sequence[Piece]]:
+    """Two parts of two or more pieces, in their order."""
+    middle = len(pieces) // 2
+    return pieces[:middle], pieces[middle:]
 
 
 def wait_of(answer: Answer, now_unix_seconds: float) -> float | None:

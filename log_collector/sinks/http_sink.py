@@ -196,11 +196,9 @@ class HttpSink:
             wait_seconds = min(wait_seconds, self._limits.most_wait_seconds)
             self._closed_until = self._clock() + wait_seconds
         self._requests.popleft()
-        if verdict.must_split:
-            middle = len(pieces) // 2
-            self._requests.extendleft((pieces[middle:], pieces[:middle]))
-            return
-        self._delivered += len(pieces) - len(verdict.refused) - len(verdict.again)
+        self._requests.extendleft(reversed(verdict.parts))
+        unsettled = len(verdict.again) + sum(map(len, verdict.parts))
+        self._delivered += len(pieces) - len(verdict.refused) - unsettled
         if verdict.again:
             self._requests.appendleft(verdict.again)
             raise SinkError(verdict.fault, retry_delay_seconds=wait_seconds)

@@ -26,7 +26,7 @@ class WebhookWire:
     def __init__(self, config: WebhookConfig, clock: Callable[[], float] = time.time) -> None:
         self._url = config.url
         self._format = config.format
-        self._key = signing_key(config.signing_secret)
+        self._keys = [signing_key(secret) for secret in config.signing_secrets]
         self._clock = clock
 
     def piece(self, record: JournalRecord) -> Piece:
@@ -50,10 +50,9 @@ class WebhookWire:
             "webhook-timestamp": str(int(self._clock())),
             "X-Telecine-Records": str(len(pieces)),
         }
-        if self._key:
-            headers["webhook-signature"] = _signature(
-                self._key, request_id, headers["webhook-timestamp"], body
-            )
+        if self._keys:
+            signed = b".".join((request_id.encode(), headers["webhook-timestamp"].encode(), body))
+            headers["webhook-signature"] = " ".join(_signature(key, signed) for key in self._keys)
         return Request(self._url, body, headers)
 
     def judge(self, answer: Answer, pieces: Sequence[Piece]) -> Verdict:
@@ -63,7 +62,6 @@ class WebhookWire:
         return judge_whole(answer, pieces, self._clock())
 
 
-def _signature(key: bytes, request_id: str, timestamp: str, body: bytes) -> str:
+def _signature(key: bytes, signed: bytes) -> str:
     """HMAC-SHA256 over id, time and body, before any compression; standardwebhooks.com."""
-    signed = b".".join((request_id.encode(), timestamp.encode(), body))
     return f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}"

@@ -13,7 +13,8 @@ import msgspec
 from log_collector.sinks.http_config import Fault, HttpConfig, TargetConfig, url_faults
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - marks a secret, and is none
-_MIN_SECRET_BYTES: Final = 16
+_LEAST_BYTES: Final = 24
+_MOST_BYTES: Final = 64
 
 
 class WebhookFormat(StrEnum):
@@ -33,27 +34,28 @@ class WebhookConfig(TargetConfig, frozen=True, kw_only=True):
     request_records: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     """At most so many in one request. A change of this or of the filter gives other `webhook-id`s to what is
     under way."""
-    signing_secret: str = ""
-    """With it, requests are signed as Standard Webhooks says: base64, with "whsec_" before it or not. Empty:
-    they are not."""
+    signing_secrets: tuple[str, ...] = ()
+    """With them, requests are signed as Standard Webhooks says, once with each, so that one can be exchanged:
+    "whsec_" and the base64 of 24 to 64 bytes. Empty: they are not signed."""
     http: HttpConfig = HttpConfig(is_compressed=False)
 
     def find_faults(self) -> Iterator[Fault]:
         """Yields what the fields' types cannot say."""
         yield from TargetConfig.find_faults(self)
         yield from url_faults("url", self.url)
-        if self.signing_secret:
-            try:
-                is_long = len(signing_key(self.signing_secret)) >= _MIN_SECRET_BYTES
-            except ValueError:
-                is_long = False
-            if not is_long:
-                yield "signing_secret", f"expected base64 of at least {_MIN_SECRET_BYTES} bytes"
+        try:
+            for secret in self.signing_secrets:
+                signing_key(secret)
+        except ValueError as error:
+            yield "signing_secrets", str(error)
 
 
 def signing_key(secret: str) -> bytes:
-    """The bytes that a secret stands for. Raises ValueError where it is no base64."""
+    """The bytes that a secret stands for. Raises ValueError, which does not repeat it."""
     try:
-        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-    except binascii.Error as error:
-        raise ValueError("the secret is not base64") from error
+        key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not secret.startswith(_SECRET_PREFIX) or not _LEAST_BYTES <= len(key) <= _MOST_BYTES:
+        raise ValueError(f'expected "{_SECRET_PREFIX}" and {_LEAST_BYTES} to {_MOST_BYTES} bytes in base64')
+    return key

@@ -158,6 +158,7 @@ async def test_what_was_rejected_stands_in_the_quarantine(tmp_path: Path) -> Non
 
 
 async def test_old_files_are_deleted_and_so_are_old_jobs(tmp_path: Path) -> None:
+    """ray-project/ray#32112: files of jobs pile up on a node"""
     settings = {
         "files__services__rotate_bytes": 2_000,
         "files__services__keep_count": 2,

@@ -258,7 +258,7 @@ def test_what_went_wrong_is_said_without_secrets(tmp_path: Path) -> None:
         ("webhook", {"url": "ftp://x"}, "webhook.0..url: expected an address"),
         ("webhook", {"url": "http://me:pw@x/"}, "without a user"),
         ("webhook", {"url": "http://x", "expression": "level >"}, "expression: expected"),
-        ("webhook", {"url": "http://x", "signing_secret": "short"}, "signing_secret: expected base64"),
+        ("webhook", {"url": "http://x", "signing_secrets": ["whsec_aGk="]}, "secrets: expected .whsec_"),
         ("webhook", {"url": "http://x", "http": {"headers": {"a b": "c"}}}, "headers: expected names"),
         ("webhook", {"url": "http://x", "http": {"token": "a", "username": "b"}}, "not both"),
         ("webhook", {"url": "http://x", "http": {"root_certificates": "/none"}}, "found none at /none"),
@@ -290,13 +290,13 @@ def test_secrets_of_the_configuration_are_shown_nowhere(tmp_path: Path) -> None:
     overrides: dict[str, object] = {
         "sentry": [{"name": "a", "dsn": "https://hush-4@sentry.example/1", "http": http}],
         "elasticsearch": [{"name": "b", "url": "http://x", "api_key": "hush-5"}],
-        "webhook": [{"name": "c", "url": "http://x", "signing_secret": "whsec_" + "hush" * 10}],
+        "webhook": [{"name": "c", "url": "http://x", "signing_secrets": ["whsec_" + "hush" * 10]}],
     }
     loaded = load_config(CollectorConfig, prefix="TEST_", environ={}, overrides=overrides)
     shown = loaded.describe() + json.dumps(loaded.redacted())
     assert "hush" not in shown
     assert "sentry.example" not in shown
-    overrides["webhook"] = [{"name": "c", "url": "http://u:hush@x", "signing_secret": "hush"}]
+    overrides["webhook"] = [{"name": "c", "url": "http://u:hush@x", "signing_secrets": ["hush"]}]
     with pytest.raises(ConfigError) as wrong:
         load_config(CollectorConfig, prefix="TEST_", environ={}, overrides=overrides)
     assert "hush" not in str(wrong.value)

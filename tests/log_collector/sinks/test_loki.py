@@ -114,6 +114,36 @@ def test_a_stream_of_which_all_is_too_old_costs_one_request(tmp_path: Path) -> N
         assert len(listener.heard) == 1
 
 
+def test_what_is_older_than_loki_says_costs_one_more_request_for_each_stream(tmp_path: Path) -> None:
+    limit = "2026-11-21T03:51:15Z"
+    limit_nano = "1795233075"
+    service = FakeLoki()
+    service.is_counting_ignored = False
+    said = f"entry for stream '{{}}' has timestamp too old: 1, oldest acceptable timestamp is: {limit}"
+    service.refuses = lambda nano, _: said if nano[:10] < limit_nano else ""
+    times = ["2026-11-21T03:51:14.5Z", "2026-11-21T03:51:15.5Z"]
+    records = [
+        {"timestamp": times[i % 3 == 0], "level": level, "service": "worker", "msg": f"{level} {i}"}
+        for level in ("INFO", "ERROR")
+        for i in range(60)
+    ]
+    with Listener(service) as listener, opened(tmp_path, "loki", url=listener.url) as sink:
+        written = deliver(sink, stored(records))
+        assert len(listener.heard) == 5
+    assert (written.delivered, written.dropped) == (40, {"too_old": 80})
+    assert len(service.lines()) == 40
+
+
+def test_a_loki_that_allows_no_metadata_is_asked_again_until_somebody_mends_it(tmp_path: Path) -> None:
+    service = FakeLoki()
+    words = b"stream '{}' includes structured metadata, but this feature is disallowed. Please see ..."
+    with Listener(service) as listener, opened(tmp_path, "loki", url=listener.url) as sink:
+        listener.script = [Reply(400, words)]
+        with pytest.raises(SinkError, match="allow_structured_metadata in Loki, or metadata_bytes = 0 here"):
+            deliver(sink, stored([record(1), record(2)]))
+        assert deliver(sink, stored([record(1), record(2)])).delivered == 2
+
+
 def test_halves_that_loki_had_already_are_not_doubled(tmp_path: Path) -> None:
     service = FakeLoki()
     service.is_counting_ignored = False

@@ -14,7 +14,7 @@ from tests.log_collector.harness import record
 from tests.log_collector.sinks.driving import deliver, opened, stored
 from tests.log_collector.sinks.listener import Listener, Reply
 
-SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
+SECRET, OLD_SECRET = (f"whsec_{base64.b64encode(bytes(range(n))).decode()}" for n in (24, 64))
 
 
 def test_records_come_as_lines_or_as_an_array(tmp_path: Path) -> None:
@@ -34,12 +34,13 @@ def test_records_come_as_lines_or_as_an_array(tmp_path: Path) -> None:
 
 def test_requests_are_signed_as_the_standard_says(tmp_path: Path) -> None:
     with Listener() as listener:
-        settings = {"url": listener.url, "format": "array", "signing_secret": SECRET}
+        settings = {"url": listener.url, "format": "array", "signing_secrets": [SECRET, OLD_SECRET]}
         for http in ({}, {"is_compressed": True}):
             with opened(tmp_path, "webhook", **settings, http=http) as sink:
                 deliver(sink, stored([record(1)]))
         for heard in listener.heard:
-            assert Webhook(SECRET).verify(heard.body, heard.headers)[0]["n"] == 1
+            for secret in (SECRET, OLD_SECRET):
+                assert Webhook(secret).verify(heard.body, heard.headers)[0]["n"] == 1
         with pytest.raises(WebhookVerificationError):
             Webhook(SECRET).verify(
                 listener.heard[0].body.replace(b"polled", b"solved"), listener.heard[0].headers
