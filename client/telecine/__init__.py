@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from telecine import exceptions
+    from telecine import exceptions, stages
     from telecine.aio import AsyncClient
     from telecine.aio_job import AsyncJob
     from telecine.client import Client
@@ -93,6 +93,7 @@ __all__ = [
     "encode",
     "exceptions",
     "save_generation",
+    "stages",
 ]
 
 _HOMES = {
@@ -119,8 +120,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name == "exceptions":
-        return import_module("telecine.exceptions")
+    if name in ("exceptions", "stages"):
+        return import_module(f"telecine.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'telecine' has no attribute {name!r}")
     value = getattr(import_module(_HOME_OF[name]), name)

@@ -10,10 +10,11 @@ import telecine
 
 PUBLIC = [
     "AlphaMode", "Artifact", "AsyncClient", "AsyncJob", "Capabilities", "Client", "Color",
-    "EmbeddedServer", "EncodeResult", "Job", "JobInfo", "JobState", "JobStory", "JobWarning",
-    "KeepAlive", "LogClient", "LogFilter", "OddSizePolicy", "Output", "OutputInfo", "OutputProgress",
-    "OutputState", "PixelFormat", "Problem", "Progress", "Quality", "RetryPolicy", "Scale", "ScaleMode",
-    "TelecineError", "Tls", "encode", "exceptions",
+    "EmbeddedServer", "EncodeResult", "ImageOverlay", "Job", "JobInfo", "JobState", "JobStory",
+    "JobWarning", "KeepAlive", "LogClient", "LogFilter", "OddSizePolicy", "Output", "OutputInfo",
+    "OutputProgress", "OutputState", "PixelFormat", "Position", "Problem", "Progress", "Quality",
+    "RetryPolicy", "SavedGeneration", "Scale", "ScaleMode", "TelecineError", "TextOverlay", "Tls",
+    "Webhook", "encode", "exceptions", "save_generation", "stages",
 ]  # fmt: skip
 
 
