@@ -74,8 +74,7 @@ def _fields(text: str, pairs: Mapping[str, str]) -> dict[str, Any]:
         try:
             fields["overlays"] = overlay_texts.overlays_of(pairs)
         except ValueError as error:
-            key, value = error.args
-            raise UsageError(f"-o {text}: {key} is {value}", "see docs/video-settings.md") from error
+            raise UsageError(f"-o {text}: {error}", "see docs/video-settings.md") from error
     if "max_duration" in fields:
         fields["max_duration_seconds"] = fields.pop("max_duration")
     return fields

@@ -33,7 +33,7 @@ KEYS: Final = (
 def overlays_of(pairs: Mapping[str, str]) -> tuple[Overlay, ...]:
     """The overlays that keys ask for: the watermark, and the text on top of it.
 
-    Raises ValueError(key, value) for a number that is none, and for what belongs to an overlay not named.
+    Raises ValueError, which says so, for a number that is none, and for what belongs to no overlay.
     """
     found: list[Overlay] = []
     image, text = pairs.get(WATERMARK), pairs.get(TEXT)
@@ -41,7 +41,8 @@ def overlays_of(pairs: Mapping[str, str]) -> tuple[Overlay, ...]:
     text_fields = _fields(pairs, TEXT, _TEXT_FIELDS)
     for name, value, fields in ((WATERMARK, image, image_fields), (TEXT, text, text_fields)):
         if fields and not value:
-            raise ValueError(f"{name}_{next(iter(fields))}", f"something, but no {name}")
+            field = next(key for key in pairs if key.startswith(f"{name}_"))
+            raise ValueError(f"{field} is without a {name}")
     if image:
         found.append(ImageOverlay(image, **image_fields))
     if text:
@@ -58,5 +59,5 @@ def _fields(pairs: Mapping[str, str], overlay: str, known: Mapping[str, type]) -
         try:
             fields[_RENAMED.get(name, name)] = kind(value)
         except ValueError:
-            raise ValueError(f"{overlay}_{name}", value) from None
+            raise ValueError(f"{overlay}_{name} is {value!r}") from None
     return fields

@@ -6,6 +6,7 @@ import pytest
 from telecine.cli.failures import UsageError
 from telecine.cli.output_texts import parse_metadata, parse_output, parse_size
 from telecine.options import Color, Output, Scale
+from telecine.overlays import ImageOverlay, TextOverlay
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,27 @@ from telecine.options import Color, Output, Scale
         ("mov:options.vendor=apl0,strict=yes", Output("mov", options={"vendor": "apl0"}, strict=True)),
         ("mp4:transfer=iec61966-2-1", Output("mp4", color=Color(transfer="iec61966-2-1"))),
         ("contact_sheet:columns=4,rows=2", Output("contact_sheet", columns=4, rows=2)),
+        ("mp4:scale=1080p", Output("mp4", scale=Scale(size="1080p"))),
+        (
+            "mp4:scale=720p,aspect_ratio=9:16,scale_mode=fill",
+            Output("mp4", scale=Scale(size="720p", aspect_ratio="9:16", mode="fill")),
+        ),
+        (
+            "mp4:aspect_ratio=1:1,pad_color=#ffffff",
+            Output("mp4", scale=Scale(aspect_ratio="1:1", pad_color="#ffffff")),
+        ),
+        ("mp4:bit_rate=2M,max_duration=2.5", Output("mp4", bit_rate="2M", max_duration_seconds=2.5)),
+        (
+            r"mp4:text=one\, two\nthree,text_size=24,text_position=top,text_start=0.5",
+            Output(
+                "mp4",
+                overlays=(TextOverlay("one, two\nthree", size="24", position="top", start_seconds=0.5),),
+            ),
+        ),
+        (
+            "gif:watermark=logo.png,watermark_width=15%,watermark_opacity=0.5,text=x",
+            Output("gif", overlays=(ImageOverlay("logo.png", width="15%", opacity=0.5), TextOverlay("x"))),
+        ),
     ],
 )
 def test_an_output_text_is_an_output(text: str, expected: Output) -> None:
@@ -40,6 +62,10 @@ def test_what_an_output_says_goes_before_the_defaults() -> None:
         ("mp4:quallity=high", "unknown key 'quallity'"),
         ("mp4:scale=640", "scale is '640'"),
         ("mp4:strict=maybe", "strict is 'maybe'"),
+        ("mp4:scale=x", "scale is 'x'"),
+        ("mp4:max_duration=long", "max_duration is 'long'"),
+        ("mp4:text=a,text_opacity=half", "text_opacity is 'half'"),
+        ("mp4:watermark_width=5%", "watermark_width is without a watermark"),
         (":crf=18", "no format"),
     ],
 )
