@@ -97,7 +97,10 @@ class CollectorService:
         config = self._config
         self._lock_fd = _lock(config.data_dir)
         limits = config.journal
-        self._cursors = await asyncio.to_thread(CursorStore, config.data_dir / "cursors.sqlite")
+        try:
+            self._cursors = await asyncio.to_thread(CursorStore, config.data_dir / "cursors.sqlite")
+        except ValueError as error:
+            raise StartError(str(error)) from error
         start_position = max(self._cursors.sinks().values(), default=0)
         journal_limits = JournalLimits(limits.size_bytes, limits.segment_bytes, limits.producers, limits.uids)
         self._journal = await Journal.open(config.data_dir / "journal", journal_limits, start_position)

@@ -25,14 +25,22 @@ class CursorStore:
     """
 
     def __init__(self, path: Path) -> None:
+        """Raises ValueError for a file that is damaged, or of something else."""
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS cursor"
-            " (sink TEXT PRIMARY KEY, position INTEGER NOT NULL, state BLOB NOT NULL)"
-        )
+        try:
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS cursor"
+                " (sink TEXT PRIMARY KEY, position INTEGER NOT NULL, state BLOB NOT NULL)"
+            )
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise ValueError(
+                f"{path} cannot be used ({error}): put it back from a copy, or move it away; then every sink"
+                " begins at the oldest record of the journal again, and files may have records twice"
+            ) from error
 
     def load(self, sink: str) -> Cursor | None:
         """Returns a sink's cursor; None: it has never delivered anything."""

@@ -38,14 +38,14 @@ class Journal:
     ) -> None:
         self._limits = limits
         self._snapshot_path = directory / _SNAPSHOT
-        snapshot = read_snapshot(self._snapshot_path)
+        snapshot, rotten = _known(self._snapshot_path)
         start_position = max(start_position, snapshot.position)
         segment_bytes = min(limits.segment_bytes, max(1, limits.size_bytes // 4))
         self._segments = Segments(directory, segment_bytes, start_position)
         self.producers = ProducerTable(limits.producers)
         self.uids = UidWindow(limits.uids)
         self._held = HeldRecords()
-        self.damages: Sequence[Damage] = self._recover(snapshot)
+        self.damages: Sequence[Damage] = [*rotten, *self._recover(snapshot)]
         self.durable_position = self._segments.end_position
         self._loop = loop
         self._epoch = 0
@@ -249,6 +249,18 @@ class Journal:
             self._held.change_by_entry(stored.held_section, header.given)
 
         return self._segments.recover(visit)
+
+
+def _known(path: Path) -> tuple[Snapshot, list[Damage]]:
+    """What is known of deleted entries; a file that has rotted is set aside and told of.
+
+    Without it the places of producers that were not seen since are forgotten: they are told so, and go on.
+    """
+    try:
+        return read_snapshot(path), []
+    except ValueError as error:
+        path.replace(path.with_suffix(".damaged"))
+        return Snapshot(), [Damage(0, 0, str(error), was_acknowledged=True)]
 
 
 def _settler(future: asyncio.Future[int]) -> Callable[[int | OSError], None]:

@@ -163,6 +163,7 @@ async def test_a_structured_body_is_kept_and_its_known_keys_are_promoted(tmp_pat
 
 
 async def test_secrets_in_bodies_attributes_and_resources_are_redacted(tmp_path: Path) -> None:
+    """open-telemetry/opentelemetry-collector-contrib#37239: bodies were not covered"""
     secret = "hunter2" * 3
     async with collector(tmp_path) as running:
         message = request(
@@ -210,6 +211,7 @@ async def test_a_record_with_a_known_uid_is_stored_once_also_after_a_restart(tmp
 
 
 async def test_concurrent_retries_of_one_request_are_stored_once(tmp_path: Path) -> None:
+    """open-telemetry/opentelemetry-specification#597, #3277"""
     message = request(*(log(str(i), attributes={"log.record.uid": f"uid-{i}"}) for i in range(300)))
     async with collector(tmp_path) as running:
         await asyncio.gather(*(export(running.address, message) for _ in range(8)))

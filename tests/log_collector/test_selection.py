@@ -55,6 +55,7 @@ def test_warnings_pass_every_limit() -> None:
 
 
 def test_each_key_has_a_bucket_of_its_own() -> None:
+    """open-telemetry/opentelemetry-collector-contrib#36592"""
     lines = [line(i, job=str(i % 3)) for i in range(9)]
     assert numbers(select(limited(("service", "job_id")), lines).lines) == [0, 1, 2, 3, 4, 5]
 

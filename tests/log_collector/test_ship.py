@@ -68,7 +68,7 @@ async def test_of_an_overlapping_batch_only_the_new_records_are_stored(tmp_path:
 
 
 async def test_a_hole_is_refused_with_the_number_that_is_expected(tmp_path: Path) -> None:
-    """fluent/fluent-bit#12384: batch 1 was refused, batch 2 was taken, batch 1 was lost."""
+    """fluent/fluent-bit#12384, #12385: batch 1 was refused, batch 2 was taken, batch 1 was lost."""
     async with collector(tmp_path) as running:
         broken = numbered(1, crc32c=1)
         answers = await ship(running.address, broken, numbered(4))

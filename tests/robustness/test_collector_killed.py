@@ -74,7 +74,7 @@ def run_with_kills(collector: CollectorProcess, seed: int, kills: int, total: in
 
 
 def test_no_record_is_lost_or_doubled_when_the_collector_is_killed(make_collector: Make) -> None:
-    """rsyslog/rsyslog#5364, fluent/fluent-bit#4225: records lost or doubled by a restart."""
+    """rsyslog/rsyslog#5364, fluent/fluent-bit#4225, OC:docs/rfcs/batching-migration.md"""
     run_with_kills(make_collector(), seed=1, kills=4, total=8_000)
 
 

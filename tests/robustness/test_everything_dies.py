@@ -256,7 +256,7 @@ def keys_in(records: list[dict[str, object]], service: str) -> list[tuple[object
 
 @pytest.mark.timeout(240)
 def test_each_record_stands_once_whatever_dies(world: World) -> None:
-    """One of each kind of fault."""
+    """open-telemetry/opentelemetry-collector#12711: One of each kind of fault."""
     world.run(seed=0, faults=len(world.faults()))
     assert assert_each_once_in_order(world)
 

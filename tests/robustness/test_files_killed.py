@@ -62,7 +62,7 @@ def assert_each_once_in_order(logs: Path, producers: int, total: int) -> None:
 
 
 def test_files_are_exactly_once_over_kills_and_rotation_under_load(collector: CollectorProcess) -> None:
-    """rsyslog/rsyslog#5364, fluent/fluent-bit#10242, OCC#22747."""
+    """rsyslog/rsyslog#5364, fluent/fluent-bit#10242, OCC#22747, #43143, #45900, vectordotdev/vector#16061."""
     run_with_kills(collector, seed=3, kills=4, total=8_000)
 
 

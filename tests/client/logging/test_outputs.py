@@ -70,6 +70,7 @@ def test_the_oldest_backup_goes_when_there_are_enough(tmp_path: Path) -> None:
 
 
 def test_two_writers_share_a_file_through_rotations(tmp_path: Path) -> None:
+    """Delgan/loguru#365, #491"""
     clock = Clock()
     files = [RotatingFile(tmp_path / "a.log", AS_IT_IS, 0, 200, 1000, clock) for _ in range(2)]
     for n in range(200):

@@ -135,6 +135,7 @@ def test_numbers_come_through_as_they_were_written() -> None:
 
 
 def test_numbers_under_a_token_key_stay_and_under_a_password_key_go() -> None:
+    """open-telemetry/opentelemetry-collector-contrib#37591: what is no text"""
     assert BY_DEFAULT.redact_mapping({"token": 5, "password": 12345})[0] == {"token": 5, "password": MASK}
 
 
@@ -183,6 +184,7 @@ def test_a_keyed_hash_makes_equal_secrets_recognisable_and_nothing_else() -> Non
 
 
 def test_own_rules_come_from_configuration() -> None:
+    """open-telemetry/opentelemetry-collector-contrib#35830, #42659: own patterns of keys"""
     own = pack_from_mapping(
         {
             "values": [{"id": "studio_key", "pattern": "studio_(?P<secret>[0-9]{6})"}],

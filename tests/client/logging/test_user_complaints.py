@@ -167,3 +167,38 @@ def test_a_worker_that_dies_leaves_its_last_words(run_program: RunProgram, tmp_p
     with TinyCollector() as collector:
         configure_logging("next", directory=tmp_path, console="off", collector=collector.address)
         eventually(lambda: "loading the model" in collector.messages())
+
+
+def test_an_id_shields_no_secret_that_stands_in_it() -> None:
+    """open-telemetry/opentelemetry-collector-contrib#43826: what allows a key beats what blocks its value"""
+    from telecine.logging.redaction import Redactor
+    from telecine.logging.rule_pack import DEFAULT_PACK
+
+    secret = "ghp_" + "a1B2c3D4e5F6" * 3
+    line = json.dumps({"job_id": secret, "request_id": "Bearer " + "abcDEF123456" * 2, "artifact_id": "a-1"})
+    (found,) = Redactor(DEFAULT_PACK).redact_lines(line.encode() + b"\n")[0].splitlines()
+    record = json.loads(found)
+    assert secret not in record["job_id"]
+    assert "abcDEF" not in record["request_id"]
+    assert record["artifact_id"] == "a-1"
+
+
+# loguru leaves its handlers' streams to the interpreter.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_loguru_beside_us_makes_no_loop_and_loses_nothing(tmp_path: Path) -> None:
+    """Delgan/loguru#1399: a handler each way, and every record goes round for ever"""
+    from loguru import logger as loguru_logger
+
+    class ToStdlib(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logging.getLogger(record.name).handle(record)
+
+    configure_logging("worker", directory=tmp_path, console="off")
+    loguru_logger.remove()
+    number = loguru_logger.add(ToStdlib(), format="{message}")
+    try:
+        for n in range(20):
+            loguru_logger.warning("from loguru {n}", n=n)
+    finally:
+        loguru_logger.remove(number)
+    assert [r["msg"] for r in written(tmp_path)] == [f"from loguru {n}" for n in range(20)]

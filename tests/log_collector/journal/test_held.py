@@ -42,6 +42,7 @@ def polled(number: int) -> dict[str, object]:
 async def test_debug_records_of_a_job_are_given_out_although_the_collector_was_restarted(
     tmp_path: Path,
 ) -> None:
+    """open-telemetry/opentelemetry-collector#12711: what waited outside the queue was lost"""
     async with collector(tmp_path, **SETTINGS) as running:
         debug = [record(n, level="DEBUG", job_id="j") for n in range(1, 4)]
         assert last_acknowledged(await ship(running.address, batch(1, debug))) == 3
@@ -97,7 +98,7 @@ async def test_without_the_rule_what_was_held_is_written(tmp_path: Path) -> None
 
 
 async def test_a_reload_of_other_rules_keeps_what_the_recorder_holds(tmp_path: Path) -> None:
-    """open-telemetry/opentelemetry-collector-contrib: a reload loses what a processor has in memory."""
+    """OC:docs/rfcs/partial-reload.md: a reload loses what a processor has in memory."""
     path = tmp_path / "collector.json"
     rules = {"flight_recorder": {"records_per_job": 10}}
     path.write_text(json.dumps({"selection": rules}))

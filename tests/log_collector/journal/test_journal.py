@@ -125,6 +125,7 @@ async def test_rot_in_the_middle_is_reported_and_read_around(tmp_path: Path) -> 
 
 
 async def test_it_refuses_beyond_its_limit_and_takes_again_after_a_trim(tmp_path: Path) -> None:
+    """fluent/fluent-bit#9115"""
     limits = JournalLimits(size_bytes=20_000, segment_bytes=4_000)
     journal = await Journal.open(tmp_path, limits)
     seq = 1

@@ -69,6 +69,7 @@ def test_a_thin_job_keeps_first_and_last_of_the_stage() -> None:
 
 
 def test_warnings_and_above_always_stay() -> None:
+    """open-telemetry/opentelemetry-collector-contrib#9117: sampling must know severities"""
     job = thin_job(5)
     lines = [line(i, job, level=level) for i, level in enumerate(("INFO", "WARNING", "ERROR", "CRITICAL"))]
     assert numbers(select(sampling(5), lines).lines) == [0, 1, 2, 3]
