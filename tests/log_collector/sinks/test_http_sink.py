@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import ssl
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -275,6 +278,17 @@ def test_a_wrong_configuration_is_refused_at_the_start(
 ) -> None:
     with pytest.raises(ConfigError, match=expected):
         configured(kind, **settings)
+
+
+def test_without_the_library_the_configuration_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r'pip install "telecine\[sinks\]"'):
+        configured("loki", url="http://x")
+
+
+def test_a_collector_without_such_sinks_does_not_need_the_library() -> None:
+    program = "import sys; sys.modules['aiohttp'] = None; import log_collector.app"
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)
 
 
 def test_secrets_of_the_configuration_are_shown_nowhere(tmp_path: Path) -> None:
