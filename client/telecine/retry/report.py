@@ -26,6 +26,8 @@ def report_decision(
     **fields: object,
 ) -> None:
     """Logs one decision. `call`: what was tried."""
+    if decision.is_again:
+        fields["retry_seconds"] = round(decision.delay_seconds, 3)
     (log or _logger()).log(
         level,
         "trying again" if decision.is_again else "given up",
@@ -33,7 +35,6 @@ def report_decision(
         call=call,
         attempt=decision.attempt,
         reason=str(decision.verdict),
-        retry_seconds=round(decision.delay_seconds, 3) if decision.is_again else None,
         retry_policy=str(policy),
         error=str(error),
         error_type=type(error).__name__,

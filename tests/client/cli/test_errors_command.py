@@ -1,0 +1,42 @@
+"""`telecine errors` tells what an error means, and every failing command tells the way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from telecine import exceptions as sdk
+from telecine.cli.failures import explain
+
+from tests.client.cli.terminal_command import telecine
+
+
+def test_one_error_is_explained_by_its_code_or_its_class() -> None:
+    by_code = telecine("errors", "spool_full", "--json").document["errors"]
+    assert {error["group"] for error in by_code} == {"sdk", "service"}
+    (by_class,) = telecine("errors", "SpoolFullError", "--json").document["errors"]
+    assert (by_class["code"], by_class["kind"], by_class["is_retryable"]) == ("SPOOL_FULL", "later", True)
+    assert "spool quota" in by_class["advice"]
+
+
+def test_people_see_all_of_them_and_what_to_do() -> None:
+    ran = telecine("errors")
+    assert ran.exit_code == 0
+    assert "CODEC_CRASHED" in ran.out
+    assert "what to do" in ran.out
+
+
+def test_an_unknown_error_is_a_wrong_question() -> None:
+    ran = telecine("errors", "NONSENSE")
+    assert ran.exit_code == 2
+    assert "telecine errors" in ran.err
+
+
+def test_a_failing_command_tells_whether_to_try_again(tmp_path: Path) -> None:
+    nobody = telecine("jobs", "list", "--server", f"unix:{tmp_path / 'nobody'}", "--json").document["error"]
+    assert (nobody["kind"], nobody["is_retryable"]) == ("later", True)
+    wrong = telecine("encode", tmp_path / "nothing.mp4", "-o", "mp4", "--json").document["error"]
+    assert (wrong["kind"], wrong["is_retryable"]) == ("caller", False)
+
+
+def test_the_way_out_of_a_newer_server_is_shown() -> None:
+    assert explain(sdk.CallerError("no ink", recovery="Refill the ink.")).advice == "Refill the ink."
