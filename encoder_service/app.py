@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +15,7 @@ from telecine.logging import LogConfigError
 from encoder_service import errors
 from encoder_service.capability_probe import CapabilityProbe
 from encoder_service.clock import SystemClock
-from encoder_service.config import EncoderConfig
+from encoder_service.config import FIXED_FIELDS, EncoderConfig
 from encoder_service.dispatch import Dispatcher
 from encoder_service.ending import Ending
 from encoder_service.input_hash import HashThread
@@ -37,6 +38,7 @@ from service_host.config import Loaded
 from service_host.lifecycle import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
+from service_host.reload import Reloader
 
 SPOOL_THREADS = 4
 QUIET_SECONDS = 2.0
@@ -49,11 +51,11 @@ class EncoderService:
 
     def __init__(
         self,
-        config: EncoderConfig,
+        loaded: Loaded[EncoderConfig],
         registry: CollectorRegistry | None = None,
         log: structlog.typing.FilteringBoundLogger | None = None,
     ) -> None:
-        self._config = config
+        self._config = config = loaded.value
         self._log = log or structlog.get_logger("encoder_service")
         self._clock = SystemClock()
         self._metrics = metrics = EncoderMetrics(registry or new_registry())
@@ -88,7 +90,10 @@ class EncoderService:
             self._log,
         )
         self._probe = CapabilityProbe(self._pool, self._log)
+        self._results = results
         self._watch = Watch(self._jobs, self._dispatcher, config, self._clock, self._log, metrics)
+        self._servicer = EncoderServicer(self._jobs, self._store, self._probe, config, metrics)
+        self._reloader = Reloader(loaded, self._put_in_force, FIXED_FIELDS, self._log)
         self._tasks: list[asyncio.Task[None]] = []
         metrics.watch(self)
 
@@ -101,8 +106,7 @@ class EncoderService:
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds the servicer."""
-        servicer = EncoderServicer(self._jobs, self._store, self._probe, self._config, self._metrics)
-        register(servicer, server)
+        register(self._servicer, server)
 
     async def start(self) -> None:
         """Takes up what a former process left, and starts workers. Raises StartError."""
@@ -117,6 +121,8 @@ class EncoderService:
         except OSError as error:
             raise StartError(f"data_dir {self._config.root} cannot be read: {error}") from error
         self._pool.open()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
+        self._tasks.append(asyncio.create_task(self._keep_reloaded()))
         self._tasks.append(asyncio.create_task(self._watch.run()))
         self._tasks.append(asyncio.create_task(self._courier.run()))
         self._tasks.append(asyncio.create_task(self._probe_when_quiet()))
@@ -140,6 +146,7 @@ class EncoderService:
 
     async def close(self) -> None:
         """Releases everything; no process of ours is left when this returns. Idempotent."""
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -160,6 +167,29 @@ class EncoderService:
             if not self._registry.live and self._pool.idle_count:
                 self._probe.begin()
                 return
+
+    # --- what may change while it runs -----------------------------------------------------------
+
+    def settings(self) -> dict[str, object]:
+        """The configuration in force, redacted."""
+        return self._reloader.in_force.redacted()
+
+    async def _keep_reloaded(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.reload_poll_seconds)
+            try:
+                self._reloader.reload_if_changed()
+            except Exception:  # noqa: BLE001 - whatever it was, the next look is as needed as this one
+                self._log.exception("configuration_not_reloaded")
+
+    def _put_in_force(self, _old: EncoderConfig, new: EncoderConfig) -> None:
+        self._config = new
+        for part in (self._jobs, self._dispatcher, self._results, self._watch, self._servicer, self._pool):
+            part.config = new
+        self._courier.config = new.webhooks
+        self._space.set_quota(new.spool_quota_bytes)
+        self._pool.resize()
+        self._dispatcher.kick()
 
     # --- what the pool tells ---------------------------------------------------------------------
 
@@ -201,7 +231,7 @@ def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> Encode
         configure_own_log(loaded.value.root)
     except (LogConfigError, OSError) as error:
         raise StartError(f"logging: {error}") from error
-    return EncoderService(loaded.value, registry)
+    return EncoderService(loaded, registry)
 
 
 PROGRAM = Program(
@@ -210,5 +240,6 @@ PROGRAM = Program(
     config_type=EncoderConfig,
     section="encoder",
     create=create,
+    settings=EncoderService.settings,
 )
 """The service as a program: `telecine serve encoder`, `python -m encoder_service`."""

@@ -142,6 +142,7 @@ class Attempt:
                 self._feed(writer, source)
                 self._check_overlays()
                 finished = self._finish(writer)
+                self._check_size(max((file.size_bytes for file in finished.files), default=0))
             finally:
                 writer.close()
         self.intake.check()
@@ -179,6 +180,7 @@ class Attempt:
                 writer.write(source.frame(self._frames_read))
             self._frames_read += 1
             if time.monotonic() - self._progress_at >= _PROGRESS_SECONDS:
+                self._check_size(writer.bytes_written)
                 self._report(OutputPhase.ENCODING, writer)
         if not self._frames_read:
             raise OutputError("NO_FRAMES", "the job has no frames")
@@ -189,6 +191,15 @@ class Attempt:
             self._note(
                 "DURATION_CUT",
                 f"the output ends after {limit} frames, as max_duration says; the clip is longer",
+            )
+
+    def _check_size(self, size_bytes: int) -> None:
+        limit = self.assignment.max_artifact_bytes
+        if limit and size_bytes > limit:
+            raise OutputError(
+                "ARTIFACT_TOO_LARGE",
+                f"the output has {size_bytes} bytes after {self._frames_read} frames; this server's limit "
+                f"(max_artifact_bytes) is {limit}; ask for a lower quality, a smaller size or fewer frames",
             )
 
     def _check_overlays(self) -> None:

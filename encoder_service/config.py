@@ -20,6 +20,12 @@ CountOrZero = Annotated[int, msgspec.Meta(ge=0)]
 
 _MESSAGE_OVERHEAD_BYTES = 1024
 
+FIXED_FIELDS = (
+    "host", "data_dir", "ring_bytes", "max_rings", "worker_niceness", "worker_command", "is_synced",
+    "reload_poll_seconds",
+)  # fmt: skip
+"""What a running service cannot change; everything else is reloaded."""
+
 
 class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What `telecine serve encoder` can be told."""
@@ -46,6 +52,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     the connection. 0: none."""
     max_rings: Count = 16
     """Uploads at a time that have such memory; the others send."""
+    max_artifact_bytes: CountOrZero = 0
+    """Largest file of an output; one that grows beyond it fails with ARTIFACT_TOO_LARGE. 0: no limit."""
     max_waiting_jobs: Count = 1000
     """Jobs that have not ended and have no output on a worker."""
     max_outputs_per_job: Annotated[int, msgspec.Meta(ge=1, le=32)] = 32
@@ -70,6 +78,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Added to the workers' niceness, so that receiving frames comes before encoding them."""
     worker_command: tuple[str, ...] = ()
     """Starts a worker, for a wrapper such as prlimit. Empty: this Python with `-m encoder_service.worker`."""
+    max_running_jobs: CountOrZero = 0
+    """Jobs with an output on a worker at the same time; the others wait. 0: as many as there are workers."""
     attempts: Count = 3
     """Tries for each output before it fails."""
     assignments_per_worker: CountOrZero = 200
@@ -90,12 +100,17 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Artifacts of ended jobs together; beyond it the oldest are deleted. 0: no limit."""
     max_jobs_kept: Count = 2000
     """Ended jobs, whose records stay in memory; beyond it the oldest are deleted."""
+    cleaning_interval_seconds: NotNegative = 3600.0
+    """How often spools and job directories are removed that no job knows. 0: only when the service starts."""
     is_synced: bool = False
     """fsync spools before acknowledging, and records, artifacts and manifests: survives power loss."""
     webhooks: WebhooksConfig = WebhooksConfig()
     """Who is told about jobs over HTTP."""
     tells_job_directory: bool = True
     """Whether `Accepted.job_directory` states the path on the server's disk."""
+
+    reload_poll_seconds: Positive = 1.0
+    """How often the configuration file is looked at; SIGHUP loads it at once."""
 
     @property
     def root(self) -> Path:

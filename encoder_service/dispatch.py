@@ -41,7 +41,7 @@ class Dispatcher:
         self._keeper = keeper
         self._results = results
         self._ending = ending
-        self._config = config
+        self.config = config
         self._clock = clock
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
@@ -54,7 +54,8 @@ class Dispatcher:
         """Begins as many waiting outputs as there are idle workers. Cheap when there is nothing to do."""
         if self.is_paused or not self._pool.idle_count:
             return
-        for choice in scheduler.choose(self.waiting(), self._running(), self._pool.idle_count):
+        most = self.config.max_running_jobs
+        for choice in scheduler.choose(self.waiting(), self._running(), self._pool.idle_count, most):
             worker = self._pool.take()
             if worker is None:
                 return
@@ -64,12 +65,12 @@ class Dispatcher:
         """Stops runs that hang, and those that wait for frames while others could work; counts the latter."""
         runs = list(self.runs())
         for run in runs:
-            limit = self._config.worker_silence_timeout_seconds
+            limit = self.config.worker_silence_timeout_seconds
             if not run.is_starved and run.inactive_seconds >= limit:
                 run.stop(StopReason.HUNG)
         if self.is_paused:
             return 0
-        patience = self._config.stalled_upload_seconds
+        patience = self.config.stalled_upload_seconds
         chosen = scheduler.starved(self.waiting(), self._running(), self._pool.idle_count, patience)
         for choice in chosen:
             self._jobs[choice.job_id].runs[choice.output].stop(StopReason.STARVED)
@@ -111,7 +112,7 @@ class Dispatcher:
     def _is_supplied(self, job: Job, now: float) -> bool:
         if job.record.is_complete:
             return True
-        is_flowing = now - job.last_byte_monotonic < self._config.stalled_upload_seconds
+        is_flowing = now - job.last_byte_monotonic < self.config.stalled_upload_seconds
         return job.frames_ready > 0 and job.attachment is not None and is_flowing
 
     # --- running ---------------------------------------------------------------------------------
@@ -119,7 +120,7 @@ class Dispatcher:
     def _begin(self, job: Job, name: str, worker: WorkerProcess) -> None:
         output = next(output for output in job.record.spec.outputs if output.name == name)
         attempt = len(job.record.outputs[name].attempts) + 1
-        run = OutputRun(job, output, attempt, worker, self._config, self._clock)
+        run = OutputRun(job, output, attempt, worker, self.config, self._clock)
         job.runs[name] = run
         job.set_view(name, OutputView(OutputState.ENCODING, attempt=attempt))
         task = asyncio.create_task(self._work(run, worker))

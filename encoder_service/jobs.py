@@ -64,13 +64,14 @@ class Jobs:
         self._ending = ending
         self._dispatcher = dispatcher
         self._courier = courier
-        self._config = config
+        self.config = config
         self._clock = clock
         self._metrics = metrics
         self._log = log
         self._story = JobStory(log)
         self._admission = asyncio.Lock()
         self._forestalled = ForestalledJobs()
+        self._being_deleted: dict[str, JobRecord] = {}
         self.is_draining = False
         self.is_closing = False
         """The drain is over: streams and watchers end."""
@@ -106,11 +107,11 @@ class Jobs:
             return msgspec.structs.replace(record, total_frames=total_frames, received_at_unix_nano=now)
 
         try:
-            if self._config.is_synced and job.spool is not None:
+            if self.config.is_synced and job.spool is not None:
                 await asyncio.to_thread(job.spool.sync)
             await self._keeper.update(job, complete)
         except OSError as error:
-            raise errors.disk_full(self._config.retry_after_seconds) from error
+            raise errors.disk_full(self.config.retry_after_seconds) from error
         faults.reach("finish_recorded")
         seconds = (now - job.record.created_at_unix_nano) / 1e9
         job.log("info", f"all {total_frames} frames received in {seconds:.3f} s")
@@ -140,10 +141,10 @@ class Jobs:
             job.spool,
             self._space,
             self._spool_executor,
-            self._config,
+            self.config,
             persisted,
             failed,
-            limit_bytes=clip_limit_frames(video, self._config) * video.frame_bytes,
+            limit_bytes=clip_limit_frames(video, self.config) * video.frame_bytes,
         )
 
     # --- new jobs --------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ class Jobs:
 
     def is_admitting(self) -> bool:
         """Whether a new job would be taken."""
-        return not self.is_draining and self._waiting_jobs() < self._config.max_waiting_jobs
+        return not self.is_draining and self._waiting_jobs() < self.config.max_waiting_jobs
 
     def _waiting_jobs(self) -> int:
         return sum(not job.runs for job in self.registry.live.values())
@@ -168,12 +169,12 @@ class Jobs:
     async def _create(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> None:
         if self.is_draining:
             raise errors.draining()
-        if self._waiting_jobs() >= self._config.max_waiting_jobs:
-            raise errors.too_many_jobs(self._config.max_waiting_jobs, self._config.retry_after_seconds)
+        if self._waiting_jobs() >= self.config.max_waiting_jobs:
+            raise errors.too_many_jobs(self.config.max_waiting_jobs, self.config.retry_after_seconds)
         try:
             self._space.hold(spec.job_id, spec.video.expected_frames * spec.video.frame_bytes)
         except SpoolFullError as error:
-            raise errors.spool_full(self._config.retry_after_seconds) from error
+            raise errors.spool_full(self.config.retry_after_seconds) from error
         now, store = self._clock.unix_nano(), self._keeper.store
         request_id = current_request_id()
 
@@ -193,7 +194,7 @@ class Jobs:
         except OSError as error:
             self._space.release(spec.job_id)
             self._log.error("a job cannot be created", job_id=spec.job_id, error=str(error))
-            raise errors.disk_full(self._config.retry_after_seconds) from error
+            raise errors.disk_full(self.config.retry_after_seconds) from error
         job = self.adopt(record, spool)
         outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
         video = spec.video
@@ -251,9 +252,22 @@ class Jobs:
         if not job.is_over:
             raise errors.wrong_state(f"job {job_id!r} has not ended; cancel it first", job.state.value)
         self.registry.ended.pop(job_id, None)
-        async with job.lock:
-            await asyncio.to_thread(self._keeper.store.delete, job.record)
+        self._being_deleted[job_id] = job.record
+        try:
+            async with job.lock:
+                await asyncio.to_thread(self._keeper.store.delete, job.record)
+        finally:
+            self._being_deleted.pop(job_id, None)
         self._log.info("job deleted", job_id=job_id)
+
+    async def clean(self) -> None:
+        """Removes files that no job knows, as crashes and failed deletions leave them. Raises OSError."""
+        async with self._admission:
+            jobs = (*self.registry.live.values(), *self.registry.ended.values())
+            known = [*(job.record for job in jobs), *self._being_deleted.values()]
+            strays = await asyncio.to_thread(self._keeper.store.remove_strays, known)
+        if strays:
+            self._log.info("leftovers removed", names=strays[:20], count=len(strays))
 
     # --- draining --------------------------------------------------------------------------------
 

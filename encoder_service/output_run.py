@@ -98,6 +98,7 @@ class OutputRun:
                 directory=str(directory),
                 attempt=self.attempt,
                 threads=self._config.codec_threads,
+                max_artifact_bytes=self._config.max_artifact_bytes,
                 metadata=self.job.record.spec.metadata if self.output.overlays else {},
                 pictures_directory=str(spool_path.parent / PICTURES),
                 font_directories=self._config.font_paths,

@@ -28,7 +28,7 @@ class WorkerPool:
     """As many workers as there are slots. Made, used and closed on one event loop."""
 
     def __init__(self, config: EncoderConfig, observer: PoolObserver) -> None:
-        self._config = config
+        self.config = config
         self._observer = observer
         self._idle: list[WorkerProcess] = []
         self._lent: set[WorkerProcess] = set()
@@ -36,6 +36,7 @@ class WorkerPool:
         self._ending: set[asyncio.Task[None]] = set()
         self._wanting: deque[asyncio.Future[WorkerProcess]] = deque()
         self._is_closed = False
+        self._coming = 0
         self.restarts = 0
         """Workers started to replace others."""
 
@@ -47,12 +48,23 @@ class WorkerPool:
     @property
     def size(self) -> int:
         """Slots."""
-        return self._config.worker_count
+        return self.config.worker_count
 
     def open(self) -> None:
         """Begins to start all workers; each is announced when it is ready."""
         for _ in range(self.size):
             self._spawn()
+
+    def resize(self) -> None:
+        """Starts the workers that a new configuration asks for, or ends idle ones; busy ones end later."""
+        while self._count < self.size:
+            self._spawn()
+        while self._count > self.size and self._idle:
+            self._end(self._idle.pop())
+
+    @property
+    def _count(self) -> int:
+        return len(self._idle) + len(self._lent) + self._coming
 
     def take(self) -> WorkerProcess | None:
         """Lends an idle worker; None when there is none. It is given back by `give_back`."""
@@ -80,8 +92,8 @@ class WorkerPool:
     def give_back(self, worker: WorkerProcess) -> None:
         """Takes a worker back; a broken or worn one is replaced."""
         self._lent.discard(worker)
-        limit = self._config.assignments_per_worker
-        if self._is_closed:
+        limit = self.config.assignments_per_worker
+        if self._is_closed or self._count >= self.size:
             self._end(worker)
         elif worker.is_broken or (limit and worker.assignments >= limit):
             self._end(worker)
@@ -104,6 +116,7 @@ class WorkerPool:
             await asyncio.wait(tasks)
 
     def _spawn(self) -> None:
+        self._coming += 1
         task = asyncio.create_task(self._start())
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
@@ -113,13 +126,14 @@ class WorkerPool:
         while True:
             await asyncio.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)])
             try:
-                worker = await WorkerProcess.start(self._config)
+                worker = await WorkerProcess.start(self.config)
             except WorkerDiedError as error:
                 attempt += 1
                 self._observer.worker_lost(str(error))
                 continue
             break
-        if self._is_closed:
+        self._coming -= 1
+        if self._is_closed or self._count >= self.size:
             await worker.close()
             return
         self._offer(worker)

@@ -148,6 +148,8 @@ def limits(config: EncoderConfig) -> pb.Limits:
         max_waiting_jobs=config.max_waiting_jobs,
         max_job_duration=_duration(config.max_job_seconds),
         idle_upload_timeout=_duration(config.idle_upload_timeout_seconds),
+        max_artifact_bytes=config.max_artifact_bytes,
+        max_running_jobs=config.max_running_jobs,
         max_clip_duration=_duration(config.max_clip_seconds),
         max_overlays_per_output=config.max_overlays_per_output,
         max_overlay_image_bytes=config.max_overlay_image_bytes,

@@ -39,7 +39,7 @@ class Results:
     ) -> None:
         self._keeper = keeper
         self._courier = courier
-        self._config = config
+        self.config = config
         self._clock = clock
         self._metrics = metrics
         self._story = JobStory(log)
@@ -102,7 +102,7 @@ class Results:
         job.log("error", f"{name}: attempt {run.attempt}: {result.code}: {result.message}")
         for warning in result.warnings:
             job.warn(warning.code, warning.message, name)
-        may_retry = result.is_retryable and run.attempt < self._config.attempts and not job.is_ending
+        may_retry = result.is_retryable and run.attempt < self.config.attempts and not job.is_ending
         state = OutputState.WAITING if may_retry else OutputState.FAILED
         await self._keeper.insist(job, name, partial(store.drop_attempt, job.record, name, run.attempt))
         await self._keeper.insist_on_update(job, partial(_with_attempt, name, evidence, state))

@@ -31,8 +31,10 @@ class Running(msgspec.Struct, frozen=True):
     """How long it has been waiting for frames; 0 while it has some."""
 
 
-def choose(waiting: list[Waiting], running: list[Running], free_slots: int) -> list[Waiting]:
-    """Returns the outputs to start, best first, at most `free_slots`.
+def choose(
+    waiting: list[Waiting], running: list[Running], free_slots: int, max_jobs: int = 0
+) -> list[Waiting]:
+    """Returns the outputs to start, best first, at most `free_slots`, of at most `max_jobs` jobs (0: any).
 
     Higher priority first, then the earlier deadline, then the job with fewer outputs running
     (so that one job of many outputs does not shut out the others), then the older job.
@@ -43,6 +45,10 @@ def choose(waiting: list[Waiting], running: list[Running], free_slots: int) -> l
     left = list(waiting)
     chosen: list[Waiting] = []
     while left and len(chosen) < free_slots:
+        if max_jobs and len(counts) >= max_jobs:
+            left = [output for output in left if output.job_id in counts]
+            if not left:
+                break
         best = min(range(len(left)), key=lambda index: _rank(left[index], counts))
         output = left.pop(best)
         counts[output.job_id] = counts.get(output.job_id, 0) + 1

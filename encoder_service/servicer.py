@@ -70,7 +70,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self._jobs = jobs
         self._store = store
         self._probe = probe
-        self._config = config
+        self.config = config
         self._metrics = metrics
         self._rings = Rings(config.ring_bytes, config.max_rings)
 
@@ -83,7 +83,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             self._jobs,
             self._store,
             self._probe,
-            self._config,
+            self.config,
             self._metrics,
             self._rings,
         )
@@ -164,7 +164,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
     ) -> pb.GetCapabilitiesResponse:
         """Tells what this server can make, with proof."""
         probed = await self._probe.answer()
-        return replies.capabilities(probed, self._config, metadata.version("telecine"))
+        return replies.capabilities(probed, self.config, metadata.version("telecine"))
 
 
 def register(servicer: EncoderServicer, server: grpc.aio.Server) -> None:

@@ -46,6 +46,10 @@ class SpoolSpace:
         self._held: dict[str, int] = {}
         self._used_bytes = 0
 
+    def set_quota(self, quota_bytes: int) -> None:
+        """From now on; what is held stays held."""
+        self._quota_bytes = quota_bytes
+
     @property
     def used_bytes(self) -> int:
         """Held by all jobs."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -213,17 +213,21 @@ class Store:
         self.remove_spool(record)
         _remove_tree(hidden)
 
-    def remove_strays(self, records: list[JobRecord]) -> list[str]:
-        """Removes what no record knows and no manifest vouches for; returns the names."""
+    def remove_strays(self, records: Iterable[JobRecord]) -> list[str]:
+        """Removes what no record knows and no manifest vouches for; returns the names.
+
+        A job that is being created or deleted counts as known. Raises OSError.
+        """
+        records = list(records)
         spools = {record.job_id for record in records}
         directories = {record.directory for record in records}
         strays = [path for path in self._spools.iterdir() if path.name not in spools]
         strays += [
             path
             for path in self._artifacts.iterdir()
-            if path.name not in directories and not (path / FILE_NAME).exists()
+            if path.name.removeprefix(_DELETED_PREFIX) not in directories
+            and (path.name.startswith(_DELETED_PREFIX) or not (path / FILE_NAME).exists())
         ]
-        strays += [path for path in self._artifacts.glob(f"{_DELETED_PREFIX}*") if path not in strays]
         for path in strays:
             _remove_tree(path)
         return [path.name for path in strays]

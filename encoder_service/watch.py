@@ -67,10 +67,11 @@ class Watch:
         self._metrics = metrics
         self._jobs = jobs
         self._dispatcher = dispatcher
-        self._config = config
+        self.config = config
         self._clock = clock
         self._log = log
         self._retention_at = 0.0
+        self._cleaned_at = clock.monotonic()
         self._endings: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -93,7 +94,7 @@ class Watch:
         now_unix_nano, now = self._clock.unix_nano(), self._clock.monotonic()
         for job in list(self._jobs.registry.live.values()):
             idle_seconds = now - job.last_byte_monotonic
-            due = None if job.is_ending else verdict(job.record, idle_seconds, now_unix_nano, self._config)
+            due = None if job.is_ending else verdict(job.record, idle_seconds, now_unix_nano, self.config)
             if due is not None:
                 # Beside the watch: an ending may have to wait for a disk.
                 task = asyncio.create_task(self._end(job, *due))
@@ -102,6 +103,10 @@ class Watch:
         if now >= self._retention_at:
             self._retention_at = now + RETENTION_SECONDS
             await self._retain(now_unix_nano)
+        interval = self.config.cleaning_interval_seconds
+        if interval and now >= self._cleaned_at + interval:
+            self._cleaned_at = now
+            await self._jobs.clean()
 
     async def _end(self, job: Job, outcome: JobOutcome, problem: Problem) -> None:
         self._log.warning("time ends a job", job_id=job.job_id, code=problem.code)
@@ -109,5 +114,5 @@ class Watch:
 
     async def _retain(self, now_unix_nano: int) -> None:
         ended = [job.record for job in self._jobs.registry.ended.values()]
-        for record in superfluous(ended, now_unix_nano, self._config):
+        for record in superfluous(ended, now_unix_nano, self.config):
             await self._jobs.delete(record.job_id)

@@ -28,6 +28,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     attempt: int = 1
     threads: int = 0
     """For the codec. 0: all cores."""
+    max_artifact_bytes: int = 0
+    """Of the largest file. 0: no limit."""
     metadata: dict[str, str] = {}
     """For the fields of text overlays; empty where there are none."""
     pictures_directory: str = ""

@@ -19,7 +19,7 @@ from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 
 from log_collector.accounting import Accounting, AccountingMetrics
 from log_collector.budget import ByteBudget
-from log_collector.config import CollectorConfig
+from log_collector.config import FIXED_SECTIONS, CollectorConfig
 from log_collector.export import Exporter, ExportLimits
 from log_collector.fanout import Fanout, FanoutMetrics
 from log_collector.ingest import Ingest
@@ -31,7 +31,6 @@ from log_collector.processors.redact import redaction_for
 from log_collector.query.library import Library
 from log_collector.reading import LogReading
 from log_collector.record import Rejection
-from log_collector.reload import Reloader
 from log_collector.selection import Selection
 from log_collector.servicer import SERVICE_NAME, LogCollectorServicer, otlp_handler
 from log_collector.ship_answers import Write
@@ -41,6 +40,7 @@ from service_host.config import Loaded
 from service_host.lifecycle import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
+from service_host.reload import Reloader
 
 _DRAIN_LOOK_SECONDS = 0.05
 
@@ -61,7 +61,9 @@ class CollectorService:
         self._streams = 0
         self._told_failures = 0
         self._has_failing_journal = False
-        self._reloader = Reloader(loaded, self._put_in_force, self._log)
+        self._reloader = Reloader(
+            loaded, self._put_in_force, FIXED_SECTIONS, self._log, other_files=_watched_files
+        )
         self._upkeep: asyncio.Task[None] | None = None
         self._lock_fd = -1
         self._applying: asyncio.Task[None] | None = None
@@ -132,6 +134,10 @@ class CollectorService:
         self._is_open = True
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
         self._upkeep = asyncio.create_task(self._keep_up())
+
+    def settings(self) -> dict[str, object]:
+        """The configuration in force, redacted."""
+        return self._reloader.in_force.redacted()
 
     def is_admitting(self) -> bool:
         """Whether records are welcome."""
@@ -243,6 +249,11 @@ def _export_limits(config: CollectorConfig) -> ExportLimits:
     return ExportLimits(intake.record_bytes, intake.retry_seconds, intake.requests_at_once)
 
 
+def _watched_files(config: CollectorConfig) -> tuple[Path, ...]:
+    rules_file = config.redaction.rules_file
+    return () if rules_file is None else (rules_file,)
+
+
 def _lock(directory: Path) -> int:
     """Makes the directory ours alone. Raises StartError where that cannot be."""
     try:
@@ -264,5 +275,6 @@ PROGRAM = Program(
     config_type=CollectorConfig,
     section="collector",
     create=create,
+    settings=CollectorService.settings,
 )
 """The service as a program: `telecine serve collector`, `python -m log_collector`."""

@@ -32,7 +32,7 @@ def admin_pages(
     *,
     is_alive: Callable[[], bool],
     is_ready: Callable[[], bool],
-    config: Mapping[str, object],
+    config: Callable[[], Mapping[str, object]],
 ) -> dict[str, Page]:
     """/metrics, /healthz (alive), /readyz (welcomes new work) and /config (redacted already)."""
 
@@ -44,7 +44,7 @@ def admin_pages(
         "/healthz": health(is_alive),
         "/readyz": health(is_ready),
         "/config": lambda: Answer(
-            msgspec.json.format(msgspec.json.encode(config)) + b"\n", "application/json"
+            msgspec.json.format(msgspec.json.encode(config())) + b"\n", "application/json"
         ),
     }
 

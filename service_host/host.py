@@ -92,7 +92,7 @@ class Stop:
 class Host:
     """One service on one server. `serve` is run once.
 
-    `settings` is what /config shows: redacted already. `registry` may hold the service's own metrics.
+    `settings` tells what /config shows: redacted already. `registry` may hold the service's own metrics.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Host:
         config: HostConfig,
         *,
         registry: CollectorRegistry | None = None,
-        settings: Mapping[str, object] | None = None,
+        settings: Callable[[], Mapping[str, object]] = dict,
         log_call: LogCall | None = None,
     ) -> None:
         self._service = service
@@ -115,7 +115,7 @@ class Host:
                 registry,
                 is_alive=lambda: self.phase is not Phase.STOPPED,
                 is_ready=lambda: self._health.is_ready,
-                config=settings or {},
+                config=settings,
             )
         )
 

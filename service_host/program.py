@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -53,6 +53,8 @@ class Program(msgspec.Struct, Generic[ConfigT], frozen=True):
     """Its own in a file for everything."""
     create: Callable[[Loaded[ConfigT], CollectorRegistry], HostedService]
     """Makes the service; opens nothing yet. May raise StartError."""
+    settings: Callable[[Any], Mapping[str, object]] | None = None
+    """Tells the service's settings in force, redacted; None: they stay as they were loaded."""
 
 
 def run_program(program: Program[ConfigT], argv: Sequence[str] | None = None) -> int:
@@ -124,7 +126,13 @@ async def _serve(program: Program[ConfigT], loaded: Loaded[ConfigT]) -> None:
     registry = new_registry()
     try:
         service = program.create(loaded, registry)
-        host = Host(service, config, registry=registry, settings=loaded.redacted())
+        shown = loaded.redacted()
+        settings_of = program.settings
+
+        def settings() -> Mapping[str, object]:
+            return shown if settings_of is None else settings_of(service)
+
+        host = Host(service, config, registry=registry, settings=settings)
         await host.serve(stop, _say_listening)
     finally:
         unwatch()

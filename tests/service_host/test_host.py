@@ -213,7 +213,7 @@ async def test_metrics_count_calls_by_method_and_status():
 
 
 async def test_the_configuration_can_be_read():
-    host = Host(TinyService(), WITH_ADMIN, settings={"token": "***redacted***"})
+    host = Host(TinyService(), WITH_ADMIN, settings=lambda: {"token": "***redacted***"})
     async with running(host) as listening:
         status, kind, text = await page(listening.admin, "/config")
     assert (status, kind, json.loads(text)) == (200, "application/json", {"token": "***redacted***"})
