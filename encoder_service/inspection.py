@@ -35,6 +35,8 @@ class Inspection(msgspec.Struct, frozen=True):
     """None: the format does not loop."""
     color: ColorTags | None = None
     """None: the format has no tags, or they were not read."""
+    has_alpha: bool | None = None
+    """None: not looked for."""
 
 
 class DamagedError(Exception):
@@ -55,7 +57,14 @@ def inspect(path: Path, file_format: str) -> Inspection:
 
 def _video(path: Path) -> Inspection:
     facts = decode_video(path)
-    return Inspection(facts.frame_count, facts.width, facts.height, facts.duration_seconds, None, facts.color)
+    return Inspection(
+        frame_count=facts.frame_count,
+        width=facts.width,
+        height=facts.height,
+        duration_seconds=facts.duration_seconds,
+        color=facts.color,
+        has_alpha=facts.has_alpha,
+    )
 
 
 def _webp(path: Path) -> Inspection:

@@ -45,6 +45,7 @@ class FindingCode(StrEnum):
     DURATION_DIFFERS = "DURATION_DIFFERS"
     LOOPS_DIFFER = "LOOPS_DIFFER"
     COLOR_DIFFERS = "COLOR_DIFFERS"
+    ALPHA_DIFFERS = "ALPHA_DIFFERS"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -253,6 +254,9 @@ def _compare(path: Path, file: OutputFile, said: Readback, found: Inspection) ->
         differs(FindingCode.LOOPS_DIFFER, found.loop_count, said.loop_count)
     if found.color is not None and not _is_same_color(found.color, said.color_container):
         differs(FindingCode.COLOR_DIFFERS, found.color, said.color_container)
+    if found.has_alpha is not None and found.has_alpha != said.has_alpha:
+        words = {True: "with alpha", False: "without alpha"}
+        differs(FindingCode.ALPHA_DIFFERS, words[found.has_alpha], words[said.has_alpha])
     return findings
 
 

@@ -45,9 +45,6 @@ class WorkerProcess:
         """Starts a worker and waits until it is ready. Raises WorkerDiedError."""
         command: Sequence[str] = config.worker_command or (sys.executable, "-m", "encoder_service.worker")
         environ = {**os.environ, "TELECINE_WORKER_NICE": str(config.worker_niceness)}
-        if os.getpid() == 1:
-            # In a container the service may be process 1, which a worker takes for a lost parent.
-            environ["TELECINE_WORKER_ORPHAN"] = "allowed"
         try:
             # Its own session: Ctrl-C in a terminal reaches the service alone, which then drains.
             process = await asyncio.create_subprocess_exec(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import msgspec
+from av.codec.context import CodecContext
+from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
 
 from encoder_service.color import tags_from_codes
 from encoder_service.libav.errors import translated
+from encoder_service.libav.pictures import Picture, describe
 from encoder_service.outputs.writer import OutputError
 from encoder_service.work import ColorTags
 
 _BROKEN = "VERIFICATION_FAILED"
+_ALPHA_DECODERS = {"vp9": "libvpx-vp9", "vp8": "libvpx"}
+"""FFmpeg's own decoders leave Matroska's side channel of alpha out."""
 
 
 class VideoFacts(msgspec.Struct, frozen=True):
@@ -25,6 +33,7 @@ class VideoFacts(msgspec.Struct, frozen=True):
     duration_seconds: float
     """From the first frame's beginning to the last one's end, as the timestamps say."""
     color: ColorTags
+    has_alpha: bool
 
 
 def decode_video(path: Path) -> VideoFacts:
@@ -38,9 +47,10 @@ def decode_video(path: Path) -> VideoFacts:
         color = tags_from_codes(
             context.color_primaries, context.color_trc, context.colorspace, context.color_range
         )
-        count, sizes, first, last = 0, set(), Fraction(0), Fraction(0)
-        for picture in container.decode(stream):
+        count, sizes, first, last, formats = 0, set(), Fraction(0), Fraction(0), set()
+        for picture in _pictures(container, stream):
             sizes.add((picture.width, picture.height))
+            formats.add(picture.format.name)
             if picture.pts is not None and picture.time_base is not None:
                 last = picture.pts * Fraction(picture.time_base)
                 first = last if count == 0 else first
@@ -50,4 +60,17 @@ def decode_video(path: Path) -> VideoFacts:
     width, height = sizes.pop()
     # The last frame is shown as long as the others are on average.
     shown = (last - first) * Fraction(count, count - 1) if count > 1 else Fraction(0)
-    return VideoFacts(count, width, height, float(shown), color)
+    has_alpha = all(describe(name).has_alpha for name in formats)
+    return VideoFacts(count, width, height, float(shown), color, has_alpha)
+
+
+def _pictures(container: InputContainer, stream: VideoStream) -> Iterator[Picture]:
+    decoder = _ALPHA_DECODERS.get(stream.codec_context.name)
+    if decoder is None or stream.metadata.get("alpha_mode") != "1":
+        yield from container.decode(stream)
+        return
+    own = CodecContext.create(decoder, "r")
+    if not isinstance(own, VideoCodecContext):
+        raise OutputError(_BROKEN, f"{decoder} is no video decoder")
+    for packet in container.demux(stream):
+        yield from own.decode(packet)

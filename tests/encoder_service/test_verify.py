@@ -18,7 +18,7 @@ from encoder_service.manifest import (
     encode_manifest,
     read_manifest,
 )
-from encoder_service.spec import JobSpec
+from encoder_service.spec import JobSpec, PixelFormat
 from encoder_service.verify import FindingCode, Verification, verify
 from encoder_service.work import Phases, Produced, Resources
 from tests.encoder_service.outputs.drawing import Clip, Run, gradient_clip, run_writer
@@ -44,8 +44,12 @@ def evidence_of(run: Run) -> OutputEvidence:
     return OutputEvidence(output=run.context.output, attempts=(attempt,))
 
 
-def write_job(directory: Path, clip: Clip, formats: tuple[str, ...]) -> None:
-    runs = [run_writer(directory, clip, format=name, name=name, loop_count=2) for name in formats]
+def write_job(
+    directory: Path, clip: Clip, formats: tuple[str, ...], pixel_format: PixelFormat = PixelFormat.RGB24
+) -> None:
+    runs = [
+        run_writer(directory, clip, pixel_format, format=name, name=name, loop_count=2) for name in formats
+    ]
     video = runs[0].context.video
     job = JobEvidence(
         spec=JobSpec("clip", video, tuple(run.context.output for run in runs)),
@@ -194,6 +198,24 @@ def test_other_colour_tags_are_found(job: Path) -> None:
 
     change_manifest(job, change)
     assert codes(verify(job)) == {FindingCode.COLOR_DIFFERS}
+
+
+@pytest.mark.parametrize("name", ["webm", "mov"])
+def test_alpha_is_looked_for_where_a_decoder_sees_it(tmp_path: Path, name: str) -> None:
+    write_job(tmp_path, gradient_clip(FRAMES, channels=4), (name,), PixelFormat.RGBA)
+    assert not codes(verify(tmp_path))
+
+    def change(manifest: Manifest) -> Manifest:
+        (output,) = manifest.outputs
+        assert output.readback is not None
+        assert output.readback.has_alpha
+        readback = msgspec.structs.replace(output.readback, has_alpha=False)
+        return msgspec.structs.replace(
+            manifest, outputs=(msgspec.structs.replace(output, readback=readback),)
+        )
+
+    change_manifest(tmp_path, change)
+    assert codes(verify(tmp_path)) == {FindingCode.ALPHA_DIFFERS}
 
 
 def test_a_manifest_that_contradicts_itself_is_found(job: Path) -> None:

@@ -29,6 +29,15 @@ class BridgeHandler(logging.Handler):
         """No lock is needed."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As `logging.Handler.handle`, which from Python 3.13 on cannot do without a lock."""
+        kept = self.filter(record)
+        if isinstance(kept, logging.LogRecord):
+            record = kept
+        if kept:
+            self.emit(record)
+        return bool(kept)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Takes one record; never raises."""
         # What shipping itself says must not be shipped: it would never end.
