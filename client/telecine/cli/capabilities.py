@@ -23,6 +23,9 @@ _LIMIT_NAMES = (
     "max_waiting_jobs",
     "max_job_duration",
     "idle_upload_timeout",
+    "max_clip_duration",
+    "max_overlays_per_output",
+    "max_overlay_image_bytes",
 )
 
 
@@ -44,6 +47,7 @@ def capabilities_document(found: Capabilities, server: str) -> doc.CapabilitiesD
         pixel_formats=list(found.pixel_formats),
         limits=_limits(found.limits),
         library_versions=dict(found.library_versions),
+        fonts=list(found.fonts),
     )
 
 
@@ -98,6 +102,7 @@ def _render(console: Console, document: doc.CapabilitiesDocument) -> None:
     console.print(table)
     console.print("[dim]* what the format uses when no codec is named[/]")
     console.print(f"frames are taken as {', '.join(document.pixel_formats)}")
+    console.print(f"fonts of text overlays: {escape(', '.join(document.fonts))}")
     console.print("limits: " + ", ".join(_limit_text(*limit) for limit in document.limits.items()))
     versions = ", ".join(f"{name} {version}" for name, version in document.library_versions.items())
     console.print(f"built with {escape(versions)}")

@@ -154,6 +154,8 @@ class CapabilitiesDocument(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, float]
     """By name; bytes, counts or seconds as the name says; 0: no limit."""
     library_versions: dict[str, str]
+    fonts: list[str]
+    """What a text overlay may name."""
 
 
 class FindingDocument(msgspec.Struct, frozen=True):

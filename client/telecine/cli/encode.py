@@ -65,6 +65,10 @@ TimeoutOption = Annotated[
     float | None, typer.Option("--timeout", metavar="SECONDS", help="Fail the job if it takes longer.")
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Every fallback is an error.")]
+SkipOption = Annotated[
+    bool,
+    typer.Option("--skip-unavailable", help="Leave out, with a warning, what the server cannot make."),
+]
 
 
 def encode(
@@ -88,6 +92,7 @@ def encode(
     priority: PriorityOption = 0,
     timeout: TimeoutOption = None,
     strict: StrictOption = False,
+    skip_unavailable: SkipOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Encode a clip to one or several formats at once; check every artifact; write the manifest.
@@ -109,6 +114,7 @@ def encode(
         "deadline_seconds": timeout,
         "expected_frames": opened.frame_count,
         "strict": strict,
+        "skip_unavailable": skip_unavailable,
     }
     rate = _frame_rate(fps, opened)
     if not as_json:
