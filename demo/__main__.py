@@ -18,8 +18,8 @@ from telecine import Client, EmbeddedServer, Output
 from telecine.cli import documents, readable, terminal
 from telecine.cli.encoding import encode_source
 from telecine.cli.failures import SourceError, show_failure
-from telecine.cli.story_view import render_story
 from telecine.cli.sources import Source, open_source
+from telecine.cli.story_view import render_story
 from telecine.cli.verify import render_verification, verify_paths
 from telecine.exceptions import JobNotFoundError
 from telecine.log_client import JobStory, LogClient
