@@ -18,6 +18,8 @@ from log_collector.sinks.sink import SinkError
 
 AGENT: Final = "telecine-log-collector"
 _GZIP_LEVEL: Final = 4
+_LOOKS: Final = 5
+"""One to read that the connection has ended, one to be told, the others to spare, as for TLS."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -84,6 +86,9 @@ class HttpDoor:
     async def _post(self, request: Request) -> Answer:
         if self._session is None:
             self._session = self._new_session()
+        for _ in range(_LOOKS):
+            # The loop stood still since the last request; now it hears that a connection was ended.
+            await asyncio.sleep(0)
         headers, body = dict(request.headers), request.body
         if self._config.is_compressed:
             body = gzip.compress(body, _GZIP_LEVEL, mtime=0)

@@ -6,7 +6,7 @@ import gzip
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -28,6 +28,8 @@ class Reply(msgspec.Struct):
     headers: dict[str, str] = {}
     is_cut: bool = False
     """Say more bytes than are sent, then end the connection."""
+    is_last: bool = False
+    """End the connection behind the whole answer, without having said so."""
     waits_for: threading.Event | None = None
     """Answer only once it is set."""
 
@@ -42,6 +44,8 @@ class Listener:
         self.heard: list[Heard] = []
         self.script: list[Reply | Answering] = []
         self.answer: Answering = answer or (lambda _: Reply())
+        self.ended = threading.Semaphore(0)
+        """Counts connections that the server has ended."""
         self.released = threading.Event()
         """Set at the end: what waits for it must not outlive the test."""
         self._lock = threading.Lock()
@@ -59,7 +63,12 @@ class Listener:
             def log_message(self, *_: object) -> None:
                 """Silence."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def shutdown_request(self, request: Any) -> None:
+                super().shutdown_request(request)
+                owner.ended.release()
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -100,4 +109,4 @@ class Listener:
         handler.send_header("Content-Length", str(len(reply.body) + (100 if reply.is_cut else 0)))
         handler.end_headers()
         handler.wfile.write(reply.body)
-        handler.close_connection = reply.is_cut
+        handler.close_connection = reply.is_cut or reply.is_last

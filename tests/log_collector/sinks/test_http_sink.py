@@ -237,6 +237,17 @@ def test_a_proxy_gets_the_whole_address(tmp_path: Path) -> None:
         assert proxy.heard[0].path == "http://far.example/in"
 
 
+def test_a_connection_that_the_server_has_ended_meanwhile_costs_no_failure(tmp_path: Path) -> None:
+    """Servers end idle connections after seconds; a sink with few records comes back later than that."""
+    with (
+        Listener(lambda _: Reply(is_last=True)) as listener,
+        opened(tmp_path, "webhook", url=listener.url) as sink,
+    ):
+        for number in range(5):
+            assert deliver(sink, stored([record(number)], position=1000 * number)).delivered == 1
+            assert listener.ended.acquire(timeout=10)
+
+
 def test_an_endless_answer_is_not_taken_into_memory() -> None:
     with Listener(lambda _: Reply(200, b"x" * 5000)) as listener:
         door = HttpDoor(configured("webhook", url=listener.url, http={"answer_bytes": 2000}).http)
