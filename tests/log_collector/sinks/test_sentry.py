@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from log_collector.sinks.sentry import read_rate_limits
 from log_collector.sinks.sentry_config import parse_dsn
 from log_collector.sinks.sentry_frames import read_frames
 from log_collector.sinks.sink import SinkError
-from tests.eventually import eventually_async
+from tests.eventually import eventually, eventually_async
+from tests.log_collector.collector_process import CollectorProcess
 from tests.log_collector.harness import batch, collector, record, ship
 from tests.log_collector.sinks.driving import collector_config, dead_letters, deliver, opened, stored
 from tests.log_collector.sinks.listener import Listener, Reply
@@ -238,3 +241,47 @@ async def test_what_the_flight_recorder_releases_comes_as_breadcrumbs(tmp_path: 
         "detail 2",
         "detail 3",
     ]
+
+
+_WORKER = """
+import sys
+from telecine.logging import configure_logging, flush_logging
+
+log = configure_logging("worker", directory=sys.argv[1], collector=sys.argv[2], console="off", level="DEBUG")
+job = log.bind(job_id="j1", request_id="r1")
+job.debug("frames read", count=81)
+
+def encode(frames):
+    raise ValueError("81 frames, expected 80")
+
+try:
+    encode(81)
+except ValueError:
+    job.exception("encode failed", stage="encode:error")
+assert flush_logging(20)
+"""
+
+
+def test_an_exception_that_a_worker_logs_becomes_an_issue_with_its_frames(tmp_path: Path) -> None:
+    service = FakeSentry()
+    with Listener(service) as listener:
+        running = CollectorProcess(tmp_path / "data")
+        running.start(collector_config(tmp_path / "c.json", "sentry", dsn=dsn_of(listener)))
+        try:
+            program = tmp_path / "worker_program.py"
+            program.write_text(_WORKER)
+            command = [sys.executable, str(program), str(tmp_path / "spool"), running.address]
+            subprocess.run(command, check=True, timeout=60)
+            eventually(lambda: service.events)
+        finally:
+            assert running.stop() == 0
+    (event,) = service.events.values()
+    (exception,) = event["exception"]["values"]
+    assert (exception["type"], exception["value"]) == ("ValueError", "81 frames, expected 80")
+    frames = exception["stacktrace"]["frames"]
+    assert [frame["function"] for frame in frames] == ["<module>", "encode"]
+    assert frames[-1]["context_line"] == 'raise ValueError("81 frames, expected 80")'
+    assert frames[-1]["filename"].endswith("worker_program.py")
+    assert event["fingerprint"][0] == "ValueError"
+    assert event["tags"]["job_id"] == "j1"
+    assert [crumb["message"] for crumb in event["breadcrumbs"]["values"]] == ["frames read"]
