@@ -114,12 +114,14 @@ _WRONG_BEGINS: Final = {
 
 
 def _type_triggers() -> Iterator[Trigger]:
-    for kind, wrong_begin in _WRONG_BEGINS.items():
-        names = [f.name for f in FIELDS if f.type is kind and f.name not in LEADING_FIELDS]
-        hints = tuple(f'"{name}":' for name in names)
-        yield Trigger(f'"(?:{"|".join(names)})":{wrong_begin}', hints)
-        if kind in (FieldType.ID, FieldType.INTEGER):
-            yield Trigger(f'"(?:{"|".join(names)})":-?[0-9]{{1,40}}[.eE]', hints)
+    for field in FIELDS:
+        wrong_begin = _WRONG_BEGINS.get(field.type)
+        if wrong_begin is None or field.name in LEADING_FIELDS:
+            continue
+        key = f'"{field.name}":'
+        yield Trigger(f"{key}{wrong_begin}", (key,))
+        if field.type in (FieldType.ID, FieldType.INTEGER):
+            yield Trigger(f"{key}-?[0-9]{{1,40}}[.eE]", (key,))
 
 
 TYPE_TRIGGERS: Final = tuple(_type_triggers())

@@ -85,9 +85,11 @@ class KeyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def phrase_pattern(self) -> str:
         """An alternation of the phrases, separators folded, in RE2 syntax."""
-        return "|".join(
-            SEPARATORS.join(re.escape(word) for word in phrase.split()) for phrase in self.phrases
-        )
+        return "|".join(self.phrase_patterns())
+
+    def phrase_patterns(self) -> list[str]:
+        """Each phrase, separators folded, in RE2 syntax."""
+        return [SEPARATORS.join(re.escape(word) for word in phrase.split()) for phrase in self.phrases]
 
 
 class RulePack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
