@@ -25,6 +25,7 @@ class FlightRecorder:
     def __init__(self, config: FlightRecorderConfig) -> None:
         self._config = config
         self._rings: OrderedDict[str, deque[bytes]] = OrderedDict()
+        self._order_kept_for: Undo | None = None
         self.size_bytes = 0
         self.held_count = 0
 
@@ -39,6 +40,7 @@ class FlightRecorder:
 
     def hold(self, job: str, line: bytes, undo: Undo) -> int:
         """Keeps a record; returns how many had to be given up for it."""
+        self._keep_order(undo)
         ring = self._rings.get(job)
         if ring is None:
             ring = self._rings[job] = deque()
@@ -59,6 +61,7 @@ class FlightRecorder:
 
     def release(self, job: str, undo: Undo) -> list[bytes]:
         """The job errored: gives out its records, oldest first."""
+        self._keep_order(undo)
         ring = self._rings.pop(job, None)
         if ring is None:
             return []
@@ -92,6 +95,17 @@ class FlightRecorder:
             self._count(-1, -len(ring.pop()))
             if not ring:
                 del self._rings[job]
+
+    def _keep_order(self, undo: Undo) -> None:
+        """Once per batch: who was unseen for longest is as much a part of what is taken back."""
+        if self._order_kept_for is not undo:
+            self._order_kept_for = undo
+            jobs = list(self._rings)
+            undo.add(lambda: self._put_in_order(jobs))
+
+    def _put_in_order(self, jobs: list[str]) -> None:
+        for job in jobs:
+            self._rings.move_to_end(job)
 
     def _count(self, records: int, size: int) -> None:
         self.held_count += records

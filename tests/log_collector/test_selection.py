@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from log_collector.processors.flight_recorder import FlightRecorderConfig
@@ -117,6 +117,7 @@ def test_every_record_is_written_dropped_or_held(batches: list[list[tuple[str, s
 
 
 @given(specs, specs)
+@example([("DEBUG", "a"), ("DEBUG", "a"), ("DEBUG", "c")], [("DEBUG", "b"), ("DEBUG", "b"), ("ERROR", "a")])
 @settings(deadline=None)
 def test_a_batch_that_was_taken_back_has_never_been(
     first: list[tuple[str, str]], second: list[tuple[str, str]]
