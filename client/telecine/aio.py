@@ -137,7 +137,7 @@ class AsyncClient:
                 watching.ended()
             except errors.LaterError as error:
                 watching.expect_before(deadline, error)
-                await asyncio.sleep(pause_seconds(backoff, error))
+                await asyncio.sleep(pause_seconds(backoff, error, calls.WATCH_PATH))
 
     async def wait(
         self,
@@ -271,7 +271,7 @@ class AsyncClient:
                 return transfer.verified()
             except errors.LaterError as error:
                 transfer.after_failure(error)
-                await asyncio.sleep(pause_seconds(backoff, error))
+                await asyncio.sleep(pause_seconds(backoff, error, calls.DOWNLOAD_PATH))
 
     async def _manifest_if_any(self, job_id: str) -> bytes:
         try:

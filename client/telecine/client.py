@@ -159,7 +159,7 @@ class Client:
                 watching.ended()
             except errors.LaterError as error:
                 watching.expect_before(deadline, error)
-                time.sleep(pause_seconds(backoff, error))
+                time.sleep(pause_seconds(backoff, error, calls.WATCH_PATH))
 
     def wait(
         self,
@@ -287,7 +287,7 @@ class Client:
                 return transfer.verified()
             except errors.LaterError as error:
                 transfer.after_failure(error)
-                time.sleep(pause_seconds(backoff, error))
+                time.sleep(pause_seconds(backoff, error, calls.DOWNLOAD_PATH))
 
     def _manifest_if_any(self, job_id: str) -> bytes:
         try:

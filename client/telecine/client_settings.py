@@ -88,7 +88,7 @@ def _speaks_against_the_server(error: Exception) -> bool:
     return isinstance(error, errors.UnavailableError | errors.TimedOutError)
 
 
-def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str = "") -> float:
+def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str) -> float:
     """How long to wait before the next try; raises `error` when the patience is at its end.
 
     `call`: what was tried, for the record of the decision.
