@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
+import threading
 import warnings
 
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
@@ -24,9 +24,11 @@ def main(address: str, count: int) -> None:
     logger = logging.getLogger("stock")
     logger.addHandler(LoggingHandler(logger_provider=provider))
     logger.setLevel(logging.INFO)
+    pace = threading.Event()
     for n in range(1, count + 1):
         logger.info("n", extra={"n": n, "log.record.uid": f"stock-{n}"})
-        time.sleep(0.001)  # so that exports are under way all the time
+        # So that exports are under way all the time.
+        pace.wait(0.001)
         if n % (count // 5) == 0:
             print(n, flush=True)
     provider.shutdown()

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,11 +112,11 @@ def delays_everywhere(burners: int) -> Iterator[None]:
 
 
 def log_at_random(chance: random.Random, name: str, count: int) -> None:
-    log = get_logger(name)
+    log, pause = get_logger(name), threading.Event()
     for n in range(1, count + 1):
         log.info("n", n=n)
         if chance.random() < 0.1:
-            time.sleep(chance.random() * 0.02)  # the instants are what is tested
+            pause.wait(chance.random() * 0.02)
 
 
 def disturb(collector: CollectorProcess, chance: random.Random, done: threading.Event) -> None:
