@@ -8,9 +8,10 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from telecine.logging.catalogue import FIELDS_BY_NAME, LEVEL_ALIASES, Level
+from telecine.logging.catalogue import FIELDS_BY_NAME, ID_FIELDS, LEVEL_ALIASES, Level
 
 _IN_ROW: Final = frozenset({"timestamp", "level", "service", "msg", "logger", "stage", "stack", "env"})
+_IDS: Final = frozenset(ID_FIELDS)
 _MAX_ROW_CHARS: Final = 2000
 """More of a record than this is never drawn in one row."""
 _FIELD_ORDER: Final = {name: place for place, name in enumerate(FIELDS_BY_NAME)}
@@ -50,7 +51,7 @@ class Row:
     message: str
     """The stage where it has one, and the message."""
     fields: tuple[tuple[str, str], ...]
-    """The other fields, in the record's order."""
+    """The other fields in the record's order, ids last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +89,15 @@ def row_of(view: RecordView) -> Row:
     fields = _fields_of(view)
     stage, message = _text(fields.get("stage")), _text(fields.get("msg"))
     has_stage = bool(stage) and stage != message
-    others = tuple(
-        (plain(name), plain(_text(value))) for name, value in fields.items() if name not in _IN_ROW
-    )
+    others = [(plain(name), plain(_text(value))) for name, value in fields.items() if name not in _IN_ROW]
+    # Ids are long and rarely what is looked for in a row: they come last.
+    others.sort(key=lambda pair: pair[0] in _IDS)
     return Row(
         time=plain(view.timestamp[:23].replace("T", " ")),
         level=view.level,
         source=plain(_text(fields.get("logger")) or _text(fields.get("service"))),
         message=plain(f"{stage} {message}".rstrip() if has_stage else message),
-        fields=others,
+        fields=tuple(others),
     )
 
 

@@ -70,6 +70,7 @@ class WatchScreen(Screen[None]):
         self._feed: LiveFeed | None = None
         self._older: OlderPages | None = None
         self._older_source: RecordSource | None = None
+        self._counting: RecordSource | None = None
         self._is_reading_older = False
         self._told: dict[str, Text] = {}
         self._losses: dict[str, int] = {}
@@ -104,8 +105,10 @@ class WatchScreen(Screen[None]):
             self.set_interval(_COUNTERS_SECONDS, self._count_losses)
 
     def on_unmount(self) -> None:
-        """Lets go of the source."""
+        """Lets go of what is open."""
         self._end()
+        if self._counting is not None:
+            self._counting.close()
 
     # --- what is typed and pressed --------------------------------------------------------------------
 
@@ -262,14 +265,13 @@ class WatchScreen(Screen[None]):
         )
 
     def _read_counters(self) -> None:
-        source = self._place.open(_COUNTERS_SECONDS)
+        source = self._counting
+        if source is None:
+            source = self._counting = self._place.open(_COUNTERS_SECONDS)
         try:
-            losses = losses_of(source.stats())
+            self._losses = losses_of(source.stats())
         except TelecineError:
             return  # the connection's state tells it already
-        finally:
-            source.close()
-        self._losses = losses
 
     # --- drawing ----------------------------------------------------------------------------------------
 

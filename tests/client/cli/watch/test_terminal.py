@@ -95,7 +95,7 @@ def test_it_draws_takes_keys_follows_the_terminals_size_and_leaves_it_clean(coll
         terminal.press("e")
         terminal.reads("errors only")
         terminal.output = ""
-        terminal.resize(70, 20)
+        terminal.resize(90, 20)
         terminal.process.send_signal(signal.SIGWINCH)
         terminal.reads("gone wrong")
         terminal.press("q")
