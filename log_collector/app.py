@@ -17,6 +17,7 @@ from telecine.logging import LogConfigError
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 
+from log_collector import errors
 from log_collector.accounting import Accounting, AccountingMetrics
 from log_collector.budget import ByteBudget
 from log_collector.config import FIXED_SECTIONS, CollectorConfig
@@ -41,6 +42,7 @@ from service_host.lifecycle import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
 from service_host.reload import Reloader
+from service_host.status import ServiceError
 
 _DRAIN_LOOK_SECONDS = 0.05
 
@@ -201,7 +203,14 @@ class CollectorService:
         return ShipStream(self._ingest, self._executor, self._budget, limits, write, self._count_streams)
 
     async def _export(self, request: bytes) -> tuple[Rejection, ...]:
-        return await self._exporter.export(request)
+        try:
+            return await self._exporter.export(request)
+        except ServiceError:
+            raise
+        except Exception as error:
+            # Stock clients throw away what is answered with INTERNAL: a fault of ours must not cost records.
+            self._log.exception("export_failed")
+            raise errors.faulty(self._config.intake.retry_seconds) from error
 
     def _stats_now(self) -> pb.GetStatsResponse:
         return self._stats.message()

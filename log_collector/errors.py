@@ -34,6 +34,14 @@ def busy(retry_seconds: float) -> ServiceError:
     )
 
 
+def faulty(retry_seconds: float) -> ServiceError:
+    """UNAVAILABLE: a fault of ours; what was sent is worth sending again."""
+    message = "the collector failed; its log tells how"
+    return ServiceError(
+        reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE, message, retry_after_seconds=retry_seconds
+    )
+
+
 def not_stored(
     cause: JournalFullError | JournalFailedError | JournalClosedError, retry_seconds: float
 ) -> ServiceError:

@@ -251,6 +251,24 @@ async def test_a_full_journal_is_unavailable_with_a_short_delay_in_both_forms(tm
     assert "grpc-status-details-bin" in trailing
 
 
+async def test_a_fault_of_ours_is_answered_so_that_clients_keep_their_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UNKNOWN and INTERNAL make stock clients drop a batch for ever."""
+    async with collector(tmp_path) as running:
+        with monkeypatch.context() as broken:
+            broken.setattr(running.service._exporter, "export", _broken)
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await export(running.address, request(log()))
+        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "google.rpc.retryinfo-bin" in dict(raised.value.trailing_metadata())
+        assert not (await export(running.address, request(log()))).HasField("partial_success")
+
+
+async def _broken(_request: bytes) -> None:
+    raise RuntimeError("a fault")
+
+
 async def test_bytes_that_are_no_request_are_invalid_not_unknown(tmp_path: Path) -> None:
     async with collector(tmp_path) as running, grpc.aio.insecure_channel(running.address) as channel:
         call = channel.unary_unary("/opentelemetry.proto.collector.logs.v1.LogsService/Export")
