@@ -172,7 +172,8 @@ def stage_of_path(written: str) -> str | None:
 
 def is_own_file(name: str) -> bool:
     """Whether a file of this name in a stage's directory is Telecine's, which no manifest lists."""
-    return name in (FILE_NAME, LOCK_NAME) or name.startswith((f".{FILE_NAME}.", STAGE_LOG_NAME))
+    is_fixed = name in (FILE_NAME, LOCK_NAME, STAGE_LOG_NAME)
+    return is_fixed or name.startswith((f".{FILE_NAME}.", f"{STAGE_LOG_NAME}."))
 
 
 def _end_of_cut_line(registry: int) -> str:

@@ -175,6 +175,7 @@ class Keeper:
         """In a forked child, for which the stage is closed; the lock stays the parent's."""
         self._lock = threading.RLock()
         self._log.forked()
+        self._meter.forked()
         os.close(self._lock_descriptor)
         self._lock_descriptor = -1
 

@@ -84,6 +84,10 @@ class Meter:
         if nvml is not None:
             nvml.close()
 
+    def forked(self) -> None:
+        """In a forked child: no lock of the parent's is waited for."""
+        self._lock = threading.Lock()
+
     def _run(self) -> None:
         wait_seconds = min(_FIRST_SECONDS, self._sample_seconds)
         while not self._is_over.wait(wait_seconds):

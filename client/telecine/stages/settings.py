@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from telecine.logging.catalogue import Level
 from telecine.stages.errors import StageUsageError
 
 
@@ -38,6 +39,8 @@ class StageSettings:
     heartbeat_seconds: float = 10.0
     """How old the manifest of a running stage may get, so that one that is killed has told what it used;
     needs `sample_seconds`. 0: it is written when something is tracked."""
+    log_level: Level = Level.TRACE
+    """The lowest that stage.log takes; the pipeline's log takes INFO and up."""
     log_max_bytes: int = 64 << 20
     """Of stage.log and of the pipeline's log, before they are rotated."""
     log_backups: int = 2

@@ -99,7 +99,7 @@ class StageLog:
         self.redactor: Redactor = process.redactor
         outputs = [RotatingFile(pipeline_log, render, Level.INFO, *limits)]
         if stage_log is not None:
-            outputs.append(RotatingFile(stage_log, render, 0, *limits))
+            outputs.append(RotatingFile(stage_log, render, settings.log_level, *limits))
         self._files = Pipeline(process.service, "", self.redactor, tuple(outputs))
         shipped = get_logger(f"stages.{name}").bind(**fields)
         self.logger = StageLogger(Logger(Source(name, self._files, Level.TRACE)), shipped)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from telecine.cli.log_import import read_records
-from telecine.logging import configure_logging, get_logger
+from telecine.logging import Level, configure_logging, get_logger
 from telecine.stages import PipelineRun, Stage, StageSettings
 
 LINE = re.compile(r"\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] \[([\w.-]+)\] \[([A-Z]+)\] (.*)")
@@ -43,6 +43,14 @@ def test_details_stand_in_the_stages_log_and_progress_in_the_pipelines_too(job_d
         "Stage demux: STARTING",
         "Stage demux: COMPLETED",
     ]
+
+
+def test_a_stage_may_be_told_to_log_less(job_dir: Path) -> None:
+    with Stage("asr", job_dir, settings=StageSettings(log_level=Level.WARNING)) as stage:
+        stage.logger.info("progress")
+        stage.logger.warning("odd")
+    assert [text for _, _, text in lines(stage.directory / "stage.log")] == ["odd"]
+    assert "progress" in pipeline_log(job_dir).read_text()
 
 
 def test_a_failure_is_found_in_the_pipelines_log(job_dir: Path) -> None:

@@ -225,7 +225,8 @@ def test_a_stages_files_are_its_own(job_dir: Path) -> None:
         for name in ("../01_demux/x", "/etc/passwd", "..", "."):
             with pytest.raises(StageUsageError, match="does not lie below"):
                 stage.output_path(name)
-        for name in ("manifest.json", "stage.log", ".lock", ".manifest.json.tmp"):
+        assert stage.output_path("stage.logic.json").name == "stage.logic.json"
+        for name in ("manifest.json", "stage.log", "stage.log.1", ".lock", ".manifest.json.tmp"):
             with pytest.raises(StageUsageError, match="Telecine's own"):
                 stage.output_path(name)
 
