@@ -210,6 +210,9 @@ class SinkRunner:
         self._needs_recovery = True
         self.books.failures += 1
         self.books.last_error = _reason(error)
+        if isinstance(error, SinkError) and error.has_progressed:
+            self._patience.succeeded(self._clock())
+            self._patience.begin(self._clock())
         decision = self._patience.failed(error, self._clock(), self._chance())
         report = self._log.warning if isinstance(error, SinkError) else self._log.error
         report(

@@ -87,6 +87,7 @@ class HttpSink:
         self._clock = clock
         self._closed_until = 0.0
         self._stopping = threading.Event()
+        self._has_progressed = False
         self._begin(_NOWHERE)
 
     def recover(self, state: bytes) -> None:
@@ -101,10 +102,14 @@ class HttpSink:
 
     def write(self) -> Written:
         """See `Sink`."""
-        while request := self._next_request():
-            if self._stopping.is_set():
-                raise SinkError("stops; what is left is sent when it starts again")
-            self._send(request)
+        try:
+            while request := self._next_request():
+                if self._stopping.is_set():
+                    raise SinkError("stops; what is left is sent when it starts again")
+                self._send(request)
+        except SinkError as error:
+            error.has_progressed, self._has_progressed = self._has_progressed, False
+            raise
         written = Written(self._delivered, dict(self._dropped))
         self._begin(_NOWHERE)
         return written
@@ -196,6 +201,7 @@ class HttpSink:
             wait_seconds = min(wait_seconds, self._limits.most_wait_seconds)
             self._closed_until = self._clock() + wait_seconds
         self._requests.popleft()
+        self._has_progressed |= len(verdict.again) < len(pieces)
         self._requests.extendleft(reversed(verdict.parts))
         unsettled = len(verdict.again) + sum(map(len, verdict.parts))
         self._delivered += len(pieces) - len(verdict.refused) - unsettled

@@ -17,6 +17,8 @@ class SinkError(Exception):
         super().__init__(message)
         self.retry_delay_seconds = retry_delay_seconds
         """When the other side says to come again, such as by Retry-After; None: it did not say."""
+        self.has_progressed = False
+        """Whether it took some of the records since the last failure: it fails at times, and is not dead."""
 
 
 class Written(msgspec.Struct):

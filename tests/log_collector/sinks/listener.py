@@ -64,6 +64,9 @@ class Listener:
                 """Silence."""
 
         class Server(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                """Silence: a sink that is killed resets its connection."""
+
             def shutdown_request(self, request: Any) -> None:
                 super().shutdown_request(request)
                 owner.ended.release()

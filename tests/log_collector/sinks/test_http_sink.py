@@ -348,6 +348,20 @@ async def test_a_dead_service_delays_neither_files_nor_acknowledgements(tmp_path
     assert taken == set(range(1, 101))
 
 
+async def test_a_service_that_fails_at_times_is_not_taken_for_dead(tmp_path: Path) -> None:
+    """One batch can be a thousand requests; failures between successes are not failures in a row."""
+    with Listener() as listener:
+        path = collector_config(tmp_path / "c.json", "webhook", url=listener.url, request_records=1)
+        patience = {"first_seconds": 0.01, "failures_to_open": 2, "open_seconds": 3600}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"retry": patience}))
+        listener.script = [Reply(), Reply(503)] * 20
+        async with collector(tmp_path / "data", path) as running:
+            await ship(running.address, numbered(1, 40))
+            runner = running.service._fanout.runners["webhook.t"]
+            await eventually_async(lambda: runner.books.delivered == 40)
+            assert runner.books.failures == 20
+
+
 async def test_a_collector_ends_in_the_middle_of_a_long_batch_and_goes_on_there(tmp_path: Path) -> None:
     with Listener() as listener:
         config = collector_config(tmp_path / "c.json", "webhook", url=listener.url, request_records=1)
