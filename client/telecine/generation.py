@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Unpack
+from typing import cast
 
 from telecine.client import Client
 from telecine.download import MANIFEST, below
-from telecine.exceptions import TelecineError
+from telecine.exceptions import JobIncompleteError, TelecineError
 from telecine.job_plan import JobArguments
 from telecine.options import Output, OutputLike, Quality, as_outputs
 from telecine.rates import FrameRate
@@ -61,7 +61,7 @@ def save_generation(
     server: str | None = None,
     allow_partial: bool = False,
     now: datetime | None = None,
-    **arguments: Unpack[JobArguments],
+    **arguments: object,
 ) -> SavedGeneration:
     """Saves a clip in several formats, with a manifest, below a new directory named after the time.
 
@@ -69,24 +69,32 @@ def save_generation(
     or has no encoder for, is skipped, with a warning in the manifest; only when none is left it is an error.
     `prefix`: begins the files' names ("fox_mp4.mp4", "frames/fox_00000.png"). `quality` and `bit_rate`: for
     formats given by name; a bit rate is for video alone. `server`: None is what TELECINE_SERVER names, else
-    an embedded one, which then keeps no copy. `now`: None is the present. The rest is as in `Client.encode`.
+    an embedded one, which then keeps no copy. `now`: None is the present. The rest, `JobArguments`, is as in
+    `Client.encode`.
 
     Raises what `Client.encode` raises; where an output has failed, those that were made are in place.
     """
     outputs = tuple(_named(output, prefix, quality, bit_rate) for output in _settled(formats))
-    arguments["metadata"] = metadata or {}
-    arguments.setdefault("skip_unavailable", True)
+    job = cast(JobArguments, {"skip_unavailable": True, **arguments, "metadata": metadata or {}})
     directory = _new_directory(Path(base_dir), now or datetime.now(UTC))
     try:
         with Client(server) as client:
             result = client.encode(
-                frames, fps=fps, outputs=outputs, to=directory, allow_partial=allow_partial, **arguments
+                frames, fps=fps, outputs=outputs, to=directory, allow_partial=allow_partial, **job
             )
             if client.settings.server is None:
                 _forget(client, result.job_id)
+    except JobIncompleteError as error:
+        if error.result is not None:
+            _saved(directory, outputs, error.result)
+        raise
     except BaseException:
         _remove_if_empty(directory)
         raise
+    return _saved(directory, outputs, result)
+
+
+def _saved(directory: Path, outputs: Sequence[Output], result: EncodeResult) -> SavedGeneration:
     names = {output.name: output.format for output in outputs}
     sequences = [artifact.path for artifact in result.artifacts if names[artifact.output] == _SEQUENCE]
     frames_of = _unpack(directory, sequences)

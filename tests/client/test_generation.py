@@ -110,7 +110,8 @@ def test_an_output_that_fails_leaves_the_others_in_place(tmp_path: Path, encoder
     wrong = telecine.Output("webp", options={"no_such_option": "1"})
     with pytest.raises(exceptions.JobIncompleteError):
         telecine.save_generation(
-            FRAMES, {}, ["mp4", wrong], base_dir=tmp_path, server=encoder.address, now=NOW
+            FRAMES, {}, ["mp4", "png", wrong], base_dir=tmp_path, server=encoder.address, now=NOW
         )
     directory = tmp_path / "20260304_050607"
-    assert {path.name for path in directory.iterdir()} == {"mp4.mp4", "manifest.json"}
+    assert {path.name for path in directory.iterdir()} == {"mp4.mp4", "frames", "manifest.json"}
+    assert len(list((directory / "frames").iterdir())) == 6
