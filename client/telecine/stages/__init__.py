@@ -12,6 +12,7 @@ from telecine.stages.errors import (
     StageManifestError,
     StageNotFoundError,
     StageUsageError,
+    ToolFailedError,
 )
 from telecine.stages.graph import JobGraph, make_graph, mermaid_text
 from telecine.stages.manifest import StageManifest, StageStatus, read_manifest
@@ -21,6 +22,7 @@ from telecine.stages.run import PipelineRun
 from telecine.stages.settings import Rates, StageSettings
 from telecine.stages.stage import Stage
 from telecine.stages.stage_logger import StageLogger
+from telecine.stages.tool import run_tool
 
 __all__ = [
     "Finding",
@@ -46,10 +48,12 @@ __all__ = [
     "StageState",
     "StageStatus",
     "StageUsageError",
+    "ToolFailedError",
     "check_job",
     "make_graph",
     "make_report",
     "mermaid_text",
     "read_job",
     "read_manifest",
+    "run_tool",
 ]

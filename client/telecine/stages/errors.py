@@ -41,6 +41,12 @@ class StageManifestError(StageError):
     recovery = "Run the stage again, or read it with the version that wrote it."
 
 
+class ToolFailedError(StageError):
+    """A program that a stage ran ended with another code than 0."""
+
+    recovery = "Read what the program said; stage.log has all of it, and the command."
+
+
 class StageBusyError(LaterError):
     """The stage is running in another process, or may be."""
 

@@ -1,0 +1,63 @@
+"""Runs a program (ffmpeg, whisperx …) for a stage, with everything that it says in the stage's log."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from telecine.stages.errors import ToolFailedError
+from telecine.stages.stage_logger import StageLogger
+
+_TAIL_LINES = 20
+_TAIL_CHARS = 2000
+
+
+def run_tool(
+    logger: StageLogger,
+    command: Sequence[str | Path],
+    *,
+    directory: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> None:
+    """Runs a command to its end; its two outputs become DEBUG lines, in the order in which they come.
+
+    `run_tool(stage.logger, ["ffmpeg", "-y", "-i", source, target])`. It reads no input, and ends with this
+    call, also where that is interrupted. `environ` is added to this process's own.
+
+    Raises:
+        ToolFailedError: it ended with another code than 0; the message holds its last lines.
+        OSError: it cannot be started.
+    """
+    words = [os.fspath(word) for word in command]
+    logger.debug("$ %s", shlex.join(words))
+    began_seconds = time.monotonic()
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    program = subprocess.Popen(
+        words,
+        cwd=directory,
+        env={**os.environ, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    with program:
+        try:
+            for line in program.stdout or ():
+                if text := line.rstrip():
+                    tail.append(text)
+                    logger.debug("%s", text)
+        except BaseException:
+            program.kill()
+            raise
+    seconds = time.monotonic() - began_seconds
+    logger.debug("%s ended with code %d after %.2f s", words[0], program.returncode, seconds)
+    if program.returncode:
+        said = "\n".join(tail)[-_TAIL_CHARS:]
+        raise ToolFailedError(f"{words[0]} ended with code {program.returncode}: {said}")
