@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
-from telecine.logging import LogConfigError
+from telecine.logging import LogConfigError, reload_log_level
 
 from encoder_service import errors
 from encoder_service.capability_probe import CapabilityProbe
@@ -190,6 +190,10 @@ class EncoderService:
         self._space.set_quota(new.spool_quota_bytes)
         self._pool.resize()
         self._dispatcher.kick()
+        try:
+            reload_log_level(self._reloader.in_force.path)
+        except LogConfigError as error:
+            self._log.error("log_level_not_reloaded", error=str(error))
 
     # --- what the pool tells ---------------------------------------------------------------------
 
@@ -228,7 +232,7 @@ class EncoderService:
 def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> EncoderService:
     """Makes the service for `service_host` and sets its log up; opens nothing else yet."""
     try:
-        configure_own_log(loaded.value.root)
+        configure_own_log(loaded.value.root, loaded.path)
     except (LogConfigError, OSError) as error:
         raise StartError(f"logging: {error}") from error
     return EncoderService(loaded, registry)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from telecine.logging import configure_logging
+from telecine.logging import configure_service_logging
 
 DIRECTORY = "logs"
 
 
-def configure_own_log(data_directory: Path) -> None:
-    """`TELECINE_LOG_*` decides where it is set; see `telecine.logging`. Raises LogConfigError, OSError."""
-    configure_logging(
-        "encoder",
-        # Standard output is for the ready line.
-        console=os.environ.get("TELECINE_LOG_CONSOLE", "stderr"),
-        directory=None if "TELECINE_LOG_DIR" in os.environ else data_directory / DIRECTORY,
-    )
+def configure_own_log(data_directory: Path, config_file: Path | None = None) -> None:
+    """The section `logging` of the file and `TELECINE_LOG_*` decide where they go.
+
+    Raises LogConfigError, OSError.
+    """
+    configure_service_logging("encoder", data_directory / DIRECTORY, config_file)

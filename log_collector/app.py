@@ -241,7 +241,7 @@ class CollectorService:
 def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> CollectorService:
     """Makes the service for the host and sets its log up; opens nothing else yet."""
     try:
-        configure_own_log(loaded.value.data_dir)
+        configure_own_log(loaded.value.data_dir, loaded.path)
     except (LogConfigError, OSError) as error:
         raise StartError(f"logging: {error}") from error
     return CollectorService(loaded, registry)

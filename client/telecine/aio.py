@@ -43,9 +43,9 @@ class AsyncClient:
         tls: Tls | None = None,
         keep_alive: KeepAlive | None = None,
         retry: RetryPolicy | None = None,
-        retained_bytes: int = 256 << 20,
-        call_timeout_seconds: float = 30.0,
-        shares_memory: bool = True,
+        retained_bytes: int | None = None,
+        call_timeout_seconds: float | None = None,
+        shares_memory: bool | None = None,
     ) -> None:
         self.settings = settings_of(
             server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory=shares_memory

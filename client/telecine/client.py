@@ -31,8 +31,9 @@ from telecine.watching import Watching, progress_of
 class Client:
     """Encodes clips on a server.
 
-    `server`: "host:port" or "unix:/path". None: what TELECINE_SERVER says, else an embedded server that
-    this process starts once, shares among its clients and ends with itself.
+    `server`: "host:port" or "unix:/path". None: what is configured (TELECINE_SERVER, `[sdk]` of a file), else
+    an embedded server that this process starts once, shares among its clients and ends with itself.
+    What else is None is as configured too, or by default; see docs/configuration.md.
     `retry`: how patiently it reconnects. `retained_bytes`: bound of the frames that each job keeps in
     memory until they are acknowledged. `call_timeout_seconds`: for everything but streams.
     `shares_memory`: hands frames to a server on this machine through memory that both can see, where it
@@ -49,9 +50,9 @@ class Client:
         tls: Tls | None = None,
         keep_alive: KeepAlive | None = None,
         retry: RetryPolicy | None = None,
-        retained_bytes: int = 256 << 20,
-        call_timeout_seconds: float = 30.0,
-        shares_memory: bool = True,
+        retained_bytes: int | None = None,
+        call_timeout_seconds: float | None = None,
+        shares_memory: bool | None = None,
     ) -> None:
         self.settings = settings_of(
             server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory=shares_memory
@@ -59,7 +60,7 @@ class Client:
         """How it behaves."""
         self.address = self.settings.server or _embedded_address()
         """Where the server listens."""
-        self.channel = BlockingChannel(Target(self.address, tls, self.settings.keep_alive))
+        self.channel = BlockingChannel(Target(self.address, self.settings.tls, self.settings.keep_alive))
         """The door to gRPC; for the SDK's own use."""
         self._jobs: weakref.WeakSet[Job] = weakref.WeakSet()
 

@@ -6,14 +6,16 @@ import os
 import random
 import time
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from telecine import exceptions as errors
 from telecine.options import KeepAlive, Tls
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision
+from telecine.sdk_config import load_sdk_config
 
-SERVER_VARIABLE = "TELECINE_SERVER"
-"""Environment variable that names the server when the caller does not."""
+_Value = TypeVar("_Value")
+
 DOWNLOAD_ATTEMPT_SECONDS = 300.0
 """A download that takes longer goes on with a new call."""
 CIRCUIT = BreakerPolicy(failures_to_open=10, open_seconds=1.0)
@@ -63,25 +65,30 @@ def settings_of(
     tls: Tls | None,
     keep_alive: KeepAlive | None,
     retry: RetryPolicy | None,
-    retained_bytes: int,
-    call_timeout_seconds: float,
+    retained_bytes: int | None,
+    call_timeout_seconds: float | None,
     *,
-    shares_memory: bool = True,
+    shares_memory: bool | None = None,
 ) -> ClientSettings:
-    """Fills in what the caller left out."""
-    server = server or os.environ.get(SERVER_VARIABLE) or None
-    retry = retry or RetryPolicy()
+    """Fills in what the caller left out. Raises InvalidRequestError where the configuration is wrong."""
+    configured = load_sdk_config().value
+    server = server or configured.server or None
+    retry = retry or configured.retry.options()
     circuit = CircuitBreaker(f"encoder {server or 'embedded'}", CIRCUIT, counts=_speaks_against_the_server)
     return ClientSettings(
         server=server,
-        tls=tls,
-        keep_alive=keep_alive or KeepAlive(),
+        tls=tls or configured.tls.options(),
+        keep_alive=keep_alive or configured.keep_alive.options(),
         retry=retry,
         calls=Retry(retry, breaker=circuit, level="INFO"),
-        retained_bytes=retained_bytes,
-        call_timeout_seconds=call_timeout_seconds,
-        shares_memory=shares_memory,
+        retained_bytes=_or(retained_bytes, configured.retained_bytes),
+        call_timeout_seconds=_or(call_timeout_seconds, configured.call_timeout_seconds),
+        shares_memory=_or(shares_memory, configured.shares_memory),
     )
+
+
+def _or(said: _Value | None, configured: _Value) -> _Value:
+    return configured if said is None else said
 
 
 def _speaks_against_the_server(error: Exception) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Literal, Self
 
 from telecine.exceptions import EmbeddedUnavailableError
+from telecine.sdk_config import load_sdk_config
 
 _MODULES = {"encoder": "encoder_service", "collector": "log_collector"}
 # Without these, each message of a megabyte faults its pages in anew (glibc).
@@ -175,13 +176,13 @@ _shared: dict[int, EmbeddedServer] = {}
 def embedded_server() -> EmbeddedServer:
     """This process's embedded service: started at the first call, shared, ended at exit.
 
-    It keeps its data in a temporary directory, or in TELECINE_DATA_DIR. One that has died is started
-    anew, in the same place if that is lasting.
+    It keeps its data in a temporary directory, or in the configured `data_dir` (TELECINE_DATA_DIR). One
+    that has died is started anew, in the same place if that is lasting.
     """
     with _lock:
         server = _shared.get(os.getpid())
         if server is None or not server.is_running:
-            server = EmbeddedServer(os.environ.get("TELECINE_DATA_DIR"))
+            server = EmbeddedServer(load_sdk_config().value.data_dir)
             _shared[os.getpid()] = server
             atexit.register(_close_own, os.getpid())
         return server

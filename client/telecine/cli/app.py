@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from telecine.cli import capabilities, doctor, encode, errors, jobs, logs, serve, stages, terminal, verify
+from telecine.cli import (
+    capabilities,
+    config,
+    doctor,
+    encode,
+    errors,
+    jobs,
+    logs,
+    serve,
+    stages,
+    terminal,
+    verify,
+)
 from telecine.cli.exits import ExitCode, epilog
 from telecine.cli.failures import UsageError, show_failure
 
@@ -26,6 +38,7 @@ app = typer.Typer(
 app.command("encode", epilog=epilog())(encode.encode)
 app.add_typer(serve.app, name="serve")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(config.app, name="config")
 app.add_typer(logs.app, name="logs")
 app.add_typer(stages.app, name="stages")
 app.command("capabilities", epilog=epilog())(capabilities.capabilities)

@@ -10,7 +10,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 from msgspec.structs import replace
 
 from telecine.logging.catalogue import Level
-from telecine.logging.configuration import LogConfig, LogConfigError, log_config
+from telecine.logging.configuration import LogConfig, LogConfigError, log_config, logging_from_file
+from telecine.logging.console import ConsoleTarget
 from telecine.logging.context import (
     REQUEST_ID_KEY,
     LogContext,
@@ -41,6 +42,7 @@ __all__ = [
     "bind_artifact_context",
     "bind_job_context",
     "configure_logging",
+    "configure_service_logging",
     "current_operation",
     "current_request_id",
     "ensure_request_id",
@@ -49,6 +51,7 @@ __all__ = [
     "log_execution_time",
     "logging_stats",
     "operation",
+    "reload_log_level",
     "set_log_level",
     "shutdown_logging",
 ]
@@ -92,18 +95,45 @@ def configure_logging(
     (stdout, stderr, off), `_DIR` (off: no files), `_COLLECTOR` (host:port), `_SPOOL_DIR`,
     `_FILE_MAX_BYTES`, `_FILE_BACKUPS`, `_ERRORS_MAX_BYTES`, `_ERRORS_BACKUPS`, `_FLUSH_SECONDS`, `_ORIGIN`,
     `_ANSWER_SECONDS`, `_REDACT_EMAIL`, `_REDACTION_KEY`, `_FOLD_PROGRESS`, `_SAMPLING_<STAGE>` (1 in N), or
-    else the default. Call it once, at the entry point; `get_logger` may be called before.
+    else the section `logging` of a file (TELECINE_CONFIG, `telecine.toml`), or the default. Call it once, at
+    the entry point; `get_logger` may be called before.
 
     Raises:
         LogConfigError: something given cannot be used; the message lists every fault.
         OSError: a log file or the spool cannot be written.
     """
     arguments: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("service", "has_files")}
-    config = log_config(service, arguments, os.environ)
+    config = log_config(service, arguments, os.environ, logging_from_file(os.environ))
     if not has_files:
         config = replace(config, directory=None)
     STATE.configure(config)
     return STATE.logger(service)
+
+
+def configure_service_logging(service: str, directory: Path, config_file: Path | None = None) -> Logger:
+    """As `configure_logging`, for a service of ours, whose standard output is for its ready line.
+
+    It writes to standard error (never to standard output) and to `directory`, unless the configuration
+    file or the environment says otherwise. `config_file`: the one that the service itself reads.
+
+    Raises:
+        LogConfigError, OSError: as `configure_logging`.
+    """
+    own = {"console": ConsoleTarget.STDERR, "directory": directory}
+    config = log_config(service, {}, os.environ, own | logging_from_file(os.environ, config_file))
+    if config.console is ConsoleTarget.STDOUT:
+        config = replace(config, console=ConsoleTarget.STDERR)
+    STATE.configure(config)
+    return STATE.logger(service)
+
+
+def reload_log_level(config_file: Path | None = None) -> None:
+    """Puts the level in force that the file and the environment say now.
+
+    Raises:
+        LogConfigError: they are wrong; the level stays.
+    """
+    STATE.set_level(log_config("x", {}, os.environ, logging_from_file(os.environ, config_file)).level, None)
 
 
 def get_logger(name: str = "", **fields: Any) -> Logger:

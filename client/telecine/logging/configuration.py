@@ -18,6 +18,7 @@ from telecine.logging.job_sampling import stage_rates
 from telecine.logging.rendering import Format
 from telecine.logging.rules import RulePack
 from telecine.logging.spool import SpoolLimits
+from telecine.settings.config_file import shared_file
 
 PREFIX = "TELECINE_LOG_"
 
@@ -108,14 +109,19 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
         return Path(cache).expanduser() / "telecine" / "spool"
 
 
-def log_config(service: str, arguments: Mapping[str, Any], environ: Mapping[str, str]) -> LogConfig:
-    """Defaults, overridden by the environment, overridden by arguments that are not None.
+def log_config(
+    service: str,
+    arguments: Mapping[str, Any],
+    environ: Mapping[str, str],
+    from_file: Mapping[str, Any] | None = None,
+) -> LogConfig:
+    """Defaults, overridden by a file, by the environment, and by arguments that are not None.
 
     Raises:
         LogConfigError: with every fault in one message.
     """
     faults: list[str] = []
-    values: dict[str, Any] = {"service": service}
+    values: dict[str, Any] = {**(from_file or {}), "service": service}
     for name, (variable, parse) in _VARIABLES.items():
         text = environ.get(PREFIX + variable)
         if text is not None and text.strip():
@@ -123,7 +129,7 @@ def log_config(service: str, arguments: Mapping[str, Any], environ: Mapping[str,
     if environ.get(PREFIX + "DIR", "x").strip().lower() in ("", "off", "none"):
         values["directory"] = None
     try:
-        values["sampling"] = stage_rates(environ)
+        values["sampling"] = {**values.get("sampling", {}), **stage_rates(environ)}
     except ValueError as error:
         faults.append(str(error))
     for name, value in arguments.items():
@@ -138,6 +144,28 @@ def log_config(service: str, arguments: Mapping[str, Any], environ: Mapping[str,
     if faults:
         raise LogConfigError("logging cannot be configured: " + "; ".join(faults))
     return LogConfig(**values)
+
+
+def logging_from_file(environ: Mapping[str, str], path: Path | None = None) -> dict[str, Any]:
+    """What a configuration file says about logging: TELECINE_CONFIG, `telecine.toml`, or the one given.
+
+    Raises:
+        LogConfigError: with every fault in one message.
+    """
+    if path is None and shared_file(environ, Path.cwd()) is None:
+        return {}
+    from telecine.logging.file_settings import file_settings
+    from telecine.settings.loading import ConfigError
+
+    try:
+        return file_settings(environ, path)[0]
+    except ConfigError as error:
+        raise LogConfigError(f"logging cannot be configured: {error}") from error
+
+
+def log_variable(name: str) -> str:
+    """The environment variable of a field of `LogConfig`; empty: it has none."""
+    return PREFIX + _VARIABLES[name][0] if name in _VARIABLES else ""
 
 
 def _parsed(

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from telecine.settings.coercion import coerce_struct
-from telecine.settings.config_file import read_file, section_of, shared_file
+from telecine.settings.config_file import is_sectioned, read_file, section_of, shared_file
 from telecine.settings.cross_checks import FAULTY
 from telecine.settings.secrecy import REDACTED, is_secret, shown, without_url_user
 from telecine.settings.sources import CONFIG_FILE_VARIABLE, ConfigFault, Layers, Text, environment_settings
@@ -69,6 +69,7 @@ def load_config(
     overrides: Mapping[str, object] | None = None,
     aliases: Mapping[str, str] | None = None,
     directory: Path | None = None,
+    needs_sections: bool = False,
 ) -> Loaded[ConfigT]:
     """Lays file over defaults, environment over file and flags over environment.
 
@@ -83,6 +84,7 @@ def load_config(
 
     With `section`, that of a file for everything is read; a file without sections is taken as it is. Where
     nothing names a file, TELECINE_CONFIG does, or `telecine.toml` in `directory` (None: the working one).
+    With `needs_sections`, a file without sections is another program's own, and says nothing.
 
     Raises ConfigError with every fault. Touches nothing but the file.
     """
@@ -94,7 +96,7 @@ def load_config(
     if is_shared:
         path = shared_file(environ, directory or Path.cwd())
     if path is not None:
-        _add_file(layers, path, section, must_have_sections=is_shared)
+        _add_file(layers, path, section, must_have_sections=is_shared, needs_sections=needs_sections)
     for key, (variable, text) in environment_settings(prefix, environ, aliases or {}).items():
         layers.put(key, Text(text), f"env {variable}")
     for key, value in (overrides or {}).items():
@@ -117,18 +119,23 @@ def load_config(
             environ=environ,
             overrides=overrides,
             aliases=aliases,
+            needs_sections=needs_sections,
         )
 
     return Loaded(value, layers.sources, path, load_again)
 
 
-def _add_file(layers: Layers, path: Path, section: str, *, must_have_sections: bool) -> None:
+def _add_file(
+    layers: Layers, path: Path, section: str, *, must_have_sections: bool, needs_sections: bool
+) -> None:
     try:
         tree: Mapping[str, object] = read_file(path)
     except ValueError as error:
         layers.faults.append(ConfigFault("", f"file {path}", str(error)))
         return
     source = f"file {path.name}"
+    if needs_sections and not must_have_sections and not is_sectioned(tree):
+        return
     if section:
         tree, faults = section_of(tree, section, must_have_sections=must_have_sections)
         layers.faults += [ConfigFault(key, source, expected) for key, expected in faults]
