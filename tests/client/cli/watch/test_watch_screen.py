@@ -266,3 +266,15 @@ async def test_what_the_collector_leaves_out_is_told(tmp_path: Path) -> None:
             await screen.sees("collector: lost by producers 10")
     finally:
         running.stop()
+
+
+async def test_a_flood_is_counted_in_full_and_held_in_part(collector) -> None:
+    async with watching(server_of(collector), parse_filter("service:flood"), keep=200) as screen:
+        await screen.sees("● live")
+        for first in range(1, 10_001, 2000):
+            flood = [record(n, service="flood", level="DEBUG") for n in range(first, first + 2000)]
+            await ship(collector.address, batch(first, flood, producer="flood"))
+        await screen.sees("DEBUG 10,000", "n=10000", "200 of 200 held")
+        window = screen.app.watching.window
+        assert len(window) == 200
+        assert window.size_bytes < 200 * 500
