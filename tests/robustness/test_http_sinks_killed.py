@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +121,52 @@ def test_a_kill_between_sending_and_noting_loses_and_doubles_nothing(
         assert started.stop() == 0
     assert Counter(account()) == Counter(range(1, TOTAL + 1))
     assert len(listener.heard) > 4
+
+
+def moody(service: Any, chance: random.Random) -> Callable[[Heard], Reply]:
+    """A service that fails every third request: before it has taken it, or after."""
+
+    def answer(heard: Heard) -> Reply:
+        mood = chance.random()
+        if mood < 0.15:
+            return Reply(chance.choice([429, 500, 503]), headers={"Retry-After": "0"})
+        taken: Reply = service(heard)
+        return taken if mood > 0.35 else Reply(200, b"{", is_cut=True)
+
+    return answer
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SOAK_SEEDS", "5"))))
+def test_soak_of_kills_at_random_instants_with_every_sink_at_once(
+    started: CollectorProcess, tmp_path: Path, seed: int
+) -> None:
+    total, chance = 1_000, random.Random(seed)
+    makers = [elasticsearch, loki, sentry, webhook, logstash]
+    with ExitStack() as stack:
+        accounts: list[Account] = []
+        config: dict[str, Any] = {}
+        for make in makers:
+            service, account = make()
+            listener = stack.enter_context(Listener(moody(service, chance)))
+            accounts.append(account)
+            address: dict[str, Any] = {"url": listener.url, "request_records": chance.randint(1, 60)}
+            if make is sentry:
+                address = {"dsn": listener.url.replace("://", "://key@") + "/1", "level": "TRACE"}
+            path = collector_config(tmp_path / "c.json", make.__name__, **address)
+            config |= json.loads(path.read_text())
+        path.write_text(json.dumps(config))
+        started.start(path)
+        producer = Producer(started.address, "producer-a", total)
+        producer.start()
+        for _ in range(6):
+            # An instant that is no state of anything.
+            threading.Event().wait(chance.random())
+            started.kill()
+            started.start(path)
+        producer.join(60)
+        for account in accounts:
+            eventually(lambda account=account: len(set(account())) == total, 120)
+        assert started.stop() == 0
+        for account in accounts:
+            assert Counter(account()) == Counter(range(1, total + 1))
