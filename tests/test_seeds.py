@@ -86,6 +86,8 @@ def is_name(item: str) -> bool:
 
 
 def is_variable(item: str) -> bool:
+    if item.startswith("TELECINE_ENCODER_"):
+        return item.removeprefix("TELECINE_ENCODER_").lower() in settings_of(EncoderConfig)
     name = item.removesuffix("<STAGE>").removesuffix("_")
     return any(f'"{suffix}' in variables() for suffix in (name, name.removeprefix("TELECINE_LOG_")))
 
