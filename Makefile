@@ -42,7 +42,7 @@ bench: $(STAMP) ## Measure side by side against peers. ARGS=name runs one.
 	$(BIN)/python -m benchmarks $(ARGS)
 
 soak: $(STAMP) ## Long, seeded fault runs.
-	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+	$(BIN)/python -m pytest -m soak -rP --timeout 3600 $(ARGS)
 
 clean: ## Remove what the targets made.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output

@@ -36,6 +36,8 @@ class ShippingCounts(msgspec.Struct):
     reconnects: int = 0
     unanswered: int = 0
     """Streams that were given up because the collector answered nothing any more."""
+    faults: int = 0
+    """Faults of shipping's own, after each of which it began anew."""
 
 
 class Lane(msgspec.Struct):

@@ -17,6 +17,9 @@ THREAD_NAME = "telecine-log-shipper"
 _LIVING_SECONDS = 2.0
 """A living process has so long to begin shipping itself; a forked child never does."""
 
+_TELL_SECONDS = 60.0
+"""A fault of shipping's own is told so often at most; all are counted."""
+
 _SETTLE_SECONDS = 0.05
 """After a refusal: lets the refusals of the batches behind it arrive before they are sent again."""
 
@@ -51,6 +54,7 @@ class Shipper:
         self._sent_full = False
         self._feed_at = float("-inf")
         self._adopted_at = float("-inf")
+        self._told_fault_at = float("-inf")
         self._stopping = threading.Event()
         self._progress = threading.Condition()
         self._deadline = float("inf")
@@ -98,14 +102,29 @@ class Shipper:
     def _run(self) -> None:
         try:
             while not self._is_over():
-                self._turn()
-        except Exception as error:  # noqa: BLE001 - a fault in shipping must not show in the application
-            self._report("ERROR", "log shipping ended by a fault of its own", {"error": repr(error)})
+                try:
+                    self._turn()
+                except Exception as error:  # noqa: BLE001 - a fault in shipping must not show in the application
+                    self._begin_anew(error)
         finally:
             self._disconnect()
             for lane in self._lanes.values():
                 if not lane.reader.remove_if_finished():
                     lane.reader.release()
+
+    def _begin_anew(self, error: Exception) -> None:
+        """After a fault of its own, such as a segment that is gone: the spools tell where to go on."""
+        self.counts.faults += 1
+        now = time.monotonic()
+        if now - self._told_fault_at >= _TELL_SECONDS:
+            self._told_fault_at = now
+            self._report("ERROR", "log shipping begins anew after a fault", {"error": repr(error)})
+        self._disconnect()
+        for lane in self._lanes.values():
+            lane.reader.release()
+        self._lanes.clear()
+        self._adopted_at = float("-inf")
+        self._stopping.wait(self._limits.adopt_seconds)
 
     def _is_over(self) -> bool:
         if not self._stopping.is_set():

@@ -17,6 +17,7 @@ from telecine.logging import configure_logging, flush_logging, get_logger, loggi
 from telecine.logging.lanes import ShippingLimits
 from telecine.logging.shipping import Shipper
 from telecine.logging.spool import Resource, Spool, SpoolLimits
+from telecine.logging.spool_reader import SpooledBatch, SpoolReader
 
 from tests.client.logging.tiny_collector import TinyCollector
 from tests.eventually import eventually
@@ -73,6 +74,25 @@ def test_a_frozen_collector_is_given_up_and_found_again(tmp_path: Path, collecto
     assert collector.stop() == 0
     messages = [record["msg"] for record in stored_records(collector.data_dir)]
     assert messages.count("before") == messages.count("while it is frozen") == 1
+
+
+def test_a_fault_of_its_own_ends_no_shipping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when somebody removes a segment between the look and the opening."""
+    next_batch, faults = SpoolReader.next_batch, [OSError("gone"), ValueError("strange")]
+
+    def faulty(reader: SpoolReader, max_bytes: int) -> SpooledBatch | None:
+        if faults:
+            raise faults.pop()
+        return next_batch(reader, max_bytes)
+
+    monkeypatch.setattr(SpoolReader, "next_batch", faulty)
+    with TinyCollector() as collector:
+        configure_logging("next", directory=tmp_path, collector=collector.address, console="off").info("once")
+        assert flush_logging(20)
+        assert collector.messages().count("once") == 1
+        assert logging_stats()["faults"] == 2
+    told = [line for line in (tmp_path / "next.log").read_text().splitlines() if "begins anew" in line]
+    assert len(told) == 1
 
 
 def test_a_spool_that_is_only_being_made_is_not_taken_from_its_owner(tmp_path: Path) -> None:
