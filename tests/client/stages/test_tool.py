@@ -48,7 +48,7 @@ def test_a_tool_ends_with_the_stage_that_is_interrupted(job_dir: Path, start_pro
 signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     with Stage("demux", job) as stage:
-        wait = "import os, sys; print(os.getpid(), flush=True); sys.stdin.read(); import signal; signal.pause()"
+        wait = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
         run_tool(stage.logger, [sys.executable, "-c", wait])
 except KeyboardInterrupt:
     say("interrupted")
@@ -58,10 +58,8 @@ except KeyboardInterrupt:
 
     def tool_pid() -> int | None:
         text = log.read_text() if log.exists() else ""
-        words = [
-            line.rpartition(" ")[2] for line in text.splitlines() if line.rpartition("] ")[2].isdecimal()
-        ]
-        return int(words[-1]) if words else None
+        ends = [line.rpartition("] ")[2] for line in text.splitlines()]
+        return next((int(end) for end in ends if end.isdecimal()), None)
 
     pid = eventually(tool_pid)
     assert Path(f"/proc/{pid}").exists()
