@@ -180,11 +180,9 @@ class EncodeStream:
         job = attachment.job
         subscription = job.subscribe(NEWS_PAUSE_SECONDS)
         try:
-            await self._wire.send(
-                replies.accepted(
-                    job, self._config, self._ring and self._ring.offer, is_resumed=attachment.is_resumed
-                )
-            )
+            ring = self._ring.offer if self._ring is not None else None
+            accepted = replies.accepted(job, self._config, ring, is_resumed=attachment.is_resumed)
+            await self._wire.send(accepted)
             self._note_told(job)
             is_due = False
             while True:
