@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -13,7 +14,8 @@ import pytest
 
 from tests.eventually import eventually
 from tests.log_collector.collector_process import CollectorProcess
-from tests.log_collector.harness import stored_records
+from tests.log_collector.harness import batch, last_acknowledged, record, ship, stored_records
+from tests.log_collector.log_files import records_in
 from tests.log_collector.producer import Producer
 
 Make = Callable[..., CollectorProcess]
@@ -140,6 +142,23 @@ def test_a_reload_under_load_cuts_no_stream_and_loses_no_record(make_collector: 
     assert [p.reconnects for p in producers] == [0, 0, 0]
     assert collector.stop() == 0
     assert_each_once_in_order(collector, 3, 15_000)
+
+
+def test_a_kill_loses_no_record_that_a_rule_holds_back(make_collector: Make) -> None:
+    """Debug records wait for an error of their job; they are acknowledged, so they wait on the disk."""
+    collector = make_collector(selection__flight_recorder__records_per_job="10")
+    collector.start()
+    debug = [record(n, level="DEBUG", job_id="j") for n in range(1, 9)]
+    assert last_acknowledged(asyncio.run(ship(collector.address, batch(1, debug)))) == 8
+    collector.kill()
+    collector.start()
+    collector.kill()
+    collector.start()
+    error = record(9, level="ERROR", job_id="j")
+    assert last_acknowledged(asyncio.run(ship(collector.address, batch(9, [error])))) == 9
+    assert collector.stop() == 0
+    found = records_in(collector.data_dir / "logs", "jobs/j/job.log")
+    assert [r["n"] for r in found] == list(range(1, 10))
 
 
 def test_a_second_collector_on_the_same_directory_does_not_start(make_collector: Make) -> None:
