@@ -1,4 +1,4 @@
-"""`telecine jobs`: list, show, cancel, delete and download the jobs of a running server."""
+"""`telecine jobs`: list, show, watch, cancel, delete and download the jobs of a running server."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from rich.markup import escape
 from telecine.cli import documents as doc
 from telecine.cli import readable, terminal
 from telecine.cli.connection import connect
-from telecine.cli.exits import epilog
+from telecine.cli.exits import ExitCode, epilog
 from telecine.cli.failures import UsageError
 from telecine.cli.manifest_view import read_view
 from telecine.cli.options import DEFAULT_SERVER, JsonOption, OutDirOption, RunningServerOption
+from telecine.cli.progress import JobProgressView
 from telecine.results import JobState
+from telecine.watching import progress_of
 
 MANIFEST_NAME = "manifest.json"
 
@@ -63,6 +65,30 @@ def show(
     document = readable.job_document(job)
     artifacts = [readable.artifact_document(artifact, view) for artifact in job.artifacts]
     terminal.show(document, lambda console: _render_job(console, document, artifacts), as_json=as_json)
+
+
+@app.command("watch", epilog=epilog())
+def watch(
+    job_id: JobArgument, *, server: RunningServerOption = DEFAULT_SERVER, as_json: JsonOption = False
+) -> None:
+    """Follow a job to its end. Ends with 0 if it succeeded in full, else with 1.
+
+    With --json, one document a line: at once, then whenever something has changed.
+    """
+    with (
+        connect(server) as client,
+        JobProgressView(frame_bytes=0, frame_count=0, is_silent=as_json) as view,
+    ):
+        for job in client.watch_job(job_id):
+            view.update(progress_of(job))
+            if as_json:
+                terminal.show(readable.job_document(job), lambda _: None, as_json=True)
+    if not as_json:
+        document = readable.job_document(job)
+        artifacts = [readable.artifact_document(artifact, None) for artifact in job.artifacts]
+        _render_job(terminal.results(), document, artifacts)
+    if job.state is not JobState.SUCCEEDED:
+        raise typer.Exit(int(ExitCode.FINDINGS))
 
 
 @app.command("cancel", epilog=epilog())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -90,43 +91,52 @@ def load_config(
     """
     environ = os.environ if environ is None else environ
     layers = Layers()
-    if path is None and environ.get(prefix + CONFIG_FILE_VARIABLE):
-        path = Path(environ[prefix + CONFIG_FILE_VARIABLE])
-    is_shared = path is None and bool(section)
-    if is_shared:
-        path = shared_file(environ, directory or Path.cwd())
+    path, must_have_sections = _chosen_file(path, prefix, section, environ, directory)
     if path is not None:
-        _add_file(layers, path, section, must_have_sections=is_shared, needs_sections=needs_sections)
+        _add_file(layers, path, section, must_have_sections, needs_sections)
     for key, (variable, text) in environment_settings(prefix, environ, aliases or {}).items():
         layers.put(key, Text(text), f"env {variable}")
     for key, value in (overrides or {}).items():
         layers.put(key, Text(value) if type(value) is str else value, "flag")
+    again = partial(
+        load_config,
+        kind,
+        prefix=prefix,
+        section=section,
+        path=path,
+        environ=environ,
+        overrides=overrides,
+        aliases=aliases,
+        needs_sections=needs_sections,
+    )
+    return Loaded(_coerced(kind, layers), layers.sources, path, again)
+
+
+def _coerced(kind: type[ConfigT], layers: Layers) -> ConfigT:
     faults = layers.faults
 
     def report(key: str, expected: str) -> None:
         faults.append(ConfigFault(key, layers.source_of(key), expected))
 
-    value = coerce_struct(kind, layers.tree, "", report)
+    value: ConfigT = coerce_struct(kind, layers.tree, "", report)
     if faults or value is FAULTY:
         raise ConfigError(faults)
+    return value
 
-    def load_again() -> Loaded[ConfigT]:
-        return load_config(
-            kind,
-            prefix=prefix,
-            section=section,
-            path=path,
-            environ=environ,
-            overrides=overrides,
-            aliases=aliases,
-            needs_sections=needs_sections,
-        )
 
-    return Loaded(value, layers.sources, path, load_again)
+def _chosen_file(
+    path: Path | None, prefix: str, section: str, environ: Mapping[str, str], directory: Path | None
+) -> tuple[Path | None, bool]:
+    """The file to read, and whether it is one for everything."""
+    if path is None and environ.get(prefix + CONFIG_FILE_VARIABLE):
+        path = Path(environ[prefix + CONFIG_FILE_VARIABLE])
+    if path is not None or not section:
+        return path, False
+    return shared_file(environ, directory or Path.cwd()), True
 
 
 def _add_file(
-    layers: Layers, path: Path, section: str, *, must_have_sections: bool, needs_sections: bool
+    layers: Layers, path: Path, section: str, must_have_sections: bool, needs_sections: bool
 ) -> None:
     try:
         tree: Mapping[str, object] = read_file(path)

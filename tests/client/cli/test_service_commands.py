@@ -36,6 +36,14 @@ def test_jobs_are_listed_shown_and_downloaded(job_id: str, encoder: EmbeddedServ
     assert loaded.document["artifacts"][0]["local_path"] == str(tmp_path / "mp4.mp4")
 
 
+def test_a_job_is_watched_to_its_end(job_id: str, encoder: EmbeddedServer) -> None:
+    watched = telecine("jobs", "watch", job_id, "--json", server=encoder.address)
+    assert watched.exit_code == 0
+    assert json.loads(watched.out.splitlines()[-1])["state"] == "succeeded"
+    assert "succeeded" in telecine("jobs", "watch", job_id, server=encoder.address).out
+    assert telecine("jobs", "watch", "nobody", server=encoder.address).exit_code == 4
+
+
 def test_for_people_there_are_tables(job_id: str, encoder: EmbeddedServer) -> None:
     assert job_id in telecine("jobs", "list", server=encoder.address).out
     shown = telecine("jobs", "show", job_id, server=encoder.address).out
