@@ -31,14 +31,17 @@ def print_table(findings: Sequence[Finding]) -> None:
 
 
 def write_page(findings: Sequence[Finding], section: str, command: str, page: Path = PAGE) -> None:
-    """Replaces the section's figures in docs/benchmarks.md; the text around them stays."""
+    """Replaces the section's figures in docs/benchmarks.md; the text around them stays, and so do the
+    figures of rows that were not measured.
+    """
     begin, end = _BEGIN.format(section=section), _END.format(section=section)
     text = page.read_text(encoding="utf-8")
     if begin not in text or end not in text:
         raise SystemExit(f"{page} has no section {section!r}: add the lines {begin!r} and {end!r}")
     before, rest = text.split(begin, 1)
     after = rest.split(end, 1)[1]
-    body = "\n".join([_circumstances(command), "", *_markdown(findings)])
+    lines = _markdown(findings, kept=rest.split(end, 1)[0].splitlines())
+    body = "\n".join([_circumstances(command), "", *lines])
     page.write_text(f"{before}{begin}\n{body}\n{end}{after}", encoding="utf-8")
 
 
@@ -51,12 +54,16 @@ def _circumstances(command: str) -> str:
     )
 
 
-def _markdown(findings: Sequence[Finding]) -> list[str]:
-    lines = ["| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS)]
+def _markdown(findings: Sequence[Finding], kept: Sequence[str]) -> list[str]:
+    head = ["| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS)]
+    measured = {finding.row for finding in findings}
+    is_ours = head[0] in kept
+    lines = [line for line in kept if is_ours and line.startswith("| ") and line != head[0]]
+    lines = [line for line in lines if line.split(" | ")[0][2:] not in measured]
     lines += [
         "| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(finding)) + " |" for finding in findings
     ]
-    return lines
+    return [*head, *lines]
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:

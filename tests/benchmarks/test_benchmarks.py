@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_figures_are_written_between_their_markers_only(tmp_path: Path) -> None:
     assert "| row | case | 1 s | 2 s | 2.00 x | >= 1 x | yes |  |" in text
 
 
+def test_rows_that_were_not_measured_keep_their_figures(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- figures: begin (encoder) -->\nold words\n<!-- figures: end (encoder) -->\n")
+    first = Finding("first", "case", "1 s", "2 s", "2.00 x", ">= 1 x", is_reached=True)
+    second = Finding("second", "case", "3 s", "4 s", "1.33 x", ">= 1 x", is_reached=True)
+    write_page([first, second], "encoder", "make bench", page)
+    write_page([dataclasses.replace(second, ours="2 s")], "encoder", "make bench", page)
+    text = page.read_text()
+    assert "| first | case | 1 s |" in text
+    assert "| second | case | 2 s |" in text
+    assert "3 s" not in text
+    assert "old words" not in text
+
+
 def test_the_page_has_a_place_for_every_section() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for section in SECTIONS:
@@ -61,6 +76,7 @@ def test_the_page_has_a_place_for_every_section() -> None:
 
 
 def test_a_row_can_be_run_alone_to_see_that_it_works() -> None:
+    assert {"ship", "otlp", "ack", "log-call", "redaction", "ten-million", "tail"} <= set(ROWS)
     assert {"hand-off", "webp", "outputs", "real-time", "memory", "clients", "overhead"} <= set(ROWS)
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--quick", "overhead"],
