@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -33,3 +34,11 @@ class ForwardConfig(msgspec.Struct, frozen=True, kw_only=True):
     lag_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1 << 30
     """When it is further behind than so much of the journal, the oldest records are dropped, counted; 0:
     never, the journal fills instead."""
+
+    def find_faults(self) -> Iterator[tuple[str, str]]:
+        """Yields what the fields' types cannot say."""
+        if self.root_certificates is not None:
+            try:
+                self.root_certificates.read_bytes()
+            except OSError as error:
+                yield "root_certificates", f"cannot be read: {error.strerror or error}"

@@ -38,6 +38,23 @@ async def test_records_arrive_at_another_collector(tmp_path: Path, protocol: str
     assert found[101]["timestamp"] == "2026-11-21T03:51:14.000101Z"
 
 
+async def test_certificates_that_are_not_there_leave_the_old_configuration_in_force(tmp_path: Path) -> None:
+    """A sink that could not be opened must not take the others with it, at a start or at a reload."""
+    config = tmp_path / "c.json"
+    config.write_text("{}")
+    async with collector(tmp_path / "edge", config) as edge:
+        target = {
+            "name": "central",
+            "address": "127.0.0.1:1",
+            "root_certificates": str(tmp_path / "none.pem"),
+        }
+        config.write_text(json.dumps({"forward": [target]}))
+        edge.service._reloader.reload()
+        assert "root_certificates: cannot be read: No such file" in edge.service._reloader.last_fault
+        assert last_acknowledged(await ship(edge.address, numbered(1))) == 3
+        assert list(edge.service._fanout.runners) == ["file"]
+
+
 async def test_a_dead_sink_delays_neither_files_nor_acknowledgements_and_goes_on_later(
     tmp_path: Path,
 ) -> None:
