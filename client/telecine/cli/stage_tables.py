@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from telecine.cli import terminal
-from telecine.stages.check import JobCheck
-from telecine.stages.report import JobReport, Report
+
+if TYPE_CHECKING:
+    from telecine.stages.check import JobCheck
+    from telecine.stages.report import JobReport, Report
 
 _STATE_MARKS = {
     "success": "ok",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,12 +15,11 @@ from telecine.cli.exits import ExitCode, epilog
 from telecine.cli.failures import UnavailableHereError, UsageError
 from telecine.cli.options import JsonOption
 from telecine.cli.stage_tables import render_check, render_comparison, render_job
-from telecine.stages.check import check_job
-from telecine.stages.errors import StageNotFoundError
-from telecine.stages.graph import JobGraph, make_graph, mermaid_text
-from telecine.stages.graph_layout import lay_out
-from telecine.stages.reading import JobStages, read_job
-from telecine.stages.report import compare_jobs, make_report
+
+if TYPE_CHECKING:
+    # Loaded when a command runs: every other command starts without them.
+    from telecine.stages.graph import JobGraph
+    from telecine.stages.reading import JobStages
 
 app = typer.Typer(
     help="Graph, check and profile the stages of a pipeline.",
@@ -62,6 +61,8 @@ def graph(
     as_json: JsonOption = False,
 ) -> None:
     """Draw who read whose outputs: as Mermaid text, SVG or PNG."""
+    from telecine.stages.graph import make_graph
+
     made = make_graph(_job(job_dir))
     if as_json and out is None:
         terminal.show(made, lambda _: None, as_json=True)
@@ -92,6 +93,8 @@ def check(
     Looks for outputs that are missing or changed, files that no manifest tells of, inputs that were made
     anew since they were read, and stages that failed, still run, or died while they ran.
     """
+    from telecine.stages.check import check_job
+
     document = check_job(_job(job_dir), are_hashes_checked=are_hashes_checked)
     terminal.show(document, lambda console: render_check(console, document), as_json=as_json)
     raise typer.Exit(int(ExitCode.OK if document.is_complete else ExitCode.FINDINGS))
@@ -100,6 +103,8 @@ def check(
 @app.command("report", epilog=epilog())
 def report(job_dirs: JobsArgument, *, as_json: JsonOption = False) -> None:
     """Show where time, memory and money went: per stage, and over several jobs."""
+    from telecine.stages.report import compare_jobs, make_report
+
     document = compare_jobs([make_report(_job(job_dir)) for job_dir in job_dirs])
     if len(document.jobs) == 1:
         terminal.show(document, lambda console: render_job(console, document.jobs[0]), as_json=as_json)
@@ -108,6 +113,9 @@ def report(job_dirs: JobsArgument, *, as_json: JsonOption = False) -> None:
 
 
 def _job(job_dir: Path) -> JobStages:
+    from telecine.stages.errors import StageNotFoundError
+    from telecine.stages.reading import read_job
+
     try:
         return read_job(job_dir)
     except StageNotFoundError as error:
@@ -123,13 +131,21 @@ def _form_of(out: Path | None) -> GraphFormat:
     return form
 
 
+def _mermaid(graph: JobGraph) -> bytes:
+    from telecine.stages.graph import mermaid_text
+
+    return mermaid_text(graph).encode()
+
+
 def _svg(graph: JobGraph) -> bytes:
+    from telecine.stages.graph_layout import lay_out
     from telecine.stages.graph_svg import svg_text
 
     return svg_text(lay_out(graph), f"stages of job {graph.job_id}").encode()
 
 
 def _png(graph: JobGraph) -> bytes:
+    from telecine.stages.graph_layout import lay_out
     from telecine.stages.graph_png import PillowMissingError, png_bytes
 
     try:
@@ -139,7 +155,7 @@ def _png(graph: JobGraph) -> bytes:
 
 
 _WRITERS: dict[GraphFormat, Callable[[JobGraph], bytes]] = {
-    GraphFormat.MERMAID: lambda graph: mermaid_text(graph).encode(),
+    GraphFormat.MERMAID: _mermaid,
     GraphFormat.SVG: _svg,
     GraphFormat.PNG: _png,
 }

@@ -176,6 +176,9 @@ def test_a_program_that_forgets_to_finalize_has_failed_when_it_ends(
 def test_a_forked_child_leaves_the_stage_to_its_parent(job_dir: Path, start_program: StartProgram) -> None:
     process = start_program(
         """
+import warnings
+# Newer Pythons warn of any fork beside threads, and the stage's meter is one.
+warnings.simplefilter("ignore", DeprecationWarning)
 try:
     with Stage("asr", job) as stage:
         if os.fork() == 0:
