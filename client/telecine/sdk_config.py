@@ -17,6 +17,7 @@ from telecine.settings.loading import ConfigError, Loaded, load_config
 PREFIX = "TELECINE_SDK_"
 ALIASES = {"TELECINE_SERVER": "server", "TELECINE_DATA_DIR": "data_dir"}
 """Variables of older standing, and the settings they stand for."""
+_RECOVERY = "Mend what is named, in the file or the environment; `telecine config check` looks at it again."
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -98,4 +99,4 @@ def load_sdk_config(environ: Mapping[str, str] | None = None) -> Loaded[SdkConfi
             aliases=ALIASES,
         )
     except ConfigError as error:
-        raise InvalidRequestError(str(error)) from error
+        raise InvalidRequestError(str(error), recovery=_RECOVERY) from error

@@ -111,7 +111,7 @@ def explain(error: BaseException) -> Failure:
         return Failure(
             code=error.code,
             message=error.message,
-            advice=_ADVICE.get(type(error), error.recovery),
+            advice=_advice(error),
             exit_code=int(exit_code),
             kind=str(error.kind),
             is_retryable=error.is_retryable,
@@ -168,6 +168,12 @@ def show_failure(error: BaseException, *, as_json: bool) -> int:
     if failure.request_id:
         console.print(f"[dim]request id {escape(failure.request_id)}[/]")
     return failure.exit_code
+
+
+def _advice(error: sdk.TelecineError) -> str:
+    """What this very case says goes before what its class says."""
+    is_general = error.recovery == type(error).recovery
+    return _ADVICE.get(type(error), error.recovery) if is_general else error.recovery
 
 
 def _explain_os_error(error: OSError) -> Failure:
