@@ -114,6 +114,15 @@ async def test_workers_come_and_go_with_the_configuration(configured: Configured
     assert (await encoded(server, "fewer")).state == pb.JOB_STATE_SUCCEEDED
 
 
+async def test_the_log_level_changes_while_the_service_runs(configured: Configured) -> None:
+    server = configured.start(HEAD + "workers = 1\n[logging]\nlevel = 'ERROR'\n")
+    await encoded(server, "quiet")
+    assert "job accepted" not in server.log()
+    configured.change(HEAD + "workers = 1\n[logging]\nlevel = 'INFO'\n", says="configuration_reloaded")
+    await encoded(server, "loud")
+    eventually(lambda: "job accepted" in server.log())
+
+
 async def test_a_wrong_file_leaves_the_old_in_force_and_says_why(configured: Configured) -> None:
     server = configured.start(HEAD + "max_outputs_per_job = 2\n")
     configured.change(HEAD + "max_outputs_per_job = 99\nworkerz = 1\n", says="configuration_not_reloaded")
