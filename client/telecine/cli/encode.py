@@ -69,6 +69,12 @@ SkipOption = Annotated[
     bool,
     typer.Option("--skip-unavailable", help="Leave out, with a warning, what the server cannot make."),
 ]
+OutDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out-dir", "-d", metavar="DIR", help="Default: telecine-output/<job id>.", show_default=False
+    ),
+]
 
 
 def encode(
@@ -76,12 +82,7 @@ def encode(
     *,
     fps: FpsOption = None,
     outputs: OutputsOption = None,
-    out_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--out-dir", "-d", metavar="DIR", help="Default: telecine-output/<job id>.", show_default=False
-        ),
-    ] = None,
+    out_dir: OutDirOption = None,
     quality: QualityOption = None,
     server: ServerOption = None,
     size: SizeOption = None,
