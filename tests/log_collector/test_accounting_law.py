@@ -1,4 +1,4 @@
-"""received = rejected + refused + duplicate + accepted, accepted = dropped + held + written: whatever comes."""
+"""received = rejected + refused + duplicate + accepted; accepted = dropped + held + written, always."""
 
 from __future__ import annotations
 
