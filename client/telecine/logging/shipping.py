@@ -68,7 +68,7 @@ class Shipper:
 
     def stop(self, timeout_seconds: float) -> None:
         """Ships what is left as long as the collector takes it, at most so long; idempotent."""
-        self._deadline = time.monotonic() + (timeout_seconds if self.is_connected else 0.0)
+        self._deadline = time.monotonic() + (0.0 if self._failures else timeout_seconds)
         self._stopping.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout_seconds + 0.5)
@@ -129,13 +129,17 @@ class Shipper:
     def _is_over(self) -> bool:
         if not self._stopping.is_set():
             return False
-        if time.monotonic() >= self._deadline or self._stream is None:
+        if time.monotonic() >= self._deadline:
             return True
-        return self._sent_nothing and all(not lane.unacked for lane in self._lanes.values())
+        if self._stream is None:
+            return self._failures > 0
+        return self._sent_nothing and not any(lane.is_waiting for lane in self._lanes.values())
 
     def _turn(self) -> None:
         now = time.monotonic()
-        if now - self._adopted_at >= self._limits.adopt_seconds and not self._stopping.is_set():
+        is_due = now - self._adopted_at >= self._limits.adopt_seconds and not self._stopping.is_set()
+        # A program may end before its first turn.
+        if is_due or self._adopted_at == float("-inf"):
             self._adopted_at = now
             self._keep_own()
             self._adopt(now)
@@ -231,7 +235,7 @@ class Shipper:
             self.is_connected = True
             self._failures = 0
         if not lane.is_known:
-            lane.is_known = True
+            lane.is_known, self._sent_nothing = True, False
             lane.reader.go_on_behind(answer.last_seq)
             return
         self.counts.shipped += max(0, answer.last_seq - lane.reader.acked_seq)

@@ -47,6 +47,19 @@ def test_a_spool_of_many_segments_arrives_over_a_collector_that_acknowledges_lat
         eventually(lambda: [r["n"] for r in collector.records() if r["msg"] == "n"] == list(range(100)))
 
 
+def test_a_program_that_ends_at_once_has_shipped_its_records(
+    tmp_path: Path, collector: CollectorProcess
+) -> None:
+    program = (
+        "from telecine.logging import configure_logging\n"
+        f"configure_logging('short', directory={str(tmp_path / 'own')!r}, collector={collector.address!r},"
+        " console='off', flush_seconds=20).info('all there is')"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    collector.stop()
+    assert "all there is" in [record["msg"] for record in stored_records(collector.data_dir)]
+
+
 def test_a_lost_acknowledgement_is_asked_for_on_a_new_stream(tmp_path: Path) -> None:
     """rsyslog/rsyslog#4573: after a reconnect all goes on; nothing waits for ever for an answer."""
     with TinyCollector() as collector:
