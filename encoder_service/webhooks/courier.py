@@ -151,7 +151,7 @@ class Courier:
             return
         if 200 <= answer.status < 300:
             self._metrics.webhooks.labels("delivered").inc()
-            self._of(notice).info("webhook delivered", attempt=notice.attempts + 1, status=answer.status)
+            self._of(notice).info("webhook delivered", attempt=notice.attempts, status=answer.status)
             await self._forget(notice)
         elif answer.status == _GONE:
             await self._give_up(notice, "the receiver answered 410 Gone")
@@ -190,7 +190,7 @@ class Courier:
         say(
             "webhook not delivered",
             stage="retry:decision",
-            attempt=later.attempts,
+            attempt=notice.attempts,
             reason=reason,
             retry_seconds=round((later.due_at_unix_nano - now) / 1e9, 1),
         )
@@ -200,7 +200,7 @@ class Courier:
 
     async def _give_up(self, notice: Notice, reason: str) -> None:
         self._metrics.webhooks.labels("given_up").inc()
-        self._of(notice).error("webhook given up", attempt=notice.attempts + 1, reason=reason)
+        self._of(notice).error("webhook given up", attempt=notice.attempts, reason=reason)
         await self._forget(notice)
 
     async def _forget(self, notice: Notice) -> None:
