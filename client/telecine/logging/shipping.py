@@ -115,6 +115,7 @@ class Shipper:
     def _begin_anew(self, error: Exception) -> None:
         """After a fault of its own, such as a segment that is gone: the spools tell where to go on."""
         self.counts.faults += 1
+        self._failures = min(self._failures + 1, 16)
         now = time.monotonic()
         if now - self._told_fault_at >= _TELL_SECONDS:
             self._told_fault_at = now
