@@ -74,7 +74,9 @@ def settings_of(
     configured = load_sdk_config().value
     server = server or configured.server or None
     retry = retry or configured.retry.options()
-    circuit = CircuitBreaker(f"encoder {server or 'embedded'}", CIRCUIT, counts=_speaks_against_the_server)
+    circuit = CircuitBreaker(
+        f"encoder {server or 'embedded'}", CIRCUIT, counts=_speaks_against_the_server, level="INFO"
+    )
     return ClientSettings(
         server=server,
         tls=tls or configured.tls.options(),

@@ -44,14 +44,18 @@ class CircuitBreaker:
         policy: BreakerPolicy | None = None,
         *,
         counts: Callable[[Exception], bool] = lambda error: True,
+        level: str = "WARNING",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`name`: of what is protected; names it in metrics and records. `counts`: which errors speak
-        against the other side; by default every one. The others show that it answers."""
+        against the other side; by default every one. The others show that it answers.
+        `level`: of the record that it has opened; that it has closed again is INFO.
+        """
         self.name = name
         self._breaker = Breaker(policy or BreakerPolicy())
         self._counts = counts
         self._clock = clock
+        self._level = level
         self._lock = threading.Lock()
         self._refused = 0
         with _ALL_LOCK:
@@ -113,7 +117,7 @@ class CircuitBreaker:
 
     def _tell(self, before: BreakerState, after: BreakerState, error: BaseException | None = None) -> None:
         if after is not before:
-            report_circuit(self.name, before, after, error)
+            report_circuit(self.name, before, after, error, self._level)
 
 
 _ALL: weakref.WeakSet[CircuitBreaker] = weakref.WeakSet()

@@ -42,11 +42,13 @@ def report_decision(
     )
 
 
-def report_circuit(name: str, before: BreakerState, after: BreakerState, error: BaseException | None) -> None:
-    """Logs a change of a circuit."""
+def report_circuit(
+    name: str, before: BreakerState, after: BreakerState, error: BaseException | None, level: str
+) -> None:
+    """Logs a change of a circuit. `level`: where it has opened."""
     fields = {} if error is None else {"error": str(error), "error_type": type(error).__name__}
     _logger().log(
-        "WARNING" if after is BreakerState.OPEN else "INFO",
+        level if after is BreakerState.OPEN else "INFO",
         f"circuit {after}",
         event="circuit:changed",
         circuit=name,
