@@ -117,7 +117,7 @@ async def test_a_job_whose_every_output_fails_says_so(make_server: Maker) -> Non
 
 async def test_cancelling_kills_a_worker_that_does_not_listen(make_server: Maker) -> None:
     """The codec hangs; CancelJob still ends the job, and the worker is replaced."""
-    server = make_server(workers="1").start({"TELECINE_WORKER_FAULT": "hang_at_frame:2"})
+    server = make_server(workers="1").start({"TELECINE_WORKER_FAULT": "hang_at_frame:1"})
     async with grpc.aio.insecure_channel(server.address) as channel:
         client = raw.RawClient(channel)
         async with client.stream() as stream:
