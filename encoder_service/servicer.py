@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["EncoderService"].full_name
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
+_SETTLE_SECONDS = 10.0
+"""A client that takes no answer for so long takes no status either."""
 
 
 class Connection:
@@ -43,6 +45,7 @@ class Connection:
 
     def __init__(self, context: EncodeContext) -> None:
         self._context = context
+        self._writing: asyncio.Future[None] | None = None
 
     async def receive(self) -> Request | None:
         """The next request; None once the client has ended its side."""
@@ -53,7 +56,18 @@ class Connection:
 
     async def send(self, response: pb.EncodeResponse) -> None:
         """Sends an answer; waits while the client does not take it."""
-        await self._context.write(response)
+        self._writing = asyncio.ensure_future(self._context.write(response))
+        await asyncio.shield(self._writing)
+
+    async def settle(self) -> None:
+        """Waits until the last answer is sent, also one whose sender was cancelled.
+
+        gRPC cannot end a call with a status while an answer is under way: the client would hear nothing.
+        """
+        if self._writing is not None:
+            await asyncio.wait([self._writing], timeout=_SETTLE_SECONDS)
+            if self._writing.done() and not self._writing.cancelled():
+                self._writing.exception()  # whatever it is, the call's end tells it
 
 
 class EncoderServicer(pb_grpc.EncoderServiceServicer):
@@ -78,8 +92,9 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request_iterator: object, context: EncodeContext
     ) -> None:
         """Uploads a clip, and follows its job to the end."""
+        connection = Connection(context)
         stream = EncodeStream(
-            Connection(context),
+            connection,
             self._jobs,
             self._store,
             self._probe,
@@ -87,7 +102,10 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             self._metrics,
             self._rings,
         )
-        await stream.run()
+        try:
+            await stream.run()
+        finally:
+            await connection.settle()
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:  # noqa: N802
         """Tells a job's state."""
