@@ -11,6 +11,7 @@ from telecine.exceptions import InvalidFramesError, InvalidRequestError
 from telecine.frame_layout import FrameLayout
 from telecine.job_plan import plan_job
 from telecine.options import AlphaMode, Color, OddSizePolicy, Output, PixelFormat, Quality, Scale, as_outputs
+from telecine.overlays import TextOverlay
 from telecine.results import JobState, OutputState
 from telecine.spec import PIXEL_FORMAT_NUMBERS, JobOptions, deadline_after, job_spec
 
@@ -30,6 +31,7 @@ def test_every_option_of_an_output_arrives() -> None:
         scale=Scale(320, 0, "stretch"), loop_count=3, alpha="keep", background="#010203", fps=29.97,
         pixel_format="yuv444p10le", color=Color(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc",
         range="pc"), strict=True, prefix="p", frame_index=-1, columns=4, rows=2,
+        overlays=[TextOverlay("t")], max_duration_seconds=1.5, bit_rate="2M",
     )  # fmt: skip
     sent = spec_of(outputs=(output,)).outputs[0]
     assert {field.name for field, _ in sent.ListFields()} == {
@@ -38,6 +40,8 @@ def test_every_option_of_an_output_arrives() -> None:
     assert (sent.frame_rate.numerator, sent.frame_rate.denominator) == (30000, 1001)
     assert (sent.scale.width, sent.scale.mode) == (320, pb.SCALE_MODE_STRETCH)
     assert (sent.quality, sent.alpha) == (pb.QUALITY_DRAFT, pb.ALPHA_MODE_KEEP)
+    assert (sent.overlays[0].text.text, sent.max_duration.ToMilliseconds()) == ("t", 1500)
+    assert sent.bit_rate == 2_000_000
     assert sent.color == pb.Color(primaries=4, transfer=4, matrix=5, range=2)
 
 
