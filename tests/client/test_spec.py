@@ -34,8 +34,9 @@ def test_every_option_of_an_output_arrives() -> None:
         overlays=[TextOverlay("t")], max_duration_seconds=1.5, bit_rate="2M",
     )  # fmt: skip
     sent = spec_of(outputs=(output,)).outputs[0]
+    renamed = {"fps": "frame_rate", "max_duration_seconds": "max_duration"}
     assert {field.name for field, _ in sent.ListFields()} == {
-        {"fps": "frame_rate"}.get(field.name, field.name) for field in fields(Output) if field.name != "_"
+        renamed.get(field.name, field.name) for field in fields(Output) if field.name != "_"
     }
     assert (sent.frame_rate.numerator, sent.frame_rate.denominator) == (30000, 1001)
     assert (sent.scale.width, sent.scale.mode) == (320, pb.SCALE_MODE_STRETCH)
