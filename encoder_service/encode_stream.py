@@ -40,6 +40,8 @@ from encoder_service.wire_chunks import RawChunk, Request
 from encoder_service.wire_overlays import pictures_of
 
 NEWS_PAUSE_SECONDS = 0.02
+RING_NEWS_PAUSE_SECONDS = 0.003
+"""A client whose ring is full waits for the next acknowledgement."""
 HEARTBEAT_SECONDS = 1.0
 
 
@@ -151,7 +153,6 @@ class EncodeStream:
                 self._metrics.received_bytes.inc(len(data))
                 if ingest is not None:
                     await ingest.put(data)
-                    self._hurry_acknowledgement(job)
             elif request.HasField("finish"):
                 finish = request.finish
                 self._session = self._session.advance(FinishCame(finish.total_frames, finish.total_bytes))
@@ -167,18 +168,12 @@ class EncodeStream:
         self._session = self._session.advance(HalfClosed())
         job.notify(is_urgent=True)
 
-    def _hurry_acknowledgement(self, job: Job) -> None:
-        """A client waits for room in its ring long before the next answer would be due."""
-        if self._ring is not None:
-            room_bytes = self._ring.offer.size_bytes // 4
-            if job.persisted_bytes - self._told_bytes >= room_bytes:
-                job.notify(is_urgent=True)
-
     # --- telling ---------------------------------------------------------------------------------
 
     async def _tell(self, attachment: Attachment, delivery: Delivery) -> None:
         job = attachment.job
-        subscription = job.subscribe(NEWS_PAUSE_SECONDS)
+        pause_seconds = NEWS_PAUSE_SECONDS if self._ring is None else RING_NEWS_PAUSE_SECONDS
+        subscription = job.subscribe(pause_seconds)
         try:
             ring = self._ring.offer if self._ring is not None else None
             accepted = replies.accepted(job, self._config, ring, is_resumed=attachment.is_resumed)
