@@ -43,6 +43,9 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
     "ALPHA_UNSUPPORTED": _caller(
         'Ask for alpha="flatten", or a format that carries it: WebM (VP9), WebP, PNG.'
     ),
+    "ARTIFACT_TOO_LARGE": _caller(
+        "Ask for a higher CRF, a smaller size or fewer frames, or have max_artifact_bytes raised."
+    ),
     "CANCELLED": _job("Nothing to mend; start a new job to have the outputs after all."),
     "CODEC_CRASHED": _ours(
         f"Try another preset, codec or server. {_REPORT}: a codec must not crash.", is_retryable=True
