@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import sys
 import types
 from collections.abc import Mapping
@@ -13,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+from telecine.published_schema import DIALECT, field_docs
 
 _UNITS = {
     "_bytes": r"^\s*\d+(\.\d+)?\s*([kKmMgGtT][iI]?)?[bB]?\s*$",
@@ -95,7 +93,7 @@ class _Twins:
 
 
 def _enrich(definition: dict[str, Any], kind: type[msgspec.Struct]) -> None:
-    docs = field_docs(kind)
+    docs = _field_docs(kind)
     for name, found in definition["properties"].items():
         schema = found
         unit = next((pattern for suffix, pattern in _UNITS.items() if name.endswith(suffix)), None)
@@ -108,22 +106,10 @@ def _enrich(definition: dict[str, Any], kind: type[msgspec.Struct]) -> None:
     definition["additionalProperties"] = False
 
 
-def field_docs(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """The string below each field, which Python itself throws away; empty where there is no source."""
+def _field_docs(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """What is written below each field, in one line; empty where there is no source."""
     try:
-        module = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
+        docs = field_docs(sys.modules[kind.__module__]).get(kind.__name__, {})
     except (OSError, TypeError):
         return {}
-    found: dict[str, str] = {}
-    for node in module.body:
-        if not isinstance(node, ast.ClassDef) or node.name != kind.__name__:
-            continue
-        for field, after in zip(node.body, node.body[1:], strict=False):
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(field.target, ast.Name)
-                and isinstance(after, ast.Expr)
-                and isinstance(after.value, ast.Constant)
-            ):
-                found[field.target.id] = " ".join(str(after.value.value).split())
-    return found
+    return {name: " ".join(text.split()) for name, text in docs.items()}
