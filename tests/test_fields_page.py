@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from telecine.logging.catalogue import FIELDS, KEY_ALIASES, STAGES, FieldType
 
-PAGE = (Path(__file__).parent.parent / "docs" / "fields.md").read_text(encoding="utf-8")
+from tests.pages import page_text
+
+PAGE = page_text("docs/fields.md")
 
 
 def fields_table() -> str:

@@ -14,8 +14,9 @@ from telecine.logging.configuration import _VARIABLES, PREFIX
 
 from tests.encoder_service.server_process import ServerProcess
 from tests.log_collector.collector_process import CollectorProcess
+from tests.pages import examples, page_text
 
-PAGE = (Path(__file__).parent.parent / "docs" / "logging.md").read_text(encoding="utf-8")
+PAGE = page_text("docs/logging.md")
 
 
 def run(program: str, directory: Path, **environ: str) -> str:
@@ -28,7 +29,7 @@ def run(program: str, directory: Path, **environ: str) -> str:
 
 
 def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
-    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (program,) = examples("docs/logging.md", "python")
     run(program, tmp_path)
     done, retrying = map(json.loads, (tmp_path / "logs" / "worker.log").read_text().splitlines())
     assert (done["msg"], done["job_id"], done["request_id"], done["step"]) == ("step done", "job-7", "r-1", 3)

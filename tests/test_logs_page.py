@@ -18,20 +18,16 @@ from telecine import LogClient
 from tests.eventually import eventually
 from tests.log_collector.collector_process import CollectorProcess
 from tests.log_collector.harness import batch, ship
+from tests.pages import examples, run_program
 
-PAGE = Path(__file__).parent.parent / "docs" / "logs.md"
+PAGE = "docs/logs.md"
 ENDLESS = ("telecine logs tail", "telecine logs watch", "telecine serve")
-TEXT = PAGE.read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[str]:
     """One for each line; a quotation that goes over several lines is one of them."""
     found = []
-    for line in "\n".join(blocks("sh")).splitlines():
+    for line in "\n".join(examples(PAGE, "sh")).splitlines():
         if found and found[-1].count('"') % 2:
             found[-1] += "\n" + line
         elif line and not line.startswith("#"):
@@ -83,7 +79,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
 def test_the_page_has_its_examples() -> None:
     assert len(ENDING) >= 15
     assert len(TAILS) == 3
-    assert len(blocks("python")) == 2
+    assert len(examples(PAGE, "python")) == 2
 
 
 @pytest.mark.parametrize("command", ENDING)
@@ -116,19 +112,14 @@ def test_what_the_page_follows_begins_with_what_is_there(
         process.communicate()
 
 
-@pytest.mark.parametrize("program", blocks("python"))
+@pytest.mark.parametrize("program", examples(PAGE, "python"))
 def test_a_program_of_the_page_runs(place: tuple[Path, dict[str, str]], tmp_path: Path, program: str) -> None:
     _, environment = place
     address = environment["TELECINE_COLLECTOR"]
-    (tmp_path / "program.py").write_text(program.replace("127.0.0.1:50052", address))
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "program.py"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
+    printed = run_program(program.replace("127.0.0.1:50052", address), tmp_path)
     if "job_story" in program:
-        assert "TimeoutError no answer" in ran.stdout
-        assert "('provider:error', 30.0)" in ran.stdout
+        assert "TimeoutError no answer" in printed
+        assert "('provider:error', 30.0)" in printed
 
 
 def test_every_option_of_an_endless_command_exists() -> None:

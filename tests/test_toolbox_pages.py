@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parent.parent / "docs"
-
-
-def run_page(name: str, directory: Path) -> str:
-    """All programs of a page as one, as a reader would type them; returns what they print."""
-    text = (DOCS / name).read_text(encoding="utf-8")
-    programs = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert programs
-    (directory / "page.py").write_text("\n".join(programs))
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "page.py"],
-        cwd=directory, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+from tests.pages import page_text, run_programs
 
 
 def test_the_page_on_operations_writes_the_records_that_it_shows(tmp_path: Path) -> None:
-    run_page("operations.md", tmp_path)
+    run_programs("docs/operations.md", tmp_path)
     records = [json.loads(line) for line in (tmp_path / "logs" / "worker.log").read_bytes().splitlines()]
     by_name = {record["msg"]: record for record in records}
     denoised, save, clip = records[:3]
@@ -42,14 +26,14 @@ def test_the_page_on_operations_writes_the_records_that_it_shows(tmp_path: Path)
 
 
 def test_the_page_on_retries_shows_tries_and_an_open_circuit(tmp_path: Path) -> None:
-    printed = run_page("retry.md", tmp_path).splitlines()
+    printed = run_programs("docs/retry.md", tmp_path).splitlines()
     assert printed[:3] == ["answered at try 3", "try 0", "failed"]
     assert re.fullmatch(r"hub failed 3 times in a row and is left alone for \d+\.\d s \(open\)", printed[3])
     assert len(printed) == 5
 
 
 def test_the_page_on_errors_tells_the_way_out(tmp_path: Path) -> None:
-    code, who, todo = run_page("errors.md", tmp_path).splitlines()
+    code, who, todo = run_programs("docs/errors.md", tmp_path).splitlines()
     assert code.startswith("INVALID_FRAMES: ")
     assert who == "who: caller, again: False"
     assert todo.startswith("to do: Pass ")
@@ -59,5 +43,5 @@ def test_the_page_on_errors_tells_the_way_out(tmp_path: Path) -> None:
 def test_the_page_names_every_field_of_the_policies(policy: str) -> None:
     from telecine import retry
 
-    text = (DOCS / "retry.md").read_text(encoding="utf-8")
+    text = page_text("docs/retry.md")
     assert not [name for name in getattr(retry, policy).__dataclass_fields__ if f"`{name}`" not in text]

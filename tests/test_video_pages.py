@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +11,13 @@ import pytest
 from PIL import Image
 from telecine.cli.output_texts import parse_output
 
-DOCS = Path(__file__).parent.parent / "docs"
-
-
-def blocks(name: str, language: str) -> list[str]:
-    text = (DOCS / name).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def run_page(name: str, directory: Path) -> str:
-    """All programs of a page as one, as a reader would type them; returns what they print."""
-    (directory / "page.py").write_text("\n".join(blocks(name, "python")))
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "page.py"],
-        cwd=directory, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+from tests.pages import examples, run_programs
 
 
 def test_the_page_on_video_settings_draws_what_it_says(tmp_path: Path) -> None:
-    printed = run_page("video-settings.md", tmp_path)
+    printed = run_programs("docs/video-settings.md", tmp_path, 100)
     shown, marked = printed.rsplit("\n", 2)[0], printed.splitlines()[-1]
-    assert shown == blocks("video-settings.md", "text")[0].strip()
+    assert shown == examples("docs/video-settings.md", "text")[0].strip()
     assert marked.startswith("(480, 270) (")
     red, green, blue = (int(value) for value in marked.split("(")[2].rstrip(")").split(","))
     assert red > 150 > 100 > max(green, blue), "the logo is red, also at 80 %"
@@ -48,8 +30,8 @@ def test_the_page_on_video_settings_draws_what_it_says(tmp_path: Path) -> None:
 
 
 def test_the_page_on_save_generation_leaves_what_it_says(tmp_path: Path) -> None:
-    printed = run_page("save-generation.md", tmp_path)
-    assert printed == blocks("save-generation.md", "text")[0]
+    printed = run_programs("docs/save-generation.md", tmp_path, 100)
+    assert printed == examples("docs/save-generation.md", "text")[0]
     (directory,) = (tmp_path / "outputs").iterdir()
     assert re.fullmatch(r"\d{8}_\d{6}", directory.name)
     assert {path.name for path in directory.iterdir()} == {
@@ -57,7 +39,7 @@ def test_the_page_on_save_generation_leaves_what_it_says(tmp_path: Path) -> None
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("line", blocks("video-settings.md", "sh")[0].splitlines())
+@pytest.mark.parametrize("line", examples("docs/video-settings.md", "sh")[0].splitlines())
 def test_the_commands_are_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shlex.split(line)
     output = parse_output(words[words.index("-o") + 1], {})

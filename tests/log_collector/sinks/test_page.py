@@ -16,10 +16,10 @@ from tests.eventually import eventually_async
 from tests.log_collector.harness import batch, collector, record, ship
 from tests.log_collector.sinks.listener import Answering, Listener
 from tests.log_collector.sinks.services import FakeElasticsearch, FakeLoki, FakeSentry
+from tests.pages import examples, page_text
 
-PAGE = Path(__file__).parents[3] / "docs" / "sinks.md"
-TEXT = PAGE.read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+TEXT = page_text("docs/sinks.md")
+EXAMPLES = examples("docs/sinks.md", "toml")
 SERVICES: dict[str, type[Any]] = {"sentry": FakeSentry, "elasticsearch": FakeElasticsearch, "loki": FakeLoki}
 
 
