@@ -76,6 +76,18 @@ def test_every_silenced_warning_says_why():
     assert not offenders
 
 
+def test_no_coroutine_of_a_test_waits_for_its_own_event_loop():
+    offenders = [
+        f"{name_of(path)}:{call.lineno}"
+        for path in TESTS
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.AsyncFunctionDef)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "eventually"
+    ]
+    assert not offenders, "await eventually_async"
+
+
 def test_no_test_waits_by_sleeping():
     offenders = [
         f"{name_of(path)}:{node.lineno}"

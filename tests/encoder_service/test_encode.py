@@ -19,7 +19,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 from encoder_service.manifest import decode_manifest
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
-from tests.eventually import eventually
+from tests.eventually import eventually_async
 
 CLIP = raw.clip()
 
@@ -217,7 +217,7 @@ async def test_the_laws_show_in_the_metrics(server: ServerProcess) -> None:
 
     found = figures()
     assert found["telecine_encoder_persisted_bytes_total"] >= len(CLIP)
-    assert eventually(
+    assert await eventually_async(
         lambda: (
             figures()["telecine_encoder_persisted_bytes_total"]
             == figures()["telecine_encoder_acknowledged_bytes_total"]

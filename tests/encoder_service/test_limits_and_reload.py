@@ -16,7 +16,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
-from tests.eventually import eventually
+from tests.eventually import eventually, eventually_async
 
 CLIP = raw.clip(12)
 
@@ -99,18 +99,18 @@ async def test_limits_change_while_the_service_runs_and_by_the_file_alone(config
     server = configured.start(HEAD + "workers = 1\n")
     assert (await encoded(server, "before", pb.OutputSpec(format="png"))).state == pb.JOB_STATE_SUCCEEDED
     configured.path.write_text(HEAD + 'workers = 1\nmax_artifact_bytes = "4kB"\n')
-    eventually(lambda: "configuration_reloaded" in server.log())
+    await eventually_async(lambda: "configuration_reloaded" in server.log())
     assert (await encoded(server, "after", pb.OutputSpec(format="png"))).state == pb.JOB_STATE_FAILED
     assert configured.in_force()["max_artifact_bytes"] == 4_000
 
 
 async def test_workers_come_and_go_with_the_configuration(configured: Configured) -> None:
     server = configured.start(HEAD + "workers = 1\n")
-    eventually(lambda: len(server.workers()) == 1)
+    await eventually_async(lambda: len(server.workers()) == 1)
     configured.change(HEAD + "workers = 3\n", says="configuration_reloaded")
-    eventually(lambda: len(server.workers()) == 3)
+    await eventually_async(lambda: len(server.workers()) == 3)
     configured.change(HEAD + "workers = 1\n", says="configuration_reloaded")
-    eventually(lambda: len(server.workers()) == 1)
+    await eventually_async(lambda: len(server.workers()) == 1)
     assert (await encoded(server, "fewer")).state == pb.JOB_STATE_SUCCEEDED
 
 
@@ -120,7 +120,7 @@ async def test_the_log_level_changes_while_the_service_runs(configured: Configur
     assert "job accepted" not in server.log()
     configured.change(HEAD + "workers = 1\n[logging]\nlevel = 'INFO'\n", says="configuration_reloaded")
     await encoded(server, "loud")
-    eventually(lambda: "job accepted" in server.log())
+    await eventually_async(lambda: "job accepted" in server.log())
 
 
 async def test_a_wrong_file_leaves_the_old_in_force_and_says_why(configured: Configured) -> None:
@@ -163,5 +163,5 @@ async def test_leftovers_that_no_job_knows_are_removed_from_time_to_time(configu
     for place in (spool, hidden):
         place.mkdir()
         (place / "file").write_text("left by a crash")
-    eventually(lambda: not spool.exists() and not hidden.exists())
+    await eventually_async(lambda: not spool.exists() and not hidden.exists())
     assert (server.job_directory("known") / "manifest.json").exists()

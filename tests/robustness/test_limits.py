@@ -12,7 +12,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
-from tests.eventually import eventually
+from tests.eventually import eventually_async
 from tests.robustness.frames import frame_hashes
 from tests.robustness.small_disk import mounted
 
@@ -168,7 +168,7 @@ async def test_old_jobs_are_deleted(make_server: Maker) -> None:
         client = raw.RawClient(channel)
         for job_id in ("first", "second"):
             await client.encode(raw.spec(job_id), CLIP)
-        eventually(lambda: len(list((server.data_dir / "artifacts").iterdir())) == 1)
+        await eventually_async(lambda: len(list((server.data_dir / "artifacts").iterdir())) == 1)
     server.stop()
     server.start()
     async with grpc.aio.insecure_channel(server.address) as channel:

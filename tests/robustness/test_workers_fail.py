@@ -12,7 +12,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
-from tests.eventually import eventually
+from tests.eventually import eventually_async
 from tests.robustness.frames import frame_hashes
 
 CLIP = raw.clip()
@@ -83,7 +83,7 @@ async def test_a_worker_killed_from_outside_costs_an_attempt_and_nothing_else(
 ) -> None:
     """SIGKILL of the busy worker (as the kernel does when memory is short)."""
     server = make_server(workers="1").start({"TELECINE_WORKER_FAULT": "slow:20"})
-    (worker,) = eventually(server.workers)
+    (worker,) = await eventually_async(server.workers)
     async with (
         grpc.aio.insecure_channel(server.address) as channel,
         raw.RawClient(channel).stream() as stream,
@@ -125,14 +125,14 @@ async def test_cancelling_kills_a_worker_that_does_not_listen(make_server: Maker
             await stream.push(CLIP)
             await stream.write(raw.finish(CLIP))
             await stream.until(has_begun)
-            (worker,) = eventually(server.workers)
+            (worker,) = await eventually_async(server.workers)
             answer = await client.stub.CancelJob(pb.CancelJobRequest(job_id="stuck"))
             assert answer.job.state == pb.JOB_STATE_CANCELLED
             with pytest.raises(grpc.aio.AioRpcError) as failed:
                 await stream.rest()
     assert failed.value.code() is grpc.StatusCode.CANCELLED
     assert raw.reason(failed.value) == "JOB_CANCELLED"
-    eventually(lambda: not psutil.pid_exists(worker.pid))
-    eventually(lambda: len(server.workers()) == 1)
+    await eventually_async(lambda: not psutil.pid_exists(worker.pid))
+    await eventually_async(lambda: len(server.workers()) == 1)
     assert json.loads((server.job_directory("stuck") / "manifest.json").read_text())["state"] == "cancelled"
     server.assert_tidy()

@@ -94,10 +94,11 @@ def _coerce_union(kind: Any, bare: Any, value: object, key: str, report: Report)
     inner = _opened(value, dict)
     if structs and isinstance(inner, Mapping):
         field = next(iter(structs.values())).__struct_config__.tag_field
-        chosen = structs.get(inner.get(field))
+        named = inner.get(field)
+        chosen = structs.get(named) if isinstance(named, str) else None
         if chosen is None:
             names = ", ".join(sorted(str(name) for name in structs))
-            report(_join(key, field), f"expected one of {names}, got {shown(key, inner.get(field))}")
+            report(_join(key, field), f"expected one of {names}, got {shown(key, named)}")
             return FAULTY
         return _coerce_section(chosen, inner, key, report)
     return read_leaf(kind, bare, value, key, report)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from telecine.settings.loading import ConfigError, load_config
 
@@ -293,6 +293,7 @@ KEYS = st.sampled_from(
 
 
 @given(st.dictionaries(KEYS, VALUES, max_size=5), st.dictionaries(KEYS, TEXTS, max_size=5))
+@example({"sinks": [{"type": []}]}, {})
 def test_whatever_is_written_is_a_configuration_or_a_list_of_faults(overrides, environ):
     variables = {"TELECINE_T_" + key.upper().replace(".", "__"): text for key, text in environ.items()}
     try:

@@ -17,7 +17,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
 from tests.encoder_service.webhooks.listener import ALLOWED, OTHER_SECRET, SECRET, Listener
-from tests.eventually import eventually
+from tests.eventually import eventually_async
 
 CLIP = raw.clip(6)
 ALL_EVENTS = [pb.WEBHOOK_EVENT_JOB_RECEIVED, pb.WEBHOOK_EVENT_OUTPUT_ENDED, pb.WEBHOOK_EVENT_JOB_ENDED]
@@ -83,7 +83,7 @@ def metric(server: ServerProcess, name: str) -> float:
 async def test_a_receiver_is_told_what_it_asked_for_and_can_verify_it(telling: ServerProcess) -> None:
     with Listener() as listener:
         heard = await encode(telling, "told", hook(listener.url, *ALL_EVENTS), outputs=("mp4", "webm"))
-        eventually(lambda: len(listener.deliveries) == 4)
+        await eventually_async(lambda: len(listener.deliveries) == 4)
     told = {delivery.event for delivery in listener.deliveries}
     assert told == {"job.received", "output.ended", "job.ended"}
     assert all(delivery.verified() for delivery in listener.deliveries)
@@ -101,8 +101,8 @@ async def test_a_receiver_is_told_what_it_asked_for_and_can_verify_it(telling: S
 async def test_without_events_only_the_end_is_told(telling: ServerProcess) -> None:
     with Listener() as listener:
         await encode(telling, "end-only", hook(listener.url))
-        eventually(lambda: listener.deliveries)
-        eventually(lambda: not list((telling.data_dir / "webhooks").iterdir()))
+        await eventually_async(lambda: listener.deliveries)
+        await eventually_async(lambda: not list((telling.data_dir / "webhooks").iterdir()))
     assert listener.events() == ["job.ended"]
 
 
@@ -112,7 +112,7 @@ async def test_a_failed_output_is_told_with_its_reason(telling: ServerProcess) -
         async with grpc.aio.insecure_channel(telling.address) as channel:
             spec = raw.spec("broken", bad, "webm", webhooks=[hook(listener.url)])
             await raw.RawClient(channel).encode(spec, CLIP)
-        eventually(lambda: listener.deliveries)
+        await eventually_async(lambda: listener.deliveries)
     data = listener.deliveries[0].data
     assert data["state"] == "partially_succeeded"
     assert data["outputs"][0]["problem"]["code"]
@@ -126,7 +126,7 @@ async def test_a_cancelled_job_is_told_too(telling: ServerProcess) -> None:
             async with client.stream() as stream:
                 await stream.open(raw.spec("called-off", webhooks=[hook(listener.url)]))
                 await client.stub.CancelJob(pb.CancelJobRequest(job_id="called-off"))
-        eventually(lambda: listener.deliveries)
+        await eventually_async(lambda: listener.deliveries)
     assert listener.deliveries[0].data["state"] == "cancelled"
     assert listener.deliveries[0].data["problem"]["code"] == "JOB_CANCELLED"
 
@@ -139,7 +139,7 @@ async def test_an_endpoint_of_the_configuration_is_told_about_every_job(make_ser
         ).start()
         await encode(server, "one")
         await encode(server, "two")
-        eventually(lambda: len(listener.deliveries) == 2)
+        await eventually_async(lambda: len(listener.deliveries) == 2)
     assert [delivery.verified(OTHER_SECRET)["data"]["job_id"] for delivery in listener.deliveries] == [
         "one",
         "two",
@@ -152,7 +152,7 @@ async def test_both_secrets_sign_while_receivers_change_over(make_server: Maker)
     with Listener() as listener:
         server = make_server(webhooks__previous_secret=OTHER_SECRET).start()
         await encode(server, "two-keys", hook(listener.url))
-        eventually(lambda: listener.deliveries)
+        await eventually_async(lambda: listener.deliveries)
     assert listener.deliveries[0].verified(SECRET)
     assert listener.deliveries[0].verified(OTHER_SECRET)
 
@@ -164,8 +164,8 @@ async def test_both_secrets_sign_while_receivers_change_over(make_server: Maker)
 async def test_trouble_is_tried_again_under_the_same_id(telling: ServerProcess, trouble: int | str) -> None:
     with Listener(trouble, trouble) as listener:
         await encode(telling, f"again-{trouble}", hook(listener.url))
-        eventually(lambda: len(listener.deliveries) == 3)
-        eventually(lambda: not list((telling.data_dir / "webhooks").iterdir()))
+        await eventually_async(lambda: len(listener.deliveries) == 3)
+        await eventually_async(lambda: not list((telling.data_dir / "webhooks").iterdir()))
     assert len({delivery.webhook_id for delivery in listener.deliveries}) == 1
     assert len({delivery.body for delivery in listener.deliveries}) == 1
     assert listener.deliveries[-1].verified()
@@ -177,7 +177,7 @@ async def test_a_receiver_that_hangs_delays_neither_jobs_nor_other_receivers(mak
         for number in range(3):
             heard = await encode(server, f"job-{number}", hook(slow.url), hook(quick.url))
             assert heard.result is not None
-        eventually(lambda: len(quick.deliveries) == 3)
+        await eventually_async(lambda: len(quick.deliveries) == 3)
         assert len(slow.deliveries) == 1
         slow.release()
 
@@ -185,9 +185,9 @@ async def test_a_receiver_that_hangs_delays_neither_jobs_nor_other_receivers(mak
 async def test_gone_means_never_again(telling: ServerProcess) -> None:
     with Listener(410) as listener:
         await encode(telling, "gone", hook(listener.url))
-        eventually(lambda: listener.deliveries)
-        eventually(lambda: not list((telling.data_dir / "webhooks").iterdir()))
-        eventually(lambda: "410 Gone" in telling.log())
+        await eventually_async(lambda: listener.deliveries)
+        await eventually_async(lambda: not list((telling.data_dir / "webhooks").iterdir()))
+        await eventually_async(lambda: "410 Gone" in telling.log())
     assert len(listener.deliveries) == 1
 
 
@@ -195,8 +195,8 @@ async def test_what_nobody_takes_is_given_up_in_the_open(make_server: Maker) -> 
     with Listener(*[503] * 1000) as listener:
         server = make_server(webhooks__give_up_after_seconds="500ms").start()
         await encode(server, "in-vain", hook(listener.url))
-        eventually(lambda: "webhook given up" in server.log())
-        eventually(lambda: not list((server.data_dir / "webhooks").iterdir()))
+        await eventually_async(lambda: "webhook given up" in server.log())
+        await eventually_async(lambda: not list((server.data_dir / "webhooks").iterdir()))
         assert metric(server, 'telecine_encoder_webhooks_total{result="given_up"}') == 1
     assert len(listener.deliveries) >= 2
 
@@ -208,9 +208,9 @@ async def test_too_many_pending_give_up_the_oldest(make_server: Maker) -> None:
         ).start()
         for number in range(3):
             await encode(server, f"many-{number}", hook(listener.url))
-            eventually(lambda: len(listener.deliveries) > number)  # noqa: B023 - awaited in this round
-        eventually(lambda: "max_pending" in server.log())
-        eventually(lambda: len(list((server.data_dir / "webhooks").iterdir())) == 2)
+            await eventually_async(lambda: len(listener.deliveries) > number)  # noqa: B023 - awaited in this round
+        await eventually_async(lambda: "max_pending" in server.log())
+        await eventually_async(lambda: len(list((server.data_dir / "webhooks").iterdir())) == 2)
 
 
 # --- over the death of the service ---------------------------------------------------------------
@@ -227,8 +227,8 @@ async def test_a_service_killed_between_end_and_delivery_still_delivers(
         assert server.wait() == -9
         assert listener.deliveries == []
         server.start()
-        eventually(lambda: listener.deliveries)
-        eventually(lambda: not list((server.data_dir / "webhooks").iterdir()))
+        await eventually_async(lambda: listener.deliveries)
+        await eventually_async(lambda: not list((server.data_dir / "webhooks").iterdir()))
     assert listener.events() == ["job.ended"]
     assert listener.deliveries[0].verified()["data"]["state"] == "succeeded"
 
@@ -239,11 +239,11 @@ async def test_a_service_killed_during_a_delivery_delivers_again_under_the_same_
     with Listener("hang") as listener:
         server = make_server().start()
         await encode(server, "interrupted", hook(listener.url))
-        eventually(lambda: listener.deliveries)
+        await eventually_async(lambda: listener.deliveries)
         server.kill()
         listener.release()
         server.start()
-        eventually(lambda: len(listener.deliveries) == 2)
+        await eventually_async(lambda: len(listener.deliveries) == 2)
     assert len({delivery.webhook_id for delivery in listener.deliveries}) == 1
 
 
@@ -256,8 +256,10 @@ async def test_what_a_job_has_done_before_a_kill_is_told_after_it(make_server: M
             await encode(server, "half", hooks, outputs=("mp4", "webm"))
         server.wait()
         server.start()
-        eventually(lambda: "job.ended" in listener.events(), 30)
-        eventually(lambda: len({d.webhook_id for d in listener.deliveries if d.event == "output.ended"}) == 2)
+        await eventually_async(lambda: "job.ended" in listener.events(), 30)
+        await eventually_async(
+            lambda: len({d.webhook_id for d in listener.deliveries if d.event == "output.ended"}) == 2
+        )
     assert "job.received" in listener.events()
 
 
@@ -279,14 +281,14 @@ async def test_by_default_a_job_cannot_reach_into_this_network(make_server: Make
         for host in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"):
             assert await refused(server, hook(f"http://{host}:{listener.port}/")) == ["spec.webhooks[0].url"]
         await encode(server, "inward", hook(f"http://localhost:{listener.port}/"))
-        eventually(lambda: "localhost is no public address" in server.log())
+        await eventually_async(lambda: "localhost is no public address" in server.log())
     assert listener.deliveries == []
 
 
 async def test_redirects_are_not_followed(telling: ServerProcess) -> None:
     with Listener() as inner, Listener(307, 307, headers={"Location": inner.url}) as outer:
         await encode(telling, "redirected", hook(outer.url))
-        eventually(lambda: len(outer.deliveries) == 3)
+        await eventually_async(lambda: len(outer.deliveries) == 3)
     assert inner.deliveries == []
 
 
@@ -334,10 +336,10 @@ async def test_neither_secret_nor_path_of_a_url_stands_in_any_log_or_page(make_s
     with Listener(500) as listener:
         server = make_server().start()
         await encode(server, "discreet", hook(listener.url))
-        eventually(lambda: len(listener.deliveries) == 2)
+        await eventually_async(lambda: len(listener.deliveries) == 2)
         with urllib.request.urlopen(f"http://{server.admin}/config", timeout=10) as page:
             shown = page.read().decode()
-        eventually(lambda: "webhook delivered" in server.log())
+        await eventually_async(lambda: "webhook delivered" in server.log())
     logs = [path.read_text() for path in server.data_dir.rglob("*.log")]
     manifest = (server.job_directory("discreet") / "manifest.json").read_text()
     for text in (server.log(), shown, manifest, *logs):

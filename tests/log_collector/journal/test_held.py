@@ -17,7 +17,7 @@ from log_collector.processors.flight_recorder import FlightRecorderConfig
 from log_collector.processors.sample import SamplingRule
 from log_collector.record import RecordKey
 from log_collector.selection import Selected, Selection, SelectionConfig
-from tests.eventually import eventually
+from tests.eventually import eventually_async
 from tests.log_collector.harness import batch, collector, last_acknowledged, record, ship
 from tests.log_collector.log_files import records_in
 
@@ -92,7 +92,7 @@ async def test_without_the_rule_what_was_held_is_written(tmp_path: Path) -> None
         await ship(running.address, batch(1, [record(1, level="DEBUG", job_id="j")]))
     async with collector(tmp_path) as running:
         logs = tmp_path / "logs"
-        eventually(lambda: [r["n"] for r in running.records()] == [1])
+        await eventually_async(lambda: [r["n"] for r in running.records()] == [1])
         assert running.service._held_count() == 0
     assert [r["n"] for r in records_in(logs, "worker.log")] == [1]
 
