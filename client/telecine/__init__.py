@@ -10,8 +10,13 @@ Names are loaded when they are first used: `import telecine` costs nothing to a 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# gRPC would start its threads again in every forked child, where they die (SIGABRT) of the files that a
+# child closes before it becomes another program: two in a hundred of a user's own subprocesses.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 if TYPE_CHECKING:
     from telecine import exceptions, stages
