@@ -30,7 +30,8 @@ from encoder_service.registry import Registry
 from encoder_service.results import Results
 from encoder_service.servicer import SERVICE_NAME, EncoderServicer, register
 from encoder_service.spool import SpoolSpace
-from encoder_service.store import DataDirectoryError, Store
+from encoder_service.spool_reserve import SpoolReserve
+from encoder_service.store import RESERVE, DataDirectoryError, Store
 from encoder_service.watch import Watch
 from encoder_service.webhooks.courier import Courier
 from encoder_service.webhooks.outbox import Outbox
@@ -59,7 +60,10 @@ class EncoderService:
         self._log = log or structlog.get_logger("encoder_service")
         self._clock = SystemClock()
         self._metrics = metrics = EncoderMetrics(registry or new_registry())
-        self._store = Store(config.root, is_synced=config.is_synced)
+        # A power cut may leave another job's frames in such a file.
+        reserve_bytes = 0 if config.is_synced else config.spool_reserve_bytes
+        reserve = SpoolReserve(config.root / RESERVE, reserve_bytes, self._clock)
+        self._store = Store(config.root, is_synced=config.is_synced, reserve=reserve)
         self._space = SpoolSpace(config.spool_quota_bytes)
         self._registry = Registry()
         self._hash_thread = HashThread()

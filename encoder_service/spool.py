@@ -1,6 +1,7 @@
 """Keeps a track's raw frames in one append-only file; what it holds is what was acknowledged.
 
-The file's length is the only record of how much is persisted: nothing can disagree with it.
+The file's length tells how much is persisted. Where the file was an ended job's before, a mark beside it tells
+instead, until the upload is complete. There are never two records of it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import google_crc32c
 import numpy as np
+
+from encoder_service.spool_mark import Mark, mark_path
 
 VIDEO_FILE_NAME = "video.raw"
 
@@ -80,14 +83,17 @@ class SpoolSpace:
 class Spool:
     """An open spool file. Methods block and may be called from one thread at a time."""
 
-    __slots__ = ("_fd", "_persisted_bytes", "path")
+    __slots__ = ("_fd", "_mark", "_persisted_bytes", "path")
 
     def __init__(self, path: Path, *, is_new: bool) -> None:
         """Opens for appending, making the file if `is_new`. Raises OSError."""
-        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT if is_new else 0)
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if is_new else 0)
         self.path = path
         self._fd = os.open(path, flags, 0o640)
         self._persisted_bytes = os.fstat(self._fd).st_size
+        self._mark = Mark.find(mark_path(path))
+        if self._mark is not None:
+            self._persisted_bytes = min(self._persisted_bytes, self._mark.persisted_bytes)
 
     @property
     def persisted_bytes(self) -> int:
@@ -100,23 +106,40 @@ class Spool:
         Raises DiskFullError when there is no room; `persisted_bytes` then tells how much was kept,
         which may end inside a chunk. Raises OSError for any other fault of the disk.
         """
-        pending = [memoryview(chunk) for chunk in chunks if chunk]
         try:
-            while pending:
-                written = os.writev(self._fd, pending[:_MAX_VECTORS])
-                self._persisted_bytes += written
-                pending = _after(pending, written)
+            try:
+                self._write([memoryview(chunk) for chunk in chunks if chunk])
+            finally:
+                if self._mark is not None:
+                    self._mark.set(self._persisted_bytes)
             if is_synced:
-                os.fdatasync(self._fd)
+                self.sync()
         except OSError as error:
-            self._persisted_bytes = os.fstat(self._fd).st_size
             if error.errno in _FULL:
                 raise DiskFullError(str(self.path)) from error
             raise
 
+    def _write(self, pending: list[memoryview]) -> None:
+        while pending:
+            written = os.pwritev(self._fd, pending[:_MAX_VECTORS], self._persisted_bytes)
+            self._persisted_bytes += written
+            pending = _after(pending, written)
+
     def sync(self) -> None:
         """Flushes to the disk. Raises OSError."""
         os.fdatasync(self._fd)
+        if self._mark is not None:
+            self._mark.sync()
+
+    def complete(self, *, is_synced: bool = False) -> None:
+        """Says that all has come: the file ends where the frames end. Idempotent. Raises OSError."""
+        if self._mark is not None:
+            os.ftruncate(self._fd, self._persisted_bytes)
+        if is_synced:
+            self.sync()
+        if self._mark is not None:
+            self._mark.remove()
+            self._mark = None
 
     def free_bytes(self) -> int:
         """Room on the file's disk for an unprivileged process."""
@@ -128,6 +151,8 @@ class Spool:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        if self._mark is not None:
+            self._mark.close()
 
 
 def _after(pending: list[memoryview], written: int) -> list[memoryview]:

@@ -100,6 +100,7 @@ class Watch:
                 task = asyncio.create_task(self._end(job, *due))
                 self._endings.add(task)
                 task.add_done_callback(self._endings.discard)
+        await self._jobs.trim_reserve()
         if now >= self._retention_at:
             self._retention_at = now + RETENTION_SECONDS
             await self._retain(now_unix_nano)

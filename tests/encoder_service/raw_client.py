@@ -123,11 +123,16 @@ class RawClient:
             call.cancel()
 
     async def encode(self, job: pb.JobSpec, data: bytes, size: int = 16384) -> Heard:
-        """The whole way: spec, the rest of the chunks, finish, result."""
+        """The whole way: spec, the rest of the chunks, finish, result.
+
+        A job that has all its frames is told nothing more: its stream may end at once, and grpc.aio
+        hides a status behind a write that is under way.
+        """
         async with self.stream() as stream:
-            await stream.open(job)
-            await stream.push(data, size)
-            await stream.write(finish(data))
+            accepted = await stream.open(job)
+            if accepted.state == pb.JOB_STATE_RECEIVING:
+                await stream.push(data, size)
+                await stream.write(finish(data))
             return await stream.rest()
 
 

@@ -47,8 +47,8 @@ def test_many_chunks_are_more_than_one_write_can_take(tmp_path: Path) -> None:
 
 
 def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    writev = os.writev
-    monkeypatch.setattr(os, "writev", lambda fd, buffers: writev(fd, [bytes(buffers[0])[:2]]))
+    write = os.pwritev
+    monkeypatch.setattr(os, "pwritev", lambda fd, buffers, at: write(fd, [bytes(buffers[0])[:2]], at))
     spool = Spool(tmp_path / "video.raw", is_new=True)
     spool.append([b"abcde", b"fg"])
     spool.close()
@@ -56,15 +56,15 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_full_disk_keeps_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    writev, calls = os.writev, [0]
+    write, calls = os.pwritev, [0]
 
-    def full_after_one(fd: int, buffers: list[memoryview]) -> int:
+    def full_after_one(fd: int, buffers: list[memoryview], at: int) -> int:
         calls[0] += 1
         if calls[0] > 1:
             raise OSError(errno.ENOSPC, "full")
-        return writev(fd, [bytes(buffers[0])[:3]])
+        return write(fd, [bytes(buffers[0])[:3]], at)
 
-    monkeypatch.setattr(os, "writev", full_after_one)
+    monkeypatch.setattr(os, "pwritev", full_after_one)
     spool = Spool(tmp_path / "video.raw", is_new=True)
     with pytest.raises(DiskFullError):
         spool.append([b"abcde"])
