@@ -1,6 +1,7 @@
 """Hashes that stand in the manifest: BLAKE3 of the frames that came in, SHA-256 of the files that go out.
 
-The only door to blake3. Why two algorithms: docs/decisions/input-hash.md.
+BLAKE3 also compares packets before and after a container, which nobody outside sees. The only door to
+blake3. Why two algorithms: docs/decisions/input-hash.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ INPUT_HASH_ALGORITHM = "blake3"
 
 
 class FrameHash:
-    """BLAKE3 of a growing track, in the order of its bytes."""
+    """BLAKE3 of a growing track of frames or packets, in the order of its bytes."""
 
     __slots__ = ("_hash",)
 
@@ -25,6 +26,10 @@ class FrameHash:
     def update(self, data: bytes | memoryview) -> None:
         """Appends bytes; how they are cut never changes the hash."""
         self._hash.update(data)
+
+    def digest(self) -> bytes:
+        """32 bytes of everything so far; more may follow."""
+        return bytes(self._hash.digest())
 
     def hexdigest(self) -> str:
         """Lower-case hex of everything so far; more may follow."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from encoder_service.bitstream import form_of, normalized
+from encoder_service.checksum import FrameHash
 from encoder_service.color import tags_of
 from encoder_service.formats import FormatRow
 from encoder_service.isobmff import read_movie_facts
@@ -31,13 +32,13 @@ _FULLY_TAGGED = {"h264", "hevc", "av1"}
 
 
 class PacketDigest:
-    """SHA-256 over packets in decoding order: frame number, key flag, coded picture, alpha."""
+    """BLAKE3 over packets in decoding order: frame number, key flag, coded picture, alpha."""
 
     def __init__(self, codec: str, headers: CodecHeaders) -> None:
         self.count = 0
         self._codec = codec
         self._form = form_of(headers.extradata)
-        self._hash = hashlib.sha256()
+        self._hash = FrameHash()
 
     def add(self, packet: EncodedPacket) -> None:
         """Takes in the next packet. Raises OutputError for a malformed one."""
@@ -60,48 +61,82 @@ class _Facts(msgspec.Struct, frozen=True):
     is_constant_rate: bool
 
 
-def read_back(
-    path: Path, row: FormatRow, plan: VideoPlan, sent: PacketDigest, decoded: Decoded, *, threads: int
-) -> Readback:
-    """Reads a file and returns what stands in it.
+class FileContent(msgspec.Struct, frozen=True):
+    """What stands in a finished file."""
 
-    Demuxes every packet, decodes the first ones. Raises OutputError with code VERIFICATION_FAILED, and
-    every difference in its message, where the file is not what was made.
+    facts: _Facts
+    width: int
+    height: int
+    duration_seconds: float
+    frame_rate: Rational
+    packet_count: int
+    packets: bytes
+    """The digest of all packets; see `PacketDigest`."""
+    first_checksums: tuple[int, ...]
+    """Of the first pictures, decoded out of the file."""
+
+
+def read_content(path: Path, row: FormatRow, plan: VideoPlan, *, threads: int) -> FileContent:
+    """Reads a file to its end: demuxes every packet, decodes the first ones.
+
+    Raises OutputError with code VERIFICATION_FAILED where it cannot be read.
     """
     facts = _read_facts(path, row, plan)
     with FileReader(path) as file:
         found = PacketDigest(plan.row.codec, file.headers)
+        numbering = Numbering(file.tick_seconds, plan.frame_rate, is_exact=row.has_exact_timestamps)
         first = _FirstFrames(
             PacketDecoder(plan.row.codec, file.headers, decoder=plan.decoder, threads=threads)
         )
         for packet in file.packets():
-            encoded = _as_encoded(packet, plan.frame_rate, is_exact=row.has_exact_timestamps)
+            encoded = numbering.numbered(packet)
             found.add(encoded)
             first.offer(encoded)
-        checksums = first.finish()
-        seen = Readback(
-            frame_count=found.count,
+        return FileContent(
+            facts=facts,
             width=file.width,
             height=file.height,
-            pixel_format=decoded.facts.pixel_format,
             duration_seconds=float(file.duration_seconds),
             frame_rate=Rational(file.frame_rate.numerator, file.frame_rate.denominator),
-            color_container=facts.color,
-            color_bitstream=None if decoded.facts.color == ColorTags() else decoded.facts.color,
-            has_alpha=facts.has_alpha or describe(decoded.facts.pixel_format).has_alpha,
-            is_faststart=facts.is_faststart,
+            packet_count=found.count,
+            packets=found.digest(),
+            first_checksums=first.finish(),
         )
+
+
+def judged(
+    name: str, content: FileContent, row: FormatRow, plan: VideoPlan, sent: PacketDigest, decoded: Decoded
+) -> Readback:
+    """Holds a file's content against what the encoder gave and what decoding that showed.
+
+    Raises OutputError with code VERIFICATION_FAILED, and every difference in its message, where the file
+    called `name` is not what was made.
+    """
+    facts = content.facts
+    seen = Readback(
+        frame_count=content.packet_count,
+        width=content.width,
+        height=content.height,
+        pixel_format=decoded.facts.pixel_format,
+        duration_seconds=content.duration_seconds,
+        frame_rate=content.frame_rate,
+        color_container=facts.color,
+        color_bitstream=None if decoded.facts.color == ColorTags() else decoded.facts.color,
+        has_alpha=facts.has_alpha or describe(decoded.facts.pixel_format).has_alpha,
+        is_faststart=facts.is_faststart,
+    )
     faults = _differences(seen, facts, plan, row, sent.count)
     if (decoded.facts.width, decoded.facts.height) != (seen.width, seen.height):
         faults.append(f"pictures of {decoded.facts.width} x {decoded.facts.height}")
-    if found.digest() != sent.digest():
+    if content.packets != sent.digest():
         faults.append("the packets in the file are not those that the encoder gave")
+    checksums = content.first_checksums
     if checksums != decoded.first_checksums[: len(checksums)] or not checksums:
         faults.append("the first pictures decode otherwise from the file")
     if decoded.frames != sent.count:
         faults.append(f"{decoded.frames} of {sent.count} frames could be decoded")
     if faults:
-        raise OutputError("VERIFICATION_FAILED", f"{path.name}: {'; '.join(faults)}")
+        raise OutputError("VERIFICATION_FAILED", f"{name}: {'; '.join(faults)}")
     return seen
 
 
@@ -127,14 +162,26 @@ def _read_facts(path: Path, row: FormatRow, plan: VideoPlan) -> _Facts:
     )
 
 
-def _as_encoded(packet: FilePacket, frame_rate: Fraction, *, is_exact: bool) -> EncodedPacket:
-    frame = round(packet.seconds * frame_rate)
-    error = abs(packet.seconds - frame / frame_rate)
-    if error > (0 if is_exact else _TIMESTAMP_TOLERANCE_SECONDS):
-        raise OutputError(
-            "VERIFICATION_FAILED", f"a packet stands at {float(packet.seconds):.6f} s, between two frames"
-        )
-    return EncodedPacket(packet.data, frame, frame, packet.is_key, packet.alpha)
+class Numbering:
+    """Tells which frame a packet of a file shows. In whole numbers, as it is done for every packet."""
+
+    def __init__(self, tick_seconds: Fraction, frame_rate: Fraction, *, is_exact: bool) -> None:
+        self._tick_seconds = tick_seconds
+        self._frames, self._ticks = (tick_seconds * frame_rate).as_integer_ratio()
+        """So many frames last so many ticks."""
+        tolerance = Fraction(0) if is_exact else _TIMESTAMP_TOLERANCE_SECONDS * frame_rate
+        self._most = math.floor(tolerance * self._ticks)
+
+    def numbered(self, packet: FilePacket) -> EncodedPacket:
+        """Raises OutputError for a packet that stands between two frames."""
+        position = packet.ticks * self._frames
+        frame = (2 * position + self._ticks) // (2 * self._ticks)
+        if abs(position - frame * self._ticks) > self._most:
+            seconds = float(packet.ticks * self._tick_seconds)
+            raise OutputError(
+                "VERIFICATION_FAILED", f"a packet stands at {seconds:.6f} s, between two frames"
+            )
+        return EncodedPacket(packet.data, frame, frame, packet.is_key, packet.alpha)
 
 
 class _FirstFrames:

@@ -129,8 +129,8 @@ class FilePacket(msgspec.Struct, frozen=True):
     """One packet as it lies in a file."""
 
     data: bytes
-    seconds: Fraction
-    """When it is shown."""
+    ticks: int
+    """When it is shown, in `FileReader.tick_seconds`."""
     is_key: bool
     alpha: bytes = b""
 
@@ -177,6 +177,11 @@ class FileReader:
         return Fraction(self._container.duration or 0, av.time_base)
 
     @property
+    def tick_seconds(self) -> Fraction:
+        """The unit of the packets' times; 0 when there is none."""
+        return Fraction(self._stream.time_base or 0)
+
+    @property
     def headers(self) -> CodecHeaders:
         """The codec's headers as the container holds them."""
         context = self._stream.codec_context
@@ -195,12 +200,7 @@ class FileReader:
                     continue
                 if packet.pts is None:
                     raise OutputError(_BROKEN, "a packet without timestamp")
-                yield FilePacket(
-                    data=bytes(packet),
-                    seconds=packet.pts * Fraction(packet.time_base),
-                    is_key=packet.is_keyframe,
-                    alpha=alpha_of(packet),
-                )
+                yield FilePacket(bytes(packet), packet.pts, packet.is_keyframe, alpha_of(packet))
 
     def close(self) -> None:
         """Closes the file; idempotent."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from encoder_service.checksum import sha256_file
 from encoder_service.conversion import Conversion, canvas_format, pad_color
 from encoder_service.formats import FormatRow
 from encoder_service.geometry import SizeChange
@@ -21,11 +22,11 @@ from encoder_service.libav.encoding import (
 from encoder_service.libav.pictures import Picture, PictureFormat
 from encoder_service.libav.versions import library_versions
 from encoder_service.outputs.ahead import Ahead
-from encoder_service.outputs.video_check import DecodeCheck
+from encoder_service.outputs.video_check import DecodeCheck, Decoded
 from encoder_service.outputs.video_plan import VideoPlan, candidates, muxer_options, plan_video
 from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
 from encoder_service.overlays.painter import open_painter
-from encoder_service.readback import PacketDigest, read_back
+from encoder_service.readback import FileContent, PacketDigest, judged, read_content
 from encoder_service.spec import OutputSpec, Quality
 from encoder_service.work import EncoderReport, ProducedFile
 
@@ -164,11 +165,8 @@ class VideoWriter:
         began = time.monotonic()
         self._encoder.close()
         closed = time.monotonic()
-        decoded = self._check.finish()
-        readback = read_back(
-            self._path, self._row, self._plan, self._sent, decoded, threads=self._context.threads
-        )
-        produced = self._produced()
+        content, produced, decoded = self._examined()
+        readback = judged(self._path.name, content, self._row, self._plan, self._sent, decoded)
         ended = time.monotonic()
         self._context.log(
             f"verified {decoded.frames} frames: {decoded.cpu_seconds:.2f} s of CPU beside the encoder, "
@@ -185,10 +183,19 @@ class VideoWriter:
             verify_seconds=ended - closed,
         )
 
+    def _examined(self) -> tuple[FileContent, ProducedFile, Decoded]:
+        """Reads the file back and hashes it, all while the decoder works off the packets it still has.
+
+        Those are as many however long the clip is, and take longer than the rest does for minutes of it.
+        """
+        with ThreadPoolExecutor(1, "hash-file") as beside:
+            hashing = beside.submit(self._produced)
+            content = read_content(self._path, self._row, self._plan, threads=self._context.threads)
+            return content, hashing.result(), self._check.finish()
+
     def _produced(self) -> ProducedFile:
-        with self._path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return ProducedFile(self._path.name, self._path.stat().st_size, sha256, self._row.media_type)
+        size_bytes, sha256 = self._path.stat().st_size, sha256_file(self._path)
+        return ProducedFile(self._path.name, size_bytes, sha256, self._row.media_type)
 
     def _report(self) -> EncoderReport:
         return EncoderReport(

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from encoder_service.capabilities import MemorySource
 from encoder_service.formats import open_writer
 from encoder_service.isobmff import read_movie_facts
+from encoder_service.libav.decoding import DecodedPicture, FilePacket
 from encoder_service.matroska import read_track_facts
+from encoder_service.outputs import video
 from encoder_service.outputs.video import VideoWriter
 from encoder_service.outputs.video_check import Decoded, is_sampled
 from encoder_service.outputs.writer import OutputError, WriterContext
-from encoder_service.readback import read_back
+from encoder_service.readback import FileContent, Numbering, judged, read_content
 from encoder_service.spec import OutputSpec
+from encoder_service.work import Readback
 from tests.encoder_service.outputs.drawing import gradient_clip
 from tests.encoder_service.outputs.streams import spec_of
 
 FRAMES = 6
 
 
-def made(directory: Path, container: str) -> tuple[VideoWriter, Decoded]:
-    """A writer whose file is closed and not yet read back."""
+def filled(directory: Path, container: str) -> VideoWriter:
+    """A writer that has all frames."""
     source = MemorySource(frame.tobytes() for frame in gradient_clip(FRAMES, 64, 64))
     context = WriterContext(
         video=spec_of(64, 64),
@@ -40,9 +48,21 @@ def made(directory: Path, container: str) -> tuple[VideoWriter, Decoded]:
     assert isinstance(writer, VideoWriter)
     for index in range(FRAMES):
         writer.write(source.frame(index))
+    return writer
+
+
+def made(directory: Path, container: str) -> tuple[VideoWriter, Decoded]:
+    """A writer whose file is closed and not yet read back."""
+    writer = filled(directory, container)
+    writer._encode(writer._ahead.swap(None), FRAMES - 1)
     writer._take(writer._encoder.flush())
     writer._encoder.close()
     return writer, writer._check.finish()
+
+
+def read_back(writer: VideoWriter, decoded: Decoded) -> Readback:
+    content = read_content(writer._path, writer._row, writer._plan, threads=1)
+    return judged(writer._path.name, content, writer._row, writer._plan, writer._sent, decoded)
 
 
 def flip_a_coded_byte(path: Path) -> None:
@@ -90,10 +110,10 @@ def test_a_damaged_file_is_found_out(
 ) -> None:
     writer, decoded = made(tmp_path, container)
     try:
-        read_back(writer._path, writer._row, writer._plan, writer._sent, decoded, threads=1)
+        read_back(writer, decoded)
         damage(writer._path)
         with pytest.raises(OutputError, match=says) as caught:
-            read_back(writer._path, writer._row, writer._plan, writer._sent, decoded, threads=1)
+            read_back(writer, decoded)
         assert caught.value.code == "VERIFICATION_FAILED"
     finally:
         writer.close()
@@ -109,6 +129,53 @@ def test_what_is_no_such_file_is_told(tmp_path: Path, read: Callable[[Path], obj
     with pytest.raises(OutputError) as caught:
         read(path)
     assert caught.value.code == "VERIFICATION_FAILED"
+
+
+@given(
+    frame=st.integers(0, 10**6),
+    error=st.fractions(-2, 2),
+    rate=st.sampled_from([Fraction(24), Fraction(24000, 1001), Fraction(1000), Fraction(1, 3)]),
+    ticks_per_second=st.sampled_from([1000, 12288, 90000]),
+)
+def test_a_packet_is_numbered_by_its_time_or_told_to_stand_between_frames(
+    frame: int, error: Fraction, rate: Fraction, ticks_per_second: int
+) -> None:
+    tick = Fraction(1, ticks_per_second)
+    ticks = round((frame / rate + error / 1000) / tick)
+    for tolerance in (Fraction(0), Fraction(1, 1000)):
+        numbering = Numbering(tick, rate, is_exact=not tolerance)
+        nearest = round(ticks * tick * rate)
+        packet = FilePacket(b"", ticks, is_key=True)
+        if abs(ticks * tick - nearest / rate) > tolerance:
+            with pytest.raises(OutputError, match="between two frames"):
+                numbering.numbered(packet)
+        else:
+            assert numbering.numbered(packet).frame == nearest
+
+
+def test_the_file_is_read_back_while_the_last_packets_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_read, waits = threading.Event(), []
+    writer = filled(tmp_path, "mp4")
+    try:
+        read, flush = video.read_content, writer._check._decoder.flush
+
+        def read_and_tell(*arguments: Any, **options: Any) -> FileContent:
+            content = read(*arguments, **options)
+            is_read.set()
+            return content
+
+        def decode_late() -> list[DecodedPicture]:
+            waits.append(is_read.wait(10))
+            return flush()
+
+        monkeypatch.setattr(video, "read_content", read_and_tell)
+        monkeypatch.setattr(writer._check._decoder, "flush", decode_late)
+        assert writer.finish().frames_decoded == FRAMES
+        assert waits == [True], "decoding waited in vain for the file to be read"
+    finally:
+        writer.close()
 
 
 def test_few_frames_are_compared_however_long_the_clip() -> None:
