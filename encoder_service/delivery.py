@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,20 +30,39 @@ class OpenFile:
     def __init__(self, file: BinaryIO, size_bytes: int) -> None:
         self._file = file
         self.size_bytes = size_bytes
+        self._ahead: asyncio.Future[Piece] | None = None
 
     async def pieces(self, offset: int) -> AsyncIterator[Piece]:
-        """Yields the bytes from `offset` on, at most 1 MiB at a time. Raises OSError."""
-        self._file.seek(offset)
-        while data := await asyncio.to_thread(self._file.read, PIECE_BYTES):
-            yield Piece(offset, data, crc32c(data))
-            offset += len(data)
+        """Yields the bytes from `offset` on, at most 1 MiB at a time, to one caller. Raises OSError.
+
+        While a piece is being sent the next one is read: two are held.
+        """
+        self._ahead = self._begin(offset)
+        while (piece := await asyncio.shield(self._ahead)).data:
+            self._ahead = self._begin(piece.offset + len(piece.data))
+            yield piece
+
+    async def close(self) -> None:
+        """Closes the file, once nothing reads it any more; idempotent."""
+        if self._ahead is not None:
+            await asyncio.wait([self._ahead])
+            self._ahead.exception()  # nobody waits for that piece
+        self._file.close()
+
+    def _begin(self, offset: int) -> asyncio.Future[Piece]:
+        return asyncio.get_running_loop().run_in_executor(None, self._read, offset)
+
+    def _read(self, offset: int) -> Piece:
+        data = os.pread(self._file.fileno(), PIECE_BYTES, offset)
+        return Piece(offset, data, crc32c(data))
 
 
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[OpenFile]:
     """Opens a file for sending. Raises OSError."""
     file = await asyncio.to_thread(path.open, "rb", 0)
+    found = OpenFile(file, path.stat().st_size)
     try:
-        yield OpenFile(file, path.stat().st_size)
+        yield found
     finally:
-        file.close()
+        await found.close()

@@ -236,10 +236,9 @@ class EncodeStream:
         try:
             async with opened(job.directory / path) as file:
                 async for piece in file.pieces(0):
-                    chunk = pb.ArtifactChunk(
-                        path=path, offset=piece.offset, data=piece.data, crc32c=piece.crc32c
-                    )
-                    await self._wire.send(pb.EncodeResponse(artifact_chunk=chunk))
+                    response = pb.EncodeResponse()
+                    replies.fill_chunk(response.artifact_chunk, path, piece)
+                    await self._wire.send(response)
         except OSError as error:
             raise errors.artifact_not_found(job.job_id, path) from error
 

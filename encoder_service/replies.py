@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
+from encoder_service.delivery import Piece
 from encoder_service.job import Job
 from encoder_service.overlays.fonts import list_fonts
 from encoder_service.record import JobRecord, JobState, OutputState
@@ -90,6 +91,12 @@ def artifact(output: str, file: ProducedFile) -> pb.Artifact:
         sha256=file.sha256,
         media_type=file.media_type,
     )
+
+
+def fill_chunk(message: pb.ArtifactChunk, path: str, piece: Piece) -> None:
+    """Sets a chunk in place: handing a message to another one copies its bytes twice."""
+    message.path, message.offset, message.crc32c = path, piece.offset, piece.crc32c
+    message.data = piece.data
 
 
 def primary_files(record: JobRecord) -> list[tuple[str, ProducedFile]]:

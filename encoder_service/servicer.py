@@ -242,9 +242,7 @@ async def _responses(
     response = pb.DownloadArtifactResponse(artifact=header)
     is_empty = True
     async for piece in file.pieces(offset):
-        response.chunk.CopyFrom(
-            pb.ArtifactChunk(path=header.path, offset=piece.offset, data=piece.data, crc32c=piece.crc32c)
-        )
+        replies.fill_chunk(response.chunk, header.path, piece)
         yield response
         response, is_empty = pb.DownloadArtifactResponse(), False
     if is_empty:

@@ -183,14 +183,15 @@ class AsyncClient:
     async def download(self, job_id: str, path: str, to: str | Path) -> Artifact:
         """As `Client.download`."""
         target = target_of(to, path)
-        with open_part(target) as file:
-            found = await self._transfer(Transfer(job_id, path, file))
+        with open_part(target) as file, Transfer(job_id, path, file) as transfer:
+            found = await self._transfer(transfer)
         return place(target, found)
 
     async def read(self, job_id: str, path: str, *, limit_bytes: int = 64 << 20) -> bytes:
         """As `Client.read`."""
         buffer = io.BytesIO()
-        await self._transfer(Transfer(job_id, path, buffer, limit_bytes))
+        with Transfer(job_id, path, buffer, limit_bytes) as transfer:
+            await self._transfer(transfer)
         return buffer.getvalue()
 
     async def conclude(

@@ -219,14 +219,15 @@ class Client:
         is gone on with. Raises ArtifactNotFoundError, JobNotFoundError, or why it cannot be had.
         """
         target = target_of(to, path)
-        with open_part(target) as file:
-            found = self._transfer(Transfer(job_id, path, file))
+        with open_part(target) as file, Transfer(job_id, path, file) as transfer:
+            found = self._transfer(transfer)
         return place(target, found)
 
     def read(self, job_id: str, path: str, *, limit_bytes: int = 64 << 20) -> bytes:
         """The bytes of a small artifact. Raises TooLargeError above `limit_bytes`."""
         buffer = io.BytesIO()
-        self._transfer(Transfer(job_id, path, buffer, limit_bytes))
+        with Transfer(job_id, path, buffer, limit_bytes) as transfer:
+            self._transfer(transfer)
         return buffer.getvalue()
 
     def conclude(self, result: EncodeResult, to: str | Path | None, *, allow_partial: bool) -> EncodeResult:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import google_crc32c
 
 from telecine import exceptions as errors
 from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.hashed_file import HashedFile
 from telecine.reading import artifact
 from telecine.results import Artifact
 
-_READ_BYTES = 1 << 20
 MANIFEST = "manifest.json"
 
 
@@ -58,29 +57,26 @@ def _part_of(target: Path) -> Path:
 
 
 class Transfer:
-    """The bytes of one artifact on their way into `file`, which may hold its beginning already."""
+    """The bytes of one artifact on their way into `file`, which may hold its beginning already.
+
+    Whoever makes it closes it, before the file.
+    """
 
     def __init__(self, job_id: str, path: str, file: BinaryIO, limit_bytes: int | None = None) -> None:
         self._job_id, self._path = job_id, path
-        self._file = file
         self._limit_bytes = limit_bytes
-        self._hash = hashlib.sha256()
         self._artifact: Artifact | None = None
-        self._offset = 0
         self._has_restarted = False
-        file.seek(0)
-        while block := file.read(_READ_BYTES):
-            self._hash.update(block)
-            self._offset += len(block)
+        self._taken = HashedFile(file)
 
     def request(self) -> pb.DownloadArtifactRequest:
         """What to ask for: the rest."""
-        return pb.DownloadArtifactRequest(job_id=self._job_id, path=self._path, offset=self._offset)
+        return pb.DownloadArtifactRequest(job_id=self._job_id, path=self._path, offset=self._taken.size_bytes)
 
     def write(self, response: pb.DownloadArtifactResponse) -> bool:
         """Takes an answer; returns whether it brought bytes.
 
-        Raises ChunkCorruptedError, ProtocolError, or TooLargeError above the limit.
+        Raises ChunkCorruptedError, ProtocolError, TooLargeError above the limit, or OSError.
         """
         if response.HasField("artifact"):
             self._artifact = artifact(response.artifact)
@@ -92,29 +88,30 @@ class Transfer:
         chunk = response.chunk
         if not chunk.data:
             return False
-        if chunk.offset != self._offset:
+        if chunk.offset != self._taken.size_bytes:
             raise errors.ProtocolError(
-                f"the server sent byte {chunk.offset} of {self._path}, not {self._offset}"
+                f"the server sent byte {chunk.offset} of {self._path}, not {self._taken.size_bytes}"
             )
-        if google_crc32c.value(chunk.data) != chunk.crc32c:
+        data = chunk.data
+        if google_crc32c.value(data) != chunk.crc32c:
             raise errors.ChunkCorruptedError(f"a piece of {self._path} was damaged on the way")
-        self._file.write(chunk.data)
-        self._hash.update(chunk.data)
-        self._offset += len(chunk.data)
+        self._taken.append(data)
         return True
 
     def verified(self) -> Artifact:
-        """Checks size and SHA-256. Raises ChecksumMismatchError, UnavailableError, ProtocolError."""
+        """Checks size and SHA-256.
+
+        Raises ChecksumMismatchError, UnavailableError, ProtocolError, or OSError where it cannot be written.
+        """
         found = self._artifact
         if found is None:
             raise errors.ProtocolError(f"the server sent {self._path} without its header")
-        if self._offset < found.size_bytes:
+        if self._taken.size_bytes < found.size_bytes:
             raise errors.UnavailableError(f"the stream of {self._path} ended early")
-        if self._offset != found.size_bytes or self._hash.hexdigest() != found.sha256:
+        if self._taken.size_bytes != found.size_bytes or self._taken.sha256() != found.sha256:
             raise errors.ChecksumMismatchError(
                 f"{self._path}: size or SHA-256 differ from the server's; nothing was kept"
             )
-        self._file.flush()
         return found
 
     def after_failure(self, error: errors.TelecineError) -> None:
@@ -126,7 +123,14 @@ class Transfer:
             if self._has_restarted:
                 raise error
             self._has_restarted = True
-            self._file.seek(0)
-            self._file.truncate(0)
-            self._hash = hashlib.sha256()
-            self._offset = 0
+            self._taken.restart()
+
+    def close(self) -> None:
+        """Ends its thread; idempotent."""
+        self._taken.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

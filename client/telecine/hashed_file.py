@@ -1,0 +1,77 @@
+"""Writes a file and hashes it, in a thread of its own: meanwhile the next bytes come in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import BinaryIO, Self
+
+_READ_BYTES = 1 << 20
+_MOST_WAITING = 4
+"""Pieces; what comes in faster than the disk takes it waits with its sender."""
+
+
+class HashedFile:
+    """Appends to `file`, which may hold a beginning already, and knows the SHA-256 of the whole.
+
+    For one thread. Whoever makes it closes it; `file` stays its opener's and must stay open until then.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.size_bytes = 0
+        """Of the beginning and of all pieces taken, also those that are not written yet."""
+        self._file = file
+        self._hash = hashlib.sha256()
+        self._has_failed = False
+        self._waiting: deque[Future[None]] = deque()
+        self._thread = ThreadPoolExecutor(1, "telecine-download")
+        file.seek(0)
+        while block := file.read(_READ_BYTES):
+            self._hash.update(block)
+            self.size_bytes += len(block)
+
+    def append(self, data: bytes) -> None:
+        """Takes a piece; waits while too many are not written yet. Raises OSError, also of earlier ones."""
+        while len(self._waiting) >= _MOST_WAITING:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(self._write, data))
+        self.size_bytes += len(data)
+
+    def sha256(self) -> str:
+        """Lower-case hex of the whole, which is written then. Raises OSError."""
+        self._settle()
+        self._file.flush()
+        return self._hash.hexdigest()
+
+    def restart(self) -> None:
+        """Empties the file. Raises OSError."""
+        self._settle()
+        self._file.seek(0)
+        self._file.truncate(0)
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def close(self) -> None:
+        """Ends the thread; pieces that wait are given up, so what is in the file has no gaps. Idempotent."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _settle(self) -> None:
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def _write(self, data: bytes) -> None:
+        if self._has_failed:  # a piece before this one is missing
+            return
+        try:
+            self._file.write(data)
+        except BaseException:
+            self._has_failed = True
+            raise
+        self._hash.update(data)
