@@ -62,7 +62,9 @@ class EncoderService:
         self._metrics = metrics = EncoderMetrics(registry or new_registry())
         # A power cut may leave another job's frames in such a file.
         reserve_bytes = 0 if config.is_synced else config.spool_reserve_bytes
-        reserve = SpoolReserve(config.root / RESERVE, reserve_bytes, self._clock)
+        reserve = SpoolReserve(
+            config.root / RESERVE, reserve_bytes, config.spool_reserve_seconds, self._clock
+        )
         self._store = Store(config.root, is_synced=config.is_synced, reserve=reserve)
         self._space = SpoolSpace(config.spool_quota_bytes)
         self._registry = Registry()

@@ -21,8 +21,8 @@ CountOrZero = Annotated[int, msgspec.Meta(ge=0)]
 _MESSAGE_OVERHEAD_BYTES = 1024
 
 FIXED_FIELDS = (
-    "host", "data_dir", "spool_reserve_bytes", "ring_bytes", "max_rings", "worker_niceness", "worker_command",
-    "is_synced", "reload_poll_seconds",
+    "host", "data_dir", "spool_reserve_bytes", "spool_reserve_seconds", "ring_bytes", "max_rings",
+    "worker_niceness", "worker_command", "is_synced", "reload_poll_seconds",
 )  # fmt: skip
 """What a running service cannot change; everything else is reloaded."""
 
@@ -46,8 +46,10 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     min_free_bytes: CountOrZero = 256 * MIB
     """Frames are refused with DISK_FULL before less than this is free: records and artifacts need room."""
     spool_reserve_bytes: CountOrZero = 512 * MIB
-    """Spools of ended jobs that are kept for ten seconds, for the next uploads to write over: their memory
-    is there already. Besides the quota. 0, or `is_synced`: none."""
+    """Spools of ended jobs that are kept for the next uploads to write over: their memory is there already.
+    Besides the quota. 0, or `is_synced`: none."""
+    spool_reserve_seconds: NotNegative = 10.0
+    """How long. The kernel writes to the disk what is older than half a minute."""
     max_pending_bytes: Count = 8 * MIB
     """Per stream: bytes received and not yet written; the stream is not read beyond it."""
     ring_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 * GIB)] = 32 * MIB
@@ -110,7 +112,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: WebhooksConfig = WebhooksConfig()
     """Who is told about jobs over HTTP."""
     tells_job_directory: bool = True
-    """Whether `Accepted.job_directory` states the path on the server's disk."""
+    """Whether `Accepted.job_directory` states the path on the server's disk, and clients on this machine
+    take their artifacts from there in place of having them sent."""
 
     reload_poll_seconds: Positive = 1.0
     """How often the configuration file is looked at; SIGHUP loads it at once."""

@@ -16,9 +16,6 @@ import msgspec
 from encoder_service.clock import Clock
 from encoder_service.spool_mark import Mark, can_mark, mark_path
 
-KEEP_SECONDS = 10.0
-"""Sooner than the kernel writes to the disk what nobody needs (30 s, `vm.dirty_expire_centisecs`)."""
-
 
 class _Kept(msgspec.Struct, frozen=True):
     path: Path
@@ -29,10 +26,11 @@ class _Kept(msgspec.Struct, frozen=True):
 class SpoolReserve:
     """The files, newest last. Methods block and may be called from any thread."""
 
-    def __init__(self, directory: Path, limit_bytes: int, clock: Clock) -> None:
-        """`limit_bytes`: of what `trim` leaves; 0: nothing is ever used again."""
+    def __init__(self, directory: Path, limit_bytes: int, keep_seconds: float, clock: Clock) -> None:
+        """`limit_bytes`, `keep_seconds`: of what `trim` leaves; 0: nothing is ever used again."""
         self._directory = directory
-        self._limit_bytes = limit_bytes if can_mark() else 0
+        self._limit_bytes = limit_bytes if keep_seconds and can_mark() else 0
+        self._keep_seconds = keep_seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: list[_Kept] = []
@@ -77,7 +75,7 @@ class SpoolReserve:
         """Removes what is too old or too much, and everything when the disk is short. Raises OSError."""
         with self._lock:
             room = 0 if is_disk_short else self._limit_bytes
-            oldest = self._clock.monotonic() - KEEP_SECONDS
+            oldest = self._clock.monotonic() - self._keep_seconds
             stays: list[_Kept] = []
             removed: list[_Kept] = []
             for kept in reversed(self._kept):

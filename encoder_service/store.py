@@ -63,7 +63,7 @@ class Store:
         self._records = root / "jobs"
         self._spools = root / "spool"
         self._artifacts = root / "artifacts"
-        self._reserve = reserve or SpoolReserve(root / RESERVE, 0, SystemClock())
+        self._reserve = reserve or SpoolReserve(root / RESERVE, 0, 0, SystemClock())
         self._lock: int | None = None
 
     # --- opening ---------------------------------------------------------------------------------

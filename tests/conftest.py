@@ -19,6 +19,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A property does not depend on how busy the machine is that looks for a counter-example.
 settings.register_profile("telecine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("telecine"), derandomize=True)
 settings.load_profile("telecine")
 
 # Tests open encoders in this process; SVT-AV1, run as root, would make it and its children real-time.

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from encoder_service import spool_mark
 from encoder_service.spool import Spool
-from encoder_service.spool_reserve import KEEP_SECONDS, SpoolReserve
+from encoder_service.spool_reserve import SpoolReserve
+
+KEEP_SECONDS = 10.0
 
 
 class FakeClock:
@@ -29,7 +31,7 @@ class FakeClock:
 
 
 def reserve_of(directory: Path, limit_bytes: int = 1000) -> SpoolReserve:
-    reserve = SpoolReserve(directory / "reserve", limit_bytes, FakeClock())
+    reserve = SpoolReserve(directory / "reserve", limit_bytes, KEEP_SECONDS, FakeClock())
     reserve.open()
     return reserve
 
@@ -155,7 +157,7 @@ def test_what_is_kept_is_bounded_and_the_newest_first(tmp_path: Path) -> None:
 
 def test_what_nobody_uses_is_gone_before_the_disk_sees_it(tmp_path: Path) -> None:
     clock = FakeClock()
-    reserve = SpoolReserve(tmp_path / "reserve", 1000, clock)
+    reserve = SpoolReserve(tmp_path / "reserve", 1000, KEEP_SECONDS, clock)
     reserve.open()
     given_file(reserve, tmp_path, b"frames")
     clock.now += KEEP_SECONDS
