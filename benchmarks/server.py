@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psutil
 from telecine.embedded import EmbeddedServer
+
+from benchmarks.sampler import sampling
 
 _SAMPLE_INTERVAL_SECONDS = 0.05
 
@@ -58,21 +59,14 @@ class Server:
     def watching_memory(self) -> Iterator[Memory]:
         """Yields the peak of each figure; it grows until the block is left."""
         peak = Memory()
-        stop = threading.Event()
 
-        def watch() -> None:
-            while not stop.wait(_SAMPLE_INTERVAL_SECONDS):
-                now = self.memory()
-                for name in Memory.__slots__:
-                    setattr(peak, name, max(getattr(peak, name), getattr(now, name)))
+        def look() -> None:
+            now = self.memory()
+            for name in Memory.__slots__:
+                setattr(peak, name, max(getattr(peak, name), getattr(now, name)))
 
-        watcher = threading.Thread(target=watch, name="memory")
-        watcher.start()
-        try:
+        with sampling(look, _SAMPLE_INTERVAL_SECONDS):
             yield peak
-        finally:
-            stop.set()
-            watcher.join()
 
 
 @contextmanager

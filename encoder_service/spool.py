@@ -1,7 +1,7 @@
 """Keeps a track's raw frames in one append-only file; what it holds is what was acknowledged.
 
-The file's length tells how much is persisted. Where the file was an ended job's before, a mark beside it tells
-instead, until the upload is complete. There are never two records of it.
+The file's length tells how much is persisted. Where the file was an ended job's before, a mark beside it
+tells instead, until the upload is complete. There are never two records of it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from telecine.logs.v1 import logs_pb2
 
 from benchmarks.collector.load import Report
+from benchmarks.sampler import sampling
 
 ROOT = Path(__file__).parent.parent.parent
 """Where `-m benchmarks` can be found."""
@@ -55,20 +55,13 @@ class Collector:
     def watching_rss(self) -> Iterator[list[tuple[float, int]]]:
         """Yields a growing list of (seconds since the beginning, resident bytes)."""
         seen: list[tuple[float, int]] = []
-        stop = threading.Event()
         begin = time.perf_counter()
 
-        def watch() -> None:
-            while not stop.wait(_SAMPLE_SECONDS):
-                seen.append((time.perf_counter() - begin, self.process.memory_info().rss))
+        def look() -> None:
+            seen.append((time.perf_counter() - begin, self.process.memory_info().rss))
 
-        watcher = threading.Thread(target=watch, name="rss")
-        watcher.start()
-        try:
+        with sampling(look, _SAMPLE_SECONDS):
             yield seen
-        finally:
-            stop.set()
-            watcher.join()
 
 
 @contextmanager
