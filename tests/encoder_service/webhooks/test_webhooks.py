@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 import pytest
+import trustme
 from standardwebhooks.webhooks import WebhookVerificationError
 from telecine.encoder.v1 import encoder_pb2 as pb
 
@@ -283,6 +285,26 @@ async def test_by_default_a_job_cannot_reach_into_this_network(make_server: Make
         await encode(server, "inward", hook(f"http://localhost:{listener.port}/"))
         await eventually_async(lambda: "localhost is no public address" in server.log())
     assert listener.deliveries == []
+
+
+async def test_over_https_the_receivers_certificate_must_be_trusted(
+    make_server: Maker, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "roots.pem")
+    trusting = make_server(webhooks__allows_plain_http="false", webhooks__ca_file=str(tmp_path / "roots.pem"))
+    doubting = make_server(webhooks__allows_plain_http="false", webhooks__give_up_after_seconds="200ms")
+    with Listener() as listener:
+        listener._server.socket = context.wrap_socket(listener._server.socket, server_side=True)
+        url = listener.url.replace("http:", "https:")
+        await encode(trusting.start(), "trusted", hook(url))
+        await eventually_async(lambda: listener.events() == ["job.ended"])
+        assert listener.deliveries[0].verified()
+        await encode(doubting.start(), "doubted", hook(url))
+        await eventually_async(lambda: "certificate" in doubting.log())
+        assert listener.events() == ["job.ended"]
 
 
 async def test_redirects_are_not_followed(telling: ServerProcess) -> None:
