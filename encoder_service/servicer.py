@@ -25,7 +25,7 @@ from encoder_service.jobs import Jobs
 from encoder_service.manifest import FILE_NAME
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.record import OutputState
-from encoder_service.ring import Rings
+from encoder_service.ring import Rings, host_id
 from encoder_service.store import Store
 from encoder_service.wire_chunks import RawChunk, Request, from_message, parse_request
 
@@ -172,10 +172,18 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
                 header.size_bytes = file.size_bytes
                 if request.path == FILE_NAME:
                     header.sha256 = await asyncio.to_thread(sha256_file, job.directory / FILE_NAME)
+                elif self._is_neighbour(request.host_id) and request.offset <= file.size_bytes:
+                    path = str((job.directory / request.path).absolute())
+                    yield pb.DownloadArtifactResponse(artifact=header, local_path=path)
+                    return
                 async for response in _responses(file, header, request.offset):
                     yield response
         except OSError as error:
             raise errors.artifact_not_found(request.job_id, request.path) from error
+
+    def _is_neighbour(self, client_host_id: str) -> bool:
+        """The client runs on this machine and may be told where files lie."""
+        return bool(client_host_id) and self.config.tells_job_directory and client_host_id == host_id()
 
     async def GetCapabilities(  # noqa: N802
         self, request: pb.GetCapabilitiesRequest, context: Context

@@ -26,6 +26,7 @@ from telecine.outcome import is_worth_fetching, verdict
 from telecine.progress import ProgressTeller
 from telecine.rates import FrameRate
 from telecine.results import Artifact, Capabilities, EncodeResult, JobInfo, JobState
+from telecine.ring import host_id
 from telecine.watching import Watching, progress_of
 
 
@@ -183,7 +184,8 @@ class AsyncClient:
     async def download(self, job_id: str, path: str, to: str | Path) -> Artifact:
         """As `Client.download`."""
         target = target_of(to, path)
-        with open_part(target) as file, Transfer(job_id, path, file) as transfer:
+        mine = host_id() if self.settings.shares_memory else ""
+        with open_part(target) as file, Transfer(job_id, path, file, host_id=mine) as transfer:
             found = await self._transfer(transfer)
         return place(target, found)
 
@@ -269,7 +271,8 @@ class AsyncClient:
                 async for response in stream:
                     if transfer.write(response):
                         backoff.progressed()
-                return transfer.verified()
+                if not transfer.is_at_hand or await asyncio.to_thread(transfer.copy):
+                    return transfer.verified()
             except errors.LaterError as error:
                 transfer.after_failure(error)
                 await asyncio.sleep(pause_seconds(backoff, error, calls.DOWNLOAD_PATH))

@@ -25,6 +25,7 @@ from telecine.outcome import is_worth_fetching, verdict
 from telecine.progress import ProgressTeller
 from telecine.rates import FrameRate
 from telecine.results import Artifact, Capabilities, EncodeResult, JobInfo, JobState
+from telecine.ring import host_id
 from telecine.watching import Watching, progress_of
 
 
@@ -36,8 +37,8 @@ class Client:
     What else is None is as configured too, or by default; see docs/configuration.md.
     `retry`: how patiently it reconnects. `retained_bytes`: bound of the frames that each job keeps in
     memory until they are acknowledged. `call_timeout_seconds`: for everything but streams.
-    `shares_memory`: hands frames to a server on this machine through memory that both can see, where it
-    offers that (Linux; the same user and PID namespace), in place of sending them.
+    `shares_memory`: hands frames to a server on this machine through memory that both can see, and copies
+    artifacts from its disk, where it offers that (Linux; the same user), in place of sending them.
 
     Thread-safe; make one and keep it. gRPC does not survive a fork: make the client in the process that
     uses it.
@@ -219,7 +220,8 @@ class Client:
         is gone on with. Raises ArtifactNotFoundError, JobNotFoundError, or why it cannot be had.
         """
         target = target_of(to, path)
-        with open_part(target) as file, Transfer(job_id, path, file) as transfer:
+        mine = host_id() if self.settings.shares_memory else ""
+        with open_part(target) as file, Transfer(job_id, path, file, host_id=mine) as transfer:
             found = self._transfer(transfer)
         return place(target, found)
 
@@ -286,7 +288,8 @@ class Client:
                 for response in stream:
                     if transfer.write(response):
                         backoff.progressed()
-                return transfer.verified()
+                if not transfer.is_at_hand or transfer.copy():
+                    return transfer.verified()
             except errors.LaterError as error:
                 transfer.after_failure(error)
                 time.sleep(pause_seconds(backoff, error, calls.DOWNLOAD_PATH))

@@ -36,7 +36,8 @@ class ClientSettings:
     retained_bytes: int = 256 << 20
     call_timeout_seconds: float = 30.0
     shares_memory: bool = True
-    """Lay frames into memory that a server on this machine offers, in place of sending them."""
+    """Lay frames into memory that a server on this machine offers, and copy artifacts from its disk, in
+    place of sending them."""
     process_id: int = field(default_factory=os.getpid)
 
     def stream_backoff(self) -> Backoff:

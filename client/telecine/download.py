@@ -12,6 +12,7 @@ import google_crc32c
 from telecine import exceptions as errors
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.hashed_file import HashedFile
+from telecine.local_file import pieces_of
 from telecine.reading import artifact
 from telecine.results import Artifact
 
@@ -62,7 +63,12 @@ class Transfer:
     Whoever makes it closes it, before the file.
     """
 
-    def __init__(self, job_id: str, path: str, file: BinaryIO, limit_bytes: int | None = None) -> None:
+    def __init__(
+        self, job_id: str, path: str, file: BinaryIO, limit_bytes: int | None = None, host_id: str = ""
+    ) -> None:
+        """`host_id`: of this machine, for a server that runs on it too; empty: all bytes are sent."""
+        self._host_id = host_id
+        self._local_path = ""
         self._job_id, self._path = job_id, path
         self._limit_bytes = limit_bytes
         self._artifact: Artifact | None = None
@@ -71,7 +77,9 @@ class Transfer:
 
     def request(self) -> pb.DownloadArtifactRequest:
         """What to ask for: the rest."""
-        return pb.DownloadArtifactRequest(job_id=self._job_id, path=self._path, offset=self._taken.size_bytes)
+        return pb.DownloadArtifactRequest(
+            job_id=self._job_id, path=self._path, offset=self._taken.size_bytes, host_id=self._host_id
+        )
 
     def write(self, response: pb.DownloadArtifactResponse) -> bool:
         """Takes an answer; returns whether it brought bytes.
@@ -85,6 +93,7 @@ class Transfer:
                     f"{self._path} has {self._artifact.size_bytes} bytes; download it to a file, or allow "
                     f"more than limit_bytes={self._limit_bytes}"
                 )
+        self._local_path = response.local_path
         chunk = response.chunk
         if not chunk.data:
             return False
@@ -97,6 +106,23 @@ class Transfer:
             raise errors.ChunkCorruptedError(f"a piece of {self._path} was damaged on the way")
         self._taken.append(data)
         return True
+
+    @property
+    def is_at_hand(self) -> bool:
+        """The server's answer was where the artifact lies on this machine: to be copied."""
+        return bool(self._local_path)
+
+    def copy(self) -> bool:
+        """Copies what is at hand; blocks. False: it is out of reach, and must be asked for again.
+
+        From then on bytes are asked for, whatever the copy turns out to be. Raises OSError where it cannot
+        be written.
+        """
+        path, self._local_path, self._host_id = self._local_path, "", ""
+        size_bytes = self._artifact.size_bytes if self._artifact is not None else 0
+        for data in pieces_of(path, self._taken.size_bytes, size_bytes):
+            self._taken.append_at_once(data)
+        return self._taken.size_bytes >= size_bytes
 
     def verified(self) -> Artifact:
         """Checks size and SHA-256.

@@ -1,4 +1,4 @@
-"""Writes a file and hashes it, in a thread of its own: meanwhile the next bytes come in."""
+"""Writes a file and hashes it, in a thread for each: meanwhile the next bytes come in."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class HashedFile:
         self._file = file
         self._hash = hashlib.sha256()
         self._has_failed = False
-        self._waiting: deque[Future[None]] = deque()
-        self._thread = ThreadPoolExecutor(1, "telecine-download")
+        self._waiting: deque[tuple[Future[None], Future[None]]] = deque()
+        self._writer = ThreadPoolExecutor(1, "telecine-write")
+        self._hasher = ThreadPoolExecutor(1, "telecine-hash")
         file.seek(0)
         while block := file.read(_READ_BYTES):
             self._hash.update(block)
@@ -34,8 +35,17 @@ class HashedFile:
     def append(self, data: bytes) -> None:
         """Takes a piece; waits while too many are not written yet. Raises OSError, also of earlier ones."""
         while len(self._waiting) >= _MOST_WAITING:
-            self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(self._write, data))
+            self._settle_one()
+        written = self._writer.submit(self._write, data)
+        self._waiting.append((written, self._hasher.submit(self._hash.update, data)))
+        self.size_bytes += len(data)
+
+    def append_at_once(self, data: memoryview) -> None:
+        """Writes a piece before it returns; its memory may be used again then. Raises OSError."""
+        self._settle()
+        written = self._writer.submit(self._write, data)
+        self._hash.update(data)
+        written.result()
         self.size_bytes += len(data)
 
     def sha256(self) -> str:
@@ -53,8 +63,9 @@ class HashedFile:
         self.size_bytes = 0
 
     def close(self) -> None:
-        """Ends the thread; pieces that wait are given up, so what is in the file has no gaps. Idempotent."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Ends the threads; pieces that wait are given up, so what is in the file has no gaps. Idempotent."""
+        self._writer.shutdown(wait=True, cancel_futures=True)
+        self._hasher.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> Self:
         return self
@@ -64,9 +75,13 @@ class HashedFile:
 
     def _settle(self) -> None:
         while self._waiting:
-            self._waiting.popleft().result()
+            self._settle_one()
 
-    def _write(self, data: bytes) -> None:
+    def _settle_one(self) -> None:
+        for done in self._waiting.popleft():
+            done.result()
+
+    def _write(self, data: bytes | memoryview) -> None:
         if self._has_failed:  # a piece before this one is missing
             return
         try:
@@ -74,4 +89,3 @@ class HashedFile:
         except BaseException:
             self._has_failed = True
             raise
-        self._hash.update(data)

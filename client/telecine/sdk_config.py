@@ -82,7 +82,8 @@ class SdkConfig(msgspec.Struct, frozen=True):
     call_timeout_seconds: Positive = 30.0
     """For everything but streams."""
     shares_memory: bool = True
-    """Whether frames go to a server on this machine through memory, where it offers that."""
+    """Whether frames go to a server on this machine through memory, and artifacts are copied from its disk,
+    where it offers that."""
     tls: TlsFiles = TlsFiles()
     retry: RetryConfig = RetryConfig()
     keep_alive: KeepAliveConfig = KeepAliveConfig()

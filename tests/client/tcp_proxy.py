@@ -8,11 +8,12 @@ from typing import Self
 
 
 class TcpProxy:
-    """Relays to `target` ("host:port"). Counts the bytes it has carried upwards."""
+    """Relays to `target` ("host:port"). Counts the bytes it has carried upwards and back."""
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.carried_bytes = 0
+        self.returned_bytes = 0
         self.cut_after_bytes: int | None = None
         """Cuts all connections, once, when so many bytes have gone up."""
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -77,7 +78,9 @@ class TcpProxy:
             while data := source.recv(65536):
                 self._flowing.wait()
                 sink.sendall(data)
-                if is_upwards:
+                if not is_upwards:
+                    self.returned_bytes += len(data)
+                else:
                     self.carried_bytes += len(data)
                     if self.cut_after_bytes is not None and self.carried_bytes >= self.cut_after_bytes:
                         self.cut_after_bytes = None

@@ -91,3 +91,15 @@ def test_starting_again_forgets_everything() -> None:
         taken.append(b"right")
         assert taken.sha256() == hashlib.sha256(b"right").hexdigest()
     assert file.getvalue() == b"right"
+
+
+def test_a_piece_that_is_written_at_once_may_be_used_again() -> None:
+    file, piece = io.BytesIO(), bytearray(b"one")
+    with HashedFile(file) as taken:
+        taken.append(b"none ")
+        for value in (b"one", b"two"):
+            piece[:] = value
+            taken.append_at_once(memoryview(piece))
+        piece[:] = b"off"
+        assert taken.sha256() == hashlib.sha256(b"none onetwo").hexdigest()
+    assert file.getvalue() == b"none onetwo"

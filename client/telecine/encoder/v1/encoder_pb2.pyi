@@ -2136,6 +2136,7 @@ class DownloadArtifactRequest(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    HOST_ID_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     path: _builtins.str
     """`Artifact.path`; "manifest.json" is allowed too. For an image sequence also
@@ -2143,16 +2144,21 @@ class DownloadArtifactRequest(_message.Message):
     """
     offset: _builtins.int
     """The first byte to send; 0: from the start."""
+    host_id: _builtins.str
+    """The boot id of the client's Linux kernel, as in `EncodeRequest`: a server on
+    the same machine may answer with `local_path`. Empty: with bytes alone.
+    """
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
         path: _builtins.str = ...,
         offset: _builtins.int = ...,
+        host_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "offset", b"offset", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host_id", b"host_id", "job_id", b"job_id", "offset", b"offset", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2166,6 +2172,14 @@ class DownloadArtifactResponse(_message.Message):
 
     ARTIFACT_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
+    LOCAL_PATH_FIELD_NUMBER: _builtins.int
+    local_path: _builtins.str
+    """Where the artifact lies on the machine's disk, absolute; beside `artifact`,
+    and no chunk follows. Only for a request with `host_id`. The client copies
+    the file and checks the size and SHA-256 of what it has copied. A client
+    that cannot open it (another user, another mount namespace), or finds
+    another file there, asks again without `host_id`. Empty: bytes follow.
+    """
     @_builtins.property
     def artifact(self) -> Global___Artifact:
         """In the first message only."""
@@ -2179,10 +2193,11 @@ class DownloadArtifactResponse(_message.Message):
         *,
         artifact: Global___Artifact | None = ...,
         chunk: Global___ArtifactChunk | None = ...,
+        local_path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "chunk", b"chunk"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "chunk", b"chunk"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "chunk", b"chunk", "local_path", b"local_path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

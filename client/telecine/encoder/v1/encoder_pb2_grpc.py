@@ -213,7 +213,8 @@ class EncoderServiceServicer:
 
     def DownloadArtifact(self, request, context):
         """Sends the bytes of one artifact from an offset to its end. To resume, call
-        again with the offset of the next missing byte.
+        again with the offset of the next missing byte. A client on the server's own
+        machine may be told where the file lies in place of getting its bytes.
 
         Errors:
         * NOT_FOUND: no such job or artifact.

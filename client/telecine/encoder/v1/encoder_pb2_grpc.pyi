@@ -132,7 +132,8 @@ class EncoderServiceStub:
     """
     DownloadArtifact: _grpc.UnaryStreamMultiCallable[_encoder_pb2.DownloadArtifactRequest, _encoder_pb2.DownloadArtifactResponse]
     """Sends the bytes of one artifact from an offset to its end. To resume, call
-    again with the offset of the next missing byte.
+    again with the offset of the next missing byte. A client on the server's own
+    machine may be told where the file lies in place of getting its bytes.
 
     Errors:
     * NOT_FOUND: no such job or artifact.
@@ -244,7 +245,8 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     """
     DownloadArtifact: _aio.UnaryStreamMultiCallable[_encoder_pb2.DownloadArtifactRequest, _encoder_pb2.DownloadArtifactResponse]  # type: ignore[assignment]
     """Sends the bytes of one artifact from an offset to its end. To resume, call
-    again with the offset of the next missing byte.
+    again with the offset of the next missing byte. A client on the server's own
+    machine may be told where the file lies in place of getting its bytes.
 
     Errors:
     * NOT_FOUND: no such job or artifact.
@@ -401,7 +403,8 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_encoder_pb2.DownloadArtifactResponse], _abc.AsyncIterator[_encoder_pb2.DownloadArtifactResponse]]:
         """Sends the bytes of one artifact from an offset to its end. To resume, call
-        again with the offset of the next missing byte.
+        again with the offset of the next missing byte. A client on the server's own
+        machine may be told where the file lies in place of getting its bytes.
 
         Errors:
         * NOT_FOUND: no such job or artifact.
