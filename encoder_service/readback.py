@@ -45,7 +45,8 @@ class PacketDigest:
         payload = normalized(self._codec, packet.data, self._form)
         self._hash.update(_RECORD.pack(packet.frame, packet.is_key, len(payload), len(packet.alpha)))
         self._hash.update(payload)
-        self._hash.update(packet.alpha)
+        if packet.alpha:
+            self._hash.update(packet.alpha)
         self.count += 1
 
     def digest(self) -> bytes:

@@ -194,13 +194,15 @@ class FileReader:
 
     def packets(self) -> Iterator[FilePacket]:
         """Yields the packets in the file's order, once. Raises OutputError."""
+        may_carry_alpha = "matroska" in self._container.format.name  # asking each packet is slow
         with translated(_BROKEN, "reading packets"):
             for packet in self._container.demux(self._stream):
                 if packet.size == 0:
                     continue
                 if packet.pts is None:
                     raise OutputError(_BROKEN, "a packet without timestamp")
-                yield FilePacket(bytes(packet), packet.pts, packet.is_keyframe, alpha_of(packet))
+                alpha = alpha_of(packet) if may_carry_alpha else b""
+                yield FilePacket(bytes(packet), packet.pts, packet.is_keyframe, alpha)
 
     def close(self) -> None:
         """Closes the file; idempotent."""
