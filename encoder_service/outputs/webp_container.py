@@ -24,6 +24,8 @@ _DISPOSE_TO_BACKGROUND = 0x01
 _DO_NOT_BLEND = 0x02
 _HEAD_BYTES = 12
 _FRAME_HEAD_BYTES = 16
+_LOSSLESS_HEAD_BYTES = 5
+_ALPHA_LOSSLESS = 0x01
 _STILL_CHUNKS = {b"VP8 ", b"VP8L", b"ALPH"}
 
 
@@ -90,6 +92,20 @@ def join_still(still: Still, width: int, height: int) -> bytes:
     if still.has_alpha:
         body = _chunk(b"VP8X", _vp8x(_ALPHA_FLAG, width, height)) + body
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+def with_alpha_plane(color: Still, alpha: Still) -> Still:
+    """Gives a lossy picture an alpha channel: the green of a lossless picture of the same size.
+
+    An ALPH chunk holds what a VP8L chunk does, behind a byte that says so in place of five that state
+    the size. Raises WebpError.
+    """
+    (color_tag, coded), *_ = _walk(color.chunks)
+    (alpha_tag, mask), *_ = _walk(alpha.chunks)
+    if (color_tag, alpha_tag) != (b"VP8 ", b"VP8L"):
+        raise WebpError("an alpha channel is made of a lossless picture, for a lossy one")
+    plane = bytes([_ALPHA_LOSSLESS]) + mask[_LOSSLESS_HEAD_BYTES:]
+    return Still(_chunk(b"ALPH", plane) + _chunk(b"VP8 ", coded), has_alpha=True)
 
 
 class AnimationWriter:

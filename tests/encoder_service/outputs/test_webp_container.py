@@ -22,6 +22,7 @@ from encoder_service.outputs.webp_container import (
     read_frames,
     read_head,
     split_still,
+    with_alpha_plane,
 )
 
 
@@ -120,6 +121,32 @@ def test_a_still_is_taken_apart_and_joined_again(color: tuple[int, ...], lossles
     assert still.has_alpha == (len(color) == 4)
     with Image.open(io.BytesIO(join_still(still, 7, 5))) as joined, Image.open(io.BytesIO(data)) as plain:
         assert np.array_equal(np.asarray(joined), np.asarray(plain))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (9, 6), (64, 48)])
+def test_the_green_of_a_lossless_picture_becomes_the_alpha_of_a_lossy_one(width: int, height: int) -> None:
+    alpha = np.arange(width * height, dtype=np.uint32).reshape(height, width) * 37 % 256
+    green = np.zeros((height, width, 3), np.uint8)
+    green[..., 1] = alpha
+    file = io.BytesIO()
+    Image.fromarray(green).save(file, "WEBP", lossless=True)
+    color = still_file(width, height, (200, 30, 90), lossless=False)
+    still = with_alpha_plane(split_still(color), split_still(file.getvalue()))
+    with (
+        Image.open(io.BytesIO(join_still(still, width, height))) as image,
+        Image.open(io.BytesIO(color)) as plain,
+    ):
+        shown = np.asarray(image.convert("RGBA"))
+        assert np.array_equal(shown[..., 3], alpha)
+        opaque = alpha > 0
+        assert np.array_equal(shown[opaque][:, :3], np.asarray(plain.convert("RGB"))[opaque])
+
+
+def test_an_alpha_channel_is_made_of_a_lossless_picture_alone() -> None:
+    lossy, lossless = (split_still(still_file(4, 4, (1, 2, 3), lossless=flag)) for flag in (False, True))
+    for color, alpha in ((lossy, lossy), (lossless, lossless), (lossless, lossy)):
+        with pytest.raises(WebpError, match="lossless picture, for a lossy one"):
+            with_alpha_plane(color, alpha)
 
 
 def test_metadata_of_a_still_stays_out_of_the_animation() -> None:
