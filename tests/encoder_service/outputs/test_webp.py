@@ -72,7 +72,7 @@ def test_what_stands_still_costs_little_and_never_drifts(tmp_path: Path) -> None
     assert (error < plain + 1).all()
 
 
-def test_what_a_mask_hides_is_flat_and_its_edges_stay_sharp(tmp_path: Path) -> None:
+def test_what_a_mask_hides_is_flat_and_what_it_shows_stays_sharp(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (96, 128, 3), dtype=np.uint8)
     clip = np.stack([noise, noise])
     clip[1, 8:16, 8:24] = 255
@@ -88,9 +88,8 @@ def test_what_a_mask_hides_is_flat_and_its_edges_stay_sharp(tmp_path: Path) -> N
     expected[:8, :16] = expected[72:, 64:] = True
     assert np.array_equal(pixels[..., 3] == 255, expected)
     assert np.array_equal(pixels[..., 3] == 0, ~expected)
-    # Nothing of the noise below the mask is coded: mid gray, but for the seams.
-    assert abs(np.median(pixels[..., :3][~expected].astype(int)) - 130) < 6
-    assert pixels[..., :3][~expected].std() < 8
+    # Nothing of the noise below the mask is coded.
+    assert pixels[16:72, :, :3].astype(int).std(axis=1).max() < 12
     pictures = shown(run).astype(int)
     assert pictures[1, 8:16, 8:24].mean() > 245
     assert pictures[1, 80:, 72:96].mean() < 10
