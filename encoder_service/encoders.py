@@ -260,7 +260,6 @@ VP9_ENCODERS = (
         crf_option="crf",
         preset_option="cpu-used",
         crf_range=(0, 63),
-        fixed_options={"row-mt": "1"},
         # Alternate reference frames of the colour and the alpha stream would not pair up.
         alpha_options={"auto-alt-ref": "0"},
         alpha_decoder="libvpx-vp9",

@@ -153,11 +153,11 @@ def _flatten_hidden(planes: list[Pixels], hidden: Mask) -> None:
     begins[:, 1:] &= ~hidden[:, :-1]
     first = np.maximum.accumulate(np.where(begins, np.arange(columns), 0), axis=1)
     # A row of a block is one number, which is ten times as fast as by samples.
-    for plane, word in zip(planes, (np.uint64, np.uint32, np.uint32), strict=True):
-        side = word().itemsize
+    for plane, side in zip(planes, (_BLOCK, _BLOCK // 2, _BLOCK // 2), strict=True):
+        word, repeated = (np.dtype("u8"), 0x0101010101010101) if side == 8 else (np.dtype("u4"), 0x01010101)
         inside = plane[: rows * side, : columns * side]
         samples = np.take_along_axis(inside[::side, ::side], first, axis=1).astype(word)
-        filled = samples * (np.iinfo(word).max // word(255))
+        filled = samples * word.type(repeated)
         rows_of_blocks = inside.view(word).reshape(rows, side, columns)
         np.copyto(rows_of_blocks, filled[:, None], where=hidden[:, None])
 

@@ -478,3 +478,15 @@ def test_files_carry_no_date(tmp_path: Path) -> None:
         run = run_clip(tmp_path, gradient_clip(2), format=container)
         assert "date" not in ffprobed(run.path)["metadata"]
         assert "creation_time" not in ffprobed(run.path)["metadata"]
+
+
+def test_the_number_of_threads_never_changes_a_vp9_stream(tmp_path: Path) -> None:
+    # Wide enough for two columns of tiles, which is what threads share.
+    clip = gradient_clip(6, 256, 512)
+    files = []
+    for threads in (1, 2, 4):
+        directory = tmp_path / str(threads)
+        directory.mkdir()
+        run = run_stream(directory, spec_of(512, 256), clip, threads=threads, format="webm", codec="vp9")
+        files.append(run.path.read_bytes())
+    assert files[0] == files[1] == files[2]
