@@ -157,7 +157,7 @@ def _flatten_hidden(planes: list[Pixels], hidden: Mask) -> None:
         word, repeated = (np.dtype("u8"), 0x0101010101010101) if side == 8 else (np.dtype("u4"), 0x01010101)
         inside = plane[: rows * side, : columns * side]
         samples = np.take_along_axis(inside[::side, ::side], first, axis=1).astype(word)
-        filled = samples * word.type(repeated)
+        filled = samples * repeated
         rows_of_blocks = inside.view(word).reshape(rows, side, columns)
         np.copyto(rows_of_blocks, filled[:, None], where=hidden[:, None])
 
