@@ -60,12 +60,7 @@ class EncoderService:
         self._log = log or structlog.get_logger("encoder_service")
         self._clock = SystemClock()
         self._metrics = metrics = EncoderMetrics(registry or new_registry())
-        # A power cut may leave another job's frames in such a file.
-        reserve_bytes = 0 if config.is_synced else config.spool_reserve_bytes
-        reserve = SpoolReserve(
-            config.root / RESERVE, reserve_bytes, config.spool_reserve_seconds, self._clock
-        )
-        self._store = Store(config.root, is_synced=config.is_synced, reserve=reserve)
+        self._store = _store(config, self._clock)
         self._space = SpoolSpace(config.spool_quota_bytes)
         self._registry = Registry()
         self._hash_thread = HashThread()
@@ -233,6 +228,13 @@ class EncoderService:
     def pending_webhooks(self) -> int:
         """Notices that nobody has taken yet."""
         return self._courier.pending_count
+
+
+def _store(config: EncoderConfig, clock: SystemClock) -> Store:
+    # A power cut may leave another job's frames in a file that is used again.
+    reserve_bytes = 0 if config.is_synced else config.spool_reserve_bytes
+    reserve = SpoolReserve(config.root / RESERVE, reserve_bytes, config.spool_reserve_seconds, clock)
+    return Store(config.root, is_synced=config.is_synced, reserve=reserve)
 
 
 def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> EncoderService:
