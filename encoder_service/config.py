@@ -48,13 +48,13 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     spool_reserve_bytes: CountOrZero = 512 * MIB
     """Spools of ended jobs that are kept for the next uploads to write over: their memory is there already.
     Besides the quota. 0, or `is_synced`: none."""
-    spool_reserve_seconds: NotNegative = 10.0
+    spool_reserve_seconds: NotNegative = 20.0
     """How long. The kernel writes to the disk what is older than half a minute."""
     max_pending_bytes: Count = 8 * MIB
     """Per stream: bytes received and not yet written; the stream is not read beyond it."""
-    ring_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 * GIB)] = 32 * MIB
+    ring_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 * GIB)] = 8 * MIB
     """Memory that each upload from a client on this machine shares with it, in place of sending through
-    the connection. 0: none."""
+    the connection: some milliseconds of frames. New for every upload, so more is not faster. 0: none."""
     max_rings: Count = 16
     """Uploads at a time that have such memory; the others send."""
     max_artifact_bytes: CountOrZero = 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from telecine import exceptions as errors
 from telecine.aio_signal import Signal
+from telecine.client_settings import CANCEL_SECONDS, RING_PATIENCE_SECONDS
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.job_plan import JobPlan
 from telecine.progress import ProgressTeller, snapshot
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from telecine.aio import AsyncClient
     from telecine.channel.asynchronous import AsyncStream
     from telecine.frame_layout import FrameLayout
-
-RING_PATIENCE_SECONDS = 0.05
-"""A server that works makes room in the ring sooner."""
-CANCEL_SECONDS = 5.0
-"""Nobody who presses Ctrl-C waits longer for a server that does not answer; it expires the job itself."""
 
 
 class AsyncJob:
@@ -184,6 +180,8 @@ class AsyncJob:
         upload, wanted = self._upload, len(rest)
         if upload is None:
             return wanted
+        if not upload.pushed_bytes and self._client.settings.shares_memory:
+            await self._changed.wait_for(lambda: upload.is_answered, RING_PATIENCE_SECONDS)
         if upload.has_ring:  # a stalled server is no reason to wait while there is room elsewhere
             await self._changed.wait_for(
                 lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_PATIENCE_SECONDS

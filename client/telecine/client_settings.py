@@ -18,6 +18,11 @@ _Value = TypeVar("_Value")
 
 DOWNLOAD_ATTEMPT_SECONDS = 300.0
 """A download that takes longer goes on with a new call."""
+RING_PATIENCE_SECONDS = 0.05
+"""How long a push waits for room in the ring, and the first one for the ring itself: frames that go through
+other memory are copied twice. A server that works answers sooner."""
+CANCEL_SECONDS = 5.0
+"""Nobody who presses Ctrl-C waits longer for a server that does not answer; it expires the job itself."""
 CIRCUIT = BreakerPolicy(failures_to_open=10, open_seconds=1.0)
 """When the unary calls of a client leave a dead server alone: together they ask it once a second."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from telecine import exceptions as errors
+from telecine.client_settings import CANCEL_SECONDS, RING_PATIENCE_SECONDS
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.job_plan import JobPlan
 from telecine.progress import ProgressTeller, snapshot
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
     from telecine.channel.blocking import Stream
     from telecine.client import Client
     from telecine.frame_layout import FrameLayout
-
-RING_PATIENCE_SECONDS = 0.05
-"""A server that works makes room in the ring sooner."""
-CANCEL_SECONDS = 5.0
-"""Nobody who presses Ctrl-C waits longer for a server that does not answer; it expires the job itself."""
 
 
 class Job:
@@ -191,6 +187,8 @@ class Job:
         if upload is None:
             return wanted
         with self._lock:
+            if not upload.pushed_bytes and self._client.settings.shares_memory:
+                self._caller_wakes.wait_for(lambda: upload.is_answered, RING_PATIENCE_SECONDS)
             if upload.has_ring:  # a stalled server is no reason to wait while there is room elsewhere
                 self._caller_wakes.wait_for(
                     lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_PATIENCE_SECONDS

@@ -126,6 +126,11 @@ class Upload:
         return self.phase is Phase.ENDED
 
     @property
+    def is_answered(self) -> bool:
+        """A connection has been accepted and is open, or there will be none."""
+        return self.phase not in {Phase.WAITING, Phase.OPENING}
+
+    @property
     def has_ring(self) -> bool:
         """This connection shares memory with the server."""
         return self._ring_bytes > 0 and self.phase is Phase.SENDING

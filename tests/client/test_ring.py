@@ -13,6 +13,7 @@ from telecine import AsyncClient, Client, Output
 from telecine.embedded import EmbeddedServer
 from telecine.ring import RingMemory
 from telecine.testing import draw_clip
+from telecine.upload import Upload
 
 from encoder_service.ring import Ring
 from tests.client.tcp_proxy import TcpProxy
@@ -55,6 +56,34 @@ async def test_nor_do_those_of_the_asyncio_client(watched: TcpProxy, sent: str) 
         result = await client.encode(CLIP, fps=8, outputs=LOSSLESS)
     assert result["mkv"].sha256 == sent
     assert watched.carried_bytes < CLIP.nbytes / 20
+
+
+@pytest.fixture
+def pieces(monkeypatch: pytest.MonkeyPatch) -> list[type]:
+    """What each piece is that uploads take over: views of the ring, or copies."""
+    taken: list[type] = []
+    push = Upload.push
+
+    def noted(upload: Upload, piece: bytes | memoryview) -> None:
+        taken.append(type(piece))
+        push(upload, piece)
+
+    monkeypatch.setattr(Upload, "push", noted)
+    return taken
+
+
+async def test_the_first_frame_finds_the_ring_already(server: EmbeddedServer, pieces: list[type]) -> None:
+    """Frames that were taken before would be copied twice."""
+    with Client(server.address) as client, client.open_job(fps=8, outputs=LOSSLESS) as job:
+        job.push(CLIP[0])
+    assert set(pieces) == {memoryview}
+    pieces.clear()
+    async with (
+        AsyncClient(server.address) as client,
+        client.open_job(fps=8, outputs=LOSSLESS) as job,
+    ):
+        await job.push(CLIP[0])
+    assert set(pieces) == {memoryview}
 
 
 def test_a_client_that_shares_no_memory_sends_its_frames(watched: TcpProxy, sent: str) -> None:
