@@ -63,13 +63,14 @@ class SpoolReserve:
             kept = self._choose(expected_bytes) if self._limit_bytes else None
             if kept is None:
                 return False
+            # The mark first: without it the file would count as full of new frames.
+            Mark.make(mark_path(path))
             self._kept.remove(kept)
-        Mark.make(mark_path(path))
-        try:
-            kept.path.rename(path)
-        except FileNotFoundError:
-            return False
-        return True
+            try:
+                kept.path.rename(path)
+            except FileNotFoundError:
+                return False
+            return True
 
     def trim(self, *, is_disk_short: bool = False) -> None:
         """Removes what is too old or too much, and everything when the disk is short. Raises OSError."""

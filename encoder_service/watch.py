@@ -100,7 +100,6 @@ class Watch:
                 task = asyncio.create_task(self._end(job, *due))
                 self._endings.add(task)
                 task.add_done_callback(self._endings.discard)
-        await self._jobs.trim_reserve()
         if now >= self._retention_at:
             self._retention_at = now + RETENTION_SECONDS
             await self._retain(now_unix_nano)
@@ -108,6 +107,7 @@ class Watch:
         if interval and now >= self._cleaned_at + interval:
             self._cleaned_at = now
             await self._jobs.clean()
+        await self._jobs.trim_reserve()
 
     async def _end(self, job: Job, outcome: JobOutcome, problem: Problem) -> None:
         self._log.warning("time ends a job", job_id=job.job_id, code=problem.code)
