@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import grpc.aio
 import structlog
@@ -158,6 +159,9 @@ class EncoderService:
         await asyncio.to_thread(self._spool_executor.shutdown)
         await asyncio.to_thread(self._hash_thread.close)
         for job in self._registry.live.values():
+            if job.spool is not None:
+                with suppress(OSError):  # its mark stays, and is right until the machine is restarted
+                    await asyncio.to_thread(job.spool.settle)
             job.close_files()
         self._store.close()
 

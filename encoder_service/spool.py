@@ -1,7 +1,7 @@
 """Keeps a track's raw frames in one append-only file; what it holds is what was acknowledged.
 
 The file's length tells how much is persisted. Where the file was an ended job's before, a mark beside it
-tells instead, until the upload is complete. There are never two records of it.
+tells instead, until all is known to be on the disk. There are never two records of it.
 """
 
 from __future__ import annotations
@@ -132,14 +132,22 @@ class Spool:
             self._mark.sync()
 
     def complete(self, *, is_synced: bool = False) -> None:
-        """Says that all has come: the file ends where the frames end. Idempotent. Raises OSError."""
+        """Says that all has come: the file ends where the frames end. Idempotent. Raises OSError.
+
+        Unless it is synced the mark stays, so that a loss of power cannot turn old frames into new ones.
+        """
         if self._mark is not None:
             os.ftruncate(self._fd, self._persisted_bytes)
         if is_synced:
             self.sync()
+            if self._mark is not None:
+                self._mark.remove()
+                self._mark = None
+
+    def settle(self) -> None:
+        """Makes the file's length tell, for a machine that may be restarted. Raises OSError."""
         if self._mark is not None:
-            self._mark.remove()
-            self._mark = None
+            self.complete(is_synced=True)
 
     def free_bytes(self) -> int:
         """Room on the file's disk for an unprivileged process."""

@@ -66,6 +66,10 @@ def test_a_new_spool_in_an_old_file_holds_nothing_yet(tmp_path: Path) -> None:
     again.append([b"er"])
     again.complete()
     again.complete()
+    assert path.read_bytes() == b"newer"
+    assert Spool(path, is_new=False).persisted_bytes == 5
+    again.settle()
+    again.settle()
     again.close()
     assert path.read_bytes() == b"newer"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["reserve", "video.raw"]
@@ -92,6 +96,23 @@ def test_after_a_loss_of_power_an_old_file_counts_for_nothing(
     spool.append([b"new"])
     monkeypatch.setattr(spool_mark, "host_id", lambda: "another run of the machine")
     assert Spool(tmp_path / "video.raw", is_new=True).persisted_bytes == 0
+
+
+def test_a_loss_of_power_never_turns_old_frames_into_a_complete_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = reserve_of(tmp_path)
+    given_file(reserve, tmp_path, b"old frames")
+    reserve.take(tmp_path / "video.raw", 0)
+    spool = Spool(tmp_path / "video.raw", is_new=True)
+    spool.append([b"new frames"])
+    spool.complete()
+    with monkeypatch.context() as restarted:
+        restarted.setattr(spool_mark, "host_id", lambda: "another run of the machine")
+        assert Spool(tmp_path / "video.raw", is_new=True).persisted_bytes == 0
+    spool.settle()
+    monkeypatch.setattr(spool_mark, "host_id", lambda: "another run of the machine")
+    assert Spool(tmp_path / "video.raw", is_new=True).persisted_bytes == 10
 
 
 def test_a_kill_between_mark_and_file_leaves_an_empty_spool(tmp_path: Path) -> None:

@@ -115,6 +115,23 @@ async def test_a_kill_while_frames_are_written_over_those_of_an_ended_job(
     server.assert_tidy()
 
 
+async def test_a_service_that_ends_in_order_leaves_files_that_need_no_mark(make_server: Maker) -> None:
+    """A machine that is restarted in order loses no frame of an upload that was under way."""
+    server = make_server(workers="1").start()
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        client = raw.RawClient(channel)
+        await client.encode(raw.spec("ended"), CLIP[::-1])
+        async with client.stream() as stream:
+            await stream.open(raw.spec("half"))
+            await stream.push(CLIP[:100_001])
+            await stream.until(lambda heard: max(heard.acknowledged) == 100_001)
+    spool = server.data_dir / "spool" / "half"
+    assert (spool / "video.persisted").exists()
+    assert server.stop() == 0
+    assert [path.name for path in spool.iterdir()] == ["video.raw"]
+    assert (spool / "video.raw").read_bytes() == CLIP[:100_001]
+
+
 async def test_a_job_whose_client_never_comes_back_ends_after_a_restart(make_server: Maker) -> None:
     """Once finish is acknowledged the job needs nobody any more."""
     server = make_server(workers="1").start()
