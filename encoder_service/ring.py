@@ -5,15 +5,13 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
+from telecine.host_id import host_id
 
 NONCE_BYTES = 16
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class RingError(Exception):
@@ -94,13 +92,3 @@ class Rings:
             return Ring(self._size_bytes)
         except OSError:
             return None
-
-
-def host_id() -> str:
-    """What tells this machine, since it was started, from all others; empty where memory cannot be shared."""
-    if not sys.platform.startswith("linux"):
-        return ""
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return ""

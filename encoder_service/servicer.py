@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
+from telecine.host_id import host_id
 
 from encoder_service import errors, replies
 from encoder_service.capability_probe import CapabilityProbe
@@ -25,7 +26,7 @@ from encoder_service.jobs import Jobs
 from encoder_service.manifest import FILE_NAME
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.record import OutputState
-from encoder_service.ring import Rings, host_id
+from encoder_service.ring import Rings
 from encoder_service.store import Store
 from encoder_service.wire_chunks import RawChunk, Request, from_message, parse_request
 

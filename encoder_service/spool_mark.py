@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import Self
 
-from encoder_service.ring import host_id
+from telecine.host_id import host_id
 
 _COUNT = struct.Struct("<Q")
 

@@ -26,7 +26,6 @@ from telecine.outcome import is_worth_fetching, verdict
 from telecine.progress import ProgressTeller
 from telecine.rates import FrameRate
 from telecine.results import Artifact, Capabilities, EncodeResult, JobInfo, JobState
-from telecine.ring import host_id
 from telecine.watching import Watching, progress_of
 
 
@@ -184,7 +183,7 @@ class AsyncClient:
     async def download(self, job_id: str, path: str, to: str | Path) -> Artifact:
         """As `Client.download`."""
         target = target_of(to, path)
-        mine = host_id() if self.settings.shares_memory else ""
+        mine = self.settings.host_id
         with open_part(target) as file, Transfer(job_id, path, file, host_id=mine) as transfer:
             found = await self._transfer(transfer)
         return place(target, found)

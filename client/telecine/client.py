@@ -25,7 +25,6 @@ from telecine.outcome import is_worth_fetching, verdict
 from telecine.progress import ProgressTeller
 from telecine.rates import FrameRate
 from telecine.results import Artifact, Capabilities, EncodeResult, JobInfo, JobState
-from telecine.ring import host_id
 from telecine.watching import Watching, progress_of
 
 
@@ -220,7 +219,7 @@ class Client:
         is gone on with. Raises ArtifactNotFoundError, JobNotFoundError, or why it cannot be had.
         """
         target = target_of(to, path)
-        mine = host_id() if self.settings.shares_memory else ""
+        mine = self.settings.host_id
         with open_part(target) as file, Transfer(job_id, path, file, host_id=mine) as transfer:
             found = self._transfer(transfer)
         return place(target, found)

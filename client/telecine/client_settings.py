@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from telecine import exceptions as errors
+from telecine.host_id import host_id
 from telecine.options import KeepAlive, Tls
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision
@@ -44,6 +45,11 @@ class ClientSettings:
     """Lay frames into memory that a server on this machine offers, and copy artifacts from its disk, in
     place of sending them."""
     process_id: int = field(default_factory=os.getpid)
+
+    @property
+    def host_id(self) -> str:
+        """What a server on this machine knows it by; empty: nothing is shared with one."""
+        return host_id() if self.shares_memory else ""
 
     def stream_backoff(self) -> Backoff:
         """Patience of a stream."""

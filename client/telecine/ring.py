@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import mmap
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from telecine.chunking import crc32c
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MEMFD_NAME = "/memfd:telecine-ring"
 
 
@@ -61,13 +59,3 @@ class RingMemory:
                 self._view[at : at + len(piece)] = piece
             at += len(piece)
         return at - start, crc32c(self._view[start:at])
-
-
-def host_id() -> str:
-    """What tells this machine, since it was started, from all others; empty where memory cannot be shared."""
-    if not sys.platform.startswith("linux"):
-        return ""
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return ""

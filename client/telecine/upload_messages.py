@@ -6,7 +6,8 @@ from telecine import reading
 from telecine.chunking import chunk_message
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import ProtocolError
-from telecine.ring import RingMemory, host_id
+from telecine.host_id import host_id
+from telecine.ring import RingMemory
 from telecine.upload_events import (
     Accepted,
     Acknowledged,
