@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import os
 import signal
@@ -22,6 +21,7 @@ from log_collector import errors
 from log_collector.accounting import Accounting, AccountingMetrics
 from log_collector.budget import ByteBudget
 from log_collector.config import FIXED_SECTIONS, CollectorConfig
+from log_collector.data_files import KIND, is_former_directory
 from log_collector.export import Exporter, ExportLimits
 from log_collector.fanout import Fanout, FanoutMetrics
 from log_collector.ingest import Ingest
@@ -39,6 +39,7 @@ from log_collector.ship_answers import Write
 from log_collector.ship_stream import ShipLimits, ShipStream
 from log_collector.stats import Stats
 from service_host.config import Loaded
+from service_host.data_directory import DataDirectory, open_data_directory
 from service_host.lifecycle import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
@@ -70,7 +71,7 @@ class CollectorService:
             loaded, self._put_in_force, FIXED_SECTIONS, self._log, other_files=_watched_files
         )
         self._upkeep: asyncio.Task[None] | None = None
-        self._lock_fd = -1
+        self._directory: DataDirectory | None = None
         self._applying: asyncio.Task[None] | None = None
         self._registry = registry or new_registry()
         self._registry.register(AccountingMetrics(self._accounting, self._held_count))
@@ -99,10 +100,18 @@ class CollectorService:
         pb_grpc.add_LogCollectorServiceServicer_to_server(servicer, server)
         server.add_generic_rpc_handlers((otlp_handler(self._export),))
 
+    def claim_directory(self) -> None:
+        """Makes the data directory this process's alone, before anything is written there; idempotent.
+
+        Raises StartError.
+        """
+        if self._directory is None:
+            self._directory = open_data_directory(self._config.data_dir, KIND, is_former_directory)
+
     async def start(self) -> None:
         """Opens the journal, verifies it, and begins the upkeep."""
         config = self._config
-        self._lock_fd = _lock(config.data_dir)
+        self.claim_directory()
         limits = config.journal
         try:
             self._cursors = await asyncio.to_thread(CursorStore, config.data_dir / "cursors.sqlite")
@@ -173,9 +182,9 @@ class CollectorService:
             self._reading.close()
             await self._journal.close()
             self._cursors.close()
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        if self._directory is not None:
+            self._directory.close()
+            self._directory = None
 
     async def _keep_up(self) -> None:
         """What is due from time to time; a fault in it is told and must not end it."""
@@ -243,6 +252,8 @@ class CollectorService:
 
 def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> CollectorService:
     """Makes the service for the host and sets its log up; opens nothing else yet."""
+    service = CollectorService(loaded, registry)
+    service.claim_directory()
     try:
         configure_own_log(loaded.value.data_dir, loaded.path)
     except (LogConfigError, OSError) as error:
@@ -250,7 +261,7 @@ def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> Coll
     # Batches are thousands of short-lived objects without cycles: looking for some costs a tenth of the time.
     gc.freeze()
     gc.set_threshold(_OBJECTS_PER_LOOK, 20, 50)
-    return CollectorService(loaded, registry)
+    return service
 
 
 def _intake(config: CollectorConfig, selection: Selection) -> Intake:
@@ -267,21 +278,6 @@ def _export_limits(config: CollectorConfig) -> ExportLimits:
 def _watched_files(config: CollectorConfig) -> tuple[Path, ...]:
     rules_file = config.redaction.rules_file
     return () if rules_file is None else (rules_file,)
-
-
-def _lock(directory: Path) -> int:
-    """Makes the directory ours alone. Raises StartError where that cannot be."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise StartError(f"data_dir {directory} cannot be used: {error.strerror or error}") from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise StartError(f"data_dir {directory} is in use by another collector") from error
-    return fd
 
 
 PROGRAM = Program(

@@ -70,6 +70,9 @@ class HostConfig(msgspec.Struct, frozen=True):
     """How often the service is asked whether it welcomes new work."""
     is_reflection_on: bool = True
     """Whether tools such as grpcurl may ask for the services' descriptions."""
+    is_readable_by_group: bool = False
+    """Whether files that the service makes from now on may be read by its group. False: by its own user
+    alone. Other users can read nothing either way."""
     exit_with_parent: bool = False
     """Drain when standard input ends or the parent process is gone: for a service that a program embeds."""
 

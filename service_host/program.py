@@ -28,6 +28,10 @@ EXIT_OK = 0
 EXIT_CANNOT_START = 1
 EXIT_BAD_CONFIGURATION = 2
 
+_OWNER_ALONE = 0o077
+_GROUP_MAY_READ = 0o027
+"""As umask: nothing that a service writes is for other users."""
+
 
 class ServiceConfig(Protocol):
     """What every service's configuration has."""
@@ -107,6 +111,8 @@ def serve_program(
         sys.stdout.write(loaded.describe() + "\n")
     if mode != "serve":
         return EXIT_OK
+    config: HostConfig = loaded.value.host  # type: ignore[attr-defined]  # ServiceConfig, by contract
+    os.umask(_GROUP_MAY_READ if config.is_readable_by_group else _OWNER_ALONE)
     _log_to_stderr()
     try:
         asyncio.run(_serve(program, loaded))

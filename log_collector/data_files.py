@@ -1,0 +1,45 @@
+"""What lies in the collector's data directory, and how one of release 0.1.0 is recognised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from service_host.data_directory import LOCK, MARKER, foreign_names, is_plain_directory, is_plain_file
+
+KIND: Final = "collector"
+"""In the marker of the data directory."""
+JOURNAL: Final = "journal"
+CURSORS: Final = "cursors.sqlite"
+LOGS: Final = "logs"
+DEAD_LETTERS: Final = "dead-letters"
+OWN_LOGS: Final = "own-logs"
+
+_SQLITE: Final = b"SQLite format 3\0"
+
+
+def is_former_directory(path: Path) -> bool:
+    """Whether release 0.1.0 made the directory, which had no marker: its lock and its records say so.
+
+    Raises OSError.
+    """
+    names = set(foreign_names(path))
+    if names <= {LOCK, MARKER, OWN_LOGS}:
+        # A collector that never got so far as to open its journal.
+        return is_plain_file(path / LOCK) or _has_own_log(path / OWN_LOGS)
+    return is_plain_file(path / LOCK) and (_has_journal(path / JOURNAL) or _has_cursors(path / CURSORS))
+
+
+def _has_journal(path: Path) -> bool:
+    return is_plain_directory(path) and is_plain_file(path / "durable")
+
+
+def _has_cursors(path: Path) -> bool:
+    if not is_plain_file(path):
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def _has_own_log(path: Path) -> bool:
+    return is_plain_directory(path) and is_plain_file(path / "collector.log")
