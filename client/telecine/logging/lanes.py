@@ -52,8 +52,17 @@ class Lane(msgspec.Struct):
     """When the last answer came, or the first thing to be answered was sent."""
     wait_until: float = 0.0
     dead_since: float | None = None
+    is_at_end: bool = False
+    """Whether the last look at the spool found nothing more to send."""
+    is_awaited: bool = True
+    """Whether the end waits for it: its producer writes no more."""
 
     @property
     def is_waiting(self) -> bool:
         """Whether the collector owes an answer."""
         return not self.is_known or bool(self.unacked)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last look found everything sent and acknowledged."""
+        return self.is_at_end and not self.is_waiting

@@ -79,7 +79,7 @@ class Pipeline:
         self._sampler = sampler or StageSampler({})
         self._spool: Spool | None = None
         self._respool: Callable[[], Spool] | None = None
-        self._pid = os.getpid()
+        self._respool_lock = threading.RLock()
         service_json = self._lines.text_json(service)
         self._heads: dict[int, bytes] = {
             level: b'Z","level":"%b","service":%b,"msg":' % (level.name.encode(), service_json)
@@ -91,7 +91,7 @@ class Pipeline:
         self._failing = threading.local()
 
     def set_spool(self, spool: Spool, respool: Callable[[], Spool]) -> None:
-        """Spools from now on; `respool` makes the spool of a forked child."""
+        """Spools from now on; `respool` makes another spool, for a forked child and behind `end_spool`."""
         self._spool = spool
         self._respool = respool
 
@@ -133,7 +133,8 @@ class Pipeline:
             if spool is None:
                 self._deliver(level, line)
                 return
-            spool.append(line, level >= _WARNING)
+            if not spool.append(line, level >= _WARNING) and not spool.is_open:
+                self._spool_anew(level, line, spool)
             for output in self.outputs:
                 if level >= output.level:
                     output.write(line)
@@ -173,11 +174,18 @@ class Pipeline:
             "spool_dropped": self._spool.dropped if self._spool is not None else 0,
         }
 
+    def end_spool(self) -> None:
+        """Closes the spool, so that all of it can be shipped; what comes later goes to another one."""
+        spool = self._spool
+        if spool is not None:
+            spool.close()
+
     def close(self) -> None:
         """Closes the outputs and the spool; idempotent."""
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
+        self._respool = None
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            spool.close()
         outputs, self.outputs = self.outputs, ()
         for output in outputs:
             output.close()
@@ -187,6 +195,7 @@ class Pipeline:
         if self._spool is not None:
             self._spool.abandon_in_child()
             self._spool = None
+        self._respool_lock = threading.RLock()
         self._origin = self._where_it_runs()
         for output in self.outputs:
             renew = getattr(output, "renew_lock", None)
@@ -211,19 +220,32 @@ class Pipeline:
 
     def _deliver(self, level: int, line: bytes) -> None:
         spool = self._spool
-        if spool is not None:
-            spool.append(line, level >= _WARNING)
-        elif self._respool is not None and self._pid != os.getpid():
-            self._spool_in_child(level, line)
+        if spool is None:
+            if self._respool is not None:
+                self._spool_anew(level, line, None)
+        elif not spool.append(line, level >= _WARNING) and not spool.is_open:
+            self._spool_anew(level, line, spool)
         self._show(level, line)
 
-    def _spool_in_child(self, level: int, line: bytes) -> None:
-        respool, self._respool = self._respool, None
-        self._pid = os.getpid()
-        if respool is not None:
-            self._spool = respool()
-            self._respool = respool
-            self._spool.append(line, level >= _WARNING)
+    def _spool_anew(self, level: int, line: bytes, closed: Spool | None) -> None:
+        """Keeps the record in a new spool: the first of a forked child, or one behind the end of the last."""
+        with self._respool_lock:
+            if self._spool is closed:
+                if self._respool is None:
+                    return
+                try:
+                    spool = self._respool()
+                except OSError:
+                    self.failures += 1
+                    return
+                # A signal handler may have done the same meanwhile.
+                if self._spool is closed:
+                    self._spool = spool
+                else:
+                    spool.close()
+            current = self._spool
+        if current is not None:
+            current.append(line, level >= _WARNING)
 
     def _show(self, level: int, line: bytes) -> None:
         for output in self.outputs:

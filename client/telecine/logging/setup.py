@@ -45,11 +45,12 @@ class LoggingState:
         self._pipeline: Pipeline | None = None
         self._undo: list[Callable[[], None]] = []
         self._bridge: StdlibBridge | None = None
+        self._folding: StderrFolding | None = None
         self._flush_seconds = 0.0
         self._of_parent: list[Shipper] = []
         self.shipper: Shipper | None = None
         os.register_at_fork(after_in_child=self._forked)
-        atexit.register(self.shut_down)
+        atexit.register(self._end)
 
     def logger(self, name: str) -> Logger:
         """The logger of this name; usable before anything is configured."""
@@ -92,7 +93,8 @@ class LoggingState:
             if config.records_uncaught:
                 self._undo.append(UncaughtHooks(self.logger("uncaught")).remove)
             if config.folds_progress:
-                self._undo.append(StderrFolding(self.logger("progress")).remove)
+                self._folding = StderrFolding(self.logger("progress"))
+                self._undo.append(self._folding.remove)
 
     def set_level(self, level: Level, name: str | None) -> None:
         """Changes the threshold of all loggers, or of one name and the names below it."""
@@ -111,12 +113,27 @@ class LoggingState:
         with self._lock:
             while self._undo:
                 self._undo.pop()()
-            self._bridge = None
+            self._bridge = self._folding = None
             pipeline, self._pipeline = self._pipeline, None
             shipper, self.shipper = self.shipper, None
             if pipeline is not None:
                 self._attach_all()
                 pipeline.close()
+        if shipper is not None:
+            shipper.stop(self._flush_seconds)
+
+    def _end(self) -> None:
+        """At the end of the program: ships what can be shipped in time.
+
+        Exit handlers and daemon threads may go on logging behind it: files and console take that as before,
+        and a spool that the next start ships.
+        """
+        with self._lock:
+            if self._folding is not None:
+                self._folding.remove()
+            shipper, self.shipper = self.shipper, None
+            if self._pipeline is not None:
+                self._pipeline.end_spool()
         if shipper is not None:
             shipper.stop(self._flush_seconds)
 

@@ -20,6 +20,9 @@ _LIVING_SECONDS = 2.0
 _TELL_SECONDS = 60.0
 """A fault of shipping's own is told so often at most; all are counted."""
 
+_LAST_TRY_SECONDS = 0.5
+"""At the end, a collector that was away a moment ago has so long to answer one more connection."""
+
 _SETTLE_SECONDS = 0.05
 """After a refusal: lets the refusals of the batches behind it arrive before they are sent again."""
 
@@ -50,14 +53,18 @@ class Shipper:
         self._seen: dict[str, float] = {}
         self._stream: ShipStream | None = None
         self._failures = 0
-        self._sent_nothing = True
         self._sent_full = False
+        self._is_last_feed = False
+        self._has_adopted_last = False
+        self._has_tried_last = False
         self._feed_at = float("-inf")
         self._adopted_at = float("-inf")
         self._told_fault_at = float("-inf")
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._progress = threading.Condition()
         self._deadline = float("inf")
+        self._ends_at = float("inf")
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
         self.counts = ShippingCounts()
         self.is_connected = False
@@ -67,9 +74,15 @@ class Shipper:
         self._thread.start()
 
     def stop(self, timeout_seconds: float) -> None:
-        """Ships what is left as long as the collector takes it, at most so long; idempotent."""
-        self._deadline = time.monotonic() + (0.0 if self._failures else timeout_seconds)
+        """Ships what is left as long as the collector takes it, at most so long; idempotent.
+
+        Everything that is in the spools when it is called counts, also that of processes that have ended.
+        """
+        now = time.monotonic()
+        self._ends_at = now + timeout_seconds
+        self._deadline = now + min(timeout_seconds, _LAST_TRY_SECONDS) if self._failures else self._ends_at
         self._stopping.set()
+        self._wake.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout_seconds + 0.5)
 
@@ -125,32 +138,44 @@ class Shipper:
             lane.reader.release()
         self._lanes.clear()
         self._adopted_at = float("-inf")
-        self._stopping.wait(self._limits.adopt_seconds)
+        self._has_adopted_last = self._is_last_feed = False
+        if self._stopping.is_set():
+            time.sleep(_SETTLE_SECONDS)
+        else:
+            self._stopping.wait(self._limits.adopt_seconds)
 
     def _is_over(self) -> bool:
+        """At the end: once a look begun after `stop` finds all that was logged sent and acknowledged."""
         if not self._stopping.is_set():
             return False
         if time.monotonic() >= self._deadline:
             return True
-        if self._stream is None:
-            return self._failures > 0
-        return self._sent_nothing and not any(lane.is_waiting for lane in self._lanes.values())
+        if self._stream is None and self._failures:
+            return self._has_tried_last
+        return (
+            self._has_adopted_last
+            and (self._is_last_feed or not self._lanes)
+            and all(lane.is_finished or not lane.is_awaited for lane in self._lanes.values())
+        )
 
     def _turn(self) -> None:
         now = time.monotonic()
-        is_due = now - self._adopted_at >= self._limits.adopt_seconds and not self._stopping.is_set()
-        # A program may end before its first turn.
-        if is_due or self._adopted_at == float("-inf"):
+        # Read before anything else is: only what is looked at afterwards is the end.
+        is_ending = self._stopping.is_set()
+        is_due = now - self._adopted_at >= self._limits.adopt_seconds and not is_ending
+        if is_due or self._adopted_at == float("-inf") or (is_ending and not self._has_adopted_last):
             self._adopted_at = now
             self._keep_own()
             self._adopt(now)
             self._give_up_excess()
+            self._has_adopted_last = is_ending
         if self._stream is None and not self._open_stream():
             return
         if now >= self._feed_at:
-            self._sent_nothing, self._sent_full = True, False
+            self._sent_full = False
             for lane in list(self._lanes.values()):
                 self._feed(lane, now)
+            self._is_last_feed = is_ending
             # Small batches wait for company: each turn takes the interpreter from the application.
             self._feed_at = now + (0.0 if self._sent_full else self._limits.poll_seconds)
         if self._stream is not None:
@@ -171,8 +196,9 @@ class Shipper:
         if self._failures:
             ceiling = min(self._limits.retry_max_seconds, self._limits.retry_min_seconds * 2**self._failures)
             delay = random.uniform(self._limits.retry_min_seconds, ceiling)  # noqa: S311 - jitter, not a secret
-            if self._stopping.wait(delay):
-                return False
+            if self._wake.wait(delay):
+                self._wake.clear()
+        self._has_tried_last = self._stopping.is_set()
         try:
             self._stream = self._connect()
         except Exception as error:  # noqa: BLE001 - whatever stands in the way, it is tried again
@@ -183,7 +209,7 @@ class Shipper:
         return True
 
     def _resume(self, lane: Lane) -> None:
-        lane.is_known = False
+        lane.is_known = lane.is_at_end = False
         lane.unacked.clear()
         lane.wait_until = 0.0
         lane.waiting_since = time.monotonic()
@@ -195,6 +221,7 @@ class Shipper:
             return
         while len(lane.unacked) < self._limits.window_batches:
             batch = lane.reader.next_batch(self._limits.batch_bytes)
+            lane.is_at_end = batch is None
             if batch is None:
                 if not lane.unacked and lane.reader.directory != self._own:
                     self._retire(lane, now)
@@ -203,7 +230,6 @@ class Shipper:
             if not lane.unacked:
                 lane.waiting_since = now
             lane.unacked.append(batch.first_seq + batch.count - 1)
-            self._sent_nothing = False
             self._sent_full = self._sent_full or len(batch.lines) * 2 > self._limits.batch_bytes
 
     def _retire(self, lane: Lane, now: float) -> None:
@@ -235,8 +261,9 @@ class Shipper:
         if not self.is_connected:
             self.is_connected = True
             self._failures = 0
+            self._deadline = self._ends_at
         if not lane.is_known:
-            lane.is_known, self._sent_nothing = True, False
+            lane.is_known, lane.is_at_end = True, False
             lane.reader.go_on_behind(answer.last_seq)
             return
         self.counts.shipped += max(0, answer.last_seq - lane.reader.acked_seq)
@@ -248,6 +275,7 @@ class Shipper:
     def _refused(self, lane: Lane, answer: Refused) -> None:
         # Later batches of the lane come back as out of order; the first refusal has moved it already.
         lane.unacked.clear()
+        lane.is_at_end = False
         delay = min(max(answer.retry_delay_seconds, _SETTLE_SECONDS), self._limits.retry_max_seconds)
         lane.wait_until = max(lane.wait_until, time.monotonic() + delay)
         lane.reader.go_on_behind(max(0, answer.expected_seq - 1))
@@ -272,6 +300,8 @@ class Shipper:
         self._seen = {d.name: self._seen.get(d.name, now) for d in directories}
         if self._own is not None:
             directories.sort(key=lambda directory: directory != self._own)
+        for lane in self._lanes.values():
+            lane.is_awaited = self._is_awaited(lane.reader.directory)
         for directory in directories:
             if directory.name in self._lanes or not self._is_ours_to_take(directory, now):
                 continue
@@ -283,7 +313,11 @@ class Shipper:
                 reader.release()
                 continue
             lane = self._lanes[directory.name] = Lane(reader)
+            lane.is_awaited = self._is_awaited(directory)
             self._resume(lane)
+
+    def _is_awaited(self, directory: Path) -> bool:
+        return directory == self._own or not has_living_owner(directory)
 
     def _is_ours_to_take(self, directory: Path, now: float) -> bool:
         """One's own and those of the dead at once; of the living only what nobody ships for a while."""

@@ -110,6 +110,11 @@ class Spool:
         self._set_free_end()
 
     @property
+    def is_open(self) -> bool:
+        """Whether it still takes records."""
+        return self._is_open
+
+    @property
     def last_seq(self) -> int:
         """Sequence number of the last record, kept or dropped; 0 before the first."""
         return self._next_seq - 1
@@ -117,7 +122,7 @@ class Spool:
     def append(self, line: bytes, is_urgent: bool = False) -> bool:
         """Keeps one line, which ends in a line feed; True when it is in the file.
 
-        `is_urgent` opens the reserve.
+        `is_urgent` opens the reserve. A closed spool takes nothing and counts nothing: see `is_open`.
         """
         with self._lock:
             size = len(line)
@@ -130,6 +135,7 @@ class Spool:
         with self._lock:
             if not self._is_open:
                 return
+            self._write_deferred()
             self._say_losses()
             self._is_open = False
             self._free_end = -1
@@ -159,7 +165,7 @@ class Spool:
 
     def _append_with_care(self, line: bytes, size: int, is_urgent: bool) -> bool:
         if not self._is_open:
-            return self._drop("closed")
+            return False
         if self._is_rotating:
             self._deferred.append(line)
             return True
@@ -259,5 +265,6 @@ class Spool:
                     self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
                     if self._rotate():
                         self._set_free_end()
+                        self._write_deferred()
             except OSError:
                 return
