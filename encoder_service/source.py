@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from pathlib import Path
 from typing import Self
 
+from encoder_service.libav.padding import PaddedMemory
 from encoder_service.outputs.writer import SourceFrame
 
 
@@ -14,7 +14,7 @@ class SpoolSource:
     """Random access to the whole frames of a spool file. Safe to use from several threads.
 
     Each frame is its own mapping, unmapped as soon as nobody holds the frame: resident memory is
-    independent of the clip's length. Whoever opens it closes it; frames that are still held stay valid.
+    independent of the clip's length. There is room behind it for codecs that read on (`libav.padding`). Whoever opens it closes it; frames that are still held stay valid.
     """
 
     def __init__(self, path: Path, frame_bytes: int) -> None:
@@ -28,19 +28,11 @@ class SpoolSource:
         self._frames = max(self._frames, frames)
 
     def frame(self, index: int) -> SourceFrame:
-        """Maps one frame. Raises IndexError for one that has not arrived."""
+        """Maps one frame. Raises IndexError for one that has not arrived, OSError."""
         if not 0 <= index < self._frames:
             raise IndexError(f"frame {index} of {self._frames}")
-        start = index * self._frame_bytes
-        aligned = start - start % mmap.ALLOCATIONGRANULARITY
-        window = mmap.mmap(
-            self._file,
-            start - aligned + self._frame_bytes,
-            flags=mmap.MAP_SHARED | mmap.MAP_POPULATE,
-            prot=mmap.PROT_READ,
-            offset=aligned,
-        )
-        return SourceFrame(index, memoryview(window)[start - aligned :])
+        mapped = PaddedMemory(self._file, index * self._frame_bytes, self._frame_bytes)
+        return SourceFrame(index, mapped.view())
 
     def close(self) -> None:
         """Closes the file; idempotent."""

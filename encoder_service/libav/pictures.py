@@ -13,6 +13,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from encoder_service.color import Codes, code_of
 from encoder_service.libav.errors import translated
+from encoder_service.libav.padding import padded
 from encoder_service.spec import SRGB, Color, ColorMatrix, ColorRange
 
 Picture = VideoFrame
@@ -122,16 +123,17 @@ def _array(data: memoryview, pixel_format: str) -> Samples:
 def wrap(planes: list[Samples], layout: PictureFormat) -> Picture:
     """Makes a picture of planes, without copying where FFmpeg can read them in place.
 
-    The picture keeps the planes' memory alive. It must not be written to.
+    This is the only way by which memory that FFmpeg has not allocated reaches it. The picture keeps the
+    planes' memory alive. It must not be written to.
     """
     with translated("INVALID_FRAME", "wrapping a frame"):
         if layout.pixel_format in _BYTES_PER_PIXEL_OF_PACKED:
-            picture = VideoFrame.from_numpy_buffer(planes[0], str(layout.pixel_format))
+            picture = VideoFrame.from_numpy_buffer(padded(planes[0]), str(layout.pixel_format))
         elif layout.width % 2 or layout.height % 2:
             picture = _copied(planes, layout)
         else:
             picture = VideoFrame.from_dlpack(
-                tuple(_dlpack_source(plane) for plane in planes),
+                tuple(_dlpack_source(padded(plane)) for plane in planes),
                 str(layout.pixel_format),  # Cython takes no subclass of str
                 layout.width,
                 layout.height,

@@ -58,7 +58,9 @@ def decode_still(data: bytes, codec: str) -> Picture:
     with translated("VERIFICATION_FAILED", f"decoding a {codec} picture"):
         context = cast(VideoCodecContext, CodecContext.create(codec, "r"))
         context.thread_count = 1
-        packet = cast("Packet[VideoStream]", Packet(data))
+        # A packet around Python's bytes would have no padding behind it, and decoders read on.
+        packet = cast("Packet[VideoStream]", Packet(len(data)))
+        packet.update(data)
         pictures = [*context.decode(packet), *context.decode(None)]
     if len(pictures) != 1:
         raise OutputError("VERIFICATION_FAILED", f"{len(pictures)} pictures where one was expected")

@@ -13,6 +13,7 @@ from encoder_service.formats import open_writer
 from encoder_service.outputs.writer import (
     DrawingMaterial,
     Finished,
+    FrameSource,
     SourceFrame,
     StrictViolationError,
     WriterContext,
@@ -78,9 +79,13 @@ def run_writer(
     video: dict[str, Any] | None = None,
     threads: int = 2,
     material: DrawingMaterial | None = None,
+    source: FrameSource | None = None,
     **output: Any,
 ) -> Run:
-    """Writes a clip with the writer of `output["format"]`; warnings are collected as a worker does."""
+    """Writes a clip with the writer of `output["format"]`; warnings are collected as a worker does.
+
+    `source` gives the frames in place of the clip, which then says how many there are, and their size.
+    """
     spec = OutputSpec(**({"name": "clip"} | output))
     warnings: list[tuple[str, str]] = []
     drawn: list[DrawnOverlay] = []
@@ -90,7 +95,7 @@ def run_writer(
             raise StrictViolationError(code, message)
         warnings.append((code, message))
 
-    source = _Memory(clip)
+    source = source or _Memory(clip)
     fields = {
         "width": clip.shape[2],
         "height": clip.shape[1],
