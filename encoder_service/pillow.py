@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import PIL
-from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError, features
+from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageFont, ImageOps, UnidentifiedImageError, features
 
 from encoder_service.outputs.writer import OutputError
 
@@ -23,6 +24,7 @@ Pixels = npt.NDArray[Any]
 
 _NO_CHARACTER = "\U0010ffff"
 _MAX_FONTS = 16
+_ONE_SIZE = threading.Lock()
 
 
 class Lettering(msgspec.Struct, frozen=True):
@@ -55,10 +57,31 @@ def encode_png(pixels: Pixels, compression_level: int) -> bytes:
 
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
     """Encodes gray or RGB of 8 bits, chroma not subsampled, progressive. Raises OutputError."""
-    with _translated("ENCODING_FAILED", "jpeg"):
+    height, width = pixels.shape[:2]
+    with _translated("ENCODING_FAILED", "jpeg"), _room_for(_max_jpeg_bytes(width, height)):
         file = io.BytesIO()
         _image(pixels).save(file, "JPEG", quality=quality, subsampling=0, optimize=True, progressive=True)
         return file.getvalue()
+
+
+def _max_jpeg_bytes(width: int, height: int) -> int:
+    # libjpeg-turbo's own bound, without subsampling (tjBufSize): 6 bytes for each pixel of whole blocks.
+    return (width + 7 & ~7) * (height + 7 & ~7) * 6 + 2048
+
+
+@contextmanager
+def _room_for(size_bytes: int) -> Iterator[None]:
+    """Lets Pillow make files of that size in one piece, as it must make optimized and progressive ones.
+
+    Pillow guesses 1 or 2 bytes a pixel, which noise exceeds. There is no argument for it, only a global;
+    what other threads encode meanwhile merely gets more room. Untouched memory costs nothing.
+    """
+    with _ONE_SIZE:
+        usual, ImageFile.MAXBLOCK = ImageFile.MAXBLOCK, max(ImageFile.MAXBLOCK, size_bytes)
+        try:
+            yield
+        finally:
+            ImageFile.MAXBLOCK = usual
 
 
 def decode_still(data: bytes, *, mode: str = "") -> Pixels:

@@ -28,6 +28,8 @@ from encoder_service.outputs.writer import OutputError
 ALPHA_SIDE_DATA: Final = "matroska_block_additional"
 """Where VP9's alpha travels beside its packet."""
 
+_MAX_DELAY_FRAMES = 64
+"""By which a packet's decoding may precede its showing; H.264 and HEVC reorder at most 16 frames."""
 _REFUSED_PARAMETER = re.compile(r"Error parsing option|Unknown option|Invalid value|Error setting")
 _LISTENING = threading.Lock()
 
@@ -94,6 +96,8 @@ class VideoFileEncoder:
         self._time_base = 1 / settings.frame_rate
         self._output: OutputContainer | None = None
         self._holds_frames = False
+        self._packets = 0
+        self._has_own_order = False
         with translated("MUXING_FAILED", f"opening {container.muxer}"):
             self._output = av.open(
                 str(path),
@@ -142,6 +146,7 @@ class VideoFileEncoder:
         with translated("MUXING_FAILED", "writing a packet"):
             if self._output is None:
                 raise OutputError("ENCODING_FAILED", "the file is closed")
+            self._put_in_order(packet)
             if packet.pts is None or packet.dts is None:
                 raise OutputError("ENCODING_FAILED", "the encoder gave a packet without timestamp")
             alpha = b""
@@ -152,6 +157,15 @@ class VideoFileEncoder:
             packet.stream = self._stream
             self._output.mux_one(packet)
         return taken
+
+    def _put_in_order(self, packet: Packet[VideoStream]) -> None:
+        # x265 takes the delay of clips of one or two frames from memory that it has not initialised. So
+        # short a clip has nothing to reorder: it is decoded as it is shown.
+        if packet.pts is not None and packet.dts is not None and not self._packets:
+            self._has_own_order = 0 <= packet.pts - packet.dts <= _MAX_DELAY_FRAMES
+        if not self._has_own_order:
+            packet.dts = self._packets
+        self._packets += 1
 
     def close(self, *, is_abandoned: bool = False) -> None:
         """Writes the container's end and closes the file; idempotent.
