@@ -14,7 +14,8 @@ class SpoolSource:
     """Random access to the whole frames of a spool file. Safe to use from several threads.
 
     Each frame is its own mapping, unmapped as soon as nobody holds the frame: resident memory is
-    independent of the clip's length. There is room behind it for codecs that read on (`libav.padding`). Whoever opens it closes it; frames that are still held stay valid.
+    independent of the clip's length. There is room behind it for codecs that read on (`libav.padding`).
+    Whoever opens it closes it; frames that are still held stay valid.
     """
 
     def __init__(self, path: Path, frame_bytes: int) -> None:
