@@ -25,7 +25,7 @@ from encoder_service.keeper import Keeper
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.output_run import StopReason
 from encoder_service.own_log import configure_own_log
-from encoder_service.pool import WorkerPool
+from encoder_service.pool.pool import WorkerPool
 from encoder_service.recovery import recover
 from encoder_service.registry import Registry
 from encoder_service.results import Results

@@ -7,9 +7,9 @@ import asyncio
 import structlog
 
 from encoder_service.formats import FORMATS
-from encoder_service.pool import WorkerPool
+from encoder_service.pool.pool import WorkerPool
+from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.work import EncoderProbe, FormatProbe, Probe, Probed
-from encoder_service.worker_process import WorkerDiedError, WorkerProcess
 
 _ATTEMPTS = 2
 _PROBE_SECONDS = 120.0

@@ -22,7 +22,7 @@ _MESSAGE_OVERHEAD_BYTES = 1024
 
 FIXED_FIELDS = (
     "host", "data_dir", "spool_reserve_bytes", "spool_reserve_seconds", "ring_bytes", "max_rings",
-    "worker_niceness", "worker_command", "is_synced", "reload_poll_seconds",
+    "worker_niceness", "worker_wrapper", "worker_environment", "is_synced", "reload_poll_seconds",
 )  # fmt: skip
 """What a running service cannot change; everything else is reloaded."""
 
@@ -81,14 +81,16 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Codec threads of an output. 0: one per core, at most 8."""
     worker_niceness: Annotated[int, msgspec.Meta(ge=0, le=19)] = 5
     """Added to the workers' niceness, so that receiving frames comes before encoding them."""
-    worker_command: tuple[str, ...] = ()
-    """Starts a worker, for a wrapper such as prlimit. Empty: this Python with `-m encoder_service.worker`."""
+    worker_wrapper: tuple[str, ...] = ()
+    """A command with arguments, such as numactl or prlimit, that starts the program which workers are forked
+    from: that program's command line is appended. Empty: it is started directly."""
+    worker_environment: tuple[str, ...] = ()
+    """Names of variables that workers get from the service's environment, for instance those of a graphics
+    card's driver. Besides PATH, HOME, TMPDIR, the locale and the like they get nothing of it."""
     max_running_jobs: CountOrZero = 0
     """Jobs with an output on a worker at the same time; the others wait. 0: as many as there are workers."""
     attempts: Count = 3
     """Tries for each output before it fails."""
-    assignments_per_worker: CountOrZero = 200
-    """A worker is replaced by a fresh one after this many. 0: never."""
     worker_start_timeout_seconds: Positive = 60.0
     """A worker that is not ready by then is killed and started again."""
     worker_silence_timeout_seconds: Positive = 300.0

@@ -16,10 +16,10 @@ from encoder_service.ending import Ending
 from encoder_service.job import Job, OutputView
 from encoder_service.keeper import Keeper
 from encoder_service.output_run import OutputRun, Stopped, StopReason
-from encoder_service.pool import WorkerPool
+from encoder_service.pool.pool import WorkerPool
+from encoder_service.pool.worker_process import WorkerProcess
 from encoder_service.record import OutputState
 from encoder_service.results import Results
-from encoder_service.worker_process import WorkerProcess
 
 
 class Dispatcher:

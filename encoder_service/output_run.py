@@ -11,6 +11,7 @@ import msgspec
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.job import Job, OutputView
+from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess, ZygoteDiedError
 from encoder_service.record import OutputState
 from encoder_service.spec import OutputSpec
 from encoder_service.store import PICTURES
@@ -24,7 +25,6 @@ from encoder_service.work import (
     Progress,
     Warned,
 )
-from encoder_service.worker_process import WorkerDiedError, WorkerProcess
 
 EXTENT_PAUSE_SECONDS = 0.02
 CANCEL_GRACE_SECONDS = 1.0
@@ -37,6 +37,7 @@ class StopReason(StrEnum):
     STARVED = "it was waiting for frames while another output had some"
     DRAINING = "the service is shutting down"
     HUNG = "it made no progress"
+    ZYGOTE_DIED = "the program that workers are forked from ended"
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -105,8 +106,14 @@ class OutputRun:
             )
         )
         feeding = asyncio.create_task(self._feed())
+        result: Produced | Failed
         try:
             result = await self._hear()
+        except ZygoteDiedError as error:
+            # Not the output's doing, so it must not cost one of its attempts.
+            self.job.log("warning", f"{self.output.name}: {error}")
+            self._stop_reason = self._stop_reason or StopReason.ZYGOTE_DIED
+            result = Failed("CODEC_CRASHED", str(error), is_retryable=True)
         except WorkerDiedError as error:
             result = Failed("CODEC_CRASHED", str(error), is_retryable=True)
         except BaseException:

@@ -106,11 +106,15 @@ class ServerProcess:
 
     def workers(self) -> list[psutil.Process]:
         """The worker processes alive."""
-        return psutil.Process(self.pid).children(recursive=True)
+        return [worker for zygote in self.zygotes() for worker in _children(zygote)]
+
+    def zygotes(self) -> list[psutil.Process]:
+        """The programs that workers are forked from: one, but for the moment after its death."""
+        return _children(psutil.Process(self.pid))
 
     def _remember_family(self) -> None:
         try:
-            for child in self.workers():
+            for child in psutil.Process(self.pid).children(recursive=True):
                 self._family[child.pid] = child
         except psutil.NoSuchProcess:
             pass
@@ -136,6 +140,13 @@ class ServerProcess:
             return [str(path) for path in spools + hidden]
 
         eventually(lambda: not leftovers(), 10, says=str(leftovers()))
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -41,7 +41,7 @@ def spool(tmp_path: Path) -> Path:
     return path
 
 
-def test_one_worker_does_many_assignments_and_measures_each(tmp_path: Path, spool: Path) -> None:
+def test_each_assignment_is_measured(tmp_path: Path, spool: Path) -> None:
     with WorkerDriver() as worker:
         answers = [
             worker.produce(VIDEO, OutputSpec("clip", name), spool, tmp_path / name, FRAMES)
@@ -100,8 +100,16 @@ def test_cancel_ends_the_assignment_and_leaves_no_file(tmp_path: Path, spool: Pa
         assert isinstance(answer, Failed)
         assert answer.code == "CANCELLED"
         assert list(directory.iterdir()) == []
-        again = worker.produce(VIDEO, MP4, spool, tmp_path / "again", FRAMES)
-        assert isinstance(again, Produced), "the worker is ready for another"
+
+
+def test_a_worker_ends_with_its_answer(tmp_path: Path, spool: Path) -> None:
+    """Nothing of one job is left in a process that could see the next one's frames."""
+    (tmp_path / "out").mkdir()
+    with WorkerDriver() as worker:
+        worker.send(Assignment("job", MP4, VIDEO, str(spool), str(tmp_path / "out")))
+        worker.send(Extent(FRAMES, is_complete=True))
+        assert isinstance(worker.answer(), Produced)
+        assert worker.wait() == 0
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,7 @@ def test_warnings_come_at_once_and_with_the_answer(tmp_path: Path) -> None:
     assert [event.code for event in worker.events if isinstance(event, Warned)] == ["ODD_SIZE_PADDED"]
 
 
-def test_a_worker_ends_at_once_when_stdin_closes_even_while_it_works(tmp_path: Path, spool: Path) -> None:
+def test_a_worker_ends_at_once_when_its_orders_end_even_while_it_works(tmp_path: Path, spool: Path) -> None:
     directory = tmp_path / "out"
     directory.mkdir()
     with WorkerDriver(TELECINE_WORKER_FAULT="hang_at_frame:3") as worker:
@@ -154,28 +162,44 @@ def test_a_worker_ends_at_once_when_stdin_closes_even_while_it_works(tmp_path: P
         )
         while not isinstance(worker.next_event(), Progress):
             pass
-        worker.close_stdin()
-        assert worker.process.wait(timeout=20) == 0
+        worker.close_orders()
+        assert worker.wait() == 0
 
 
-def test_a_worker_dies_with_its_parent(tmp_path: Path) -> None:
-    """The parent is killed while a sibling still holds the worker's stdin open."""
+def test_a_worker_dies_with_its_zygote(tmp_path: Path, spool: Path) -> None:
+    """The zygote is killed while its worker is busy and its orders are open."""
+    directory = tmp_path / "out"
+    directory.mkdir()
+    with WorkerDriver(TELECINE_WORKER_FAULT="hang_at_frame:3") as worker:
+        worker.send(
+            Assignment("job", MP4, VIDEO, str(spool), str(directory)), Extent(FRAMES, is_complete=True)
+        )
+        while not isinstance(worker.next_event(), Progress):
+            pass
+        worker.zygote.kill()
+        eventually(lambda: not is_running(worker.pid), says="the worker has ended")
+
+
+def test_zygote_and_worker_die_with_the_service() -> None:
+    """The parent is killed while another process holds the zygote's socket and the worker's orders open."""
     program = (
-        "import os, subprocess, sys, time\n"
-        "worker = subprocess.Popen([sys.executable, '-m', 'encoder_service.worker'], stdin=subprocess.PIPE,"
-        " stdout=subprocess.PIPE)\n"
-        "worker.stdout.readline()\n"
-        "held = worker.stdin.fileno()\n"
-        "keeper = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL, pass_fds=[held])\n"
-        "print(worker.pid, keeper.pid, flush=True)\n"
+        "import subprocess, time\n"
+        "from tests.encoder_service.worker_driver import WorkerDriver\n"
+        "worker = WorkerDriver()\n"
+        "held = [worker._connection.fileno(), worker.orders.fileno()]\n"
+        "keeper = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL, pass_fds=held)\n"
+        "print(worker.zygote.pid, worker.pid, keeper.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
     assert parent.stdout is not None
-    worker, keeper = map(int, parent.stdout.readline().split())
+    zygote, worker, keeper = map(int, parent.stdout.readline().split())
     parent.kill()
     parent.communicate()
     try:
+        eventually(lambda: not is_running(zygote), says="the zygote has ended")
         eventually(lambda: not is_running(worker), says="the worker has ended")
     finally:
         os.kill(keeper, signal.SIGKILL)
@@ -208,10 +232,9 @@ def test_prints_of_codecs_never_reach_the_protocol(tmp_path: Path) -> None:
 
 def test_an_order_that_cannot_be_read_ends_the_worker(tmp_path: Path) -> None:
     with WorkerDriver() as worker:
-        assert worker.process.stdin is not None
-        worker.process.stdin.write(b'{"type": "nonsense"}\n')
-        worker.process.stdin.flush()
-        assert worker.process.wait(timeout=20) == 2
+        worker.orders.write(b'{"type": "nonsense"}\n')
+        assert worker.wait() == 2
+        assert b"an order that cannot be read" in worker.words.read()
 
 
 def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
@@ -226,7 +249,6 @@ def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
     draft = OutputSpec("clip", "mp4", preset="ultrafast", options={"tune": "zerolatency"})
     peaks = []
     with WorkerDriver() as worker:
-        worker.produce(video, draft, spool, tmp_path / "warm", 40)
         for frames in (40, 160):
             answer = worker.produce(video, draft, spool, tmp_path / str(frames), frames)
             assert isinstance(answer, Produced)

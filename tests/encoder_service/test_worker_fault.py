@@ -33,9 +33,10 @@ def test_faults_are_read_and_nonsense_is_refused() -> None:
 
 
 def test_an_aborting_codec_kills_the_worker(tmp_path: Path, spool: Path) -> None:
-    with WorkerDriver(TELECINE_WORKER_FAULT="abort_at_frame:3") as worker, pytest.raises(EOFError):
-        worker.produce(VIDEO, OutputSpec("clip", "mp4"), spool, tmp_path / "out", 6)
-    assert worker.process.returncode == -signal.SIGABRT
+    with WorkerDriver(TELECINE_WORKER_FAULT="abort_at_frame:3") as worker:
+        with pytest.raises(EOFError):
+            worker.produce(VIDEO, OutputSpec("clip", "mp4"), spool, tmp_path / "out", 6)
+        assert worker.exit_code == -signal.SIGABRT
 
 
 def test_a_fault_of_the_first_attempt_spares_the_second_and_other_outputs(

@@ -136,3 +136,38 @@ async def test_cancelling_kills_a_worker_that_does_not_listen(make_server: Maker
     await eventually_async(lambda: len(server.workers()) == 1)
     assert json.loads((server.job_directory("stuck") / "manifest.json").read_text())["state"] == "cancelled"
     server.assert_tidy()
+
+
+async def test_a_killed_zygote_under_load_costs_no_attempt_and_no_frame(
+    make_server: Maker, undisturbed: dict[str, list[str]]
+) -> None:
+    """SIGKILL of the program that workers are forked from: they end with it, and begin again at frame 0."""
+    server = make_server(attempts="1").start({"TELECINE_WORKER_FAULT": "slow:20"})
+    async with (
+        grpc.aio.insecure_channel(server.address) as channel,
+        raw.RawClient(channel).stream() as stream,
+    ):
+        await stream.open(raw.spec("orphaned", "mp4", "webm"))
+        await stream.push(CLIP)
+        await stream.write(raw.finish(CLIP))
+        for _ in range(2):
+            await stream.until(has_begun)
+            (zygote,) = await eventually_async(server.zygotes)
+            workers = await eventually_async(server.workers)
+            zygote.kill()
+            await eventually_async(lambda: not any(is_running(worker) for worker in workers))  # noqa: B023 - awaited here
+        heard = await stream.rest()
+    assert heard.result is not None
+    assert heard.result.job.state == pb.JOB_STATE_SUCCEEDED
+    assert [output.progress.attempt for output in heard.result.job.outputs] == [1, 1]
+    assert {path: frame_hashes(data) for path, data in heard.files.items()} == undisturbed
+    assert "the program that workers are forked from ended" in server.stage_log("orphaned")
+    server.assert_tidy()
+
+
+def is_running(process: psutil.Process) -> bool:
+    """And no zombie that waits for init."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,13 +1,16 @@
-"""Keeps a fixed number of workers warm: lends them out, replaces those that died, ends them all."""
+"""Keeps as many workers ready as there are slots: lends them out, replaces each after use, ends them all."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 from encoder_service.config import EncoderConfig
-from encoder_service.worker_process import WorkerDiedError, WorkerProcess
+from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
+from encoder_service.pool.zygote_process import PROGRAM, ZygoteProcess
 
 _BACKOFF_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
 
@@ -25,10 +28,18 @@ class PoolObserver(Protocol):
 
 
 class WorkerPool:
-    """As many workers as there are slots. Made, used and closed on one event loop."""
+    """As many workers as there are slots, forked by one zygote. Made, used and closed on one event loop.
 
-    def __init__(self, config: EncoderConfig, observer: PoolObserver) -> None:
+    `program`: the zygote's, for tests.
+    """
+
+    def __init__(
+        self, config: EncoderConfig, observer: PoolObserver, program: Sequence[str] = PROGRAM
+    ) -> None:
         self.config = config
+        self._program = program
+        self._zygote: ZygoteProcess | None = None
+        self._zygote_lock = asyncio.Lock()
         self._observer = observer
         self._idle: list[WorkerProcess] = []
         self._lent: set[WorkerProcess] = set()
@@ -38,7 +49,7 @@ class WorkerPool:
         self._is_closed = False
         self._coming = 0
         self.restarts = 0
-        """Workers started to replace others."""
+        """Workers started to replace broken ones."""
 
     @property
     def idle_count(self) -> int:
@@ -72,7 +83,6 @@ class WorkerPool:
             return None
         worker = self._idle.pop()
         self._lent.add(worker)
-        worker.assignments += 1
         return worker
 
     async def wait_for_one(self) -> WorkerProcess:
@@ -90,18 +100,18 @@ class WorkerPool:
             raise
 
     def give_back(self, worker: WorkerProcess) -> None:
-        """Takes a worker back; a broken or worn one is replaced."""
+        """Takes a worker back: ends it, and starts another; one that was never used is lent again."""
         self._lent.discard(worker)
-        limit = self.config.assignments_per_worker
-        if self._is_closed or self._count >= self.size:
-            self._end(worker)
-        elif worker.is_broken or (limit and worker.assignments >= limit):
-            self._end(worker)
-            self.restarts += 1
-            self._observer.worker_lost("broken" if worker.is_broken else "worn")
-            self._spawn()
-        else:
+        if not self._is_closed and not worker.is_used and not worker.is_broken and self._count < self.size:
             self._offer(worker)
+            return
+        self._end(worker)
+        if self._is_closed or self._count >= self.size:
+            return
+        if worker.is_broken:
+            self.restarts += 1
+            self._observer.worker_lost("broken")
+        self._spawn()
 
     async def close(self) -> None:
         """Ends every worker, lent ones too; returns when no process is left. Idempotent."""
@@ -114,6 +124,8 @@ class WorkerPool:
         await asyncio.gather(*(worker.kill() for worker in self._lent))
         while tasks := self._starting | self._ending:
             await asyncio.wait(tasks)
+        if self._zygote is not None:
+            await self._zygote.close()
 
     def _spawn(self) -> None:
         self._coming += 1
@@ -126,7 +138,7 @@ class WorkerPool:
         while True:
             await asyncio.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)])
             try:
-                worker = await WorkerProcess.start(self.config)
+                worker = await WorkerProcess.start(self.config, await self._living_zygote())
             except WorkerDiedError as error:
                 attempt += 1
                 self._observer.worker_lost(str(error))
@@ -136,7 +148,24 @@ class WorkerPool:
         if self._is_closed or self._count >= self.size:
             await worker.close()
             return
+        worker.when_ended(partial(self._forget, worker))
         self._offer(worker)
+
+    def _forget(self, worker: WorkerProcess) -> None:
+        """Replaces a worker that died before it was lent, so that nobody gets it."""
+        if worker in self._idle and not self._is_closed:
+            self._idle.remove(worker)
+            worker.is_broken = True
+            self.give_back(worker)
+
+    async def _living_zygote(self) -> ZygoteProcess:
+        async with self._zygote_lock:
+            if self._zygote is not None and self._zygote.is_lost:
+                await self._zygote.close()
+                self._zygote = None
+            if self._zygote is None:
+                self._zygote = await ZygoteProcess.start(self.config, self._program)
+            return self._zygote
 
     def _offer(self, worker: WorkerProcess) -> None:
         self._idle.append(worker)

@@ -1,0 +1,49 @@
+"""The last lines that a process wrote to its standard error, kept for the report of its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import deque
+
+_LINES = 20
+_LINE_CHARS = 300
+
+
+class LastWords:
+    """Reads until the process's end, so that its pipe is never full. Lives on the event loop."""
+
+    def __init__(self, stream: asyncio.StreamReader | None) -> None:
+        self._lines: deque[str] = deque(maxlen=_LINES)
+        self._rest = b""
+        self._listening = asyncio.create_task(self._listen(stream))
+
+    async def close(self) -> None:
+        """Returns when there is no more to come; call it when the process is gone. Idempotent."""
+        await asyncio.wait([self._listening])
+
+    def describe(self, exit_code: int | None) -> str:
+        """How the process ended, and with what words."""
+        if exit_code is None:
+            how = "ended"
+        elif exit_code < 0:
+            how = f"was killed by {_signal_name(-exit_code)}"
+        else:
+            how = f"ended with exit code {exit_code}"
+        lines = [*self._lines, self._rest.decode(errors="replace")[:_LINE_CHARS]]
+        words = " | ".join(line for line in lines if line.strip())
+        return how + (f"; its last words: {words}" if words else "")
+
+    async def _listen(self, stream: asyncio.StreamReader | None) -> None:
+        assert stream is not None  # noqa: S101 - the process was started with a pipe
+        while data := await stream.read(4096):
+            *lines, rest = (self._rest + data).split(b"\n")
+            self._lines.extend(line.decode(errors="replace")[:_LINE_CHARS] for line in lines)
+            self._rest = rest[-_LINE_CHARS:]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,174 @@
+"""One worker process: has it forked, speaks work.py with it over pipes, and makes sure that it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import BinaryIO
+
+import msgspec
+
+from encoder_service.config import EncoderConfig
+from encoder_service.pool.last_words import LastWords
+from encoder_service.pool.zygote_process import Birth, WorkerDiedError, ZygoteDiedError, ZygoteProcess
+from encoder_service.work import Assignment, Cancel, Event, Logged, Order, Probe, Ready
+
+__all__ = ["WorkerDiedError", "WorkerProcess", "ZygoteDiedError"]
+
+_LINE_BYTES = 64 << 20
+_LINE_CHARS = 300
+_UNSENT_BYTES = 16 << 10
+_CLOSE_SECONDS = 2.0
+
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_encoder = msgspec.json.Encoder()
+
+
+class WorkerProcess:
+    """A worker for one assignment. Whoever holds it is the only one to send and receive."""
+
+    def __init__(
+        self,
+        birth: Birth,
+        orders: asyncio.WriteTransport,
+        events: asyncio.StreamReader,
+        words: LastWords,
+    ) -> None:
+        self._birth = birth
+        self._orders = orders
+        self._events = events
+        self._words = words
+        self.is_used = False
+        """It has had its assignment."""
+        self.is_broken = False
+        """It died, or nobody knows what it is doing."""
+
+    @classmethod
+    async def start(cls, config: EncoderConfig, zygote: ZygoteProcess) -> WorkerProcess:
+        """Has a worker forked and waits until it is ready. Raises WorkerDiedError."""
+        worker = await _fork(zygote)
+        try:
+            async with asyncio.timeout(config.worker_start_timeout_seconds):
+                event = await worker.receive()
+        except TimeoutError as error:
+            await worker.kill()
+            seconds = config.worker_start_timeout_seconds
+            raise WorkerDiedError(f"the worker was not ready after {seconds:g} s") from error
+        except BaseException:
+            await worker.kill()
+            raise
+        if not isinstance(event, Ready):
+            await worker.kill()
+            raise WorkerDiedError(f"the worker began with {type(event).__name__} instead of Ready")
+        return worker
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._birth.pid
+
+    @property
+    def has_unsent_orders(self) -> bool:
+        """It does not read its orders; sending more would only fill memory."""
+        return self._orders.get_write_buffer_size() > _UNSENT_BYTES
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Calls back on the event loop when the process has ended, however it did."""
+        self._birth.ended.add_done_callback(lambda _: callback())
+
+    def send(self, order: Order) -> None:
+        """Sends an order without waiting; one to a dead worker is lost, `receive` reports its end."""
+        if isinstance(order, Assignment | Probe):
+            self.is_used = True
+        if not self._orders.is_closing():
+            self._orders.write(_encoder.encode(order) + b"\n")
+
+    async def receive(self) -> Event:
+        """Returns the next event. Raises WorkerDiedError once there is none to come."""
+        try:
+            line = await self._events.readline()
+        except ValueError as error:
+            await self.kill()
+            raise WorkerDiedError(f"the worker sent a line of more than {_LINE_BYTES} bytes") from error
+        if not line.endswith(b"\n"):
+            raise await self._obituary()
+        try:
+            return _decoder.decode(line)
+        except msgspec.MsgspecError:
+            return Logged("warning", f"not an event: {line[:_LINE_CHARS]!r}")
+
+    def cancel(self) -> None:
+        """Asks it to give up its assignment; it answers `Failed` with code CANCELLED."""
+        self.send(Cancel())
+
+    async def kill(self) -> None:
+        """Ends the process at once; idempotent."""
+        self.is_broken = True
+        await self._end()
+
+    async def close(self) -> None:
+        """Lets the worker end, which it does when it has answered or has no orders to come; or kills it."""
+        self._orders.close()
+        await asyncio.wait([self._birth.ended], timeout=_CLOSE_SECONDS)
+        await self._end()
+
+    async def _end(self) -> None:
+        self._birth.kill()
+        await asyncio.wait([self._birth.ended])
+        if self._birth.ended.exception() is not None:
+            # Nobody reports its end; the kernel has sent SIGKILL, and says when that is done.
+            await _gone(self._birth)
+        self._birth.close()
+        if not self._orders.is_closing():
+            self._orders.abort()
+        await self._words.close()
+
+    async def _obituary(self) -> WorkerDiedError:
+        # It has closed its events, so it is ending; killed too early, it could not say why.
+        await asyncio.wait([self._birth.ended], timeout=_CLOSE_SECONDS)
+        await self.kill()
+        if (lost := self._birth.ended.exception()) is not None:
+            return ZygoteDiedError(str(lost))
+        return WorkerDiedError(
+            f"the worker process {self._words.describe(self._birth.ended.result().exit_code)}"
+        )
+
+
+async def _fork(zygote: ZygoteProcess) -> WorkerProcess:
+    """Has a worker forked between three pipes: orders to it, events and its last words from it."""
+    with ExitStack() as ours, ExitStack() as theirs:
+        orders, send_orders = os.pipe()
+        theirs.callback(os.close, orders)
+        write_orders = ours.enter_context(os.fdopen(send_orders, "wb", buffering=0))
+        reads: list[BinaryIO] = []
+        writes: list[int] = []
+        for _ in range(2):
+            read, write = os.pipe()
+            theirs.callback(os.close, write)
+            writes.append(write)
+            reads.append(ours.enter_context(os.fdopen(read, "rb", buffering=0)))
+        birth = await zygote.fork((orders, *writes))
+        ours.pop_all()  # the transports close them from here on
+    loop = asyncio.get_running_loop()
+    events = asyncio.StreamReader(limit=_LINE_BYTES)
+    words = asyncio.StreamReader()
+    for reader, pipe in zip((events, words), reads, strict=True):
+        await loop.connect_read_pipe(partial(asyncio.StreamReaderProtocol, reader), pipe)
+    transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, write_orders)
+    return WorkerProcess(birth, transport, events, LastWords(words))
+
+
+async def _gone(birth: Birth) -> None:
+    """Waits until the process is no more, where the kernel can say so."""
+    if birth.pidfd is None:
+        return
+    loop = asyncio.get_running_loop()
+    is_gone = asyncio.Event()
+    loop.add_reader(birth.pidfd, is_gone.set)
+    try:
+        await is_gone.wait()
+    finally:
+        loop.remove_reader(birth.pidfd)

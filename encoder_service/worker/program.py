@@ -1,0 +1,93 @@
+"""What a forked worker does: it takes one assignment from its orders, answers with events, and ends.
+
+One JSON line per message, see `work`. It ends when it has answered, when its orders end, or when the
+zygote or the service dies (the kernel then kills it), so no codec outlives the service. Its own prints
+and those of codecs go to its standard error.
+
+Environment: `TELECINE_WORKER_NICE` (default 5; ingest goes first), `TELECINE_WORKER_FAULT` (see
+`worker_fault`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import BinaryIO
+
+import msgspec
+
+from encoder_service.attempt import Attempt
+from encoder_service.capabilities import probe
+from encoder_service.work import Assignment, Cancel, Event, Extent, Order, Probe, Ready
+from encoder_service.worker_fault import VARIABLE, parse_fault
+from encoder_service.worker_priority import give_way
+
+EXIT_UNREADABLE_ORDER = 2
+
+
+class EventPipe:
+    """Writes events as lines; whole lines, from any thread."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._encoder = msgspec.json.Encoder()
+
+    def emit(self, event: Event) -> None:
+        """Sends one event; ends the process when nobody listens any more."""
+        line = memoryview(self._encoder.encode(event) + b"\n")
+        with self._lock:
+            try:
+                while line:
+                    line = line[os.write(self._descriptor, line) :]
+            except BrokenPipeError:
+                os._exit(0)
+
+
+class Orders:
+    """The orders of one worker. Read by one thread after the other."""
+
+    def __init__(self, lines: BinaryIO) -> None:
+        self._lines = lines
+        self._decoder: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
+
+    def next(self) -> Order:
+        """Waits for one; when there is none to come, ends the process at once, whatever it is doing."""
+        line = self._lines.readline()
+        if not line:
+            os._exit(0)
+        try:
+            return self._decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            print(f"worker: an order that cannot be read: {error}", file=sys.stderr, flush=True)  # noqa: T201 - stderr is the worker's log
+            os._exit(EXIT_UNREADABLE_ORDER)
+
+    def follow(self, attempt: Attempt | None) -> None:
+        """Obeys what comes while another thread works: feeds and cancels the attempt."""
+        while True:
+            order = self.next()
+            if attempt is None:
+                continue
+            if isinstance(order, Extent):
+                attempt.intake.extend(order.frames, is_complete=order.is_complete)
+            elif isinstance(order, Cancel):
+                attempt.intake.cancel()
+
+
+def run(orders: int, events: int) -> None:
+    """Takes the one assignment or probe of this process and answers it."""
+    give_way()
+    pipe = EventPipe(events)
+    fault = parse_fault(os.environ.get(VARIABLE, ""))
+    with open(orders, "rb", closefd=False) as lines:
+        waiting = Orders(lines)
+        pipe.emit(Ready(os.getpid()))
+        order = waiting.next()
+        while not isinstance(order, Assignment | Probe):
+            order = waiting.next()
+        attempt = Attempt(order, pipe.emit, fault) if isinstance(order, Assignment) else None
+        threading.Thread(target=waiting.follow, args=(attempt,), name="orders", daemon=True).start()
+        pipe.emit(probe() if attempt is None else attempt.run())
+        # The end of the interpreter would wait for nothing and free what the kernel frees faster.
+        os._exit(0)
