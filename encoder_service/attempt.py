@@ -165,6 +165,7 @@ class Attempt:
                 font_directories=tuple(Path(path) for path in assignment.font_directories),
             ),
             drew=self._overlays.append,
+            allowed_options=assignment.allowed_options,
         )
 
     def _feed(self, writer: Writer, source: SpoolSource) -> None:

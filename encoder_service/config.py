@@ -9,6 +9,8 @@ from typing import Annotated
 
 import msgspec
 
+from encoder_service.options.reading import unknown_names
+from encoder_service.options.table import RULES
 from encoder_service.webhooks.config import WebhooksConfig
 from service_host.host_config import HostConfig, NotNegative, Positive
 
@@ -87,6 +89,9 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     worker_environment: tuple[str, ...] = ()
     """Names of variables that workers get from the service's environment, for instance those of a graphics
     card's driver. Besides PATH, HOME, TMPDIR, the locale and the like they get nothing of it."""
+    allowed_encoder_options: dict[str, tuple[str, ...]] = {}
+    """Encoder to options that clients may set on it besides those of docs/encoder-options.md: names such as
+    "psy", or "x264-params.zones" for a key of a list. Values are not judged: some name files to write."""
     max_running_jobs: CountOrZero = 0
     """Jobs with an output on a worker at the same time; the others wait. 0: as many as there are workers."""
     attempts: Count = 3
@@ -151,6 +156,11 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
             yield "max_chunk_bytes", f"at most {room}, {_MESSAGE_OVERHEAD_BYTES} below host.max_message_bytes"
         if self.max_overlay_image_bytes > room:
             yield "max_overlay_image_bytes", f"at most {room}, as max_chunk_bytes"
+        for encoder, names in self.allowed_encoder_options.items():
+            if encoder not in RULES:
+                yield "allowed_encoder_options", f"no encoder {encoder!r}; expected one of {', '.join(RULES)}"
+            elif unknown := unknown_names(RULES[encoder], names):
+                yield f"allowed_encoder_options.{encoder}", f"{unknown[0]!r} names no key of a list it has"
         for directory in self.font_directories:
             if not directory.expanduser().is_dir():
                 yield "font_directories", f"{directory} must be a directory"

@@ -103,6 +103,7 @@ class OutputRun:
                 metadata=self.job.record.spec.metadata if self.output.overlays else {},
                 pictures_directory=str(spool_path.parent / PICTURES),
                 font_directories=self._config.font_paths,
+                allowed_options=self._config.allowed_encoder_options,
             )
         )
         feeding = asyncio.create_task(self._feed())

@@ -9,12 +9,14 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 from encoder_service.config import EncoderConfig
 from encoder_service.delivery import Piece
 from encoder_service.job import Job
+from encoder_service.options.listing import listed
+from encoder_service.options.table import RULES
 from encoder_service.overlays.fonts import list_fonts
 from encoder_service.record import JobRecord, JobState, OutputState
 from encoder_service.ring import Offer
 from encoder_service.spec import OutputSpec
 from encoder_service.wire_enums import PIXEL_FORMATS
-from encoder_service.work import Probed, ProducedFile
+from encoder_service.work import EncoderProbe, Probed, ProducedFile
 
 JOB_STATES = {
     JobState.RECEIVING: pb.JOB_STATE_RECEIVING,
@@ -177,7 +179,7 @@ def capabilities(probed: Probed, config: EncoderConfig, version: str) -> pb.GetC
                         codec=probe.codec,
                         is_available=probe.is_available,
                         reason=probe.reason,
-                        pixel_formats=probe.pixel_formats,
+                        pixel_formats=_allowed_pixel_formats(probe),
                     )
                     for probe in row.encoders
                 ],
@@ -193,7 +195,24 @@ def capabilities(probed: Probed, config: EncoderConfig, version: str) -> pb.GetC
         library_versions=probed.library_versions,
         workers=config.worker_count,
         fonts=list_fonts(config.font_directories),
+        encoder_options=[
+            pb.EncoderOptions(
+                encoder=encoder,
+                options=[
+                    pb.EncoderOption(name=entry.name, values=entry.values)
+                    for entry in listed(rules, config.allowed_encoder_options.get(encoder, ()))
+                ],
+                presets=rules.presets.expected if rules.presets is not None else "",
+            )
+            for encoder, rules in RULES.items()
+        ],
     )
+
+
+def _allowed_pixel_formats(probe: EncoderProbe) -> list[str]:
+    """Those that the build has and the rules allow; images are coded otherwise than they are asked for."""
+    allowed = RULES[probe.encoder].pixel_formats
+    return [name for name in allowed if name in probe.pixel_formats] or list(allowed)
 
 
 def _timestamp(unix_nano: int) -> Timestamp:

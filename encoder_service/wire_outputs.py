@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+import msgspec
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
 from encoder_service.formats import FORMATS
+from encoder_service.options.choice import best_fit
+from encoder_service.options.reading import MAX_OPTIONS
 from encoder_service.sizes import MAX_SIDE_PIXELS, SHORT_SIDES, parse_aspect_ratio
 from encoder_service.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode, SkippedOutput
 from encoder_service.wire_enums import ALPHAS, QUALITIES, SCALE_MODES
 from encoder_service.wire_fields import Faults, color_override, rational
 from encoder_service.wire_overlays import parse_overlays, seconds
 
-MAX_OPTIONS = 64
 MAX_BIT_RATE = 10_000_000_000
-MAX_OPTION_CHARS = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -89,18 +90,13 @@ def _output(
 ) -> OutputSpec:
     _check_format(message, at, faults)
     _check_bit_rate(message, at, faults)
-    _check_options(message, at, faults)
     _check_words(message, at, faults)
-    crf = message.crf if message.HasField("crf") else None
-    faults.check(
-        crf is None or -100 <= crf <= 1000, f"{at}.crf", f"must be a number of its encoder, is {crf}"
-    )
-    return OutputSpec(
+    output = OutputSpec(
         name=name,
         format=message.format,
         codec=message.codec,
         quality=faults.pick(QUALITIES, message.quality, f"{at}.quality", Quality.HIGH),
-        crf=crf,
+        crf=message.crf if message.HasField("crf") else None,
         preset=message.preset,
         options=dict(message.options),
         scale=_scale(message, f"{at}.scale", faults),
@@ -121,6 +117,23 @@ def _output(
         max_duration_seconds=seconds(message.max_duration, f"{at}.max_duration", faults),
         bit_rate=message.bit_rate,
     )
+    return _fitted(output, at, config, faults)
+
+
+def _fitted(output: OutputSpec, at: str, config: EncoderConfig, faults: Faults) -> OutputSpec:
+    """The output with its options in the only form that encoders are given; what none of them takes is noted.
+
+    One encoder must take all of it; which of those that do is used turns out where it is opened.
+    """
+    most, row = MAX_OPTIONS, FORMATS.get(output.format)
+    faults.check(len(output.options) <= most, f"{at}.options", f"at most {most}, are {len(output.options)}")
+    rows = row.candidates(output.codec or row.default_codec) if row is not None else ()
+    fitting = best_fit(output, rows, config.allowed_encoder_options)
+    if fitting is None or len(output.options) > most:
+        return output
+    for misfit in fitting.misfits:
+        faults.add(f"{at}.{misfit.field}", misfit.description)
+    return msgspec.structs.replace(output, options=fitting.options, preset=fitting.preset)
 
 
 def _check_format(message: pb.OutputSpec, at: str, faults: Faults) -> None:
@@ -150,26 +163,12 @@ def _check_bit_rate(message: pb.OutputSpec, at: str, faults: Faults) -> None:
     )
 
 
-def _check_options(message: pb.OutputSpec, at: str, faults: Faults) -> None:
-    faults.check(
-        len(message.options) <= MAX_OPTIONS,
-        f"{at}.options",
-        f"must be at most {MAX_OPTIONS}, are {len(message.options)}",
-    )
-    for key, value in message.options.items():
-        is_right = 1 <= len(key) <= 64 and len(value) <= MAX_OPTION_CHARS and "\0" not in key + value
-        faults.check(is_right, f"{at}.options[{key[:64]!r}]", "is empty, too long or holds a zero byte")
-
-
 def _check_words(message: pb.OutputSpec, at: str, faults: Faults) -> None:
-    words = {"preset": message.preset, "pixel_format": message.pixel_format, "prefix": message.prefix}
-    for field, word in words.items():
-        pattern = _NAME if field == "prefix" else _WORD
-        faults.check(
-            not word or pattern.fullmatch(word) is not None,
-            f"{at}.{field}",
-            f"must be 1 to 64 characters of [A-Za-z0-9_-], is {word[:80]!r}",
-        )
+    faults.check(
+        not message.prefix or _NAME.fullmatch(message.prefix) is not None,
+        f"{at}.prefix",
+        f"must be 1 to 64 characters of [A-Za-z0-9._-], is {message.prefix[:80]!r}",
+    )
     faults.check(
         not message.background or _RGB.fullmatch(message.background) is not None,
         f"{at}.background",

@@ -36,6 +36,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Holds the images of overlays, each under its SHA-256."""
     font_directories: tuple[str, ...] = ()
     """Where fonts may be taken from besides the bundled ones."""
+    allowed_options: dict[str, tuple[str, ...]] = {}
+    """`EncoderConfig.allowed_encoder_options`."""
 
 
 class Extent(msgspec.Struct, frozen=True, tag="extent"):

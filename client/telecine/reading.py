@@ -108,6 +108,12 @@ def capabilities(message: pb.GetCapabilitiesResponse) -> results.Capabilities:
         library_versions=dict(message.library_versions),
         workers=message.workers,
         fonts=tuple(message.fonts),
+        encoder_options={
+            entry.encoder: results.EncoderOptions(
+                {option.name: option.values for option in entry.options}, entry.presets
+            )
+            for entry in message.encoder_options
+        },
     )
 
 

@@ -213,6 +213,16 @@ class EncoderCapability:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderOptions:
+    """What `Output.options` and `Output.preset` may set on one encoder."""
+
+    options: Mapping[str, str]
+    """Name, such as "tune" or "x264-params.aq-mode", to what it takes, for people; empty: anything."""
+    presets: str
+    """For people; empty: it has none."""
+
+
+@dataclass(frozen=True, slots=True)
 class FormatCapability:
     """One format and what it is made with."""
 
@@ -253,3 +263,5 @@ class Capabilities:
     workers: int
     fonts: tuple[str, ...] = ()
     """What `TextOverlay.font` may name."""
+    encoder_options: Mapping[str, EncoderOptions] = field(default_factory=dict)
+    """By FFmpeg's name of the encoder."""

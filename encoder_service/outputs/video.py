@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+
 from encoder_service.checksum import sha256_file
 from encoder_service.conversion import Conversion, canvas_format, pad_color
 from encoder_service.formats import FormatRow
@@ -21,6 +23,7 @@ from encoder_service.libav.encoding import (
 )
 from encoder_service.libav.pictures import Picture, PictureFormat
 from encoder_service.libav.versions import library_versions
+from encoder_service.options.choice import Fitting, fit
 from encoder_service.outputs.ahead import Ahead
 from encoder_service.outputs.video_check import DecodeCheck, Decoded
 from encoder_service.outputs.video_plan import VideoPlan, candidates, muxer_options, plan_video
@@ -37,12 +40,12 @@ _UNAVAILABLE = "ENCODER_UNAVAILABLE"
 def open_writer(context: WriterContext, row: FormatRow) -> VideoWriter:
     """Opens the first encoder of the format that works, and the file. Raises OutputError."""
     tried: list[str] = []
-    for encoder_row in candidates(context.video, context.output, row):
+    for fitting in _fitting(context, row):
         plan = plan_video(
             context.video,
-            context.output,
+            msgspec.structs.replace(context.output, options=fitting.options, preset=fitting.preset),
             row,
-            encoder_row,
+            fitting.row,
             threads=context.threads,
             cores=os.cpu_count() or 1,
         )
@@ -61,6 +64,21 @@ def open_writer(context: WriterContext, row: FormatRow) -> VideoWriter:
             encoder.close(is_abandoned=True)
             raise
     raise OutputError(_UNAVAILABLE, "; ".join(tried))
+
+
+def _fitting(context: WriterContext, row: FormatRow) -> list[Fitting]:
+    """The encoders that take all that the caller sets. Raises OutputError where there is none.
+
+    The service has asked the same already, but a job's record may be older than the rules.
+    """
+    rows = candidates(context.video, context.output, row)
+    found = [fit(context.output, entry, context.allowed_options) for entry in rows]
+    taken = [fitting for fitting in found if not fitting.misfits]
+    if taken or not found:
+        return taken
+    misfit = min(found, key=lambda fitting: len(fitting.misfits)).misfits[0]
+    code = "INVALID_PIXEL_FORMAT" if misfit.field == "pixel_format" else "INVALID_OPTION"
+    raise OutputError(code, f"{misfit.field}: {misfit.description}")
 
 
 def _open_encoder(context: WriterContext, row: FormatRow, plan: VideoPlan) -> VideoFileEncoder:

@@ -13,6 +13,7 @@ from encoder_service.formats import FormatRow
 from encoder_service.geometry import Geometry
 from encoder_service.libav.encoding import pixel_formats_of
 from encoder_service.libav.pictures import describe
+from encoder_service.options.table import RULES
 from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import AlphaMode, Color, ColorRange, OutputSpec, PixelFormat, Quality, VideoSpec
 
@@ -55,7 +56,9 @@ def candidates(video: VideoSpec, output: OutputSpec, row: FormatRow) -> tuple[En
     """The encoders to try, best first. Those for RGB alone come first where RGB is to be kept."""
     found = row.candidates(output.codec or row.default_codec)
     wants_rgb = (
-        describe(output.pixel_format).is_rgb
+        any(
+            entry.is_rgb_only and output.pixel_format in RULES[entry.encoder].pixel_formats for entry in found
+        )
         if output.pixel_format
         else output.quality == Quality.LOSSLESS and _source_format(video, output) == PixelFormat.RGB24
     )

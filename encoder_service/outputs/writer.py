@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -60,6 +60,8 @@ class WriterContext(msgspec.Struct, frozen=True):
     """For the output's overlays."""
     drew: Callable[[DrawnOverlay], None] = lambda _overlay: None
     """Hears of each overlay and where it lies."""
+    allowed_options: Mapping[str, Sequence[str]] = {}
+    """`EncoderConfig.allowed_encoder_options`."""
 
 
 class Finished(msgspec.Struct, frozen=True):

@@ -206,7 +206,7 @@ def test_the_same_job_again_is_answered_from_the_first_time(client: Client) -> N
 
 
 def test_a_failed_output_is_an_error_that_carries_the_rest(client: Client) -> None:
-    outputs = [FAST, Output("webm", name="odd", options={"no-such-option": "1"})]
+    outputs = [FAST, Output("webm", name="odd", options={"maxrate": "2M"})]
     with pytest.raises((errors.JobIncompleteError, errors.InvalidRequestError)) as caught:
         client.encode(SHORT, fps=8, outputs=outputs)
     if isinstance(caught.value, errors.JobIncompleteError):

@@ -107,7 +107,7 @@ def test_an_embedded_server_keeps_no_copy(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_an_output_that_fails_leaves_the_others_in_place(tmp_path: Path, encoder: EmbeddedServer) -> None:
-    wrong = telecine.Output("webp", options={"no_such_option": "1"})
+    wrong = telecine.Output("webm", options={"maxrate": "2M"})
     with pytest.raises(exceptions.JobIncompleteError):
         telecine.save_generation(
             FRAMES, {}, ["mp4", "png", wrong], base_dir=tmp_path, server=encoder.address, now=NOW

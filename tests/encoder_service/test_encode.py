@@ -186,7 +186,7 @@ async def test_all_outputs_failing_early_ends_the_job_before_all_frames_are_sent
     server: ServerProcess,
 ) -> None:
     """Nobody uploads a gigabyte to hear that an option was wrong."""
-    wrong = pb.OutputSpec(format="mp4", options={"no_such_option": "1"})
+    wrong = pb.OutputSpec(format="mp4", codec="hevc", options={"x265-params": "rc-lookahead=0"})
     async with (
         grpc.aio.insecure_channel(server.address) as channel,
         raw.RawClient(channel).stream() as stream,

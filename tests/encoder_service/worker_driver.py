@@ -95,11 +95,21 @@ class WorkerDriver:
         directory: Path,
         frames: int,
         attempt: int = 1,
+        allowed_options: dict[str, tuple[str, ...]] | None = None,
     ) -> Produced | Failed:
         """One assignment whose frames are all there, and a fresh worker for the next one."""
         directory.mkdir(exist_ok=True)
         self.send(
-            Assignment("job", output, video, str(spool), str(directory), attempt=attempt, threads=2),
+            Assignment(
+                "job",
+                output,
+                video,
+                str(spool),
+                str(directory),
+                attempt=attempt,
+                threads=2,
+                allowed_options=allowed_options or {},
+            ),
             Extent(frames, is_complete=True),
         )
         answer = self.answer()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
@@ -11,7 +13,8 @@ from telecine.cli import documents as doc
 from telecine.cli import terminal
 from telecine.cli.connection import connect_for_capabilities
 from telecine.cli.options import JsonOption, ServerOption
-from telecine.results import Capabilities, EncoderCapability, FormatCapability, Limits
+from telecine.exceptions import InvalidRequestError
+from telecine.results import Capabilities, EncoderCapability, EncoderOptions, FormatCapability, Limits
 
 _SHOWN_PIXEL_FORMATS = 6
 """For people; `--json` has them all."""
@@ -29,12 +32,42 @@ _LIMIT_NAMES = (
 )
 
 
-def capabilities(*, server: ServerOption = None, as_json: JsonOption = False) -> None:
+OptionsOf = Annotated[
+    str,
+    typer.Option(
+        "--options", metavar="ENCODER", help="Show what may be set on one encoder, such as libx264."
+    ),
+]
+
+
+def capabilities(
+    *, server: ServerOption = None, options: OptionsOf = "", as_json: JsonOption = False
+) -> None:
     """Show what a server can make: each encoder was opened and its output decoded when it started."""
     with connect_for_capabilities(server) as client:
         found = client.capabilities()
+    if options and options not in found.encoder_options:
+        known = ", ".join(found.encoder_options)
+        raise InvalidRequestError(f"--options: no encoder {options!r}; expected one of {known}")
     document = capabilities_document(found, server or "embedded")
-    terminal.show(document, lambda console: _render(console, document), as_json=as_json)
+
+    def render(console: Console) -> None:
+        if options:
+            _render_options(console, options, found.encoder_options[options])
+        else:
+            _render(console, document)
+
+    terminal.show(document, render, as_json=as_json)
+
+
+def _render_options(console: Console, encoder: str, found: EncoderOptions) -> None:
+    table = terminal.table("option", "takes")
+    if found.presets:
+        table.add_row("[bold]preset of the output[/]", escape(found.presets))
+    for name, values in found.options.items():
+        table.add_row(escape(name), escape(values or "anything: the operator allows it"))
+    console.print(f"what may be set on [bold]{escape(encoder)}[/]")
+    console.print(table)
 
 
 def capabilities_document(found: Capabilities, server: str) -> doc.CapabilitiesDocument:
@@ -48,6 +81,7 @@ def capabilities_document(found: Capabilities, server: str) -> doc.CapabilitiesD
         limits=_limits(found.limits),
         library_versions=dict(found.library_versions),
         fonts=list(found.fonts),
+        encoder_options={name: dict(entry.options) for name, entry in found.encoder_options.items()},
     )
 
 

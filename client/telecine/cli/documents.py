@@ -156,6 +156,8 @@ class CapabilitiesDocument(msgspec.Struct, frozen=True, kw_only=True):
     library_versions: dict[str, str]
     fonts: list[str]
     """What a text overlay may name."""
+    encoder_options: dict[str, dict[str, str]]
+    """Encoder to option, such as "x264-params.aq-mode", to what it takes; "" takes anything."""
 
 
 class FindingDocument(msgspec.Struct, frozen=True):

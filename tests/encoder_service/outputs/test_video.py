@@ -463,7 +463,7 @@ def test_settings_that_the_encoder_does_not_know_are_named(
 def test_wrong_pixel_formats_and_codecs_are_named(tmp_path: Path) -> None:
     for wrong, code in (
         ({"pixel_format": "yuv422p12le"}, "INVALID_PIXEL_FORMAT"),
-        ({"pixel_format": "nonsense"}, "UNKNOWN_PIXEL_FORMAT"),
+        ({"pixel_format": "nonsense"}, "INVALID_PIXEL_FORMAT"),
         ({"codec": "vp9"}, "UNKNOWN_CODEC"),
         ({"color": ColorOverride(primaries=ColorPrimaries.BT2020)}, "COLOR_CONVERSION_UNSUPPORTED"),
         ({"background": "red", "alpha": AlphaMode.FLATTEN}, "INVALID_BACKGROUND"),

@@ -110,7 +110,7 @@ async def test_without_events_only_the_end_is_told(telling: ServerProcess) -> No
 
 async def test_a_failed_output_is_told_with_its_reason(telling: ServerProcess) -> None:
     with Listener() as listener:
-        bad = pb.OutputSpec(format="mp4", scale=pb.Scale(width=64, height=48), options={"no-such": "1"})
+        bad = pb.OutputSpec(format="webm", scale=pb.Scale(width=64, height=48), options={"maxrate": "2M"})
         async with grpc.aio.insecure_channel(telling.address) as channel:
             spec = raw.spec("broken", bad, "webm", webhooks=[hook(listener.url)])
             await raw.RawClient(channel).encode(spec, CLIP)

@@ -1136,8 +1136,8 @@ class OutputSpec(_message.Message):
     crf: _builtins.float
     """Constant rate factor, in the encoder's own scale. Unset: from `quality`."""
     preset: _builtins.str
-    """The encoder's preset, such as "veryfast"; for WebP its method "0" to "6".
-    Empty: from `quality`.
+    """The encoder's preset, such as "veryfast"; for WebP its method "0" to "6". One
+    of `EncoderOptions.presets`. Empty: from `quality`.
     """
     loop_count: _builtins.int
     """Times an animation is played. 0: for ever."""
@@ -1145,8 +1145,8 @@ class OutputSpec(_message.Message):
     background: _builtins.str
     """Colour to flatten over, "#rrggbb". Empty: black."""
     pixel_format: _builtins.str
-    """FFmpeg's name of the coded pixel format, such as "yuv444p10le". Empty: the
-    codec's default.
+    """FFmpeg's name of the coded pixel format, such as "yuv444p10le"; one of
+    `EncoderCapability.pixel_formats`. Empty: the codec's default.
     """
     strict: _builtins.bool
     """True: every fallback of this output is an error, else a coded warning."""
@@ -1168,8 +1168,13 @@ class OutputSpec(_message.Message):
     """
     @_builtins.property
     def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Options handed to the encoder as they are, FFmpeg's names. Unknown ones are
-        an error. An option overrides `quality`, `crf` and `preset`.
+        """Options of the encoder, FFmpeg's names, among them lists of its own keys such
+        as "x264-params" ("key=value:key=value"). At most 64, with at most 1024
+        characters each. Only those of `EncoderOptions` are taken, with values in
+        their ranges, whatever the encoder itself knows: none of them names a file.
+        Everything else is INVALID_ARGUMENT. One encoder of the codec must take all
+        that an output sets; the first that does and is available is used. An option
+        overrides `quality`, `crf` and `preset`.
         """
 
     @_builtins.property
@@ -2241,7 +2246,9 @@ class EncoderCapability(_message.Message):
     """Why not. Empty when it is available."""
     @_builtins.property
     def pixel_formats(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """FFmpeg's names of the pixel formats it takes."""
+        """FFmpeg's names of the pixel formats that `OutputSpec.pixel_format` may ask of
+        it.
+        """
 
     def __init__(
         self,
@@ -2259,6 +2266,64 @@ class EncoderCapability(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EncoderCapability: _TypeAlias = EncoderCapability  # noqa: Y015
+
+@_typing.final
+class EncoderOption(_message.Message):
+    """One thing that may be set on an encoder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Such as "tune"; for a key inside a list "x264-params.aq-mode"."""
+    values: _builtins.str
+    """What it takes, for people, such as "0 to 3". Empty: the server's operator
+    allows it, and nothing judges its value.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        values: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncoderOption: _TypeAlias = EncoderOption  # noqa: Y015
+
+@_typing.final
+class EncoderOptions(_message.Message):
+    """What `OutputSpec.options` and `OutputSpec.preset` may set on one encoder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENCODER_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    PRESETS_FIELD_NUMBER: _builtins.int
+    encoder: _builtins.str
+    """FFmpeg's name, such as "libx264"."""
+    presets: _builtins.str
+    """What `OutputSpec.preset` takes, for people. Empty: it has none."""
+    @_builtins.property
+    def options(self) -> _containers.RepeatedCompositeFieldContainer[Global___EncoderOption]: ...
+    def __init__(
+        self,
+        *,
+        encoder: _builtins.str = ...,
+        options: _abc.Iterable[Global___EncoderOption] | None = ...,
+        presets: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoder", b"encoder", "options", b"options", "presets", b"presets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EncoderOptions: _TypeAlias = EncoderOptions  # noqa: Y015
 
 @_typing.final
 class FormatCapability(_message.Message):
@@ -2405,6 +2470,7 @@ class GetCapabilitiesResponse(_message.Message):
     LIBRARY_VERSIONS_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
     FONTS_FIELD_NUMBER: _builtins.int
+    ENCODER_OPTIONS_FIELD_NUMBER: _builtins.int
     server_version: _builtins.str
     """Telecine's version."""
     workers: _builtins.int
@@ -2423,6 +2489,10 @@ class GetCapabilitiesResponse(_message.Message):
     def fonts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What `TextOverlay.font` may name."""
 
+    @_builtins.property
+    def encoder_options(self) -> _containers.RepeatedCompositeFieldContainer[Global___EncoderOptions]:
+        """Of each encoder, available or not."""
+
     def __init__(
         self,
         *,
@@ -2433,10 +2503,11 @@ class GetCapabilitiesResponse(_message.Message):
         library_versions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         workers: _builtins.int = ...,
         fonts: _abc.Iterable[_builtins.str] | None = ...,
+        encoder_options: _abc.Iterable[Global___EncoderOptions] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fonts", b"fonts", "formats", b"formats", "library_versions", b"library_versions", "limits", b"limits", "pixel_formats", b"pixel_formats", "server_version", b"server_version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoder_options", b"encoder_options", "fonts", b"fonts", "formats", b"formats", "library_versions", b"library_versions", "limits", b"limits", "pixel_formats", b"pixel_formats", "server_version", b"server_version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
