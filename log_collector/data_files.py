@@ -15,6 +15,9 @@ LOGS: Final = "logs"
 DEAD_LETTERS: Final = "dead-letters"
 OWN_LOGS: Final = "own-logs"
 
+EMBEDDED_LOG: Final = "collector.log"
+"""The standard error of a collector that a program embeds; opened before the collector runs."""
+
 _SQLITE: Final = b"SQLite format 3\0"
 
 
@@ -24,9 +27,10 @@ def is_former_directory(path: Path) -> bool:
     Raises OSError.
     """
     names = set(foreign_names(path))
-    if names <= {LOCK, MARKER, OWN_LOGS}:
+    if names <= {LOCK, MARKER, OWN_LOGS, EMBEDDED_LOG}:
         # A collector that never got so far as to open its journal.
-        return is_plain_file(path / LOCK) or _has_own_log(path / OWN_LOGS)
+        is_embedded = is_plain_file(path / EMBEDDED_LOG)
+        return is_embedded or is_plain_file(path / LOCK) or _has_own_log(path / OWN_LOGS)
     return is_plain_file(path / LOCK) and (_has_journal(path / JOURNAL) or _has_cursors(path / CURSORS))
 
 

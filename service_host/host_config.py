@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from telecine.embedding.private_directory import is_private
 
 from service_host.address import AddressError, parse_address, parse_admin_address
 
@@ -76,8 +77,15 @@ class HostConfig(msgspec.Struct, frozen=True):
     exit_with_parent: bool = False
     """Drain when standard input ends or the parent process is gone: for a service that a program embeds."""
 
+    temporary_directories: tuple[Path, ...] = ()
+    """Removed with all that they hold when the service has ended: those that a program which embeds the
+    service made for it, and marked as such. Set by that program alone."""
+
     def find_faults(self) -> Iterator[tuple[str, str]]:
         """Yields what the fields' types cannot say."""
+        for directory in self.temporary_directories:
+            if not is_private(directory):
+                yield "temporary_directories", f"{directory} was not made for an embedded service"
         try:
             parse_address(self.listen)
         except AddressError as error:

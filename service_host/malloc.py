@@ -22,10 +22,10 @@ def restart_with_tuned_malloc() -> None:
     """Replaces this process by itself with the variables set; returns where there is nothing to do.
 
     Call it first thing in an entry point, before any thread or connection exists. The process id,
-    the standard streams and the arguments stay.
+    the standard streams and the arguments stay, and so do the interpreter's own flags, such as `-P`.
     """
     environ = tuned_environment(os.environ, is_glibc=_is_glibc())
-    if environ is not None:
+    if environ is not None and sys.executable:
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 - itself, no shell
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
+from telecine.embedding.private_directory import remove_private
 
 from service_host.address import AddressError
 from service_host.config import ConfigError, Loaded, load_config
@@ -113,13 +115,35 @@ def serve_program(
         return EXIT_OK
     config: HostConfig = loaded.value.host  # type: ignore[attr-defined]  # ServiceConfig, by contract
     os.umask(_GROUP_MAY_READ if config.is_readable_by_group else _OWNER_ALONE)
+    leftovers = _Leftovers(config.temporary_directories)
     _log_to_stderr()
     try:
         asyncio.run(_serve(program, loaded))
     except (AddressError, StartError) as error:
         _say_fault(program.name, error)
         return EXIT_CANNOT_START
+    leftovers.are_wanted = False
     return EXIT_OK
+
+
+class _Leftovers:
+    """The temporary directories of an embedded service, which has to remove them where its parent was killed.
+
+    After a failed start a parent that lives wants to read the log there; it removes them itself.
+    """
+
+    def __init__(self, directories: Sequence[Path]) -> None:
+        self._directories = directories
+        self._parent = os.getppid()
+        self.are_wanted = True
+        if directories:
+            # Before the service registers anything: what it writes when it ends comes first.
+            atexit.register(self._remove)
+
+    def _remove(self) -> None:
+        if not self.are_wanted or os.getppid() != self._parent:
+            for directory in self._directories:
+                remove_private(directory)
 
 
 async def _serve(program: Program[ConfigT], loaded: Loaded[ConfigT]) -> None:

@@ -32,7 +32,8 @@ class Client:
     """Encodes clips on a server.
 
     `server`: "host:port" or "unix:/path". None: what is configured (TELECINE_SERVER, `[sdk]` of a file), else
-    an embedded server that this process starts once, shares among its clients and ends with itself.
+    an embedded server that this process starts once, shares among its clients and ends with itself; no other
+    user of the machine can reach it.
     What else is None is as configured too, or by default; see docs/configuration.md.
     `retry`: how patiently it reconnects. `retained_bytes`: bound of the frames that each job keeps in
     memory until they are acknowledged. `call_timeout_seconds`: for everything but streams.

@@ -7,16 +7,24 @@ import importlib.util
 import json
 import os
 import select
-import shutil
 import subprocess
-import sys
-import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal, Self
 
+from telecine.embedding.private_directory import PrivateDirectory, remove_abandoned
+from telecine.embedding.python_program import python_command, python_environment
+from telecine.embedding.socket_place import (
+    SOCKET,
+    has_unix_sockets,
+    make_socket_directory,
+    socket_bases,
+    takes_socket,
+    temporary_base,
+)
 from telecine.exceptions import EmbeddedUnavailableError
 from telecine.sdk_config import load_sdk_config
 
@@ -38,8 +46,10 @@ _NEEDED = {
 class EmbeddedServer:
     """A running service. Whoever starts one closes it; it ends with this process anyway, even if killed.
 
-    `data_dir`: where jobs and artifacts are kept; None: a temporary directory that is removed on close.
-    `listen`: "127.0.0.1:0" (any free port) or "unix:/path". `settings`: any setting of the service's
+    `data_dir`: where jobs and artifacts are kept; None: a temporary directory that is removed with the
+    service, also when this process or the service is killed. `listen`: None: a Unix socket that only this
+    user can reach (where the platform has none, "127.0.0.1:0", with a warning); or "127.0.0.1:0" (any free
+    port, open to every user of this machine) or "unix:/path". `settings`: any setting of the service's
     configuration, such as {"limits.max_job_bytes": "1GiB"}. `log`: where its standard error goes; None:
     the file `<service>.log` in the data directory. `service`: "encoder", or "collector" for a log
     collector. `environment`: set for the child beside this process's own.
@@ -51,24 +61,34 @@ class EmbeddedServer:
         self,
         data_dir: str | Path | None = None,
         *,
-        listen: str = "127.0.0.1:0",
+        listen: str | None = None,
         settings: dict[str, str] | None = None,
         log: IO[bytes] | None = None,
         service: Literal["encoder", "collector"] = "encoder",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         _check_installed(service)
+        command = python_command(_MODULES[service])
         self._service = service
-        self._is_temporary = data_dir is None
-        self.data_dir = Path(data_dir or tempfile.mkdtemp(prefix="telecine-"))
-        """Where jobs and artifacts are."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.log_path = self.data_dir / f"{service}.log"
-        command = [sys.executable, "-m", _MODULES[service], "--listen", listen, "--exit-with-parent"]
-        command += ["--data-dir", str(self.data_dir)]
-        command += [part for key, value in (settings or {}).items() for part in ("--set", f"{key}={value}")]
         self._close_lock = threading.Lock()
-        self._process = _start(command, log, self.log_path, environment or {})
+        place = _Place(data_dir, listen)
+        self._place = place
+        self.data_dir = place.data_dir
+        """Where jobs and artifacts are."""
+        self.log_path = self.data_dir / f"{service}.log"
+        try:
+            command += ["--listen", place.listen, "--exit-with-parent", "--data-dir", str(self.data_dir)]
+            command += [
+                part for key, value in place.settings(settings) for part in ("--set", f"{key}={value}")
+            ]
+            self._process = _start(command, log, self.log_path, environment or {}, place.locks)
+        except BaseException as error:
+            place.remove()
+            if isinstance(error, OSError):
+                raise EmbeddedUnavailableError(
+                    f"the embedded {service} cannot be started: {error}"
+                ) from error
+            raise
         self.pid = self._process.pid
         """The child's process id."""
         try:
@@ -96,8 +116,7 @@ class EmbeddedServer:
                 self._process.wait()
             if self._process.stdout is not None:
                 self._process.stdout.close()
-            if self._is_temporary:
-                shutil.rmtree(self.data_dir, ignore_errors=True)
+            self._place.remove()
 
     def __enter__(self) -> Self:
         return self
@@ -121,6 +140,65 @@ class EmbeddedServer:
         return "; it said: " + self.log_path.read_text(errors="replace")[-2000:].strip()
 
 
+class _Place:
+    """Where a service keeps its data and listens, and what of that is removed with it."""
+
+    def __init__(self, data_dir: str | Path | None, listen: str | None) -> None:
+        """Makes the directories, and removes those of services that were killed.
+
+        Raises EmbeddedUnavailableError.
+        """
+        self._private: list[PrivateDirectory] = []
+        lasting = None if data_dir is None else Path(data_dir).expanduser().absolute()
+        remove_abandoned(socket_bases(lasting))
+        try:
+            self.data_dir = self._temporary_data_dir() if lasting is None else lasting
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            self.listen = listen or self._private_address(lasting)
+        except BaseException as error:
+            self.remove()
+            if isinstance(error, OSError):
+                raise EmbeddedUnavailableError(
+                    f"the data directory of the embedded service cannot be made: {error}; "
+                    "name another one as data_dir (TELECINE_DATA_DIR)"
+                ) from error
+            raise
+
+    @property
+    def locks(self) -> tuple[int, ...]:
+        """To be inherited by the service: it may outlive this process for a while."""
+        return tuple(directory.lock for directory in self._private)
+
+    def settings(self, chosen: Mapping[str, str] | None) -> list[tuple[str, str]]:
+        """The service's settings, with those that make it clean up."""
+        own = [("host.temporary_directories", json.dumps([str(each.path) for each in self._private]))]
+        return [*(own if self._private else []), *(chosen or {}).items()]
+
+    def remove(self) -> None:
+        """Removes what is temporary; idempotent."""
+        for directory in self._private:
+            directory.remove()
+
+    def _temporary_data_dir(self) -> Path:
+        self._private.append(PrivateDirectory.make(temporary_base()))
+        return self._private[0].path / "data"
+
+    def _private_address(self, lasting: Path | None) -> str:
+        if not has_unix_sockets():
+            warnings.warn(
+                "this platform has no Unix sockets: the embedded service listens on a loopback port, which "
+                "every user of this machine can reach",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            return "127.0.0.1:0"
+        found = next((each for each in self._private if takes_socket(each.path)), None)
+        if found is None:
+            found = make_socket_directory(lasting)
+            self._private.append(found)
+        return f"unix:{found.path / SOCKET}"
+
+
 def _check_installed(service: str) -> None:
     missing = [name for name in _NEEDED[service] if not _is_installed(name)]
     if missing:
@@ -138,7 +216,11 @@ def _is_installed(name: str) -> bool:
 
 
 def _start(
-    command: Sequence[str], log: IO[bytes] | None, log_path: Path, environment: Mapping[str, str]
+    command: Sequence[str],
+    log: IO[bytes] | None,
+    log_path: Path,
+    environment: Mapping[str, str],
+    locks: Sequence[int],
 ) -> subprocess.Popen[bytes]:
     with log_path.open("ab") as own_log:
         return subprocess.Popen(
@@ -146,7 +228,8 @@ def _start(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log or own_log,
-            env={**MALLOC_SETTINGS, **os.environ, **environment},
+            env={**MALLOC_SETTINGS, **python_environment(os.environ), **environment},
+            pass_fds=locks,
             # Ctrl-C in a terminal goes to this process, which decides what becomes of the service.
             start_new_session=True,
         )
@@ -182,6 +265,8 @@ def embedded_server() -> EmbeddedServer:
     with _lock:
         server = _shared.get(os.getpid())
         if server is None or not server.is_running:
+            if server is not None:
+                server.close()  # what a killed one has left
             server = EmbeddedServer(load_sdk_config().value.data_dir)
             _shared[os.getpid()] = server
             atexit.register(_close_own, os.getpid())

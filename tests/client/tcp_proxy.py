@@ -8,7 +8,7 @@ from typing import Self
 
 
 class TcpProxy:
-    """Relays to `target` ("host:port"). Counts the bytes it has carried upwards and back."""
+    """Relays to `target` ("host:port" or "unix:/path"). Counts the bytes it has carried upwards and back."""
 
     def __init__(self, target: str) -> None:
         self.target = target
@@ -61,9 +61,8 @@ class TcpProxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            host, _, port = self.target.rpartition(":")
             try:
-                far = socket.create_connection((host, int(port)), timeout=5)
+                far = _connected(self.target)
             except OSError:
                 near.close()
                 continue
@@ -93,3 +92,16 @@ class TcpProxy:
             except OSError:
                 pass
             end.close()
+
+
+def _connected(target: str) -> socket.socket:
+    if target.startswith("unix:"):
+        far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            far.connect(target.removeprefix("unix:"))
+        except OSError:
+            far.close()
+            raise
+        return far
+    host, _, port = target.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=5)

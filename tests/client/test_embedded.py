@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -142,3 +143,75 @@ def test_closing_twice_is_once(tmp_path: Path) -> None:
     server.close()
     server.close()
     assert not server.is_running
+
+
+PUSHING = """
+    import sys
+    import numpy as np
+    import telecine
+    from telecine.embedded import embedded_server
+    job = telecine.Client().open_job(fps=24, outputs=["mp4", "webm"])
+    for _ in range(60):
+        job.push(np.random.default_rng(0).integers(0, 256, (240, 416, 3), np.uint8))
+    if {is_finished}:
+        job.finish()
+    print(embedded_server().pid, flush=True)
+    sys.stdin.read() if sys.stdin else None
+    import threading; threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("is_finished", [False, True])
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT])
+def test_a_killed_program_leaves_none_of_its_frames(
+    end: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_finished: bool
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    run = program(PUSHING.format(is_finished=is_finished), tmp_path)
+    assert run.stdout is not None
+    run.stdout.readline()
+    assert any(temporary.iterdir())
+    run.send_signal(end)
+    run.wait()
+    run.stdout.close()
+    eventually(lambda: not any(temporary.iterdir()), timeout_seconds=60)
+
+
+def test_the_next_start_removes_what_was_left_when_program_and_service_were_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "tmp"
+    (temporary / "telecine-of-somebody").mkdir(parents=True)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    run = program(PUSHING.format(is_finished=False), tmp_path)
+    assert run.stdout is not None
+    pid = int(run.stdout.readline())
+    (left,) = set(temporary.iterdir()) - {temporary / "telecine-of-somebody"}
+    os.kill(pid, signal.SIGSTOP)
+    run.kill()
+    run.wait()
+    run.stdout.close()
+    with EmbeddedServer(settings=SMALL):
+        assert left.exists(), "its service is alive"
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not is_alive(pid))
+    with EmbeddedServer(settings=SMALL):
+        assert not left.exists()
+    assert [path.name for path in temporary.iterdir()] == ["telecine-of-somebody"]
+
+
+def test_a_service_that_was_killed_leaves_nothing_once_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("TELECINE_DATA_DIR", raising=False)
+    first = embedded_server()
+    os.kill(first.pid, signal.SIGKILL)
+    eventually(lambda: not first.is_running)
+    assert embedded_server().is_running
+    assert not first.data_dir.exists()
+    embedded._close_own(os.getpid())
+    assert not any(tmp_path.iterdir())

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from telecine.cli.failures import UnavailableHereError
+from telecine.embedding.python_program import python_command, python_environment
+from telecine.exceptions import EmbeddedUnavailableError
 
 _STOP_SECONDS: Final = 45.0
 _START_SECONDS: Final = 60.0
@@ -23,12 +25,15 @@ class Child:
 
     def __init__(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
         self.name = name
-        command = [sys.executable, "-m", module, "--exit-with-parent", *arguments]
+        try:
+            command = [*python_command(module), "--exit-with-parent", *arguments]
+        except EmbeddedUnavailableError as error:
+            raise UnavailableHereError(str(error), "start each service by itself: telecine serve") from error
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **environment},
+            env={**python_environment(os.environ), **environment},
             # Ctrl-C goes to this process alone, which ends both in order.
             start_new_session=True,
         )

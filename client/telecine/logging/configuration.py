@@ -74,7 +74,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     errors_max_bytes: int = 5 << 20
     errors_backups: int = 3
     collector: str | None = None
-    """`host:port`, or `tls://host:port`, of a log collector; None: records stay here."""
+    """`host:port`, `tls://host:port` or `unix:/path` of a log collector; None: records stay here."""
     spool_directory: Path | None = None
     """None: `spool` in `directory`, or `~/.cache/telecine/spool` without one. May be shared by all
     processes of a machine."""
@@ -197,8 +197,12 @@ def _check(values: dict[str, Any], faults: list[str]) -> None:
     if not isinstance(answer_seconds, (int, float)) or answer_seconds <= 0:
         faults.append(f"answer_seconds: expected a number above 0, got {answer_seconds!r}")
     collector = values.get("collector")
-    if collector is not None and not str(collector).removeprefix("tls://").rpartition(":")[2].isdecimal():
-        faults.append(f"collector: expected host:port or tls://host:port, got {collector!r}")
+    if collector is not None and not _is_address(str(collector)):
+        faults.append(f"collector: expected host:port, tls://host:port or unix:/path, got {collector!r}")
+
+
+def _is_address(text: str) -> bool:
+    return text.startswith("unix:/") or text.removeprefix("tls://").rpartition(":")[2].isdecimal()
 
 
 def _level(value: str | int) -> Level:

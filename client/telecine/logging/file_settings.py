@@ -39,7 +39,7 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     errors_max_bytes: LogBytes | None = None
     errors_backups: Count | None = None
     collector: str | None = None
-    """"host:port", or "tls://host:port", of a log collector."""
+    """"host:port", "tls://host:port" or "unix:/path" of a log collector."""
     spool_directory: Path | None = None
     flush_seconds: NotNegative | None = None
     """How long the end of the process may wait for the collector, while it answers."""

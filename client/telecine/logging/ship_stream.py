@@ -110,7 +110,7 @@ class GrpcShipStream:
 
 
 def open_ship_stream(address: str) -> ShipStream:
-    """A stream to `host:port`, or to `tls://host:port` with the system's trusted roots."""
+    """A stream to `host:port` or `unix:/path`, or to `tls://host:port` with the system's trusted roots."""
     if address.startswith("tls://"):
         return GrpcShipStream(address.removeprefix("tls://"), grpc.ssl_channel_credentials())
     return GrpcShipStream(address)

@@ -82,10 +82,20 @@ def check_disk(name: str, path: Path) -> CheckDocument:
 
 def check_disks(data_dir: Path) -> list[CheckDocument]:
     """The data directory, and the temporary one where the embedded service keeps its files."""
-    return [
-        check_disk("data directory", data_dir),
-        check_disk("temporary files", Path(tempfile.gettempdir())),
-    ]
+    return [check_disk("data directory", data_dir), _check_temporary_files()]
+
+
+def _check_temporary_files() -> CheckDocument:
+    name = "temporary files"
+    try:
+        return check_disk(name, Path(tempfile.gettempdir()))
+    except OSError as error:
+        return CheckDocument(
+            name=name,
+            status="problem",
+            message=f"no directory for temporary files: {error.strerror or error}",
+            advice="name one that this user may write to in TMPDIR, or a TELECINE_DATA_DIR",
+        )
 
 
 def check_shared_memory() -> CheckDocument:
