@@ -6,7 +6,6 @@ import asyncio
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import grpc.aio
 import structlog
@@ -31,8 +30,7 @@ from encoder_service.registry import Registry
 from encoder_service.results import Results
 from encoder_service.servicer import SERVICE_NAME, EncoderServicer, register
 from encoder_service.spool import SpoolSpace
-from encoder_service.spool_reserve import SpoolReserve
-from encoder_service.store import RESERVE, DataDirectoryError, Store
+from encoder_service.store import DataDirectoryError, Store
 from encoder_service.watch import Watch
 from encoder_service.webhooks.courier import Courier
 from encoder_service.webhooks.outbox import Outbox
@@ -61,7 +59,7 @@ class EncoderService:
         self._log = log or structlog.get_logger("encoder_service")
         self._clock = SystemClock()
         self._metrics = metrics = EncoderMetrics(registry or new_registry())
-        self._store = _store(config, self._clock)
+        self._store = Store(config.root, is_synced=config.is_synced)
         self._space = SpoolSpace(config.spool_quota_bytes)
         self._registry = Registry()
         self._hash_thread = HashThread()
@@ -159,9 +157,6 @@ class EncoderService:
         await asyncio.to_thread(self._spool_executor.shutdown)
         await asyncio.to_thread(self._hash_thread.close)
         for job in self._registry.live.values():
-            if job.spool is not None:
-                with suppress(OSError):  # its mark stays, and is right until the machine is restarted
-                    await asyncio.to_thread(job.spool.settle)
             job.close_files()
         self._store.close()
 
@@ -232,13 +227,6 @@ class EncoderService:
     def pending_webhooks(self) -> int:
         """Notices that nobody has taken yet."""
         return self._courier.pending_count
-
-
-def _store(config: EncoderConfig, clock: SystemClock) -> Store:
-    # A power cut may leave another job's frames in a file that is used again.
-    reserve_bytes = 0 if config.is_synced else config.spool_reserve_bytes
-    reserve = SpoolReserve(config.root / RESERVE, reserve_bytes, config.spool_reserve_seconds, clock)
-    return Store(config.root, is_synced=config.is_synced, reserve=reserve)
 
 
 def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> EncoderService:

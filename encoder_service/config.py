@@ -23,8 +23,8 @@ CountOrZero = Annotated[int, msgspec.Meta(ge=0)]
 _MESSAGE_OVERHEAD_BYTES = 1024
 
 FIXED_FIELDS = (
-    "host", "data_dir", "spool_reserve_bytes", "spool_reserve_seconds", "ring_bytes", "max_rings",
-    "worker_niceness", "worker_wrapper", "worker_environment", "is_synced", "reload_poll_seconds",
+    "host", "data_dir", "ring_bytes", "max_rings", "worker_niceness", "worker_wrapper",
+    "worker_environment", "is_synced", "reload_poll_seconds",
 )  # fmt: skip
 """What a running service cannot change; everything else is reloaded."""
 
@@ -47,11 +47,6 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """All spools together, space promised to declared clips included."""
     min_free_bytes: CountOrZero = 256 * MIB
     """Frames are refused with DISK_FULL before less than this is free: records and artifacts need room."""
-    spool_reserve_bytes: CountOrZero = 512 * MIB
-    """Spools of ended jobs that are kept for the next uploads to write over: their memory is there already.
-    Besides the quota. 0, or `is_synced`: none."""
-    spool_reserve_seconds: NotNegative = 20.0
-    """How long. The kernel writes to the disk what is older than half a minute."""
     max_pending_bytes: Count = 8 * MIB
     """Per stream: bytes received and not yet written; the stream is not read beyond it."""
     ring_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 * GIB)] = 8 * MIB

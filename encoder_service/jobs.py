@@ -107,8 +107,8 @@ class Jobs:
             return msgspec.structs.replace(record, total_frames=total_frames, received_at_unix_nano=now)
 
         try:
-            if job.spool is not None:
-                await asyncio.to_thread(job.spool.complete, is_synced=self.config.is_synced)
+            if job.spool is not None and self.config.is_synced:
+                await asyncio.to_thread(job.spool.sync)
             await self._keeper.update(job, complete)
         except OSError as error:
             raise errors.disk_full(self.config.retry_after_seconds) from error
@@ -259,10 +259,6 @@ class Jobs:
         finally:
             self._being_deleted.pop(job_id, None)
         self._log.info("job deleted", job_id=job_id)
-
-    async def trim_reserve(self) -> None:
-        """Removes what ended jobs left and nobody will use. Raises OSError."""
-        await asyncio.to_thread(self._keeper.store.trim_reserve, self.config.min_free_bytes)
 
     async def clean(self) -> None:
         """Removes files that no job knows, as crashes and failed deletions leave them. Raises OSError."""

@@ -1,7 +1,6 @@
 """Keeps a track's raw frames in one append-only file; what it holds is what was acknowledged.
 
-The file's length tells how much is persisted. Where the file was an ended job's before, a mark beside it
-tells instead, until all is known to be on the disk. There are never two records of it.
+The file's length is the only record of how much is persisted: nothing else can disagree with it.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ from pathlib import Path
 
 import google_crc32c
 import numpy as np
-
-from encoder_service.spool_mark import Mark, mark_path
 
 VIDEO_FILE_NAME = "video.raw"
 
@@ -83,7 +80,7 @@ class SpoolSpace:
 class Spool:
     """An open spool file. Methods block and may be called from one thread at a time."""
 
-    __slots__ = ("_fd", "_mark", "_persisted_bytes", "path")
+    __slots__ = ("_fd", "_persisted_bytes", "path")
 
     def __init__(self, path: Path, *, is_new: bool) -> None:
         """Opens for appending, making the file if `is_new`. Raises OSError."""
@@ -91,9 +88,6 @@ class Spool:
         self.path = path
         self._fd = os.open(path, flags, 0o640)
         self._persisted_bytes = os.fstat(self._fd).st_size
-        self._mark = Mark.find(mark_path(path))
-        if self._mark is not None:
-            self._persisted_bytes = min(self._persisted_bytes, self._mark.persisted_bytes)
 
     @property
     def persisted_bytes(self) -> int:
@@ -107,11 +101,7 @@ class Spool:
         which may end inside a chunk. Raises OSError for any other fault of the disk.
         """
         try:
-            try:
-                self._write([memoryview(chunk) for chunk in chunks if chunk])
-            finally:
-                if self._mark is not None:
-                    self._mark.set(self._persisted_bytes)
+            self._write([memoryview(chunk) for chunk in chunks if chunk])
             if is_synced:
                 self.sync()
         except OSError as error:
@@ -128,26 +118,6 @@ class Spool:
     def sync(self) -> None:
         """Flushes to the disk. Raises OSError."""
         os.fdatasync(self._fd)
-        if self._mark is not None:
-            self._mark.sync()
-
-    def complete(self, *, is_synced: bool = False) -> None:
-        """Says that all has come: the file ends where the frames end. Idempotent. Raises OSError.
-
-        Unless it is synced the mark stays, so that a loss of power cannot turn old frames into new ones.
-        """
-        if self._mark is not None:
-            os.ftruncate(self._fd, self._persisted_bytes)
-        if is_synced:
-            self.sync()
-            if self._mark is not None:
-                self._mark.remove()
-                self._mark = None
-
-    def settle(self) -> None:
-        """Makes the file's length tell, for a machine that may be restarted. Raises OSError."""
-        if self._mark is not None:
-            self.complete(is_synced=True)
 
     def free_bytes(self) -> int:
         """Room on the file's disk for an unprivileged process."""
@@ -159,8 +129,6 @@ class Spool:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-        if self._mark is not None:
-            self._mark.close()
 
 
 def _after(pending: list[memoryview], written: int) -> list[memoryview]:

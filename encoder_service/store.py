@@ -4,9 +4,7 @@
       lock                                  held by the one service that may write here
       jobs/<job_id>.json                    the record: replaced whole, never edited
       spool/<job_id>/video.raw              frames; gone once the job has ended
-      spool/<job_id>/video.persisted        how many bytes, where the file was another job's before
       spool/<job_id>/pictures/<sha256>      images of overlays; go with the frames
-      spool-reserve/<number>.raw            spools of ended jobs, for some seconds
       artifacts/<YYYYMMDD_HHMMSS>_<job_id>/ manifest.json, stage.log, the artifacts
         .partial/<output>.<attempt>/        files of an attempt that nobody may read yet
 
@@ -27,16 +25,13 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from encoder_service import faults
-from encoder_service.clock import SystemClock
 from encoder_service.manifest import FILE_NAME, STAGE_LOG_NAME
 from encoder_service.record import JobRecord
 from encoder_service.spool import VIDEO_FILE_NAME, Spool
-from encoder_service.spool_reserve import SpoolReserve
 from encoder_service.work import ProducedFile
 
 PARTIAL = ".partial"
 PICTURES = "pictures"
-RESERVE = "spool-reserve"
 _DELETED_PREFIX = ".deleted-"
 _RESERVED = {FILE_NAME, STAGE_LOG_NAME, PARTIAL}
 
@@ -56,14 +51,12 @@ class MissingFileError(Exception):
 class Store:
     """The data directory of one service."""
 
-    def __init__(self, root: Path, *, is_synced: bool = False, reserve: SpoolReserve | None = None) -> None:
-        """`reserve`: of what ended jobs leave; without one nothing is used again."""
+    def __init__(self, root: Path, *, is_synced: bool = False) -> None:
         self._root = root
         self._is_synced = is_synced
         self._records = root / "jobs"
         self._spools = root / "spool"
         self._artifacts = root / "artifacts"
-        self._reserve = reserve or SpoolReserve(root / RESERVE, 0, 0, SystemClock())
         self._lock: int | None = None
 
     # --- opening ---------------------------------------------------------------------------------
@@ -75,7 +68,6 @@ class Store:
                 directory.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._reserve.open()
         except BlockingIOError as error:
             self.close()
             raise DataDirectoryError(
@@ -133,9 +125,7 @@ class Store:
         partial.mkdir(parents=True, exist_ok=True)
 
     def begin_spool(self, record: JobRecord) -> Spool:
-        """Opens the file for a new job's frames, that of an ended job where there is one. Raises OSError."""
-        video = record.spec.video
-        self._reserve.take(self.spool_path(record), video.expected_frames * video.frame_bytes)
+        """Opens the file for a new job's frames. Raises OSError."""
         return Spool(self.spool_path(record), is_new=True)
 
     def pictures_directory(self, record: JobRecord) -> Path:
@@ -213,14 +203,8 @@ class Store:
         _remove_tree(self.job_directory(record) / PARTIAL)
 
     def remove_spool(self, record: JobRecord) -> None:
-        """Frees the frames, in no time however many they are; idempotent."""
-        self._reserve.give(self.spool_path(record))
+        """Frees the frames; idempotent."""
         _remove_tree(self.spool_path(record).parent)
-
-    def trim_reserve(self, min_free_bytes: int) -> None:
-        """Removes what is left of ended jobs' frames and not soon used again. Raises OSError."""
-        room = os.statvfs(self._root)
-        self._reserve.trim(is_disk_short=room.f_bavail * room.f_frsize < 2 * min_free_bytes)
 
     def delete(self, record: JobRecord) -> None:
         """Removes a job and all that it made; goes on where a dying process stopped."""

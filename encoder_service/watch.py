@@ -107,7 +107,6 @@ class Watch:
         if interval and now >= self._cleaned_at + interval:
             self._cleaned_at = now
             await self._jobs.clean()
-        await self._jobs.trim_reserve()
 
     async def _end(self, job: Job, outcome: JobOutcome, problem: Problem) -> None:
         self._log.warning("time ends a job", job_id=job.job_id, code=problem.code)

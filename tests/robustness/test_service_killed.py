@@ -87,51 +87,6 @@ async def test_a_kill_at_any_point_loses_nothing(
     server.assert_tidy()
 
 
-@pytest.mark.parametrize("cut", [0, 1, 16384, 100_001, len(CLIP)])
-async def test_a_kill_while_frames_are_written_over_those_of_an_ended_job(
-    make_server: Maker, undisturbed: dict[str, list[str]], cut: int
-) -> None:
-    """No frame of the other job gets into the artifact, and none of one's own is lost."""
-    server = make_server(workers="1").start()
-    job = raw.spec("victim", "mp4", "webm")
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        client = raw.RawClient(channel)
-        await client.encode(raw.spec("ended"), CLIP[::-1] * 2)
-        (kept,) = (server.data_dir / "spool-reserve").iterdir()
-        inode = kept.stat().st_ino
-        async with client.stream() as stream:
-            await stream.open(job)
-            await stream.push(CLIP[:cut])
-            await stream.until(lambda heard: cut == 0 or max(heard.acknowledged, default=0) == cut)
-            spool = server.data_dir / "spool" / "victim" / "video.raw"
-            assert (spool.stat().st_ino, spool.stat().st_size) == (inode, 2 * len(CLIP))
-            server.kill()
-
-    server.start()
-    again = await resume(server, job)
-    assert again.accepted is not None
-    assert again.accepted.persisted[0].persisted_bytes == cut
-    assert_same_frames(again, undisturbed)
-    server.assert_tidy()
-
-
-async def test_a_service_that_ends_in_order_leaves_files_that_need_no_mark(make_server: Maker) -> None:
-    """A machine that is restarted in order loses no frame of an upload that was under way."""
-    server = make_server(workers="1").start()
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        client = raw.RawClient(channel)
-        await client.encode(raw.spec("ended"), CLIP[::-1])
-        async with client.stream() as stream:
-            await stream.open(raw.spec("half"))
-            await stream.push(CLIP[:100_001])
-            await stream.until(lambda heard: max(heard.acknowledged) == 100_001)
-    spool = server.data_dir / "spool" / "half"
-    assert (spool / "video.persisted").exists()
-    assert server.stop() == 0
-    assert [path.name for path in spool.iterdir()] == ["video.raw"]
-    assert (spool / "video.raw").read_bytes() == CLIP[:100_001]
-
-
 async def test_a_job_whose_client_never_comes_back_ends_after_a_restart(make_server: Maker) -> None:
     """Once finish is acknowledged the job needs nobody any more."""
     server = make_server(workers="1").start()
