@@ -54,12 +54,14 @@ class EncoderService:
         loaded: Loaded[EncoderConfig],
         registry: CollectorRegistry | None = None,
         log: structlog.typing.FilteringBoundLogger | None = None,
+        store: Store | None = None,
     ) -> None:
+        """`store`: of the data directory, if it is claimed already; the service closes it."""
         self._config = config = loaded.value
         self._log = log or structlog.get_logger("encoder_service")
         self._clock = SystemClock()
         self._metrics = metrics = EncoderMetrics(registry or new_registry())
-        self._store = Store(config.root, is_synced=config.is_synced)
+        self._store = store or Store(config.root, is_synced=config.is_synced)
         self._space = SpoolSpace(config.spool_quota_bytes)
         self._registry = Registry()
         self._hash_thread = HashThread()
@@ -230,12 +232,21 @@ class EncoderService:
 
 
 def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> EncoderService:
-    """Makes the service for `service_host` and sets its log up; opens nothing else yet."""
+    """Makes the service for `service_host`, claims its data directory and sets its log up there.
+
+    In this order: nothing is written into a directory that is somebody else's. Raises StartError.
+    """
+    config = loaded.value
+    store = Store(config.root, is_synced=config.is_synced)
     try:
-        configure_own_log(loaded.value.root, loaded.path)
+        store.claim()
+        configure_own_log(config.root, loaded.path)
+    except DataDirectoryError as error:
+        raise StartError(str(error)) from error
     except (LogConfigError, OSError) as error:
+        store.close()
         raise StartError(f"logging: {error}") from error
-    return EncoderService(loaded, registry)
+    return EncoderService(loaded, registry, store=store)
 
 
 PROGRAM = Program(

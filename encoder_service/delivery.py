@@ -12,6 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from encoder_service.spool import crc32c
+from service_host.plain_files import open_beneath
 
 PIECE_BYTES = 1 << 20
 
@@ -58,10 +59,10 @@ class OpenFile:
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[OpenFile]:
-    """Opens a file for sending. Raises OSError."""
-    file = await asyncio.to_thread(path.open, "rb", 0)
-    found = OpenFile(file, path.stat().st_size)
+async def opened(directory: Path, path: str) -> AsyncIterator[OpenFile]:
+    """Opens a file below a directory for sending, following no link. Raises OSError."""
+    descriptor = await asyncio.to_thread(open_beneath, directory, path)
+    found = OpenFile(os.fdopen(descriptor, "rb", 0), os.fstat(descriptor).st_size)
     try:
         yield found
     finally:

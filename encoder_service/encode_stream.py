@@ -234,7 +234,7 @@ class EncodeStream:
 
     async def _deliver_bytes(self, job: Job, path: str) -> None:
         try:
-            async with opened(job.directory / path) as file:
+            async with opened(job.directory, path) as file:
                 async for piece in file.pieces(0):
                     response = pb.EncodeResponse()
                     replies.fill_chunk(response.artifact_chunk, path, piece)

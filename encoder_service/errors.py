@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 from telecine.errors.v1 import error_reason_pb2 as reasons
@@ -110,6 +111,53 @@ def disk_full(retry_after_seconds: float) -> ServiceError:
         reasons.ERROR_REASON_DISK_FULL,
         "the service's disk is full; what was acknowledged stays, try again later",
         retry_after_seconds=retry_after_seconds,
+    )
+
+
+def too_many_files(retry_after_seconds: float) -> ServiceError:
+    """Later, or the operator raises the limit."""
+    return ServiceError(
+        reasons.ERROR_REASON_TOO_MANY_FILES,
+        "the service has as many files open as it may (ulimit -n); what was acknowledged stays, "
+        "try again later",
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
+def storage_unavailable() -> ServiceError:
+    """The operator puts the data directory back."""
+    return ServiceError(
+        reasons.ERROR_REASON_STORAGE_UNAVAILABLE,
+        "the service's data directory is gone; nothing is acknowledged until it is back and the service "
+        "restarted",
+    )
+
+
+def disk_error(error: OSError, retry_after_seconds: float) -> ServiceError:
+    """What a refusal of the disk means to a client: who can change it, and whether it pays to wait."""
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return too_many_files(retry_after_seconds)
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO}:
+        return storage_unavailable()
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return disk_full(retry_after_seconds)
+    return temporarily_unavailable(f"the service's disk refuses: {error.strerror or type(error).__name__}")
+
+
+def job_damaged(job_id: str) -> ServiceError:
+    """The caller sends the clip under another id; the operator looks at the disk."""
+    return ServiceError(
+        reasons.ERROR_REASON_JOB_DAMAGED,
+        f"the files of job {job_id!r} are damaged on the service's disk; what is left of them stays as it is",
+    )
+
+
+def artifact_damaged(job_id: str, path: str) -> ServiceError:
+    """As `job_damaged`, for one file."""
+    return ServiceError(
+        reasons.ERROR_REASON_JOB_DAMAGED,
+        f"artifact {path!r} of job {job_id!r} is damaged on the service's disk: it is not what was made",
+        metadata={"path": path},
     )
 
 

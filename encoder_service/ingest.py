@@ -122,7 +122,7 @@ class Ingest:
         if isinstance(error, DiskFullError):
             return errors.disk_full(self._config.retry_after_seconds)
         if isinstance(error, OSError):
-            return errors.temporarily_unavailable(f"the spool cannot be written: {error.strerror}")
+            return errors.disk_error(error, self._config.retry_after_seconds)
         return RuntimeError(f"spool write failed: {error!r}")
 
     async def _wait_for_write(self) -> None:

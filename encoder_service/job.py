@@ -142,11 +142,10 @@ class Job:
         return news
 
     def close_files(self) -> None:
-        """Closes spool and log; idempotent."""
+        """Closes the spool; idempotent."""
         if self.spool is not None:
             self.spool.close()
             self.spool = None
-        self._log.close()
 
 
 def _view(record: JobRecord, name: str) -> OutputView:

@@ -111,7 +111,7 @@ class Jobs:
                 await asyncio.to_thread(job.spool.sync)
             await self._keeper.update(job, complete)
         except OSError as error:
-            raise errors.disk_full(self.config.retry_after_seconds) from error
+            raise errors.disk_error(error, self.config.retry_after_seconds) from error
         faults.reach("finish_recorded")
         seconds = (now - job.record.created_at_unix_nano) / 1e9
         job.log("info", f"all {total_frames} frames received in {seconds:.3f} s")
@@ -194,7 +194,7 @@ class Jobs:
         except OSError as error:
             self._space.release(spec.job_id)
             self._log.error("a job cannot be created", job_id=spec.job_id, error=str(error))
-            raise errors.disk_full(self.config.retry_after_seconds) from error
+            raise errors.disk_error(error, self.config.retry_after_seconds) from error
         job = self.adopt(record, spool)
         outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
         video = spec.video

@@ -10,11 +10,11 @@ import msgspec
 
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
+from encoder_service.data_layout import PICTURES
 from encoder_service.job import Job, OutputView
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess, ZygoteDiedError
 from encoder_service.record import OutputState
 from encoder_service.spec import OutputSpec
-from encoder_service.store import PICTURES
 from encoder_service.work import (
     Assignment,
     Extent,

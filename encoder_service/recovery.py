@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import structlog
 
@@ -13,7 +14,7 @@ from encoder_service.jobs import Jobs
 from encoder_service.manifest import JobOutcome, Problem
 from encoder_service.record import JobRecord, OutputRecord, OutputState
 from encoder_service.spool import Spool, SpoolSpace
-from encoder_service.store import MissingFileError, Store
+from encoder_service.store import Damaged, MissingFileError, Store
 from encoder_service.webhooks.courier import Courier
 
 
@@ -26,44 +27,73 @@ async def recover(
     clock: Clock,
     log: structlog.typing.FilteringBoundLogger,
 ) -> None:
-    """Fills the registry from the data directory. Raises OSError when the disk cannot be read or written."""
-    records = await asyncio.to_thread(_load, store, log)
+    """Fills the registry from the data directory. Raises OSError when the disk cannot be read or written.
+
+    A job whose files cannot be understood costs itself alone: it is named, refused and left as it is.
+    """
+    records, damaged = await asyncio.to_thread(_load, store)
+    for fault in damaged:
+        _set_aside(jobs, fault, log)
     strays = await asyncio.to_thread(store.remove_strays, records)
     if strays:
         log.info("leftovers removed", names=strays[:20], count=len(strays))
-    for record in sorted(
-        records, key=lambda record: record.ended_at_unix_nano or record.created_at_unix_nano
-    ):
-        if record.has_ended and not await asyncio.to_thread(store.job_directory(record).exists):
-            # Its deletion was cut short.
-            await asyncio.to_thread(store.delete, record)
-        elif record.has_ended:
-            await _recover_ended(store, jobs, ending, clock, record)
-        else:
-            await _recover_live(store, jobs, ending, space, record, log)
+    for record in sorted(records, key=_age):
+        try:
+            await _recover_one(store, jobs, ending, space, clock, record, log)
+        except Exception as error:  # noqa: BLE001 - whatever damage did, the other jobs must go on
+            jobs.registry.live.pop(record.job_id, None)
+            reason = f"{type(error).__name__}: {error}"
+            _set_aside(jobs, Damaged(record.job_id, store.job_directory(record), reason), log)
     for job in list(jobs.registry.live.values()):
         await courier.catch_up(job)
         await ending.settle(job)
 
 
-def _load(store: Store, log: structlog.typing.FilteringBoundLogger) -> list[JobRecord]:
-    records = []
-    for found in store.load():
-        if isinstance(found, JobRecord):
-            records.append(found)
-        else:
-            path, reason = found
-            log.error("a record cannot be read; the job is left alone", path=str(path), error=reason)
-    return records
+def _load(store: Store) -> tuple[list[JobRecord], list[Damaged]]:
+    found = list(store.load())
+    records = [entry for entry in found if isinstance(entry, JobRecord)]
+    damaged = [entry for entry in found if isinstance(entry, Damaged)]
+    named = {entry.job_id for entry in damaged}
+    unknown = [entry for entry in store.find_unknown(records) if entry.job_id not in named]
+    return records, damaged + unknown
+
+
+def _set_aside(jobs: Jobs, fault: Damaged, log: structlog.typing.FilteringBoundLogger) -> None:
+    log.error(
+        "damaged: left as it is until an operator repairs or removes it",
+        job_id=fault.job_id,
+        path=str(fault.path),
+        error=fault.reason,
+    )
+    if fault.job_id:
+        jobs.registry.damaged[fault.job_id] = fault.reason
 
 
 def _age(record: JobRecord) -> int:
     return record.ended_at_unix_nano or record.created_at_unix_nano
 
 
+async def _recover_one(
+    store: Store,
+    jobs: Jobs,
+    ending: Ending,
+    space: SpoolSpace,
+    clock: Clock,
+    record: JobRecord,
+    log: structlog.typing.FilteringBoundLogger,
+) -> None:
+    if not record.has_ended:
+        await _recover_live(store, jobs, ending, space, record, log)
+    elif await asyncio.to_thread(os.path.lexists, store.job_directory(record)):
+        await _recover_ended(store, jobs, ending, clock, record)
+    else:
+        log.warning("an ended job without its directory is forgotten", job_id=record.job_id)
+        await asyncio.to_thread(store.delete, record)
+
+
 async def _recover_ended(store: Store, jobs: Jobs, ending: Ending, clock: Clock, record: JobRecord) -> None:
     job = Job(record, store.job_directory(record), clock)
-    if not store.has_manifest(record) or store.spool_path(record).exists():
+    if not store.has_manifest(record) or store.has_spool(record):
         jobs.registry.live[job.job_id] = job
         await ending.complete(job)
     job.close_files()
@@ -110,4 +140,4 @@ def _reopen(store: Store, record: JobRecord) -> tuple[JobRecord, Spool]:
             store.save(record)
     store.clear_partial(record)
     store.make_directories(record)
-    return record, Spool(store.spool_path(record), is_new=True)
+    return record, store.reopen_spool(record)

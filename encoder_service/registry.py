@@ -14,17 +14,21 @@ class Registry:
         """Not over yet."""
         self.ended: dict[str, Job] = {}
         """Over, in the order of their end."""
+        self.damaged: dict[str, str] = {}
+        """Jobs whose files cannot be understood, and why; they stay until an operator acts."""
 
     def find(self, job_id: str) -> Job:
-        """Returns a job. Raises ServiceError JOB_NOT_FOUND."""
+        """Returns a job. Raises ServiceError JOB_NOT_FOUND, JOB_DAMAGED."""
         job = self.live.get(job_id) or self.ended.get(job_id)
+        if job is None and job_id in self.damaged:
+            raise errors.job_damaged(job_id)
         if job is None:
             raise errors.job_not_found(job_id)
         return job
 
     def knows(self, job_id: str) -> bool:
         """Whether the id is taken."""
-        return job_id in self.live or job_id in self.ended
+        return job_id in self.live or job_id in self.ended or job_id in self.damaged
 
     def retire(self, job: Job) -> None:
         """Moves a job that is over to the ended ones."""

@@ -169,7 +169,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         if request.offset < 0:
             raise errors.invalid_field("offset", f"must not be below 0, is {request.offset}")
         try:
-            async with opened(job.directory / request.path) as file:
+            async with opened(job.directory, request.path) as file:
                 header.size_bytes = file.size_bytes
                 if request.path == FILE_NAME:
                     header.sha256 = await asyncio.to_thread(sha256_file, job.directory / FILE_NAME)

@@ -13,7 +13,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-VIDEO_FILE_NAME = "video.raw"
+from service_host.plain_files import open_plain
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MAX_VECTORS = 256
@@ -83,10 +83,9 @@ class Spool:
     __slots__ = ("_fd", "_persisted_bytes", "path")
 
     def __init__(self, path: Path, *, is_new: bool) -> None:
-        """Opens for appending, making the file if `is_new`. Raises OSError."""
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if is_new else 0)
+        """Opens for appending; `is_new`: makes the file, which must not be there yet. Raises OSError."""
         self.path = path
-        self._fd = os.open(path, flags, 0o640)
+        self._fd = open_plain(path, os.O_RDWR | (os.O_CREAT | os.O_EXCL if is_new else 0))
         self._persisted_bytes = os.fstat(self._fd).st_size
 
     @property
@@ -118,6 +117,11 @@ class Spool:
     def sync(self) -> None:
         """Flushes to the disk. Raises OSError."""
         os.fdatasync(self._fd)
+
+    def clear(self) -> None:
+        """Forgets what the file holds. Raises OSError."""
+        os.ftruncate(self._fd, 0)
+        self._persisted_bytes = 0
 
     def free_bytes(self) -> int:
         """Room on the file's disk for an unprivileged process."""

@@ -6,18 +6,22 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from service_host.plain_files import open_plain
+
 MAX_LINES = 20_000
 MAX_LINE_CHARS = 2000
 
 
 class StageLog:
-    """An append-only text file. A line that cannot be written is counted and never stops the job."""
+    """An append-only text file. A line that cannot be written is counted and never stops the job.
 
-    __slots__ = ("_descriptor", "_lines", "_path", "lost_lines")
+    The file is opened for each line: a thousand jobs that wait must not hold a thousand files.
+    """
+
+    __slots__ = ("_lines", "_path", "lost_lines")
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = -1
         self._lines = 0
         self.lost_lines = 0
 
@@ -32,15 +36,10 @@ class StageLog:
         if self._lines == MAX_LINES:
             text += " (further lines are left out)"
         try:
-            if self._descriptor < 0:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-                self._descriptor = os.open(self._path, flags, 0o640)
-            os.write(self._descriptor, f"{time}Z {level.upper():<7} {text}\n".encode(errors="replace"))
+            descriptor = open_plain(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            try:
+                os.write(descriptor, f"{time}Z {level.upper():<7} {text}\n".encode(errors="replace"))
+            finally:
+                os.close(descriptor)
         except OSError:
             self.lost_lines += 1
-
-    def close(self) -> None:
-        """Closes the file; idempotent. A later line opens it again."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1

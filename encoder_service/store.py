@@ -1,7 +1,8 @@
 """Keeps records, job directories and artifacts on one disk so that a kill at any instant is safe.
 
     data_dir/
-      lock                                  held by the one service that may write here
+      .telecine-data                        the marker: without it nothing here is ours
+      lock                                  held, as the directory itself is, by the one service
       jobs/<job_id>.json                    the record: replaced whole, never edited
       spool/<job_id>/video.raw              frames; gone once the job has ended
       spool/<job_id>/pictures/<sha256>      images of overlays; go with the frames
@@ -10,34 +11,60 @@
 
 Order of an output's end: the worker verifies its files in `.partial` -> the record holds the evidence ->
 the files are renamed into place. Order of a job's end: the record holds the end -> manifest -> spool removed.
+Order of a deletion: the directory is hidden -> all is removed -> the record is removed. So frames or
+artifacts without a record are never leftovers but what damage has left; they stay. No link is followed.
 Every method blocks; those about one job must not run at the same time.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from encoder_service import data_layout as layout
 from encoder_service import faults
+from encoder_service.data_layout import DELETED_PREFIX, PARTIAL, PICTURES, VIDEO_FILE_NAME
 from encoder_service.manifest import FILE_NAME, STAGE_LOG_NAME
 from encoder_service.record import JobRecord
-from encoder_service.spool import VIDEO_FILE_NAME, Spool
+from encoder_service.record_file import DamagedRecordError, decode_record, encode_record
+from encoder_service.spool import Spool
 from encoder_service.work import ProducedFile
+from service_host.data_directory import (
+    DataDirectory,
+    is_plain_directory,
+    is_plain_file,
+    open_data_directory,
+)
+from service_host.lifecycle import StartError
+from service_host.plain_files import (
+    is_plain_path,
+    read_plain,
+    remove_tree,
+    sync_directory,
+    write_whole,
+)
 
-PARTIAL = ".partial"
-PICTURES = "pictures"
-_DELETED_PREFIX = ".deleted-"
 _RESERVED = {FILE_NAME, STAGE_LOG_NAME, PARTIAL}
 
 
 class DataDirectoryError(Exception):
-    """The data directory cannot be used; the message says how to mend it."""
+    """The data directory cannot be used; the message names it and says what to do."""
+
+
+class Damaged(msgspec.Struct, frozen=True):
+    """Something of a job that cannot be understood and therefore stays as it is."""
+
+    job_id: str
+    """Whose it is, as its name says; empty where it is nobody's."""
+    path: Path
+    reason: str
 
 
 class UnsafePathError(Exception):
@@ -54,57 +81,72 @@ class Store:
     def __init__(self, root: Path, *, is_synced: bool = False) -> None:
         self._root = root
         self._is_synced = is_synced
-        self._records = root / "jobs"
-        self._spools = root / "spool"
-        self._artifacts = root / "artifacts"
-        self._lock: int | None = None
+        self._records = root / layout.RECORDS
+        self._spools = root / layout.SPOOLS
+        self._artifacts = root / layout.ARTIFACTS
+        self._directory: DataDirectory | None = None
 
     # --- opening ---------------------------------------------------------------------------------
 
+    def claim(self) -> None:
+        """Makes sure that the directory is ours alone; idempotent. Raises DataDirectoryError."""
+        if self._directory is None:
+            try:
+                self._directory = open_data_directory(self._root, "encoder", _is_former)
+            except StartError as error:
+                raise DataDirectoryError(str(error)) from error
+
     def open(self) -> None:
-        """Makes the directories and takes the lock. Raises DataDirectoryError."""
+        """Claims the directory and makes the ones in it. Raises DataDirectoryError."""
+        self.claim()
         try:
-            for directory in (self._records, self._spools, self._artifacts):
-                directory.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.close()
-            raise DataDirectoryError(
-                f"data_dir {self._root} is used by another encoder service; stop it or choose another"
-            ) from error
+            for name in (layout.RECORDS, layout.SPOOLS, layout.ARTIFACTS, layout.WEBHOOKS):
+                _make_room(self._root / name)
+            layout.remove_old_reserve(self._root)
         except OSError as error:
             self.close()
             raise DataDirectoryError(f"data_dir {self._root} cannot be used: {error}") from error
+        except DataDirectoryError:
+            self.close()
+            raise
+
+    def is_there(self) -> bool:
+        """Whether the data directory is still where it was: nobody moved or removed it. Blocks."""
+        if self._directory is None or not self._directory.is_there():
+            return False
+        return all(map(is_plain_directory, (self._records, self._spools, self._artifacts)))
 
     def close(self) -> None:
         """Gives the lock back; idempotent."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self._directory is not None:
+            self._directory.close()
+            self._directory = None
 
     # --- records ---------------------------------------------------------------------------------
 
     def save(self, record: JobRecord) -> None:
         """Replaces the job's record, whole or not at all. Raises OSError."""
-        self._write(self._records / f"{record.job_id}.json", msgspec.json.encode(record))
+        self._write(self._records / f"{record.job_id}.json", encode_record(record))
 
-    def load(self) -> Iterator[JobRecord | tuple[Path, str]]:
-        """Reads every record; for one that cannot be read, its path and why. Those stay where they are."""
+    def load(self) -> Iterator[JobRecord | Damaged]:
+        """Reads every record; what cannot be understood stays where it is. Raises OSError."""
         for path in sorted(self._records.iterdir()):
-            if path.suffix != ".json":
+            job_id = layout.job_of_record(path.name)
+            if layout.is_record_leftover(path.name) and is_plain_file(path):
                 path.unlink(missing_ok=True)
-                continue
-            try:
-                yield msgspec.json.decode(path.read_bytes(), type=JobRecord)
-            except (msgspec.DecodeError, OSError) as error:
-                yield path, str(error)
+            elif not job_id:
+                yield Damaged("", path, "this is no record's name; it is left alone")
+            else:
+                try:
+                    yield decode_record(read_plain(path), job_id)
+                except (DamagedRecordError, OSError) as error:
+                    yield Damaged(job_id, path, f"the record cannot be read: {error}")
 
     def directory_name(self, job_id: str, now_unix_nano: int) -> str:
         """A free name for a new job's directory; numbered where somebody has put one there."""
         stamp = datetime.fromtimestamp(now_unix_nano / 1e9, UTC).strftime("%Y%m%d_%H%M%S")
         name, number = f"{stamp}_{job_id}", 2
-        while (self._artifacts / name).exists():
+        while os.path.lexists(self._artifacts / name):
             name, number = f"{stamp}_{job_id}_{number}", number + 1
         return name
 
@@ -128,6 +170,20 @@ class Store:
         """Opens the file for a new job's frames. Raises OSError."""
         return Spool(self.spool_path(record), is_new=True)
 
+    def has_spool(self, record: JobRecord) -> bool:
+        """Whether the frames, or what is left of them, have not been removed yet."""
+        return os.path.lexists(self.spool_path(record).parent)
+
+    def reopen_spool(self, record: JobRecord) -> Spool:
+        """Opens the frames that a former process took; none where it died before there were any.
+
+        Raises OSError.
+        """
+        path = self.spool_path(record)
+        spool = Spool(path, is_new=not os.path.lexists(path))
+        layout.forget_old_mark(path, record.total_frames * record.spec.video.frame_bytes, spool)
+        return spool
+
     def pictures_directory(self, record: JobRecord) -> Path:
         """Where the images of overlays lie, each under its SHA-256."""
         return self.spool_path(record).parent / PICTURES
@@ -137,7 +193,7 @@ class Store:
         directory = self.pictures_directory(record)
         for name, data in pictures.items():
             directory.mkdir(parents=True, exist_ok=True)
-            if not (directory / name).exists():
+            if not is_plain_file(directory / name):
                 self._write(directory / name, data)
 
     def attempt_directory(self, record: JobRecord, output: str, attempt: int) -> Path:
@@ -147,13 +203,13 @@ class Store:
     def begin_attempt(self, record: JobRecord, output: str, attempt: int) -> Path:
         """Returns an empty directory for an attempt. Raises OSError."""
         directory = self.attempt_directory(record, output, attempt)
-        _remove_tree(directory)
+        remove_tree(directory)
         directory.mkdir(parents=True)
         return directory
 
     def drop_attempt(self, record: JobRecord, output: str, attempt: int) -> None:
         """Removes what an attempt left; idempotent."""
-        _remove_tree(self.attempt_directory(record, output, attempt))
+        remove_tree(self.attempt_directory(record, output, attempt))
 
     # --- publishing ------------------------------------------------------------------------------
 
@@ -161,7 +217,8 @@ class Store:
         """Where asked for, flushes an attempt's files before they become evidence. Raises OSError."""
         if self._is_synced:
             for path in self.attempt_directory(record, output, attempt).rglob("*"):
-                _sync(path)
+                if not path.is_symlink():
+                    sync_directory(path)
 
     def publish(self, record: JobRecord, output: str, attempt: int, files: tuple[ProducedFile, ...]) -> None:
         """Renames an attempt's files into the job directory; goes on where a dying process stopped.
@@ -171,89 +228,99 @@ class Store:
         source, target = self.attempt_directory(record, output, attempt), self.job_directory(record)
         for file in files:
             part, place = source / checked_path(file.path), target / checked_path(file.path)
-            if part.exists():
+            if _has(source, file):
                 place.parent.mkdir(parents=True, exist_ok=True)
+                if not is_plain_path(target, file.path):
+                    raise MissingFileError(file.path)
                 part.replace(place)
                 faults.reach("artifact_renamed")
-            elif not place.exists() or place.stat().st_size != file.size_bytes:
+            elif not _has(target, file):
                 raise MissingFileError(file.path)
         if self._is_synced:
             for directory in {(target / file.path).parent for file in files} | {target}:
-                _sync(directory)
-        _remove_tree(source)
+                sync_directory(directory)
+        remove_tree(source)
 
     def write_manifest(self, record: JobRecord, manifest: bytes) -> None:
         """Puts the manifest in place, last and at once. Raises OSError."""
         path = self.job_directory(record) / FILE_NAME
-        self._write(path, manifest, before_rename="manifest_written")
+        self._write(path, manifest, fault="manifest_written")
         faults.reach("manifest_renamed")
 
     def has_manifest(self, record: JobRecord) -> bool:
         """Whether the job's end was written in full."""
-        return (self.job_directory(record) / FILE_NAME).exists()
+        return is_plain_file(self.job_directory(record) / FILE_NAME)
 
     def read_manifest(self, record: JobRecord) -> bytes:
         """The manifest as it was written. Raises OSError."""
-        return (self.job_directory(record) / FILE_NAME).read_bytes()
+        return read_plain(self.job_directory(record) / FILE_NAME)
 
     # --- removing --------------------------------------------------------------------------------
 
     def clear_partial(self, record: JobRecord) -> None:
         """Removes the files of all attempts; idempotent."""
-        _remove_tree(self.job_directory(record) / PARTIAL)
+        remove_tree(self.job_directory(record) / PARTIAL)
 
     def remove_spool(self, record: JobRecord) -> None:
         """Frees the frames; idempotent."""
-        _remove_tree(self.spool_path(record).parent)
+        remove_tree(self.spool_path(record).parent)
 
     def delete(self, record: JobRecord) -> None:
-        """Removes a job and all that it made; goes on where a dying process stopped."""
+        """Removes a job and all that it made; goes on where a dying process stopped. Raises OSError."""
         directory = self.job_directory(record)
-        hidden = self._artifacts / f"{_DELETED_PREFIX}{record.directory}"
-        _remove_tree(hidden)
-        if directory.exists():
+        hidden = self._artifacts / f"{DELETED_PREFIX}{record.directory}"
+        remove_tree(hidden)
+        if os.path.lexists(directory):
             directory.rename(hidden)
-        (self._records / f"{record.job_id}.json").unlink(missing_ok=True)
         self.remove_spool(record)
-        _remove_tree(hidden)
+        remove_tree(hidden)
+        (self._records / f"{record.job_id}.json").unlink(missing_ok=True)
 
     def remove_strays(self, records: Iterable[JobRecord]) -> list[str]:
-        """Removes what no record knows and no manifest vouches for; returns the names.
+        """Removes what interrupted creations and deletions left; returns the names. Raises OSError.
 
-        A job that is being created or deleted counts as known. Raises OSError.
+        A job that is being created or deleted counts as known.
         """
         records = list(records)
-        spools = {record.job_id for record in records}
+        known = {record.job_id for record in records}
         directories = {record.directory for record in records}
-        strays = [path for path in self._spools.iterdir() if path.name not in spools]
+        strays = [
+            path
+            for path in self._spools.iterdir()
+            if path.name not in known and layout.is_spool_of_nothing(path)
+        ]
         strays += [
             path
             for path in self._artifacts.iterdir()
-            if path.name.removeprefix(_DELETED_PREFIX) not in directories
-            and (path.name.startswith(_DELETED_PREFIX) or not (path / FILE_NAME).exists())
+            if layout.is_deleted_directory(path.name)
+            and path.name.removeprefix(DELETED_PREFIX) not in directories
         ]
         for path in strays:
-            _remove_tree(path)
+            remove_tree(path)
         return [path.name for path in strays]
+
+    def find_unknown(self, records: Iterable[JobRecord]) -> Iterator[Damaged]:
+        """Tells what lies beside the jobs and belongs to none of them: it is never removed. Raises OSError.
+
+        Artifacts with a manifest need no record and are no fault.
+        """
+        records = list(records)
+        known = {record.job_id for record in records}
+        directories = {record.directory for record in records}
+        for path in self._spools.iterdir():
+            if path.name not in known:
+                job_id = path.name if layout.is_job_id(path.name) else ""
+                yield Damaged(job_id, path, "there is no record of the job of these frames")
+        for path in self._artifacts.iterdir():
+            name = path.name
+            if name not in directories and not name.startswith(".") and not is_plain_file(path / FILE_NAME):
+                yield Damaged("", path, "no record and no manifest says what this is")
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _write(self, path: Path, data: bytes, before_rename: str = "") -> None:
-        temporary = path.with_name(f".{path.name}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                if self._is_synced:
-                    file.flush()
-                    os.fsync(file.fileno())
-            if before_rename:
-                faults.reach(before_rename)
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        if self._is_synced:
-            _sync(path.parent)
+    def _write(self, path: Path, data: bytes, fault: str = "") -> None:
+        reach = partial(faults.reach, fault) if fault else None
+        write_whole(path, data, is_synced=self._is_synced, before_rename=reach)
 
 
 def checked_path(path: str) -> str:
@@ -265,16 +332,34 @@ def checked_path(path: str) -> str:
     return str(pure)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _has(directory: Path, file: ProducedFile) -> bool:
+    path = directory / file.path
+    is_there = is_plain_path(directory, file.path) and is_plain_file(path)
+    return is_there and path.stat().st_size == file.size_bytes
 
 
-def _remove_tree(path: Path) -> None:
-    if path.is_symlink() or path.is_file():
-        path.unlink(missing_ok=True)
-    elif path.exists():
-        shutil.rmtree(path)
+def _make_room(path: Path) -> None:
+    """A directory of the service's own that other users cannot read. Raises DataDirectoryError, OSError."""
+    path.mkdir(mode=0o750, exist_ok=True)
+    if not is_plain_directory(path):
+        raise DataDirectoryError(
+            f"{path} must be a directory of the service's own and is a link or a file; move it away, "
+            "or choose a data_dir where there is room for everything"
+        )
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o007:
+        with suppress(PermissionError):  # another user's, who lets us write there
+            path.chmod(mode & ~0o007)
+
+
+def _is_former(root: Path) -> bool:
+    """Whether an encoder without a marker made the directory: a record of it can be read, or all is empty."""
+    records = root / layout.RECORDS
+    if layout.has_lock(root) and is_plain_directory(records):
+        for path in records.iterdir():
+            try:
+                decode_record(read_plain(path), layout.job_of_record(path.name))
+            except (DamagedRecordError, OSError):
+                continue
+            return True
+    return layout.is_untouched(root)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from service_host.data_directory import is_plain_directory
+
 _FILE_MODE = 0o640
 """Less the process's umask: 0600 unless the operator lets a group read."""
 
@@ -25,12 +27,12 @@ class NotAPlainFileError(OSError):
         super().__init__(errno.ELOOP, "is no plain file", str(path))
 
 
-def open_plain(path: Path, flags: int, *, dir_fd: int | None = None) -> int:
+def open_plain(path: Path, flags: int, *, dir_fd: int | None = None, mode: int = _FILE_MODE) -> int:
     """Returns a descriptor of a plain file; made with `os.O_CREAT`. Raises NotAPlainFileError, OSError."""
     try:
         # Not blocking: of a pipe nobody may ever open the other end.
         extra = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(path, flags | extra, _FILE_MODE, dir_fd=dir_fd)
+        descriptor = os.open(path, flags | extra, mode, dir_fd=dir_fd)
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
             raise NotAPlainFileError(path) from error
@@ -70,7 +72,12 @@ def reading_plain(path: Path) -> BinaryIO:
 
 
 def write_whole(
-    path: Path, data: bytes, *, is_synced: bool = False, before_rename: Callable[[], None] | None = None
+    path: Path,
+    data: bytes,
+    *,
+    is_synced: bool = False,
+    mode: int = _FILE_MODE,
+    before_rename: Callable[[], None] | None = None,
 ) -> None:
     """Puts a file in place, whole or not at all, whatever lies there. Raises OSError.
 
@@ -79,7 +86,7 @@ def write_whole(
     temporary = temporary_path(path)
     try:
         temporary.unlink(missing_ok=True)
-        descriptor = open_plain(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        descriptor = open_plain(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             if is_synced:
@@ -110,20 +117,15 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def is_plain_directory(path: Path) -> bool:
-    """Whether a directory lies there, and no link to one."""
-    try:
-        return stat.S_ISDIR(path.lstat().st_mode)
-    except OSError:
-        return False
-
-
-def is_plain_file(path: Path) -> bool:
-    """Whether a plain file lies there, and no link to one."""
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False
+def is_plain_path(root: Path, relative: str) -> bool:
+    """Whether no folder on the way from `root` to a name below it is a link; the name may be anything."""
+    *folders, _ = PurePosixPath(relative).parts
+    at = root
+    for folder in ("", *folders):
+        at = at / folder
+        if not is_plain_directory(at):
+            return False
+    return True
 
 
 def remove_tree(path: Path) -> None:

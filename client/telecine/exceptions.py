@@ -19,14 +19,17 @@
     ├── LaterError                      time: the same call may succeed later
     │   ├── UnavailableError            the server cannot be reached, or the connection broke
     │   │   ├── DrainingError           the service is starting or stopping
+    │   │   ├── StorageUnavailableError  the service's data directory is gone
     │   │   └── CircuitOpenError        it failed too often just now and is left alone for a while
     │   ├── TimedOutError               no answer in time
+    │   │   └── StreamSilentError       the first message of a call did not come in time
     │   ├── ExhaustedError              a quota is used up
     │   │   ├── SpoolFullError          the spool quota
     │   │   ├── TooManyJobsError        the queue of jobs
     │   │   ├── DiskFullError           the disk behind the service
     │   │   ├── JournalFullError        the log collector's journal
-    │   │   └── TooManyStreamsError     the streams open at the same time
+    │   │   ├── TooManyStreamsError     the streams open at the same time
+    │   │   └── TooManyFilesError       the files that the service may have open
     │   └── TransferError               bytes were damaged or lost; resuming sends them again
     │       ├── WrongOffsetError        a chunk is not the next one
     │       ├── ChunkCorruptedError     a chunk's checksum does not match
@@ -41,6 +44,7 @@
     └── ServiceFaultError               us: a fault of the service
         ├── ProtocolError               an answer that the contract does not allow
         └── LostDataError               the service lost bytes that it had acknowledged
+            └── JobDamagedError         the job's files on the service's disk are damaged
 
 No other exception of a foreign library reaches a caller.
 """
@@ -194,6 +198,13 @@ class DrainingError(UnavailableError):
     recovery = "Try again with the same job_id: another instance, or the next one on the same data, goes on."
 
 
+class StorageUnavailableError(UnavailableError):
+    """The directory in which the service keeps its data was moved or removed."""
+
+    reason = "STORAGE_UNAVAILABLE"
+    recovery = "Put the server's data directory back and restart it; then try again with the same job_id."
+
+
 class CircuitOpenError(UnavailableError):
     """What is called has failed too often just now: it is left alone for `retry_delay_seconds`."""
 
@@ -205,6 +216,13 @@ class TimedOutError(LaterError, TimeoutError):
     """There was no answer in time."""
 
     recovery = "Try again, or allow more time."
+
+
+class StreamSilentError(TimedOutError):
+    """The first message of a call did not come in time."""
+
+    reason = "STREAM_SILENT"
+    recovery = "Try again; if it comes back, look for what holds messages up between here and the server."
 
 
 class ExhaustedError(LaterError):
@@ -244,6 +262,13 @@ class TooManyStreamsError(ExhaustedError):
 
     reason = "TOO_MANY_STREAMS"
     recovery = "Close what you do not read any more, and try again."
+
+
+class TooManyFilesError(ExhaustedError):
+    """The service has as many files and connections open as it may."""
+
+    reason = "TOO_MANY_FILES"
+    recovery = "Try again later; if it happens often, raise the server's limit of open files (ulimit -n)."
 
 
 class TransferError(LaterError):
@@ -343,6 +368,13 @@ class LostDataError(ServiceFaultError):
 
     reason = ""
     recovery = "Push the clip again under a new job_id; check that the server's data directory is kept."
+
+
+class JobDamagedError(LostDataError):
+    """The job's record, frames or artifacts on the service's disk are damaged."""
+
+    reason = "JOB_DAMAGED"
+    recovery = "Push the clip again under a new job_id; the service's log names the damaged file."
 
 
 def _subclasses(of: type[TelecineError]) -> list[type[TelecineError]]:

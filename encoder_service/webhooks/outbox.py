@@ -5,22 +5,26 @@ data_dir/webhooks/<notice_id>.json
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from encoder_service.data_layout import WEBHOOKS
+from encoder_service.seal import sealed, unsealed
 from encoder_service.webhooks.notice import Notice
+from service_host.data_directory import is_plain_file
+from service_host.plain_files import read_plain, write_whole
 
-DIRECTORY = "webhooks"
+_LEFTOVER = re.compile(r"\.?[A-Za-z0-9_-]+(\.json)?\.tmp")
 
 
 class Outbox:
     """Blocking; for one service. A notice that was put survives the death of the process."""
 
     def __init__(self, root: Path, *, is_synced: bool) -> None:
-        self._directory = root / DIRECTORY
+        self._directory = root / WEBHOOKS
         self._is_synced = is_synced
 
     def open(self) -> Iterator[Notice | tuple[Path, str]]:
@@ -30,33 +34,20 @@ class Outbox:
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         for path in sorted(self._directory.iterdir()):
-            if path.suffix != ".json":
+            if _LEFTOVER.fullmatch(path.name) and is_plain_file(path):
                 path.unlink(missing_ok=True)
                 continue
             try:
-                yield msgspec.json.decode(path.read_bytes(), type=Notice)
-            except (msgspec.DecodeError, OSError) as error:
+                yield _read(path)
+            except (msgspec.MsgspecError, ValueError, RecursionError, OSError) as error:
                 yield path, str(error)
 
     def put(self, notices: Iterable[Notice]) -> None:
         """Writes notices, whole or not at all each; again is the same as once. Raises OSError."""
         for notice in notices:
-            path = self._path(notice)
-            temporary = path.with_suffix(".tmp")
-            # URLs often are secrets themselves.
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(notice))
-                if self._is_synced:
-                    file.flush()
-                    os.fsync(file.fileno())
-            temporary.replace(path)
-        if self._is_synced:
-            descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            data = sealed(msgspec.json.encode(notice))
+            # URLs often are secrets themselves: not even a group that may read the rest gets to see them.
+            write_whole(self._path(notice), data, is_synced=self._is_synced, mode=0o600)
 
     def remove(self, notice: Notice) -> None:
         """It is taken, or given up; idempotent. Raises OSError."""
@@ -64,3 +55,10 @@ class Outbox:
 
     def _path(self, notice: Notice) -> Path:
         return self._directory / f"{notice.notice_id}.json"
+
+
+def _read(path: Path) -> Notice:
+    notice = msgspec.json.decode(unsealed(read_plain(path)), type=Notice)
+    if path.name != f"{notice.notice_id}.json":
+        raise ValueError(f"it is the notice {notice.notice_id[:80]!r}")
+    return notice

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from service_host.data_directory import MARKER
 from tests.eventually import eventually
 
 DEFAULTS = {
@@ -136,7 +137,7 @@ class ServerProcess:
 
         def leftovers() -> list[str]:
             spools = list((self.data_dir / "spool").iterdir())
-            hidden = list(self.data_dir.rglob(".*"))
+            hidden = [path for path in self.data_dir.rglob(".*") if path.name != MARKER]
             return [str(path) for path in spools + hidden]
 
         eventually(lambda: not leftovers(), 10, says=str(leftovers()))

@@ -18,7 +18,7 @@ async def test_pieces_make_up_the_rest(tmp_path: Path, offset: int) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(WHOLE)
     at = offset
-    async with opened(path) as file:
+    async with opened(path.parent, path.name) as file:
         path.unlink()
         async for piece in file.pieces(offset):
             assert (piece.offset, piece.crc32c) == (at, crc32c(piece.data))
@@ -30,7 +30,7 @@ async def test_pieces_make_up_the_rest(tmp_path: Path, offset: int) -> None:
 async def test_while_a_piece_is_sent_the_next_one_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(WHOLE)
-    async with opened(path) as file:
+    async with opened(path.parent, path.name) as file:
         pieces = file.pieces(0)
         await anext(pieces)
         assert file._ahead is not None

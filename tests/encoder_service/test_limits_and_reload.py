@@ -156,12 +156,17 @@ async def test_at_most_so_many_jobs_run_at_once(configured: Configured) -> None:
     assert most == 1
 
 
-async def test_leftovers_that_no_job_knows_are_removed_from_time_to_time(configured: Configured) -> None:
+async def test_leftovers_of_interrupted_work_are_removed_from_time_to_time(configured: Configured) -> None:
+    """Frames without a record are none: damage has left them, and they stay."""
     server = configured.start(HEAD + 'workers = 1\ncleaning_interval_seconds = "100ms"\n')
     await encoded(server, "known")
-    spool, hidden = server.data_dir / "spool" / "lost", server.data_dir / "artifacts" / ".deleted-x_lost"
-    for place in (spool, hidden):
+    spool = server.data_dir / "spool" / "lost"
+    hidden = server.data_dir / "artifacts" / ".deleted-20260101_000000_lost"
+    frames = server.data_dir / "spool" / "damaged" / "video.raw"
+    for place in (spool, hidden, frames.parent):
         place.mkdir()
-        (place / "file").write_text("left by a crash")
+    frames.write_text("frames")
+    (hidden / "clip.mp4").write_text("left by a crash")
     await eventually_async(lambda: not spool.exists() and not hidden.exists())
+    assert frames.exists()
     assert (server.job_directory("known") / "manifest.json").exists()

@@ -32,9 +32,7 @@ def test_a_plan_that_is_not_known_is_refused() -> None:
 def test_the_stage_log_has_one_dated_line_for_each_entry(tmp_path: Path) -> None:
     log = StageLog(tmp_path / "stage.log")
     log.line(1_500_000_000, "info", "first\nsecond")
-    log.close()
     log.line(2_000_000_000, "warning", "x" * 5000)
-    log.close()
     first, second = (tmp_path / "stage.log").read_text().splitlines()
     assert first == "1970-01-01T00:00:01.500Z INFO    first second"
     assert len(second) < 2100
@@ -51,7 +49,6 @@ def test_a_stage_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.
     log = StageLog(tmp_path / "stage.log")
     for number in range(9):
         log.line(0, "info", str(number))
-    log.close()
     lines = (tmp_path / "stage.log").read_text().splitlines()
     assert len(lines) == 3
     assert "left out" in lines[-1]

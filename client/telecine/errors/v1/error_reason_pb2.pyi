@@ -136,6 +136,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 25
     """RESOURCE_EXHAUSTED with RetryInfo. Too many streams are open at once."""
+    ERROR_REASON_JOB_DAMAGED: _ErrorReason.ValueType  # 26
+    """DATA_LOSS. The job's record, frames or artifacts on the service's disk are
+    damaged. Nothing of them is used and nothing is removed until an operator
+    acts; other jobs are not concerned.
+    """
+    ERROR_REASON_TOO_MANY_FILES: _ErrorReason.ValueType  # 27
+    """RESOURCE_EXHAUSTED with RetryInfo. The service has as many files and
+    connections open as its system lets it have.
+    """
+    ERROR_REASON_STREAM_SILENT: _ErrorReason.ValueType  # 28
+    """DEADLINE_EXCEEDED with RetryInfo. The first message of a call did not come
+    in time.
+    """
+    ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 29
+    """UNAVAILABLE with RetryInfo. The directory in which the service keeps its
+    data was moved or removed, or its disk is gone; nothing is acknowledged.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value without its prefix stands in
@@ -222,6 +239,23 @@ bytes again cannot help.
 """
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 25
 """RESOURCE_EXHAUSTED with RetryInfo. Too many streams are open at once."""
+ERROR_REASON_JOB_DAMAGED: ErrorReason.ValueType  # 26
+"""DATA_LOSS. The job's record, frames or artifacts on the service's disk are
+damaged. Nothing of them is used and nothing is removed until an operator
+acts; other jobs are not concerned.
+"""
+ERROR_REASON_TOO_MANY_FILES: ErrorReason.ValueType  # 27
+"""RESOURCE_EXHAUSTED with RetryInfo. The service has as many files and
+connections open as its system lets it have.
+"""
+ERROR_REASON_STREAM_SILENT: ErrorReason.ValueType  # 28
+"""DEADLINE_EXCEEDED with RetryInfo. The first message of a call did not come
+in time.
+"""
+ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 29
+"""UNAVAILABLE with RetryInfo. The directory in which the service keeps its
+data was moved or removed, or its disk is gone; nothing is acknowledged.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
