@@ -28,13 +28,17 @@ class Accounting:
         self.accepted: Counter[Way] = Counter()
         self.duplicate: Counter[Way] = Counter()
         self.refused: Counter[tuple[Way, str]] = Counter()
-        """By reason: "journal_full", "disk_full", "draining", "out_of_order", "corrupted"."""
+        """By reason: "journal_full", "disk_full", "draining", "out_of_order", "corrupted",
+        "not_owner"."""
         self.rejected: Counter[tuple[Way, str]] = Counter()
         """By reason, as RejectionReason."""
         self.dropped: Counter[str] = Counter()
         """Of the accepted, by reason."""
         self.redacted: Counter[str] = Counter()
         """Secrets replaced, by rule."""
+        self.conflicting = 0
+        """Of the accepted: records whose numbers others were stored under, which shows that somebody else
+        ships as their producer."""
         self.lost = 0
         """Sequence numbers that producers declared lost."""
         self.batches = 0
@@ -95,6 +99,9 @@ class AccountingMetrics(Collector):
         yield _family("records_dropped", "Accepted, left out by rule.", ["reason"], _single(books.dropped))
         yield _family("secrets_redacted", "Secrets replaced.", ["rule"], _single(books.redacted))
         yield _family("records_lost", "Declared lost by producers.", [], {(): books.lost})
+        yield _family(
+            "records_conflicting", "Accepted under numbers of other records.", [], {(): books.conflicting}
+        )
         yield _family("batches_accepted", "Batches that became durable.", [], {(): books.batches})
         yield _family("unpacked_bytes", "Bytes of accepted lines.", [], {(): books.unpacked_bytes})
         held = GaugeMetricFamily(f"{_PREFIX}_records_held", "Accepted, waiting in memory by rule.")

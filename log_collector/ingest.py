@@ -21,10 +21,9 @@ from log_collector.journal import (
     Origin,
 )
 from log_collector.journal.entry import pack
+from log_collector.journal.ownership import OWN_PRODUCER
 from log_collector.processors.undo import Undo
 from log_collector.selection import Selected, Selection, SelectionConfig
-
-OWN_PRODUCER = "log-collector"
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -38,6 +37,9 @@ class Envelope(msgspec.Struct, frozen=True):
     origin: Origin
     lost_before: int = 0
     uids: bytes = b""
+    proof: bytes = b""
+    checksums: bytes = b""
+    is_conflicting: bool = False
 
 
 class Ingest:
@@ -135,6 +137,7 @@ class Ingest:
         undo = selected.undo if selected else Undo()
         self._under_way.append(undo)
         missing = self.journal.missing_before(envelope.producer, envelope.first_seq)
+        conflicting = self.journal.taken_numbers(envelope.producer, envelope.first_seq, envelope.count)
 
         def on_durable() -> None:
             self._under_way.popleft()
@@ -143,6 +146,7 @@ class Ingest:
             self.accounting.redacted.update(opened.redacted)
             self.accounting.unpacked_bytes += batch.unpacked_bytes
             self.accounting.lost += missing
+            self.accounting.conflicting += conflicting
 
         try:
             return self.journal.append(batch, on_durable)
@@ -187,6 +191,9 @@ def _new_batch(envelope: Envelope, opened: OpenedBatch, selected: Selected | Non
         held=held,
         taken=changes.taken,
         given=changes.given,
+        proof=envelope.proof,
+        checksums=envelope.checksums,
+        is_conflicting=envelope.is_conflicting,
     )
 
 

@@ -6,7 +6,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from log_collector.journal.digests import checksums_of
 from log_collector.journal.entry import Encoding, pack
+from log_collector.journal.ownership import shown_producer
 from log_collector.processors.decompress import decompress
 from log_collector.processors.normalise import Tree, normalise
 from log_collector.processors.redact import Redaction
@@ -34,6 +36,8 @@ class ReceivedBatch(msgspec.Struct, frozen=True):
     received_unix_nano: int
     skip: int = 0
     """How many lines at its beginning are stored already."""
+    needs_checksums: bool = False
+    """Whether its records may have to be compared with others of their numbers."""
 
 
 class OpenedBatch(msgspec.Struct, frozen=True):
@@ -50,6 +54,8 @@ class OpenedBatch(msgspec.Struct, frozen=True):
     redacted: dict[str, int]
     keys: list[RecordKey] | None = None
     """What rules select by, one for each line; None: nobody asked for it."""
+    checksums: bytes = b""
+    """Of all lines as they came, also of those that are skipped, where they were asked for."""
 
 
 class Intake:
@@ -65,7 +71,8 @@ class Intake:
 
     def open(self, batch: ReceivedBatch) -> OpenedBatch:
         """Never raises for what the sender did: a batch that is wrong as a whole is rejected as a whole."""
-        quarantine = Quarantine(batch.producer, batch.first_seq, batch.service, batch.received_unix_nano)
+        producer = shown_producer(batch.producer)
+        quarantine = Quarantine(producer, batch.first_seq, batch.service, batch.received_unix_nano)
         try:
             lines = decompress(batch.records, batch.encoding, self._limits.unpacked_bytes)
             newlines = find_lines(lines)
@@ -79,6 +86,14 @@ class Intake:
             quarantine.add_batch(error.reason, error.message, count)
             rejection = Rejection(error.reason, count, error.message)
             return OpenedBatch(b"", b"", 0, (rejection,), quarantine.lines, {}, [])
+        checksums = checksums_of(lines) if batch.needs_checksums else b""
+        opened = self._open_whole(batch, lines, newlines, quarantine)
+        return msgspec.structs.replace(opened, checksums=checksums) if checksums else opened
+
+    def _open_whole(
+        self, batch: ReceivedBatch, lines: bytes, newlines: npt.NDArray[np.int64], quarantine: Quarantine
+    ) -> OpenedBatch:
+        """Opens a batch whose lines are as many as it says."""
         if batch.skip:
             lines = lines[int(newlines[batch.skip - 1]) + 1 :]
             newlines = find_lines(lines)

@@ -52,6 +52,8 @@ class Answers:
         refused may have failed meanwhile, and a sender takes everything before the number for safe.
         """
         delay = 0.0 if reason in ("out_of_order", "corrupted") else self._retry_seconds
+        if reason == "not_owner":
+            return wire.refused(producer, first_seq, reason, delay, 0)
         expected = self._ingest.journal.producers.durable_seq(producer) + 1
         return wire.refused(producer, first_seq, reason, delay, expected)
 

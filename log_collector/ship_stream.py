@@ -19,6 +19,7 @@ from log_collector.budget import ByteBudget
 from log_collector.ingest import Envelope, Ingest
 from log_collector.intake import OpenedBatch, ReceivedBatch
 from log_collector.journal import JournalClosedError, JournalFullError, Verdict
+from log_collector.journal.digests import RECORD_BYTES
 from log_collector.ship_answers import Answer, Answers, Write
 from service_host.status import ServiceError
 
@@ -40,6 +41,7 @@ class _Turn(msgspec.Struct):
     """A message in its order: a batch with what is being made of it, or the asking of a place."""
 
     producer: str
+    secret: bytes = b""
     batch: ReceivedBatch | None = None
     envelope: Envelope | None = None
     opening: asyncio.Future[OpenedBatch] | None = None
@@ -109,8 +111,8 @@ class ShipStream:
                         self._budget.release(turn.size_bytes)
                         raise
                 case "resume":
-                    wire.require_producer(request.resume.producer)
-                    await self._turns.put(_Turn(request.resume.producer))
+                    wire.require_resume(request.resume)
+                    await self._turns.put(_Turn(request.resume.producer, request.resume.secret))
                 case _:
                     raise wire.empty_message()
 
@@ -121,7 +123,7 @@ class ShipStream:
         origin = wire.origin_of(message.resource)
         batch = ReceivedBatch(
             message.producer, message.first_seq, message.count, origin.service, message.records,
-            wire.encoding_of(message), received,
+            wire.encoding_of(message), received, needs_checksums=not message.secret,
         )  # fmt: skip
         envelope = Envelope(
             Way.SHIP,
@@ -132,14 +134,14 @@ class ShipStream:
             origin,
             message.lost_before,
         )
-        turn = _Turn(message.producer, batch, envelope)
+        turn = _Turn(message.producer, message.secret, batch, envelope)
         if self._ingest.is_draining:
             turn.refusal = "draining"
         elif self._ingest.journal.is_full:
             turn.refusal = "journal_full"
         elif message.HasField("crc32c") and google_crc32c.value(message.records) != message.crc32c:
             turn.refusal = "corrupted"
-        elif not self._is_stored(batch):
+        elif not (message.secret and self._is_stored(batch)):
             turn.size_bytes = len(message.records)
             await self._budget.acquire(turn.size_bytes)
             turn.opening = self._open(batch)
@@ -170,29 +172,50 @@ class ShipStream:
         batch, envelope = turn.batch, turn.envelope
         journal = self._ingest.journal
         if batch is None or envelope is None:
-            return Answer(turn.producer, last_seq=journal.producers.durable_seq(turn.producer))
+            if journal.producers.proof_for(turn.producer, turn.secret) is None:
+                return Answer(turn.producer, refusal="not_owner")
+            return Answer(turn.producer, last_seq=journal.producers.resume_seq(turn.producer))
         if turn.refusal:
             return self._refuse(envelope, turn.refusal)
         opened = await turn.opening if turn.opening is not None else None
         while True:
+            proof = journal.producers.proof_for(envelope.producer, turn.secret)
+            if proof is None:
+                return self._refuse(envelope, "not_owner")
             seen = journal.admit(envelope.producer, batch.first_seq, batch.count, envelope.lost_before)
             if seen.verdict is Verdict.OUT_OF_ORDER:
                 return self._refuse(envelope, "out_of_order")
-            if seen.verdict is Verdict.DUPLICATE:
+            taken = batch.count if seen.verdict is Verdict.DUPLICATE else seen.skip
+            skip = taken if proof or not taken else self._equal_records(batch, opened, taken)
+            if skip == batch.count:
                 return self._acknowledge_again(envelope, is_durable=seen.is_durable)
-            if opened is not None and batch.skip == seen.skip:
+            if opened is not None and batch.skip == skip:
                 break
-            batch = msgspec.structs.replace(batch, skip=seen.skip)
+            batch = msgspec.structs.replace(batch, skip=skip)
             opened = await self._open(batch)
-        if seen.skip:
-            self._ingest.accounting.count_duplicate(Way.SHIP, seen.skip)
-            envelope = msgspec.structs.replace(
-                envelope,
-                first_seq=envelope.first_seq + seen.skip,
-                count=envelope.count - seen.skip,
-                lost_before=0,
-            )
+        envelope = msgspec.structs.replace(
+            envelope,
+            first_seq=envelope.first_seq + skip,
+            count=envelope.count - skip,
+            # What it declares beyond the hole there is was declared, or stored, before.
+            lost_before=min(envelope.lost_before, max(0, batch.first_seq - seen.expected_seq)),
+            proof=proof,
+            checksums=opened.checksums[skip * RECORD_BYTES :],
+            is_conflicting=skip < taken,
+        )
+        if skip:
+            self._ingest.accounting.count_duplicate(Way.SHIP, skip)
         return self._append(envelope, opened, seen.expected_seq)
+
+    def _equal_records(self, batch: ReceivedBatch, opened: OpenedBatch | None, taken: int) -> int:
+        """How many records at a batch's beginning are those that are stored under their numbers.
+
+        A batch that is wrong as a whole cannot be compared: there is nothing in it to be lost.
+        """
+        if opened is None or not opened.checksums:
+            return taken
+        checksums = opened.checksums[: taken * RECORD_BYTES]
+        return self._ingest.journal.digests.equal_prefix(batch.producer, batch.first_seq, checksums)
 
     def _append(self, envelope: Envelope, opened: OpenedBatch, expected_seq: int) -> Answer:
         try:

@@ -18,6 +18,7 @@ _PRODUCER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}", re.ASCII)
 _SERVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}", re.ASCII)
 _MAX_TEXT: Final = 256
 _MAX_SEQ: Final = 2**62
+_SECRET_BYTES: Final = range(16, 65)
 
 _ENCODINGS: Final = {
     logs_pb2.ENCODING_UNSPECIFIED: Encoding.ZSTD,
@@ -38,6 +39,7 @@ REFUSALS: Final = {
     "draining": logs_pb2.REFUSAL_REASON_DRAINING,
     "out_of_order": logs_pb2.REFUSAL_REASON_OUT_OF_ORDER,
     "corrupted": logs_pb2.REFUSAL_REASON_CORRUPTED,
+    "not_owner": logs_pb2.REFUSAL_REASON_NOT_OWNER,
 }
 """The reasons of refusals, as the books name them."""
 
@@ -56,17 +58,23 @@ def require_batch(batch: logs_pb2.Batch, max_records: int) -> None:
     if not _SERVICE.fullmatch(batch.resource.service):
         expected = "expected 1 to 64 characters of [A-Za-z0-9._-], beginning with a letter or digit"
         faults.append(FieldFault("batch.resource.service", expected))
+    if batch.secret and len(batch.secret) not in _SECRET_BYTES:
+        faults.append(_secret_fault("batch.secret"))
     if batch.encoding not in _ENCODINGS:
         faults.append(FieldFault("batch.encoding", "expected ENCODING_ZSTD or ENCODING_IDENTITY"))
     if faults:
         raise ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "the batch is not one", faults=faults)
 
 
-def require_producer(producer: str) -> None:
-    """Raises ServiceError for what cannot be a producer's id."""
-    if not _PRODUCER.fullmatch(producer):
-        fault = _producer_fault("resume.producer")
-        raise ServiceError(reasons.ERROR_REASON_INVALID_FIELD, fault.description, faults=[fault])
+def require_resume(resume: logs_pb2.Resume) -> None:
+    """Raises ServiceError for what cannot be a producer's id or its secret."""
+    faults = []
+    if not _PRODUCER.fullmatch(resume.producer):
+        faults.append(_producer_fault("resume.producer"))
+    if resume.secret and len(resume.secret) not in _SECRET_BYTES:
+        faults.append(_secret_fault("resume.secret"))
+    if faults:
+        raise ServiceError(reasons.ERROR_REASON_INVALID_FIELD, faults[0].description, faults=faults)
 
 
 def empty_message() -> ServiceError:
@@ -136,3 +144,7 @@ def gap(producer: str, first_missing_seq: int, count: int) -> pb.ShipResponse:
 def _producer_fault(field: str) -> FieldFault:
     expected = "expected 1 to 128 characters of [A-Za-z0-9._:-], beginning with a letter or digit"
     return FieldFault(field, expected)
+
+
+def _secret_fault(field: str) -> FieldFault:
+    return FieldFault(field, "expected 16 to 64 bytes, or none")

@@ -11,6 +11,7 @@ from telecine.logs.v1 import logs_pb2
 
 from log_collector.accounting import Accounting
 from log_collector.journal import Journal, Origin, Producer
+from log_collector.journal.ownership import shown_producer
 
 _MAX_PRODUCERS: Final = 1000
 
@@ -55,16 +56,19 @@ class Stats:
             dropped=dict(books.dropped),
             redacted=dict(books.redacted),
             held=self._held_count(),
+            conflicting=books.conflicting,
         )
 
 
 def _producer(name: str, producer: Producer) -> logs_pb2.ProducerStats:
     return logs_pb2.ProducerStats(
-        producer=name,
+        producer=shown_producer(name),
         resource=_resource(producer.origin),
         last_seq=producer.durable_seq,
         lost=producer.lost,
         last_received=_timestamp(producer.received_unix_nano),
+        conflicting=producer.conflicts,
+        is_owned=bool(producer.proof),
     )
 
 

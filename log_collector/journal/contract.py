@@ -22,6 +22,8 @@ class JournalLimits(msgspec.Struct, frozen=True):
     """How many producers' sequence numbers are remembered."""
     uids: int = 500_000
     """How many of the newest record uids are remembered, at least."""
+    digests: int = 1_000_000
+    """How many of the newest records of producers without a secret can be compared with what comes again."""
 
 
 class JournalFullError(Exception):
@@ -64,6 +66,10 @@ class NewBatch(msgspec.Struct, frozen=True):
     """Records that are held from now on instead of written, each with how many were left out before it."""
     given: Sequence[bytes] = ()
     """Records that were held until now."""
+    proof: bytes = b""
+    checksums: bytes = b""
+    is_conflicting: bool = False
+    """Whether it may have numbers that other records are stored under."""
 
 
 def header_of(batch: NewBatch, held_bytes: int) -> EntryHeader:
@@ -85,4 +91,6 @@ def header_of(batch: NewBatch, held_bytes: int) -> EntryHeader:
         held=batch.held,
         held_bytes=held_bytes,
         given=b"".join(map(held_id, batch.given)),
+        proof=batch.proof,
+        checksums=batch.checksums,
     )

@@ -69,6 +69,10 @@ class EntryHeader(msgspec.Struct, frozen=True, array_like=True):
     """Length of the packed section of held records, the last one."""
     given: bytes = b""
     """Ids of records of this or earlier entries that are held no more; see `held`."""
+    proof: bytes = b""
+    """Of the secret that the producer was opened with, in each of its entries; empty: it has none."""
+    checksums: bytes = b""
+    """Of each record as it was received, where the producer has numbers but no secret; see `Digests`."""
 
 
 class StoredBatch(msgspec.Struct, frozen=True):

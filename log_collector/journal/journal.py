@@ -16,6 +16,7 @@ from log_collector.journal.contract import (
     NewBatch,
     header_of,
 )
+from log_collector.journal.digests import Digests
 from log_collector.journal.entry import UNSEQUENCED, StoredBatch, encode_entry
 from log_collector.journal.held import HeldRecords, pack_held
 from log_collector.journal.producers import Admission, ProducerTable, Verdict
@@ -44,6 +45,7 @@ class Journal:
         self._segments = Segments(directory, segment_bytes, start_position)
         self.producers = ProducerTable(limits.producers)
         self.uids = UidWindow(limits.uids)
+        self.digests = Digests(limits.digests)
         self._held = HeldRecords()
         self.damages: Sequence[Damage] = [*rotten, *self._recover(snapshot)]
         self.durable_position = self._segments.end_position
@@ -106,6 +108,12 @@ class Journal:
             return 0
         return max(0, first_seq - self.admit(producer, first_seq, 1).expected_seq)
 
+    def taken_numbers(self, producer: str, first_seq: int, count: int) -> int:
+        """How many numbers of a batch are those of records that are stored or on their way already."""
+        if first_seq == UNSEQUENCED:
+            return 0
+        return max(0, min(count, self.admit(producer, first_seq, 1).expected_seq - first_seq))
+
     def append(self, batch: NewBatch, on_durable: Callable[[], None] | None = None) -> asyncio.Future[int]:
         """Takes a batch; the future ends when it is durable, with its position.
 
@@ -116,9 +124,13 @@ class Journal:
         self.require_room()
         if batch.first_seq != UNSEQUENCED:
             admission = self.admit(batch.producer, batch.first_seq, batch.count, batch.lost_before)
-            if admission.verdict is not Verdict.NEW:
+            is_known = admission.verdict in (Verdict.DUPLICATE, Verdict.OVERLAP)
+            if admission.verdict is not Verdict.NEW and not (is_known and batch.is_conflicting):
                 raise ValueError(f"a batch that is {admission.verdict} cannot be appended")
-            self.producers.reserve(batch.producer, batch.first_seq + batch.count - 1)
+            self.producers.reserve(batch.producer, batch.first_seq + batch.count - 1, batch.proof)
+        if batch.checksums:
+            # At once: a batch that comes again while this one is on its way is compared with it.
+            self.digests.note(batch.producer, batch.first_seq, batch.checksums)
         keys = split_keys(batch.uids)
         self.uids.reserve(keys)
         held = pack_held(batch.taken)
@@ -172,7 +184,8 @@ class Journal:
         future: asyncio.Future[int] = self._loop.create_future()
         old, young = self.uids.dump()
         producers, held = self.producers.dump(), self._held.dump()
-        snapshot = Snapshot(self.durable_position, producers, old, young, held)
+        runs = self.digests.dump()
+        snapshot = Snapshot(self.durable_position, producers, old, young, held, runs)
         self._is_trimming = True
         try:
             self._committer.submit(Trim(position, snapshot, _settler(future)))
@@ -224,7 +237,12 @@ class Journal:
         self.durable_records += batch.record_count
         if batch.first_seq != UNSEQUENCED:
             self.producers.commit(
-                batch.producer, batch.first_seq, batch.count, batch.received_unix_nano, batch.origin
+                batch.producer,
+                batch.first_seq,
+                batch.count,
+                batch.received_unix_nano,
+                batch.origin,
+                batch.proof,
             )
 
     def _wake(self) -> None:
@@ -236,6 +254,7 @@ class Journal:
         self.producers.load(snapshot.producers)
         self.uids.load(snapshot.uids_old, snapshot.uids_young)
         self._held.load(snapshot.held)
+        self.digests.load(snapshot.runs)
 
         def visit(stored: StoredBatch) -> None:
             if stored.position < snapshot.position:
@@ -243,8 +262,15 @@ class Journal:
             header = stored.header
             if header.first_seq != UNSEQUENCED:
                 self.producers.commit(
-                    header.producer, header.first_seq, header.count, header.received_unix_nano, header.origin
+                    header.producer,
+                    header.first_seq,
+                    header.count,
+                    header.received_unix_nano,
+                    header.origin,
+                    header.proof,
                 )
+                if header.checksums:
+                    self.digests.note(header.producer, header.first_seq, header.checksums)
             self.uids.commit(split_keys(header.uids))
             self._held.change_by_entry(stored.held_section, header.given)
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from log_collector.journal.entry import Origin
+from log_collector.journal.ownership import is_proven, make_proof
+
+MAX_HOLE: Final = 2**32
+"""So many numbers of a producer that is known may be declared lost at once; more is no client's doing."""
 
 
 class Verdict(StrEnum):
@@ -46,6 +51,12 @@ class Producer(msgspec.Struct, array_like=True):
     received_unix_nano: int = 0
     """When its last batch came."""
     origin: Origin = Origin()
+    proof: bytes = b""
+    """Of the secret it was opened with; empty: it has none, and anybody may ship as it."""
+    before_hole_seq: int = 0
+    """Without a secret: highest number before the first hole that was declared; 0: there was none."""
+    conflicts: int = 0
+    """Records that came under numbers which others were stored under."""
 
 
 class ProducerTable:
@@ -66,6 +77,8 @@ class ProducerTable:
         reserved = known.reserved_seq if known else 0
         expected = reserved + 1
         last = first_seq + count - 1
+        if reserved and first_seq - expected > MAX_HOLE:
+            return Admission(Verdict.OUT_OF_ORDER, expected)
         if last <= reserved:
             return Admission(
                 Verdict.DUPLICATE, expected, is_durable=known is None or last <= known.durable_seq
@@ -76,16 +89,50 @@ class ProducerTable:
             return Admission(Verdict.OUT_OF_ORDER, expected)
         return Admission(Verdict.NEW, expected)
 
-    def reserve(self, producer: str, last_seq: int) -> None:
+    def proof_for(self, producer: str, secret: bytes) -> bytes | None:
+        """What is to be kept of a batch's secret; None: the producer belongs to somebody else.
+
+        One that is not known belongs to whoever comes first; without a secret it stays anybody's.
+        """
+        known = self._producers.get(producer)
+        if known is None or not known.reserved_seq:
+            return make_proof(secret) if secret else b""
+        if known.proof:
+            return known.proof if is_proven(known.proof, secret) else None
+        return None if secret else b""
+
+    def resume_seq(self, producer: str) -> int:
+        """The number after which its owner goes on; 0 for a producer that is not known.
+
+        Without a secret a hole may be a stranger's word: what lies behind it is not taken for sent.
+        """
+        known = self._producers.get(producer)
+        if known is None:
+            return 0
+        return known.durable_seq if known.proof else known.before_hole_seq or known.durable_seq
+
+    def reserve(self, producer: str, last_seq: int, proof: bytes = b"") -> None:
         """Notes that a batch up to `last_seq` is on its way to the disk."""
-        self._entry(producer).reserved_seq = last_seq
+        entry = self._entry(producer)
+        entry.reserved_seq = max(entry.reserved_seq, last_seq)
+        entry.proof = entry.proof or proof
 
     def commit(
-        self, producer: str, first_seq: int, count: int, received_unix_nano: int, origin: Origin
+        self,
+        producer: str,
+        first_seq: int,
+        count: int,
+        received_unix_nano: int,
+        origin: Origin,
+        proof: bytes = b"",
     ) -> int:
         """Notes that a batch is on the disk; returns the size of the hole before it."""
         entry = self._entry(producer)
         missing = max(0, first_seq - entry.durable_seq - 1)
+        entry.proof = entry.proof or proof
+        if missing and entry.durable_seq and not entry.before_hole_seq:
+            entry.before_hole_seq = entry.durable_seq
+        entry.conflicts += max(0, min(count, entry.durable_seq - first_seq + 1))
         entry.durable_seq = max(entry.durable_seq, first_seq + count - 1)
         entry.reserved_seq = max(entry.reserved_seq, entry.durable_seq)
         entry.lost += missing
@@ -97,6 +144,8 @@ class ProducerTable:
         """Forgets what was on its way to a disk that failed."""
         for entry in self._producers.values():
             entry.reserved_seq = entry.durable_seq
+            if not entry.durable_seq:
+                entry.proof = b""
 
     def durable_seq(self, producer: str) -> int:
         """Highest sequence number on the disk; 0 for a producer that is not known."""
@@ -115,7 +164,7 @@ class ProducerTable:
     def dump(self) -> dict[str, Producer]:
         """Durable state of all, the longest unseen first."""
         return {
-            name: Producer(e.durable_seq, e.durable_seq, e.lost, e.received_unix_nano, e.origin)
+            name: msgspec.structs.replace(e, reserved_seq=e.durable_seq)
             for name, e in self._producers.items()
             if e.durable_seq
         }

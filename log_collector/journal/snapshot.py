@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from log_collector.journal.digests import Run
 from log_collector.journal.producers import Producer
 
 
@@ -18,6 +19,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     uids_old: bytes = b""
     uids_young: bytes = b""
     held: list[tuple[int, bytes]] = []
+    runs: list[Run] = []
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
+from log_collector.journal.ownership import shown_producer
 from log_collector.query.reading_files import read_blocks
 from log_collector.sinks.file_names import LogFile
 from log_collector.sinks.routing import Gap, Receipt
@@ -111,16 +112,18 @@ def _stage_story(key: tuple[str, str, int], stage: _Stage) -> logs_pb2.StageStor
 def _receipts(receipts: Sequence[LogFile], gaps: Sequence[LogFile]) -> list[logs_pb2.ProducerReceipt]:
     joined: dict[str, Receipt] = {}
     for receipt in _structs(receipts, Receipt):
-        known = joined.setdefault(receipt.producer, receipt)
+        # Files of release 0.1.0 have the ids themselves.
+        known = joined.setdefault(shown_producer(receipt.producer), receipt)
         if known is not receipt:
             known.records += receipt.records
             known.first_seq = min(known.first_seq, receipt.first_seq)
             known.last_seq = max(known.last_seq, receipt.last_seq)
     missing = dict.fromkeys(joined, 0)
     for gap in _structs(gaps, Gap):
-        of = joined.get(gap.producer)
+        name = shown_producer(gap.producer)
+        of = joined.get(name)
         if of is not None and of.first_seq < gap.first_missing_seq < of.last_seq:
-            missing[gap.producer] += gap.count
+            missing[name] += gap.count
     return [
         logs_pb2.ProducerReceipt(producer=name, service=r.service, records=r.records, missing=missing[name])
         for name, r in sorted(joined.items())

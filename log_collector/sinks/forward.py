@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from log_collector.journal import StoredBatch
 from log_collector.sinks.sink import Written
+
+_SECRET_BYTES: Final = 32
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -20,6 +23,8 @@ class Parcel(msgspec.Struct, frozen=True):
     count: int
     service: str
     lines: bytes
+    secret: bytes = b""
+    """What the producer is owned with there."""
 
 
 class Endpoint(Protocol):
@@ -37,6 +42,8 @@ class Endpoint(Protocol):
 class _State(msgspec.Struct, array_like=True):
     producer: str
     next_seq: int
+    secret: bytes = b""
+    """Empty: it was begun by a release without secrets."""
 
 
 class ForwardSink:
@@ -65,7 +72,10 @@ class ForwardSink:
             if batch.record_count:
                 service = batch.header.origin.service or "unknown_service"
                 lines = batch.unpack_records()
-                self._parcels.append(Parcel(self._state.producer, seq, batch.record_count, service, lines))
+                state = self._state
+                self._parcels.append(
+                    Parcel(state.producer, seq, batch.record_count, service, lines, state.secret)
+                )
                 seq += batch.record_count
         return msgspec.msgpack.encode(self._state)
 
@@ -93,4 +103,4 @@ class ForwardSink:
         self._endpoint.close()
 
     def _new_state(self) -> _State:
-        return _State(f"forward-{self._name}-{uuid.uuid4().hex}", 1)
+        return _State(f"forward-{self._name}-{uuid.uuid4().hex}", 1, secrets.token_bytes(_SECRET_BYTES))

@@ -87,6 +87,7 @@ def _requests(parcels: Sequence[Parcel]) -> Iterator[pb.ShipRequest]:
                 records=packed,
                 encoding=logs_pb2.ENCODING_ZSTD,
                 crc32c=google_crc32c.value(packed),
+                secret=parcel.secret,
             )
         )
 

@@ -9,6 +9,7 @@ import msgspec
 from telecine.logging.rendering import Format, Renderer, renderer
 
 from log_collector.journal import UNSEQUENCED, StoredBatch
+from log_collector.journal.ownership import shown_producer
 from log_collector.query.expression import Condition, compile_expression
 from log_collector.sinks import file_names as names
 from log_collector.sinks.file_config import FileClass, FilesConfig
@@ -185,7 +186,7 @@ class Router:
             self._add_all(routed, names.QUARANTINE_FILE, self._config.quarantine, quarantined)
         if batch.header.lost_before:
             lost = batch.header.lost_before
-            gap = Gap(batch.producer, batch.first_seq - lost, lost)
+            gap = Gap(shown_producer(batch.producer), batch.first_seq - lost, lost)
             routed.add(names.GAPS_FILE, msgspec.json.encode(gap) + b"\n")
 
     def _add_all(self, routed: Routed, file: str, kind: FileClass, lines: bytes) -> None:
@@ -239,7 +240,8 @@ def _note(
     last_seq = batch.first_seq + batch.count - 1 if batch.first_seq != UNSEQUENCED else 0
     receipt = receipts.get((job, batch.producer))
     if receipt is None:
-        receipts[job, batch.producer] = Receipt(batch.producer, service, count, batch.first_seq, last_seq)
+        name = shown_producer(batch.producer)
+        receipts[job, batch.producer] = Receipt(name, service, count, batch.first_seq, last_seq)
     else:
         receipt.records += count
         receipt.last_seq = max(receipt.last_seq, last_seq)

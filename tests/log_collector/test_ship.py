@@ -16,6 +16,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
 from log_collector.accounting import Way
+from log_collector.journal.ownership import shown_producer
 from tests.eventually import eventually_async
 from tests.log_collector.harness import (
     batch,
@@ -156,7 +157,8 @@ async def test_one_bad_line_costs_only_itself(tmp_path: Path) -> None:
         assert [a.WhichOneof("message") for a in answers] == ["rejected", "acknowledged"]
         assert [r["n"] for r in running.records()] == [1, 3]
         assert running.quarantined()[0] | {"timestamp": ""} == {
-            "timestamp": "", "level": "WARNING", "service": "worker", "reason": "not_json", "producer": "p",
+            "timestamp": "", "level": "WARNING", "service": "worker", "reason": "not_json",
+            "producer": shown_producer("p"),
             "seq": 2, "count": 1, "text": "{oops",
             "msg": running.quarantined()[0]["msg"],
         }  # fmt: skip
@@ -304,5 +306,5 @@ async def test_stats_tell_the_fate_of_every_record(tmp_path: Path) -> None:
             stats = await client.GetStats(pb.GetStatsRequest())
         ingest = stats.ingest
         assert (ingest.received, ingest.accepted, ingest.duplicate, ingest.rejected) == (8, 4, 3, 1)
-        assert stats.producers[0].producer == "p"
+        assert stats.producers[0].producer == shown_producer("p")
         assert stats.producers[0].last_seq == 5

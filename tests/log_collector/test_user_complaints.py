@@ -163,6 +163,8 @@ async def test_rot_in_what_is_known_of_deleted_entries_does_not_keep_it_from_sta
 
 async def test_rot_in_the_cursors_is_one_clear_error_that_says_what_to_do(tmp_path: Path) -> None:
     """vectordotdev/vector#23068: it must say what is wrong, and nothing may be thrown away unasked"""
+    async with collector(tmp_path):
+        pass
     (tmp_path / "cursors.sqlite").write_bytes(b"rot" * 2000)
     with pytest.raises(StartError, match=r"cursors\.sqlite cannot be used .* move it away"):
         async with collector(tmp_path):

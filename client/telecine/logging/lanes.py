@@ -36,6 +36,8 @@ class ShippingCounts(msgspec.Struct):
     reconnects: int = 0
     unanswered: int = 0
     """Streams that were given up because the collector answered nothing any more."""
+    refused_as_foreign: int = 0
+    """Batches and questions that the collector refused because it knows the producer as somebody else's."""
     faults: int = 0
     """Faults of shipping's own, after each of which it began anew."""
 
@@ -56,6 +58,8 @@ class Lane(msgspec.Struct):
     """Whether the last look at the spool found nothing more to send."""
     is_awaited: bool = True
     """Whether the end waits for it: its producer writes no more."""
+    is_foreign: bool = False
+    """Whether it was reported that the collector knows the producer as somebody else's."""
 
     @property
     def is_waiting(self) -> bool:

@@ -24,6 +24,8 @@ class Refused(msgspec.Struct, frozen=True):
     is_out_of_order: bool
     retry_delay_seconds: float
     expected_seq: int
+    is_foreign: bool = False
+    """Whether the collector knows the producer as somebody else's."""
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -46,10 +48,10 @@ Answer = Acknowledged | Refused | Rejected | Broken
 class ShipStream(Protocol):
     """One stream to a collector. Used by one thread; `close` is idempotent and does not wait."""
 
-    def resume(self, producer: str) -> None:
-        """Asks where the producer stands; the answer is an `Acknowledged`."""
+    def resume(self, producer: str, secret: bytes = b"") -> None:
+        """Asks where the producer stands; the answer is an `Acknowledged`, or a `Refused` of another's."""
 
-    def send(self, producer: str, resource: Resource, batch: SpooledBatch) -> None:
+    def send(self, producer: str, resource: Resource, batch: SpooledBatch, secret: bytes = b"") -> None:
         """Sends one batch; does not wait for its acknowledgement."""
 
     def answers(self, timeout_seconds: float) -> list[Answer]:

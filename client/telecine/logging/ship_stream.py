@@ -48,11 +48,12 @@ class GrpcShipStream:
         self._call: Any = stub.Ship(self._requests_until_closed())
         threading.Thread(target=self._receive, name="telecine-log-answers", daemon=True).start()
 
-    def resume(self, producer: str) -> None:
+    def resume(self, producer: str, secret: bytes = b"") -> None:
         """See `ShipStream`."""
-        self._requests.put(service_pb2.ShipRequest(resume=logs_pb2.Resume(producer=producer)))
+        resume = logs_pb2.Resume(producer=producer, secret=secret)
+        self._requests.put(service_pb2.ShipRequest(resume=resume))
 
-    def send(self, producer: str, resource: Resource, batch: SpooledBatch) -> None:
+    def send(self, producer: str, resource: Resource, batch: SpooledBatch, secret: bytes = b"") -> None:
         """See `ShipStream`."""
         packed = self._compressor.compress(batch.lines)
         message = logs_pb2.Batch(
@@ -70,6 +71,7 @@ class GrpcShipStream:
             encoding=logs_pb2.ENCODING_ZSTD,
             crc32c=google_crc32c.value(packed),
             lost_before=batch.lost_before,
+            secret=secret,
         )
         self._requests.put(service_pb2.ShipRequest(batch=message))
 
@@ -124,7 +126,8 @@ def _answer_of(response: service_pb2.ShipResponse) -> Answer | None:
         refused = response.refused
         delay = refused.retry_delay.seconds + refused.retry_delay.nanos / 1e9
         is_out_of_order = refused.reason == logs_pb2.REFUSAL_REASON_OUT_OF_ORDER
-        return Refused(refused.producer, is_out_of_order, delay, refused.expected_seq)
+        is_foreign = refused.reason == logs_pb2.REFUSAL_REASON_NOT_OWNER
+        return Refused(refused.producer, is_out_of_order, delay, refused.expected_seq, is_foreign)
     if kind == "rejected":
         return Rejected(response.rejected.producer, response.rejected.count, response.rejected.message)
     return None

@@ -23,6 +23,9 @@ _TELL_SECONDS = 60.0
 _LAST_TRY_SECONDS = 0.5
 """At the end, a collector that was away a moment ago has so long to answer one more connection."""
 
+_FOREIGN_SECONDS = 30.0
+"""Between two tries of a producer that the collector knows as somebody else's."""
+
 _SETTLE_SECONDS = 0.05
 """After a refusal: lets the refusals of the batches behind it arrive before they are sent again."""
 
@@ -214,7 +217,7 @@ class Shipper:
         lane.wait_until = 0.0
         lane.waiting_since = time.monotonic()
         if self._stream is not None:
-            self._stream.resume(lane.reader.producer)
+            self._stream.resume(lane.reader.producer, lane.reader.secret)
 
     def _feed(self, lane: Lane, now: float) -> None:
         if self._stream is None or not lane.is_known or now < lane.wait_until:
@@ -226,7 +229,7 @@ class Shipper:
                 if not lane.unacked and lane.reader.directory != self._own:
                     self._retire(lane, now)
                 return
-            self._stream.send(lane.reader.producer, lane.reader.resource, batch)
+            self._stream.send(lane.reader.producer, lane.reader.resource, batch, lane.reader.secret)
             if not lane.unacked:
                 lane.waiting_since = now
             lane.unacked.append(batch.first_seq + batch.count - 1)
@@ -276,9 +279,23 @@ class Shipper:
         # Later batches of the lane come back as out of order; the first refusal has moved it already.
         lane.unacked.clear()
         lane.is_at_end = False
+        if answer.is_foreign:
+            self._refused_as_foreign(lane)
+            return
         delay = min(max(answer.retry_delay_seconds, _SETTLE_SECONDS), self._limits.retry_max_seconds)
         lane.wait_until = max(lane.wait_until, time.monotonic() + delay)
         lane.reader.go_on_behind(max(0, answer.expected_seq - 1))
+
+    def _refused_as_foreign(self, lane: Lane) -> None:
+        """The records stay in the spool; the collector is asked again, in case it is another one by then."""
+        self.counts.refused_as_foreign += 1
+        lane.is_known = lane.is_at_end = True
+        lane.reader.go_on_at(lane.reader.acked_seq + 1)
+        lane.wait_until = time.monotonic() + _FOREIGN_SECONDS
+        if not lane.is_foreign:
+            lane.is_foreign = True
+            fields: dict[str, object] = {"spool": str(lane.reader.directory)}
+            self._report("ERROR", "the collector knows this producer as somebody else's", fields)
 
     def _fail(self, reason: str) -> None:
         self._failures = min(self._failures + 1, 16)

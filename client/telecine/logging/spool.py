@@ -1,6 +1,6 @@
 """Keeps each record in a file before the call that logs it returns: the writing half of the spool.
 
-Layout: `<root>/<producer>/` holds `resource.json`, `owner.lock` (held while the producer lives),
+Layout: `<root>/<producer>/` holds `resource.json`, `secret`, `owner.lock` (held while the producer lives),
 `ship.lock` (held by whoever ships it), `acked`, and segments `<first sequence number>.ndjson`.
 """
 
@@ -21,8 +21,11 @@ import msgspec
 OWNER_LOCK = "owner.lock"
 SHIP_LOCK = "ship.lock"
 RESOURCE_FILE = "resource.json"
+OWNERSHIP_FILE = "secret"
+"""What the collector knows the producer's owner by; spools of release 0.1.0 have none."""
 SEGMENT_SUFFIX = ".ndjson"
 
+_SECRET_BYTES = 32
 _REMEASURE_SECONDS = 0.5
 _APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9._-]+")
@@ -51,13 +54,22 @@ class SpoolLimits(msgspec.Struct, frozen=True):
 
 def producer_id(service: str, host: str, pid: int) -> str:
     """A new id, unique among all producers."""
-    name = _FORBIDDEN.sub("-", f"{service}-{host}")[:96].strip("-._") or "producer"
-    return f"{name}-{pid}-{secrets.token_hex(6)}"
+    name = _FORBIDDEN.sub("-", f"{service}-{host}")[:80].strip("-._") or "producer"
+    return f"{name}-{pid}-{secrets.token_hex(16)}"
 
 
 def segment_name(first_seq: int) -> str:
     """File name of the segment that begins with this sequence number."""
     return f"{first_seq:020d}{SEGMENT_SUFFIX}"
+
+
+def _write_own(path: Path, data: bytes) -> None:
+    """Makes a file that only its user can read. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
 
 
 class Spool:
@@ -103,7 +115,9 @@ class Spool:
         self._owner_fd = os.open(self.directory / OWNER_LOCK, _APPENDING, 0o600)
         # Whoever looks whether the owner lives has the lock for a moment: that is waited for.
         fcntl.flock(self._owner_fd, fcntl.LOCK_EX)
-        (self.directory / RESOURCE_FILE).write_bytes(msgspec.json.encode(resource))
+        # Before the resource: a spool that has one and no secret is of release 0.1.0.
+        _write_own(self.directory / OWNERSHIP_FILE, secrets.token_bytes(_SECRET_BYTES))
+        _write_own(self.directory / RESOURCE_FILE, msgspec.json.encode(resource))
         self._fd = os.open(self.directory / segment_name(1), _APPENDING, 0o600)
         self._is_open = True
         self._free_end = 0

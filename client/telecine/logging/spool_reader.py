@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
-import shutil
+import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -12,9 +14,22 @@ from pathlib import Path
 
 import msgspec
 
-from telecine.logging.spool import OWNER_LOCK, RESOURCE_FILE, SEGMENT_SUFFIX, SHIP_LOCK, Resource
+from telecine.logging.spool import (
+    OWNER_LOCK,
+    OWNERSHIP_FILE,
+    RESOURCE_FILE,
+    SEGMENT_SUFFIX,
+    SHIP_LOCK,
+    Resource,
+)
 
 _ACKED = "acked"
+_SEQ_DIGITS = 20
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*-\d+-[0-9a-f]{12,32}")
+"""Of a spool's directory, as `producer_id` makes it; 12 digits: of release 0.1.0."""
+_OURS = frozenset({OWNER_LOCK, SHIP_LOCK, RESOURCE_FILE, OWNERSHIP_FILE, _ACKED})
+_OPENING = os.O_CLOEXEC | os.O_NOFOLLOW
 
 _LOOK_SECONDS = 0.25
 """How long a directory's time stamp is trusted: of two changes within one tick of the kernel it shows one."""
@@ -43,7 +58,9 @@ class SpoolReader:
         self.resource = resource
         self._lock_fd = lock_fd
         self._clock = clock
-        self._acked_fd = os.open(directory / _ACKED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.secret = _read_secret(directory)
+        """What the collector knows the owner by; empty: a spool of release 0.1.0."""
+        self._acked_fd = os.open(directory / _ACKED, os.O_RDWR | os.O_CREAT | _OPENING, 0o600)
         self._lost = 0
         self._seen_change = -1
         self._looked_at = float("-inf")
@@ -56,14 +73,19 @@ class SpoolReader:
 
     @classmethod
     def claim(cls, directory: Path, clock: Callable[[], float] = time.monotonic) -> SpoolReader | None:
-        """Takes the right to ship the spool; None when somebody else has it or it is no spool."""
+        """Takes the right to ship the spool; None when somebody else has it or it is no spool.
+
+        Into a directory that is no spool nothing is written.
+        """
         try:
-            lock_fd = os.open(directory / SHIP_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if not _is_file(directory / RESOURCE_FILE) or not _is_file(directory / OWNER_LOCK):
+                return None
+            lock_fd = os.open(directory / SHIP_LOCK, os.O_RDWR | os.O_CREAT | _OPENING, 0o600)
         except OSError:
             return None
         try:
             fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            resource = msgspec.json.decode((directory / RESOURCE_FILE).read_bytes(), type=Resource)
+            resource = msgspec.json.decode(_read_own(directory / RESOURCE_FILE), type=Resource)
             return cls(directory, resource, lock_fd, clock)
         except (OSError, msgspec.MsgspecError):
             os.close(lock_fd)
@@ -173,8 +195,19 @@ class SpoolReader:
         return False
 
     def remove(self) -> None:
-        """Removes the spool with all that is in it."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Removes the spool's own files, and its directory where nothing else is in it."""
+        try:
+            names = [entry.name for entry in os.scandir(self.directory)]
+        except OSError:
+            names = []
+        # Records first; without its resource what is left is no spool, so the secret goes after it.
+        last = (RESOURCE_FILE, OWNERSHIP_FILE)
+        for name in sorted(names, key=lambda name: (name in last and last.index(name) + 1, name in _OURS)):
+            if name in _OURS or _segment_seq(name) is not None:
+                with contextlib.suppress(OSError):
+                    (self.directory / name).unlink()
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
         self.release()
 
     def release(self) -> None:
@@ -214,12 +247,11 @@ class SpoolReader:
             names = [entry.name for entry in os.scandir(self.directory)]
         except OSError:
             return []
-        stems = (name.removesuffix(SEGMENT_SUFFIX) for name in names if name.endswith(SEGMENT_SUFFIX))
-        return sorted(int(stem) for stem in stems if stem.isdecimal())
+        return sorted(seq for name in names if (seq := _segment_seq(name)) is not None)
 
     def _open_segment(self, first_seq: int) -> None:
         self._close_segment()
-        self._fd = os.open(self.directory / f"{first_seq:020d}{SEGMENT_SUFFIX}", os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = os.open(self.directory / f"{first_seq:020d}{SEGMENT_SUFFIX}", os.O_RDONLY | _OPENING)
         self._segment = first_seq
         self._offset = 0
         if first_seq > self._next_seq:
@@ -241,10 +273,42 @@ def read_acked(directory: Path) -> int:
         return 0
 
 
+def _read_secret(directory: Path) -> bytes:
+    try:
+        return _read_own(directory / OWNERSHIP_FILE)
+    except FileNotFoundError:
+        return b""
+
+
+def _read_own(path: Path) -> bytes:
+    """A small file of ours; a link in its place is not followed. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _OPENING)
+    try:
+        return os.read(fd, 1 << 20)
+    finally:
+        os.close(fd)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _segment_seq(name: str) -> int | None:
+    """The first sequence number of a segment by its name; None: it is no segment of ours."""
+    stem = name.removesuffix(SEGMENT_SUFFIX)
+    is_ours = (
+        name.endswith(SEGMENT_SUFFIX) and len(stem) == _SEQ_DIGITS and stem.isascii() and stem.isdecimal()
+    )
+    return int(stem) if is_ours else None
+
+
 def has_living_owner(directory: Path) -> bool:
     """Whether the process that writes this spool still runs."""
     try:
-        fd = os.open(directory / OWNER_LOCK, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(directory / OWNER_LOCK, os.O_RDWR | _OPENING)
     except OSError:
         return False
     try:
@@ -260,7 +324,11 @@ def has_living_owner(directory: Path) -> bool:
 def spool_directories(root: Path) -> Iterator[Path]:
     """Every spool below the root, the oldest first."""
     try:
-        entries = [entry for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False)]
+        entries = [
+            entry
+            for entry in os.scandir(root)
+            if _NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+        ]
         entries.sort(key=lambda entry: entry.stat().st_mtime)
     except OSError:
         return

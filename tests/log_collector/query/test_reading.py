@@ -13,6 +13,7 @@ import pytest
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
+from log_collector.journal.ownership import shown_producer
 from tests.eventually import eventually_async
 from tests.log_collector.harness import Collector, batch, collector, numbered, record, ship, stub
 
@@ -190,7 +191,10 @@ async def test_a_job_is_told_from_end_to_end(tmp_path: Path) -> None:
         assert story.stages[2].duration.ToMilliseconds() == 2500
         assert (story.record_count, story.expected_record_count, story.error_count) == (3, 6, 1)
         assert story.last_attempt == 1
-        assert [(r.producer, r.records, r.missing) for r in story.receipts] == [("api-1", 1, 0), ("p", 2, 3)]
+        assert [(r.producer, r.records, r.missing) for r in story.receipts] == [
+            (shown_producer("p"), 2, 3),
+            (shown_producer("api-1"), 1, 0),
+        ]
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await client.GetJobStory(pb.GetJobStoryRequest(job_id="other"))
         assert raised.value.code() is grpc.StatusCode.NOT_FOUND

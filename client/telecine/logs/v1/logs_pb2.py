@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btelecine/logs/v1/logs.proto\x12\x10telecine.logs.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\\\n\x08Resource\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0b\n\x03\x65nv\x18\x02 \x01(\t\x12\x17\n\x0fservice_version\x18\x03 \x01(\t\x12\x0c\n\x04host\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x03\"\xdd\x01\n\x05\x42\x61tch\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x11\n\tfirst_seq\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12,\n\x08resource\x18\x04 \x01(\x0b\x32\x1a.telecine.logs.v1.Resource\x12\x0f\n\x07records\x18\x05 \x01(\x0c\x12,\n\x08\x65ncoding\x18\x06 \x01(\x0e\x32\x1a.telecine.logs.v1.Encoding\x12\x13\n\x06\x63rc32c\x18\x07 \x01(\x07H\x00\x88\x01\x01\x12\x13\n\x0blost_before\x18\x08 \x01(\x04\x42\t\n\x07_crc32c\"\x1a\n\x06Resume\x12\x10\n\x08producer\x18\x01 \x01(\t\"2\n\x0c\x41\x63knowledged\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x10\n\x08last_seq\x18\x02 \x01(\x04\"\xa5\x01\n\x07Refused\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x11\n\tfirst_seq\x18\x02 \x01(\x04\x12/\n\x06reason\x18\x03 \x01(\x0e\x32\x1f.telecine.logs.v1.RefusalReason\x12.\n\x0bretry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x65xpected_seq\x18\x05 \x01(\x04\"A\n\x03Gap\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x19\n\x11\x66irst_missing_seq\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\"\x82\x01\n\x08Rejected\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x11\n\tfirst_seq\x18\x02 \x01(\x04\x12\x31\n\x06reason\x18\x03 \x01(\x0e\x32!.telecine.logs.v1.RejectionReason\x12\r\n\x05\x63ount\x18\x04 \x01(\r\x12\x0f\n\x07message\x18\x05 \x01(\t\"\xc7\x02\n\x0cRecordFilter\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\tmin_level\x18\x03 \x01(\x0e\x32\x17.telecine.logs.v1.Level\x12\x10\n\x08services\x18\x04 \x03(\t\x12\x34\n\x03ids\x18\x05 \x03(\x0b\x32\'.telecine.logs.v1.RecordFilter.IdsEntry\x12\x0e\n\x06stages\x18\x06 \x03(\t\x12\x0f\n\x07loggers\x18\x07 \x03(\t\x12\x0c\n\x04text\x18\x08 \x01(\t\x12\x12\n\nexpression\x18\t \x01(\t\x1a*\n\x08IdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe3\x01\n\nStageStory\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12+\n\x07started\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x65nded\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07records\x18\x07 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x08 \x01(\x03\"V\n\x0fProducerReceipt\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07records\x18\x03 \x01(\x03\x12\x0f\n\x07missing\x18\x04 \x01(\x04\"\xa2\x01\n\rProducerStats\x12\x10\n\x08producer\x18\x01 \x01(\t\x12,\n\x08resource\x18\x02 \x01(\x0b\x32\x1a.telecine.logs.v1.Resource\x12\x10\n\x08last_seq\x18\x03 \x01(\x04\x12\x0c\n\x04lost\x18\x04 \x01(\x04\x12\x31\n\rlast_received\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd2\x02\n\x0bIngestStats\x12\x10\n\x08received\x18\x01 \x01(\x04\x12\x10\n\x08rejected\x18\x02 \x01(\x04\x12\x0f\n\x07refused\x18\x03 \x01(\x04\x12\x11\n\tduplicate\x18\x04 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\x04\x12;\n\x07\x64ropped\x18\x06 \x03(\x0b\x32*.telecine.logs.v1.IngestStats.DroppedEntry\x12=\n\x08redacted\x18\x07 \x03(\x0b\x32+.telecine.logs.v1.IngestStats.RedactedEntry\x12\x0c\n\x04held\x18\x08 \x01(\x04\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a/\n\rRedactedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x98\x02\n\tSinkStats\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x04\x12\x11\n\tdelivered\x18\x04 \x01(\x04\x12\x10\n\x08\x62uffered\x18\x05 \x01(\x04\x12\x39\n\x07\x64ropped\x18\x06 \x03(\x0b\x32(.telecine.logs.v1.SinkStats.DroppedEntry\x12\x11\n\tis_broken\x18\x07 \x01(\x08\x12\x12\n\nlast_error\x18\x08 \x01(\t\x12&\n\x03lag\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"2\n\x0cJournalStats\x12\r\n\x05\x62ytes\x18\x01 \x01(\x03\x12\x13\n\x0blimit_bytes\x18\x02 \x01(\x03*\x88\x01\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLEVEL_TRACE\x10\x01\x12\x0f\n\x0bLEVEL_DEBUG\x10\x02\x12\x0e\n\nLEVEL_INFO\x10\x03\x12\x11\n\rLEVEL_WARNING\x10\x04\x12\x0f\n\x0bLEVEL_ERROR\x10\x05\x12\x12\n\x0eLEVEL_CRITICAL\x10\x06*N\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x11\n\rENCODING_ZSTD\x10\x01\x12\x15\n\x11\x45NCODING_IDENTITY\x10\x02*\xca\x01\n\rRefusalReason\x12\x1e\n\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bREFUSAL_REASON_JOURNAL_FULL\x10\x01\x12\x1c\n\x18REFUSAL_REASON_DISK_FULL\x10\x02\x12\x1b\n\x17REFUSAL_REASON_DRAINING\x10\x03\x12\x1f\n\x1bREFUSAL_REASON_OUT_OF_ORDER\x10\x04\x12\x1c\n\x18REFUSAL_REASON_CORRUPTED\x10\x05*\x80\x02\n\x0fRejectionReason\x12 \n\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12!\n\x1dREJECTION_REASON_BAD_ENCODING\x10\x01\x12\x1e\n\x1aREJECTION_REASON_TOO_LARGE\x10\x02\x12 \n\x1cREJECTION_REASON_WRONG_COUNT\x10\x03\x12\x1d\n\x19REJECTION_REASON_NOT_JSON\x10\x04\x12%\n!REJECTION_REASON_RECORD_TOO_LARGE\x10\x05\x12 \n\x1cREJECTION_REASON_WRONG_FIELD\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btelecine/logs/v1/logs.proto\x12\x10telecine.logs.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\\\n\x08Resource\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0b\n\x03\x65nv\x18\x02 \x01(\t\x12\x17\n\x0fservice_version\x18\x03 \x01(\t\x12\x0c\n\x04host\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x03\"\xed\x01\n\x05\x42\x61tch\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x11\n\tfirst_seq\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12,\n\x08resource\x18\x04 \x01(\x0b\x32\x1a.telecine.logs.v1.Resource\x12\x0f\n\x07records\x18\x05 \x01(\x0c\x12,\n\x08\x65ncoding\x18\x06 \x01(\x0e\x32\x1a.telecine.logs.v1.Encoding\x12\x13\n\x06\x63rc32c\x18\x07 \x01(\x07H\x00\x88\x01\x01\x12\x13\n\x0blost_before\x18\x08 \x01(\x04\x12\x0e\n\x06secret\x18\t \x01(\x0c\x42\t\n\x07_crc32c\"*\n\x06Resume\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\x0c\"2\n\x0c\x41\x63knowledged\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x10\n\x08last_seq\x18\x02 \x01(\x04\"\xa5\x01\n\x07Refused\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x11\n\tfirst_seq\x18\x02 \x01(\x04\x12/\n\x06reason\x18\x03 \x01(\x0e\x32\x1f.telecine.logs.v1.RefusalReason\x12.\n\x0bretry_delay\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x65xpected_seq\x18\x05 \x01(\x04\"A\n\x03Gap\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x19\n\x11\x66irst_missing_seq\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\"\x82\x01\n\x08Rejected\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x11\n\tfirst_seq\x18\x02 \x01(\x04\x12\x31\n\x06reason\x18\x03 \x01(\x0e\x32!.telecine.logs.v1.RejectionReason\x12\r\n\x05\x63ount\x18\x04 \x01(\r\x12\x0f\n\x07message\x18\x05 \x01(\t\"\xc7\x02\n\x0cRecordFilter\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\tmin_level\x18\x03 \x01(\x0e\x32\x17.telecine.logs.v1.Level\x12\x10\n\x08services\x18\x04 \x03(\t\x12\x34\n\x03ids\x18\x05 \x03(\x0b\x32\'.telecine.logs.v1.RecordFilter.IdsEntry\x12\x0e\n\x06stages\x18\x06 \x03(\t\x12\x0f\n\x07loggers\x18\x07 \x03(\t\x12\x0c\n\x04text\x18\x08 \x01(\t\x12\x12\n\nexpression\x18\t \x01(\t\x1a*\n\x08IdsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe3\x01\n\nStageStory\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12+\n\x07started\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05\x65nded\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07records\x18\x07 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x08 \x01(\x03\"V\n\x0fProducerReceipt\x12\x10\n\x08producer\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x0f\n\x07records\x18\x03 \x01(\x03\x12\x0f\n\x07missing\x18\x04 \x01(\x04\"\xc9\x01\n\rProducerStats\x12\x10\n\x08producer\x18\x01 \x01(\t\x12,\n\x08resource\x18\x02 \x01(\x0b\x32\x1a.telecine.logs.v1.Resource\x12\x10\n\x08last_seq\x18\x03 \x01(\x04\x12\x0c\n\x04lost\x18\x04 \x01(\x04\x12\x31\n\rlast_received\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63onflicting\x18\x06 \x01(\x04\x12\x10\n\x08is_owned\x18\x07 \x01(\x08\"\xe7\x02\n\x0bIngestStats\x12\x10\n\x08received\x18\x01 \x01(\x04\x12\x10\n\x08rejected\x18\x02 \x01(\x04\x12\x0f\n\x07refused\x18\x03 \x01(\x04\x12\x11\n\tduplicate\x18\x04 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\x04\x12;\n\x07\x64ropped\x18\x06 \x03(\x0b\x32*.telecine.logs.v1.IngestStats.DroppedEntry\x12=\n\x08redacted\x18\x07 \x03(\x0b\x32+.telecine.logs.v1.IngestStats.RedactedEntry\x12\x0c\n\x04held\x18\x08 \x01(\x04\x12\x13\n\x0b\x63onflicting\x18\t \x01(\x04\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a/\n\rRedactedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x98\x02\n\tSinkStats\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x04\x12\x11\n\tdelivered\x18\x04 \x01(\x04\x12\x10\n\x08\x62uffered\x18\x05 \x01(\x04\x12\x39\n\x07\x64ropped\x18\x06 \x03(\x0b\x32(.telecine.logs.v1.SinkStats.DroppedEntry\x12\x11\n\tis_broken\x18\x07 \x01(\x08\x12\x12\n\nlast_error\x18\x08 \x01(\t\x12&\n\x03lag\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"2\n\x0cJournalStats\x12\r\n\x05\x62ytes\x18\x01 \x01(\x03\x12\x13\n\x0blimit_bytes\x18\x02 \x01(\x03*\x88\x01\n\x05Level\x12\x15\n\x11LEVEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLEVEL_TRACE\x10\x01\x12\x0f\n\x0bLEVEL_DEBUG\x10\x02\x12\x0e\n\nLEVEL_INFO\x10\x03\x12\x11\n\rLEVEL_WARNING\x10\x04\x12\x0f\n\x0bLEVEL_ERROR\x10\x05\x12\x12\n\x0eLEVEL_CRITICAL\x10\x06*N\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x11\n\rENCODING_ZSTD\x10\x01\x12\x15\n\x11\x45NCODING_IDENTITY\x10\x02*\xe8\x01\n\rRefusalReason\x12\x1e\n\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bREFUSAL_REASON_JOURNAL_FULL\x10\x01\x12\x1c\n\x18REFUSAL_REASON_DISK_FULL\x10\x02\x12\x1b\n\x17REFUSAL_REASON_DRAINING\x10\x03\x12\x1f\n\x1bREFUSAL_REASON_OUT_OF_ORDER\x10\x04\x12\x1c\n\x18REFUSAL_REASON_CORRUPTED\x10\x05\x12\x1c\n\x18REFUSAL_REASON_NOT_OWNER\x10\x06*\x80\x02\n\x0fRejectionReason\x12 \n\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12!\n\x1dREJECTION_REASON_BAD_ENCODING\x10\x01\x12\x1e\n\x1aREJECTION_REASON_TOO_LARGE\x10\x02\x12 \n\x1cREJECTION_REASON_WRONG_COUNT\x10\x03\x12\x1d\n\x19REJECTION_REASON_NOT_JSON\x10\x04\x12%\n!REJECTION_REASON_RECORD_TOO_LARGE\x10\x05\x12 \n\x1cREJECTION_REASON_WRONG_FIELD\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,48 +41,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTSTATS_REDACTEDENTRY']._serialized_options = b'8\001'
   _globals['_SINKSTATS_DROPPEDENTRY']._loaded_options = None
   _globals['_SINKSTATS_DROPPEDENTRY']._serialized_options = b'8\001'
-  _globals['_LEVEL']._serialized_start=2370
-  _globals['_LEVEL']._serialized_end=2506
-  _globals['_ENCODING']._serialized_start=2508
-  _globals['_ENCODING']._serialized_end=2586
-  _globals['_REFUSALREASON']._serialized_start=2589
-  _globals['_REFUSALREASON']._serialized_end=2791
-  _globals['_REJECTIONREASON']._serialized_start=2794
-  _globals['_REJECTIONREASON']._serialized_end=3050
+  _globals['_LEVEL']._serialized_start=2462
+  _globals['_LEVEL']._serialized_end=2598
+  _globals['_ENCODING']._serialized_start=2600
+  _globals['_ENCODING']._serialized_end=2678
+  _globals['_REFUSALREASON']._serialized_start=2681
+  _globals['_REFUSALREASON']._serialized_end=2913
+  _globals['_REJECTIONREASON']._serialized_start=2916
+  _globals['_REJECTIONREASON']._serialized_end=3172
   _globals['_RESOURCE']._serialized_start=114
   _globals['_RESOURCE']._serialized_end=206
   _globals['_BATCH']._serialized_start=209
-  _globals['_BATCH']._serialized_end=430
-  _globals['_RESUME']._serialized_start=432
-  _globals['_RESUME']._serialized_end=458
-  _globals['_ACKNOWLEDGED']._serialized_start=460
-  _globals['_ACKNOWLEDGED']._serialized_end=510
-  _globals['_REFUSED']._serialized_start=513
-  _globals['_REFUSED']._serialized_end=678
-  _globals['_GAP']._serialized_start=680
-  _globals['_GAP']._serialized_end=745
-  _globals['_REJECTED']._serialized_start=748
-  _globals['_REJECTED']._serialized_end=878
-  _globals['_RECORDFILTER']._serialized_start=881
-  _globals['_RECORDFILTER']._serialized_end=1208
-  _globals['_RECORDFILTER_IDSENTRY']._serialized_start=1166
-  _globals['_RECORDFILTER_IDSENTRY']._serialized_end=1208
-  _globals['_STAGESTORY']._serialized_start=1211
-  _globals['_STAGESTORY']._serialized_end=1438
-  _globals['_PRODUCERRECEIPT']._serialized_start=1440
-  _globals['_PRODUCERRECEIPT']._serialized_end=1526
-  _globals['_PRODUCERSTATS']._serialized_start=1529
-  _globals['_PRODUCERSTATS']._serialized_end=1691
-  _globals['_INGESTSTATS']._serialized_start=1694
-  _globals['_INGESTSTATS']._serialized_end=2032
-  _globals['_INGESTSTATS_DROPPEDENTRY']._serialized_start=1937
-  _globals['_INGESTSTATS_DROPPEDENTRY']._serialized_end=1983
-  _globals['_INGESTSTATS_REDACTEDENTRY']._serialized_start=1985
-  _globals['_INGESTSTATS_REDACTEDENTRY']._serialized_end=2032
-  _globals['_SINKSTATS']._serialized_start=2035
-  _globals['_SINKSTATS']._serialized_end=2315
-  _globals['_SINKSTATS_DROPPEDENTRY']._serialized_start=1937
-  _globals['_SINKSTATS_DROPPEDENTRY']._serialized_end=1983
-  _globals['_JOURNALSTATS']._serialized_start=2317
-  _globals['_JOURNALSTATS']._serialized_end=2367
+  _globals['_BATCH']._serialized_end=446
+  _globals['_RESUME']._serialized_start=448
+  _globals['_RESUME']._serialized_end=490
+  _globals['_ACKNOWLEDGED']._serialized_start=492
+  _globals['_ACKNOWLEDGED']._serialized_end=542
+  _globals['_REFUSED']._serialized_start=545
+  _globals['_REFUSED']._serialized_end=710
+  _globals['_GAP']._serialized_start=712
+  _globals['_GAP']._serialized_end=777
+  _globals['_REJECTED']._serialized_start=780
+  _globals['_REJECTED']._serialized_end=910
+  _globals['_RECORDFILTER']._serialized_start=913
+  _globals['_RECORDFILTER']._serialized_end=1240
+  _globals['_RECORDFILTER_IDSENTRY']._serialized_start=1198
+  _globals['_RECORDFILTER_IDSENTRY']._serialized_end=1240
+  _globals['_STAGESTORY']._serialized_start=1243
+  _globals['_STAGESTORY']._serialized_end=1470
+  _globals['_PRODUCERRECEIPT']._serialized_start=1472
+  _globals['_PRODUCERRECEIPT']._serialized_end=1558
+  _globals['_PRODUCERSTATS']._serialized_start=1561
+  _globals['_PRODUCERSTATS']._serialized_end=1762
+  _globals['_INGESTSTATS']._serialized_start=1765
+  _globals['_INGESTSTATS']._serialized_end=2124
+  _globals['_INGESTSTATS_DROPPEDENTRY']._serialized_start=2029
+  _globals['_INGESTSTATS_DROPPEDENTRY']._serialized_end=2075
+  _globals['_INGESTSTATS_REDACTEDENTRY']._serialized_start=2077
+  _globals['_INGESTSTATS_REDACTEDENTRY']._serialized_end=2124
+  _globals['_SINKSTATS']._serialized_start=2127
+  _globals['_SINKSTATS']._serialized_end=2407
+  _globals['_SINKSTATS_DROPPEDENTRY']._serialized_start=2029
+  _globals['_SINKSTATS_DROPPEDENTRY']._serialized_end=2075
+  _globals['_JOURNALSTATS']._serialized_start=2409
+  _globals['_JOURNALSTATS']._serialized_end=2459
 # @@protoc_insertion_point(module_scope)

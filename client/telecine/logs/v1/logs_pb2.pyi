@@ -99,6 +99,11 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     """
     REFUSAL_REASON_CORRUPTED: _RefusalReason.ValueType  # 5
     """The CRC32C does not match. Send again."""
+    REFUSAL_REASON_NOT_OWNER: _RefusalReason.ValueType  # 6
+    """The producer was opened with another secret, or with none. Nothing of the
+    batch was kept, and sending it again cannot help: take a new producer id.
+    `expected_seq` is 0. It answers a `resume` too.
+    """
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
     """Why a batch was not taken now."""
@@ -117,6 +122,11 @@ records are gone for ever, say so in `lost_before`.
 """
 REFUSAL_REASON_CORRUPTED: RefusalReason.ValueType  # 5
 """The CRC32C does not match. Send again."""
+REFUSAL_REASON_NOT_OWNER: RefusalReason.ValueType  # 6
+"""The producer was opened with another secret, or with none. Nothing of the
+batch was kept, and sending it again cannot help: take a new producer id.
+`expected_seq` is 0. It answers a `resume` too.
+"""
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
 class _RejectionReason:
@@ -221,6 +231,7 @@ class Batch(_message.Message):
     ENCODING_FIELD_NUMBER: _builtins.int
     CRC32C_FIELD_NUMBER: _builtins.int
     LOST_BEFORE_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
     """Who counts. 1 to 128 characters of [A-Za-z0-9._:-], beginning with a letter
     or digit; unique among all producers, so put something random into it.
@@ -244,6 +255,14 @@ class Batch(_message.Message):
     """How many records right before `first_seq` the producer can never send,
     because it had to drop them. They count as a gap. 0: none.
     """
+    secret: _builtins.bytes
+    """Proves that the producer is the sender's own. Whoever ships the first batch
+    of a producer with a secret owns it: batches and `resume` without it are
+    refused as NOT_OWNER, and the server keeps a salted hash alone. Send it with
+    every batch. 16 to 64 random bytes. Empty: the producer is anybody's who
+    knows its id; a number that comes again with another record is then stored
+    again, instead of being acknowledged as known.
+    """
     @_builtins.property
     def resource(self) -> Global___Resource:
         """What all these records share. Required."""
@@ -259,10 +278,11 @@ class Batch(_message.Message):
         encoding: Global___Encoding.ValueType = ...,
         crc32c: _builtins.int | None = ...,
         lost_before: _builtins.int = ...,
+        secret: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "count", b"count", "crc32c", b"crc32c", "encoding", b"encoding", "first_seq", b"first_seq", "lost_before", b"lost_before", "producer", b"producer", "records", b"records", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "count", b"count", "crc32c", b"crc32c", "encoding", b"encoding", "first_seq", b"first_seq", "lost_before", b"lost_before", "producer", b"producer", "records", b"records", "resource", b"resource", "secret", b"secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crc32c: _TypeAlias = _typing.Literal["crc32c"]  # noqa: Y015
     _WhichOneofArgType__crc32c: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c"]  # noqa: Y015
@@ -277,16 +297,20 @@ class Resume(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PRODUCER_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
     """As Batch.producer."""
+    secret: _builtins.bytes
+    """As Batch.secret."""
     def __init__(
         self,
         *,
         producer: _builtins.str = ...,
+        secret: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["producer", b"producer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["producer", b"producer", "secret", b"secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -305,7 +329,11 @@ class Acknowledged(_message.Message):
     producer: _builtins.str
     """As Batch.producer."""
     last_seq: _builtins.int
-    """Highest sequence number that is durable. 0: none."""
+    """Highest sequence number that is durable. 0: none. After a `resume` of a
+    producer without a secret that has declared a hole: the last number before
+    its first hole, since the hole may be somebody else's word; what is sent
+    again is compared and stored once.
+    """
     def __init__(
         self,
         *,
@@ -599,7 +627,7 @@ class ProducerReceipt(_message.Message):
     RECORDS_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
-    """As Batch.producer; for records that came by OTLP, "otlp:" and the service."""
+    """As ProducerStats.producer."""
     service: _builtins.str
     """The service."""
     records: _builtins.int
@@ -635,12 +663,23 @@ class ProducerStats(_message.Message):
     LAST_SEQ_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
     LAST_RECEIVED_FIELD_NUMBER: _builtins.int
+    CONFLICTING_FIELD_NUMBER: _builtins.int
+    IS_OWNED_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
-    """As Batch.producer."""
+    """Stands for the producer and cannot be shipped with: "~" and the first 8 hex
+    digits of the SHA-256 of Batch.producer. For records that came by OTLP,
+    "otlp:" and the service.
+    """
     last_seq: _builtins.int
     """Highest durable sequence number."""
     lost: _builtins.int
     """How many sequence numbers it declared lost."""
+    conflicting: _builtins.int
+    """How many of its records came under numbers which others were stored under:
+    above 0, somebody else ships as this producer.
+    """
+    is_owned: _builtins.bool
+    """True: it has a secret, so nobody else can ship as it."""
     @_builtins.property
     def resource(self) -> Global___Resource: ...
     @_builtins.property
@@ -655,10 +694,12 @@ class ProducerStats(_message.Message):
         last_seq: _builtins.int = ...,
         lost: _builtins.int = ...,
         last_received: _timestamp_pb2.Timestamp | None = ...,
+        conflicting: _builtins.int = ...,
+        is_owned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_received", b"last_received", "resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_received", b"last_received", "last_seq", b"last_seq", "lost", b"lost", "producer", b"producer", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicting", b"conflicting", "is_owned", b"is_owned", "last_received", b"last_received", "last_seq", b"last_seq", "lost", b"lost", "producer", b"producer", "resource", b"resource"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -720,6 +761,7 @@ class IngestStats(_message.Message):
     DROPPED_FIELD_NUMBER: _builtins.int
     REDACTED_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
+    CONFLICTING_FIELD_NUMBER: _builtins.int
     received: _builtins.int
     rejected: _builtins.int
     """Wrong for ever; in the quarantine."""
@@ -731,6 +773,10 @@ class IngestStats(_message.Message):
     """Ours from now on."""
     held: _builtins.int
     """Of the accepted: debug records that the flight recorder holds in memory."""
+    conflicting: _builtins.int
+    """Of the accepted: records of producers without a secret that came under
+    numbers which others were stored under. Both are stored.
+    """
     @_builtins.property
     def dropped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Of the accepted: left out by rule, per reason ("sampled", "rate_limited",
@@ -752,10 +798,11 @@ class IngestStats(_message.Message):
         dropped: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         redacted: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         held: _builtins.int = ...,
+        conflicting: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "dropped", b"dropped", "duplicate", b"duplicate", "held", b"held", "received", b"received", "redacted", b"redacted", "refused", b"refused", "rejected", b"rejected"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "conflicting", b"conflicting", "dropped", b"dropped", "duplicate", b"duplicate", "held", b"held", "received", b"received", "redacted", b"redacted", "refused", b"refused", "rejected", b"rejected"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
