@@ -17,13 +17,21 @@ import numpy.typing as npt
 import PIL
 from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageFont, ImageOps, UnidentifiedImageError, features
 
+from encoder_service.disclosure.messages import for_clients
 from encoder_service.outputs.writer import OutputError
+from encoder_service.overlays.picture_header import KINDS
+from encoder_service.sizes import MAX_SIDE_PIXELS
 
 Pixels = npt.NDArray[Any]
 """Shape (rows, columns) or (rows, columns, channels); uint8, or native uint16 for gray."""
 
 _NO_CHARACTER = "\U0010ffff"
 _MAX_FONTS = 16
+_MAX_OWN_PIXELS = MAX_SIDE_PIXELS * MAX_SIDE_PIXELS
+_OWN_KINDS = ("PNG", "JPEG", "WEBP", "GIF")
+# Whoever opens a picture here judges its size by himself, before a pixel is decoded; Pillow's own bound
+# would be an error of another kind, or a warning.
+Image.MAX_IMAGE_PIXELS = None
 _ONE_SIZE = threading.Lock()
 
 
@@ -85,11 +93,15 @@ def _room_for(size_bytes: int) -> Iterator[None]:
 
 
 def decode_still(data: bytes, *, mode: str = "") -> Pixels:
-    """Decodes a still picture of any format to an array of its own; `mode` is Pillow's, such as "RGBA".
+    """Decodes a still picture of ours to an array of its own; `mode` is Pillow's, such as "RGBA".
 
     Raises OutputError with code VERIFICATION_FAILED.
     """
-    with _translated("VERIFICATION_FAILED", "reading a picture back"), Image.open(io.BytesIO(data)) as image:
+    with _translated("VERIFICATION_FAILED", "reading a picture back"), _opened(data, _OWN_KINDS) as image:
+        if image.width * image.height > _MAX_OWN_PIXELS:
+            raise OutputError(
+                "VERIFICATION_FAILED", f"a picture of {image.width} x {image.height} is not ours"
+            )
         image.load()
         return np.array(image.convert(mode) if mode and image.mode != mode else image)
 
@@ -168,8 +180,8 @@ class OverlayPicture(msgspec.Struct, frozen=True):
 
 
 def read_overlay(data: bytes, max_pixels: int) -> OverlayPicture:
-    """Decodes a picture of any format that Pillow reads, upright. Raises OutputError INVALID_OVERLAY."""
-    with _translated("INVALID_OVERLAY", "the overlay's image"), Image.open(io.BytesIO(data)) as image:
+    """Decodes a picture of one of `KINDS`, upright. Raises OutputError INVALID_OVERLAY."""
+    with _translated("INVALID_OVERLAY", "the overlay's image"), _opened(data, KINDS) as image:
         if image.width * image.height > max_pixels:
             raise OutputError(
                 "INVALID_OVERLAY",
@@ -181,7 +193,7 @@ def read_overlay(data: bytes, max_pixels: int) -> OverlayPicture:
         try:
             upright = _in_srgb(upright)
         except (ImageCms.PyCMSError, ValueError, OSError) as error:
-            ignored = str(error) or "it cannot be read"
+            ignored = for_clients(str(error)) or "it cannot be read"
         if upright.mode.startswith("I"):  # 16 bits of gray, which Pillow would clip
             upright = Image.fromarray((np.array(upright) >> 8).astype(np.uint8))
         return OverlayPicture(np.array(upright.convert("RGBA")), ignored)
@@ -219,8 +231,21 @@ def _image(pixels: Pixels) -> Image.Image:
 
 
 @contextmanager
+def _opened(data: bytes, kinds: tuple[str, ...]) -> Iterator[Image.Image]:
+    """Opens a picture of one of these kinds; with others Pillow starts programs, such as Ghostscript."""
+    try:
+        image = Image.open(io.BytesIO(data), formats=kinds)
+    except UnidentifiedImageError as error:
+        raise OSError(f"it is none of {', '.join(kinds)}, or damaged") from error
+    with image:
+        yield image
+
+
+@contextmanager
 def _translated(code: str, what: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError, MemoryError) as error:
-        raise OutputError(code, f"{what}: {error}") from error
+    except (OutputError, MemoryError):
+        raise
+    except Exception as error:  # a damaged picture raises whatever its reader stumbles over
+        raise OutputError(code, f"{what}: {for_clients(str(error)) or type(error).__name__}") from error

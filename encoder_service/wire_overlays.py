@@ -13,6 +13,7 @@ from encoder_service.config import EncoderConfig
 from encoder_service.overlay import ImageOverlay, Length, Overlay, Position, TextOverlay
 from encoder_service.overlays.fields import OF_FRAMES, OF_JOBS, field_names
 from encoder_service.overlays.fonts import find_font, list_fonts
+from encoder_service.overlays.picture_header import find_fault
 from encoder_service.sizes import MAX_SIDE_PIXELS
 from encoder_service.wire_enums import POSITIONS
 from encoder_service.wire_fields import Faults
@@ -130,6 +131,8 @@ def _image(
         image = pictures_of(job).get(sha256, b"") if is_right else b""
         faults.check(bool(image), f"{at}.image_sha256", "must be that of an image in another overlay")
     faults.check(len(image) <= limit, f"{at}.image", f"must be at most {limit} bytes, is {len(image)}")
+    if message.image and (wrong := find_fault(message.image)):
+        faults.add(f"{at}.image", wrong)
     return ImageOverlay(hashlib.sha256(image).hexdigest(), len(image), width)
 
 

@@ -13,11 +13,9 @@ from encoder_service.overlay import ImageOverlay, Overlay
 from encoder_service.overlays.blend import Stamp, make_stamp
 from encoder_service.overlays.colors import to_frames
 from encoder_service.overlays.layout import margin_pixels, place
+from encoder_service.overlays.picture_header import MAX_PIXELS
 from encoder_service.overlays.warn import warn_of_gray_picture, warn_of_place
 from encoder_service.work import DrawnOverlay
-
-MAX_PIXELS = 16_000_000
-"""Of an image as it was sent: 64 MB decoded."""
 
 
 class ImageLayer:

@@ -22,7 +22,7 @@ from tests.encoder_service.raw_client import spec
 
 CONFIG = EncoderConfig()
 OUTPUT = "spec.outputs[0]"
-LOGO = b"an image"
+LOGO = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10 and so on"
 DIGEST = hashlib.sha256(LOGO).hexdigest()
 
 

@@ -14,6 +14,8 @@ from telecine.cli.failures import SourceError
 from telecine.cli.sources.source import Source, size_of
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
+"""Pillow's names of the same; what else it knows may start programs (EPS), whatever a file is called."""
 _GLOB_CHARACTERS = set("*?[")
 _PNG_BIT_DEPTH_AT = 24
 """Offset of the bit depth in a PNG file: signature, length and type of IHDR, width, height."""
@@ -92,7 +94,7 @@ def _load(path: Path) -> npt.NDArray[Any]:
     if _has_16_bits(path):
         return _load_deep(path)
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=_FORMATS) as opened:
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I;16"):
                 return np.asarray(image, dtype=np.uint16)
@@ -100,7 +102,11 @@ def _load(path: Path) -> npt.NDArray[Any]:
             if image.mode != "L" or has_alpha:
                 image = image.convert("RGBA" if has_alpha else "RGB")
             return np.asarray(image)
-    except (UnidentifiedImageError, OSError) as error:
+    except UnidentifiedImageError as error:
+        raise SourceError(
+            f"{path} is none of {', '.join(_FORMATS)}, or damaged", "replace or remove this file"
+        ) from error
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise SourceError(
             f"{path} cannot be read as an image: {error}", "replace or remove this file"
         ) from error

@@ -960,9 +960,9 @@ class ImageOverlay(_message.Message):
     WIDTH_FIELD_NUMBER: _builtins.int
     IMAGE_SHA256_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
-    """A PNG, JPEG, WebP, GIF ... file with or without alpha; the first picture of
-    an animation. At most `Limits.max_overlay_image_bytes` bytes and 16 million
-    pixels. Colours are converted from its ICC profile to sRGB, where it has
+    """A PNG, JPEG, WebP, GIF or BMP file with or without alpha; the first picture
+    of an animation. At most `Limits.max_overlay_image_bytes` bytes and 16
+    million pixels; any other file is INVALID_ARGUMENT. Colours are converted from its ICC profile to sRGB, where it has
     one. Its SHA-256 stands in the manifest, its bytes do not.
     """
     image_sha256: _builtins.str
