@@ -114,11 +114,19 @@ class EncodeStream:
                     is_complete=attachment.ingest is None,
                 )
             )
-            with self._rings.lease(host_id if attachment.ingest is not None else "") as self._ring:
-                await self._follow(attachment, spec.delivery)
+            self._ring = self._rings.lend(host_id if attachment.ingest is not None else "")
+            await self._follow(attachment, spec.delivery)
         finally:
             # A second cancellation must not keep the job from its next stream.
-            await asyncio.shield(attachment.release())
+            await asyncio.shield(self._let_go(attachment))
+
+    async def _let_go(self, attachment: Attachment) -> None:
+        try:
+            await attachment.release()
+        finally:
+            # Only now is nothing written out of it any more.
+            self._rings.take_back(self._ring)
+            self._ring = None
 
     def _first(self, request: Request | None) -> JobSpec:
         if request is None:

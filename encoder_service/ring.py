@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
+from contextlib import suppress
 
 import msgspec
 from telecine.host_id import host_id
@@ -30,7 +30,8 @@ class Ring:
     """One stream's shared memory: byte `n` of the track lies at `n` modulo the size.
 
     A memfd that is sealed against changes of size: a client that does what it likes can spoil the bytes
-    of its own job alone, and chunks are checked by their CRC. Whoever opens it closes it; views stay valid.
+    of its own job alone, and chunks are checked by their CRC. Whoever opens it closes it, once nothing reads
+    its views any more: the memory is given back at once, whatever still refers to them.
     """
 
     def __init__(self, size_bytes: int) -> None:
@@ -41,10 +42,13 @@ class Ring:
             fcntl.fcntl(self._file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
             nonce = os.urandom(NONCE_BYTES)
             os.pwrite(self._file, nonce, 0)
-            self._view = memoryview(mmap.mmap(self._file, size_bytes, prot=mmap.PROT_READ))
+            self._map = mmap.mmap(self._file, size_bytes, prot=mmap.PROT_READ)
         except OSError:
             os.close(self._file)
             raise
+        self._view = memoryview(self._map)
+        self._lent: dict[int, weakref.ref[memoryview]] = {}
+        """The views that are in use; an exception's traceback may keep one for long."""
         self.offer = Offer(f"/proc/{os.getpid()}/fd/{self._file}", size_bytes, nonce)
 
     def read(self, offset: int, size_bytes: int) -> memoryview:
@@ -52,13 +56,26 @@ class Ring:
         start = offset % self.offer.size_bytes
         if not 0 < size_bytes <= self.offer.size_bytes - start:
             raise RingError(f"must be 1 to {self.offer.size_bytes - start} at this offset, is {size_bytes}")
-        return self._view[start : start + size_bytes]
+        view, lent = self._view[start : start + size_bytes], self._lent
+        key = id(view)
+        lent[key] = weakref.ref(view, lambda _: lent.pop(key, None))
+        return view
 
     def close(self) -> None:
-        """Lets no more clients open it; the memory is freed with the last view. Idempotent."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        """Unmaps the memory and makes the views that `read` returned unusable. Idempotent."""
+        if self._file < 0:
+            return
+        os.close(self._file)
+        self._file = -1
+        for reference in list(self._lent.values()):
+            view = reference()
+            if view is not None:
+                with suppress(BufferError):  # being read: then it goes with the reader
+                    view.release()
+        self._lent.clear()
+        self._view.release()
+        with suppress(BufferError):
+            self._map.close()
 
 
 class Rings:
@@ -71,17 +88,16 @@ class Rings:
         self._host_id = host_id() if size_bytes else ""
         self.open_count = 0
 
-    @contextmanager
-    def lease(self, client_host_id: str) -> Iterator[Ring | None]:
+    def lend(self, client_host_id: str) -> Ring | None:
         """A ring for one stream; None where there can be none, and the client sends its bytes."""
         ring = self._open() if client_host_id and client_host_id == self._host_id else None
-        if ring is None:
-            yield None
-            return
-        self.open_count += 1
-        try:
-            yield ring
-        finally:
+        if ring is not None:
+            self.open_count += 1
+        return ring
+
+    def take_back(self, ring: Ring | None) -> None:
+        """Closes what was lent, once nothing of its stream reads it any more."""
+        if ring is not None:
             self.open_count -= 1
             ring.close()
 

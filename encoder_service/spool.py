@@ -109,10 +109,14 @@ class Spool:
             raise
 
     def _write(self, pending: list[memoryview]) -> None:
-        while pending:
-            written = os.pwritev(self._fd, pending[:_MAX_VECTORS], self._persisted_bytes)
-            self._persisted_bytes += written
-            pending = _after(pending, written)
+        try:
+            while pending:
+                written = os.pwritev(self._fd, pending[:_MAX_VECTORS], self._persisted_bytes)
+                self._persisted_bytes += written
+                pending = _after(pending, written)
+        finally:
+            for view in pending:  # the traceback of a full disk must not keep a stream's ring mapped
+                view.release()
 
     def sync(self) -> None:
         """Flushes to the disk. Raises OSError."""

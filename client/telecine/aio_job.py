@@ -242,6 +242,7 @@ class AsyncJob:
                 stream.cancel()
             if sender is not None:
                 await _stopped(sender)
+            wording.forget_ring()
         self._lost(upload, connection, error)
 
     async def _send(

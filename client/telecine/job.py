@@ -276,6 +276,7 @@ class Job:
         except errors.TelecineError as raised:
             error = raised
         self._lost(upload, connection, error)
+        wording.forget_ring()
 
     def _received(self, upload: Upload, connection: int, event: Event) -> None:
         with self._lock:

@@ -48,6 +48,13 @@ class Wording:
                 finish = pb.Finish(total_frames=message.total_frames, total_bytes=message.total_bytes)
                 return pb.EncodeRequest(finish=finish).SerializeToString()
 
+    def forget_ring(self) -> None:
+        """Lets the memory go with the frames in it that are not acknowledged: the connection is over.
+
+        Tracebacks refer to a connection for long.
+        """
+        self.ring = None
+
     def incoming(self, response: pb.EncodeResponse) -> Event:
         """What the server said; opens the memory that it offers.
 
