@@ -12,7 +12,7 @@ import google_crc32c
 from telecine import exceptions as errors
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.hashed_file import HashedFile
-from telecine.local_file import pieces_of
+from telecine.local_file import is_artifact_path, pieces_of
 from telecine.reading import artifact
 from telecine.results import Artifact
 
@@ -120,8 +120,9 @@ class Transfer:
         """
         path, self._local_path, self._host_id = self._local_path, "", ""
         size_bytes = self._artifact.size_bytes if self._artifact is not None else 0
-        for data in pieces_of(path, self._taken.size_bytes, size_bytes):
-            self._taken.append_at_once(data)
+        if is_artifact_path(path, self._job_id, self._path):
+            for data in pieces_of(path, self._taken.size_bytes, size_bytes):
+                self._taken.append_at_once(data)
         return self._taken.size_bytes >= size_bytes
 
     def verified(self) -> Artifact:

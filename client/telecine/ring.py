@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
+import re
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from telecine.chunking import crc32c
+from telecine.local_file import open_own_file
 
-_MEMFD_NAME = "/memfd:telecine-ring"
+_MEMFD_NAME: Final = "/memfd:telecine-ring"
+_OFFERED_PATH: Final = re.compile(r"/proc/[0-9]+/fd/[0-9]+")
+_NONCE_BYTES: Final = 16
+_MAX_BYTES: Final = 1 << 30
+"""What a service can be configured to offer."""
+_SEALS: Final = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0)
 
 
 class RingMemory:
@@ -26,14 +33,25 @@ class RingMemory:
 
     @classmethod
     def open(cls, path: str, size_bytes: int, nonce: bytes) -> Self | None:
-        """The offered memory; None where it is out of reach (another user's, or another PID namespace's)."""
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError:
+        """The offered memory; None where it is out of reach, or not what a service of this user offers.
+
+        What the server names is opened only if it is another process's memory file, of this user, that
+        nobody can make smaller: its bytes would be gone under our feet (SIGBUS).
+        """
+        if (
+            not _OFFERED_PATH.fullmatch(path)
+            or len(nonce) != _NONCE_BYTES
+            or not 0 < size_bytes <= _MAX_BYTES
+        ):
+            return None
+        file = open_own_file(path, os.O_RDWR, name=_MEMFD_NAME)
+        if file is None:
             return None
         try:
-            is_memory = str(Path(f"/proc/self/fd/{file}").readlink()).startswith(_MEMFD_NAME)
-            if not is_memory or os.pread(file, len(nonce), 0) != nonce:
+            is_sealed = _SEALS and fcntl.fcntl(file, fcntl.F_GET_SEALS) & _SEALS == _SEALS
+            if not is_sealed or os.fstat(file).st_size != size_bytes:
+                return None
+            if os.pread(file, _NONCE_BYTES, 0) != nonce:
                 return None
             return cls(memoryview(mmap.mmap(file, size_bytes)))
         except (OSError, ValueError):
