@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from telecine.settings.trust import OPERATOR_ONLY
 
 from encoder_service.options.reading import unknown_names
 from encoder_service.options.table import RULES
@@ -78,13 +79,13 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Codec threads of an output. 0: one per core, at most 8."""
     worker_niceness: Annotated[int, msgspec.Meta(ge=0, le=19)] = 5
     """Added to the workers' niceness, so that receiving frames comes before encoding them."""
-    worker_wrapper: tuple[str, ...] = ()
+    worker_wrapper: Annotated[tuple[str, ...], OPERATOR_ONLY] = ()
     """A command with arguments, such as numactl or prlimit, that starts the program which workers are forked
     from: that program's command line is appended. Empty: it is started directly."""
-    worker_environment: tuple[str, ...] = ()
+    worker_environment: Annotated[tuple[str, ...], OPERATOR_ONLY] = ()
     """Names of variables that workers get from the service's environment, for instance those of a graphics
     card's driver. Besides PATH, HOME, TMPDIR, the locale and the like they get nothing of it."""
-    allowed_encoder_options: dict[str, tuple[str, ...]] = {}
+    allowed_encoder_options: Annotated[dict[str, tuple[str, ...]], OPERATOR_ONLY] = {}
     """Encoder to options that clients may set on it besides those of docs/encoder-options.md: names such as
     "psy", or "x264-params.zones" for a key of a list. Values are not judged: some name files to write."""
     max_running_jobs: CountOrZero = 0

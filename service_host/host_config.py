@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 from telecine.embedding.private_directory import is_private
+from telecine.settings.trust import NAMES_A_PATH, OPERATOR_ONLY
 
 from service_host.address import AddressError, parse_address, parse_admin_address
 
@@ -53,7 +54,7 @@ class KeepaliveConfig(msgspec.Struct, frozen=True):
 class HostConfig(msgspec.Struct, frozen=True):
     """How a service is hosted."""
 
-    listen: str = "127.0.0.1:0"
+    listen: Annotated[str, NAMES_A_PATH] = "127.0.0.1:0"
     """"host:port" (port 0: any free one), "[::1]:port" or "unix:/path/to/socket"."""
     admin_listen: str = ""
     """"host:port" of the HTTP port with /metrics, /healthz, /readyz and /config. Empty: off."""
@@ -77,7 +78,7 @@ class HostConfig(msgspec.Struct, frozen=True):
     exit_with_parent: bool = False
     """Drain when standard input ends or the parent process is gone: for a service that a program embeds."""
 
-    temporary_directories: tuple[Path, ...] = ()
+    temporary_directories: Annotated[tuple[Path, ...], OPERATOR_ONLY] = ()
     """Removed with all that they hold when the service has ended: those that a program which embeds the
     service made for it, and marked as such. Set by that program alone."""
 

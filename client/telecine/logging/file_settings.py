@@ -13,6 +13,7 @@ from telecine.logging.console import ConsoleTarget
 from telecine.logging.rendering import Format
 from telecine.settings.config_file import SHARED_VARIABLE
 from telecine.settings.loading import load_config
+from telecine.settings.trust import NAMES_A_PATH
 
 SECTION = "logging"
 
@@ -31,7 +32,7 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The lowest that is taken: TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL."""
     console: ConsoleTarget | None = None
     console_format: Format | None = None
-    directory: str | None = None
+    directory: Annotated[str, NAMES_A_PATH] | None = None
     """Of `<service>.log` and `errors.log`; "off": no local files."""
     file_format: Format | None = None
     file_max_bytes: LogBytes | None = None

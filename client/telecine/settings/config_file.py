@@ -19,8 +19,17 @@ SHARED_NAME = "telecine.toml"
 
 def shared_file(environ: Mapping[str, str], directory: Path) -> Path | None:
     """What TELECINE_CONFIG names; else `telecine.toml` in the directory, if it is there; else None."""
-    if named := environ.get(SHARED_VARIABLE):
-        return Path(named).expanduser()
+    return named_file(environ) or found_file(directory)
+
+
+def named_file(environ: Mapping[str, str]) -> Path | None:
+    """What TELECINE_CONFIG names."""
+    named = environ.get(SHARED_VARIABLE)
+    return Path(named).expanduser() if named else None
+
+
+def found_file(directory: Path) -> Path | None:
+    """`telecine.toml` in the directory, if it is there; nobody has said that it is to be trusted."""
     found = directory / SHARED_NAME
     return found if found.is_file() else None
 

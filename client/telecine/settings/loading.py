@@ -11,10 +11,11 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from telecine.settings.coercion import coerce_struct
-from telecine.settings.config_file import is_sectioned, read_file, section_of, shared_file
+from telecine.settings.config_file import found_file, is_sectioned, named_file, read_file, section_of
 from telecine.settings.cross_checks import FAULTY
 from telecine.settings.secrecy import REDACTED, is_secret, shown, without_url_user
 from telecine.settings.sources import CONFIG_FILE_VARIABLE, ConfigFault, Layers, Text, environment_settings
+from telecine.settings.trust import find_distrusted
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
@@ -71,6 +72,7 @@ def load_config(
     aliases: Mapping[str, str] | None = None,
     directory: Path | None = None,
     needs_sections: bool = False,
+    found_in: Path | None = None,
 ) -> Loaded[ConfigT]:
     """Lays file over defaults, environment over file and flags over environment.
 
@@ -85,19 +87,17 @@ def load_config(
 
     With `section`, that of a file for everything is read; a file without sections is taken as it is. Where
     nothing names a file, TELECINE_CONFIG does, or `telecine.toml` in `directory` (None: the working one).
-    With `needs_sections`, a file without sections is another program's own, and says nothing.
-
+    With `needs_sections`, a file without sections is another program's own, and says nothing. A file that was
+    merely found may not set everything (`settings.trust`); `found_in`: `path` is one, of this directory.
     Raises ConfigError with every fault. Touches nothing but the file.
     """
     environ = os.environ if environ is None else environ
+    path, must_have_sections, found_in = _chosen_file(path, prefix, section, environ, directory, found_in)
     layers = Layers()
-    path, must_have_sections = _chosen_file(path, prefix, section, environ, directory)
     if path is not None:
-        _add_file(layers, path, section, must_have_sections, needs_sections)
-    for key, (variable, text) in environment_settings(prefix, environ, aliases or {}).items():
-        layers.put(key, Text(text), f"env {variable}")
-    for key, value in (overrides or {}).items():
-        layers.put(key, Text(value) if type(value) is str else value, "flag")
+        tree = _add_file(layers, path, section, must_have_sections, needs_sections)
+        _refuse_distrusted(kind, tree, path, found_in)
+    _add_variables_and_flags(layers, environment_settings(prefix, environ, aliases or {}), overrides or {})
     again = partial(
         load_config,
         kind,
@@ -108,8 +108,19 @@ def load_config(
         overrides=overrides,
         aliases=aliases,
         needs_sections=needs_sections,
+        found_in=found_in,
     )
     return Loaded(_coerced(kind, layers), layers.sources, path, again)
+
+
+def _refuse_distrusted(
+    kind: type[msgspec.Struct], tree: Mapping[str, object], path: Path, found_in: Path | None
+) -> None:
+    """Before anything is made of the values: checking some of them opens files."""
+    found = find_distrusted(kind, tree, found_in) if found_in is not None else ()
+    faults = [ConfigFault(key, f"file {path.name}", why) for key, why in found]
+    if faults:
+        raise ConfigError(faults)
 
 
 def _coerced(kind: type[ConfigT], layers: Layers) -> ConfigT:
@@ -124,32 +135,51 @@ def _coerced(kind: type[ConfigT], layers: Layers) -> ConfigT:
     return value
 
 
+def _add_variables_and_flags(
+    layers: Layers, variables: Mapping[str, tuple[str, str]], flags: Mapping[str, object]
+) -> None:
+    for key, (variable, text) in variables.items():
+        layers.put(key, Text(text), f"env {variable}")
+    for key, value in flags.items():
+        layers.put(key, Text(value) if type(value) is str else value, "flag")
+
+
 def _chosen_file(
-    path: Path | None, prefix: str, section: str, environ: Mapping[str, str], directory: Path | None
-) -> tuple[Path | None, bool]:
-    """The file to read, and whether it is one for everything."""
+    path: Path | None,
+    prefix: str,
+    section: str,
+    environ: Mapping[str, str],
+    directory: Path | None,
+    found_in: Path | None,
+) -> tuple[Path | None, bool, Path | None]:
+    """The file to read, whether it is one for everything, and where it was found; None: it was named."""
     if path is None and environ.get(prefix + CONFIG_FILE_VARIABLE):
         path = Path(environ[prefix + CONFIG_FILE_VARIABLE])
     if path is not None or not section:
-        return path, False
-    return shared_file(environ, directory or Path.cwd()), True
+        return path, found_in is not None, found_in
+    if (named := named_file(environ)) is not None:
+        return named, True, None
+    directory = directory or Path.cwd()
+    return found_file(directory), True, directory
 
 
 def _add_file(
     layers: Layers, path: Path, section: str, must_have_sections: bool, needs_sections: bool
-) -> None:
+) -> Mapping[str, object]:
+    """Lays the file's settings over what is there, and returns them as they were read."""
     try:
         tree: Mapping[str, object] = read_file(path)
     except ValueError as error:
         layers.faults.append(ConfigFault("", f"file {path}", str(error)))
-        return
+        return {}
     source = f"file {path.name}"
     if needs_sections and not must_have_sections and not is_sectioned(tree):
-        return
+        return {}
     if section:
         tree, faults = section_of(tree, section, must_have_sections=must_have_sections)
         layers.faults += [ConfigFault(key, source, expected) for key, expected in faults]
     layers.add_tree(tree, source)
+    return tree
 
 
 def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
