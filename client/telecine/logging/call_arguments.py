@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from types import TracebackType
@@ -9,8 +10,11 @@ from typing import Any
 
 from telecine.logging.catalogue import STAGES_BY_NAME
 from telecine.logging.plain import plain
+from telecine.logging.record.bounded_text import called, is_shown_soon, text_of
 
 _MAX_STACK = 64 << 10
+_MAX_EXCEPTIONS = 5_000
+"""So many are shown at most of those that caused, or are grouped in, one exception."""
 
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
@@ -19,7 +23,7 @@ def normalised(event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> tup
     """Formats arguments, unfolds exceptions, and reads `info("pipeline:start", msg="…")` as a stage."""
     msg = event if type(event) is str else str(plain(event))
     if args:
-        msg = _formatted(msg, args)
+        msg = formatted(msg, args)
     fields = _unfolded(fields) if "extra" in fields else dict(fields)
     if not msg and "msg" not in fields and "event" in fields:
         msg = str(plain(fields.pop("event")))
@@ -45,11 +49,19 @@ def _unfolded(fields: dict[str, Any], name: str = "extra") -> dict[str, Any]:
     return _unfolded(found, "extra_fields") if name == "extra" else found
 
 
-def _formatted(msg: str, args: tuple[Any, ...]) -> str:
+def formatted(msg: str, args: tuple[Any, ...]) -> str:
+    """The message with its %-arguments, as stdlib logging fills them in; never raises."""
     try:
-        return msg % (args[0] if len(args) == 1 and isinstance(args[0], dict) and args[0] else args)
-    except (TypeError, ValueError, KeyError):
+        filled: Any = tuple(map(_showable, args))
+        if len(args) == 1 and isinstance(args[0], dict) and args[0]:
+            filled = args[0] if is_shown_soon(args[0]) else plain(args[0])
+        return called(msg.__mod__, filled)
+    except Exception:  # noqa: BLE001 - wrong arguments, or foreign code in them
         return " ".join((msg, *(str(plain(arg)) for arg in args)))
+
+
+def _showable(value: Any) -> Any:
+    return value if is_shown_soon(value) else str(plain(value))
 
 
 def _exc_info(given: Any) -> ExcInfo | None:
@@ -66,12 +78,51 @@ def _exc_info(given: Any) -> ExcInfo | None:
 def _exception_fields(info: ExcInfo) -> dict[str, Any]:
     """What the catalogue says about errors; never the values of local variables."""
     kind, error, trace = info
-    lines = "".join(traceback.format_exception(kind, error, trace))
+    lines = _stack(kind, error, trace)
     if len(lines) > _MAX_STACK:
         half = _MAX_STACK // 2
         lines = f"{lines[:half]}\n… {len(lines) - _MAX_STACK} characters cut …\n{lines[-half:]}"
     return {
-        "error": str(plain(str(error))) if error is not None else "",
+        "error": _message(error) if error is not None else "",
         "error_type": kind.__name__ if kind is not None else "",
         "stack": lines.rstrip("\n"),
     }
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return text_of(error)
+    except Exception:  # noqa: BLE001 - the error's own __str__
+        return f"<{type(error).__name__} str() failed>"
+
+
+def _stack(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> str:
+    # Foreign code in an exception that caused this one may raise.
+    with contextlib.suppress(Exception):
+        if error is None or _are_shown_soon(error):
+            return "".join(called(traceback.format_exception, kind, error, trace))
+    name = kind.__name__ if kind is not None else ""
+    frames = "".join(traceback.format_tb(trace, 100))
+    return f"Traceback (most recent call last):\n{frames}{name}: <it has too much in it to be shown>"
+
+
+def _are_shown_soon(error: BaseException) -> bool:
+    """Whether the error and all that is shown with it are few, and each is shown soon.
+
+    `traceback` shows a cause once, but what a group holds as often as it is held.
+    """
+    seen: set[int] = set()
+    left = _MAX_EXCEPTIONS
+    waiting: list[tuple[BaseException | None, bool]] = [(error, False)]
+    while waiting:
+        current, is_held = waiting.pop()
+        if current is None or (id(current) in seen and not is_held):
+            continue
+        left -= 1
+        if left < 0 or not is_shown_soon(current):
+            return False
+        seen.add(id(current))
+        waiting += ((current.__cause__, False), (current.__context__, False))
+        if isinstance(current, BaseExceptionGroup):
+            waiting += ((held, True) for held in current.exceptions[:left])
+    return True

@@ -4,57 +4,147 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
 import msgspec
 
+from telecine.logging.record.bounded_text import text_of
+
 _MAX_DEPTH = 24
 _MAX_REPR = 2048
 _MAX_ITEMS = 10_000
+_CUT = "…"
+_CYCLE = "<cycle>"
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """Strings, numbers, booleans, None, dicts and lists; a foreign object becomes its text."""
+class Room:
+    """What may still be written of a record: shared by all its values, so that their sum is bounded.
+
+    `parts` counts every value within a value, `characters` all nested text.
+    """
+
+    __slots__ = ("characters", "parts", "path")
+
+    def __init__(self, parts: int = 20_000, characters: int = 1 << 20) -> None:
+        self.parts = parts
+        self.characters = characters
+        self.path: set[int] = set()
+        """The objects that contain what is being written: one of them again is a cycle."""
+
+
+def plain(value: Any, room: Room | None = None) -> Any:
+    """Strings, numbers, booleans, None, dicts and lists; a foreign object becomes its text.
+
+    What is left out leaves a `…`, an object within itself `<cycle>`.
+    """
     kind = type(value)
     if kind is str or kind is int or kind is float or kind is bool or value is None:
         return value
-    if depth > _MAX_DEPTH:
-        return "…"
+    return _plain(value, room if room is not None else Room(), 0)
+
+
+def _plain(value: Any, room: Room, depth: int) -> Any:
+    kind = type(value)
+    room.parts -= 1
+    if kind is int or kind is float or kind is bool or value is None:
+        return value
+    if kind is str:
+        return _fitting(value, room)
+    identity = id(value)
+    if identity in room.path:
+        return _CYCLE
+    if depth > _MAX_DEPTH or room.parts < 0:
+        return _CUT
+    room.path.add(identity)
     try:
-        return _converted(value, depth)
+        return _converted(value, room, depth)
     except Exception as error:  # noqa: BLE001 - foreign code in __repr__, __iter__ or a property
         return f"<{kind.__name__}: {type(error).__name__} while it was logged>"
+    finally:
+        room.path.discard(identity)
 
 
-def _converted(value: Any, depth: int) -> Any:
+def _converted(value: Any, room: Room, depth: int) -> Any:
     if isinstance(value, enum.Enum):
-        return plain(value.value, depth + 1)
-    if isinstance(value, (str, int, float)):
-        base = next(base for base in (str, int, float) if isinstance(value, base))
-        return base(value)
+        return _plain(value.value, room, depth + 1)
+    if isinstance(value, str):
+        return _fitting(text_of(value), room)
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value[:_MAX_REPR]).decode("utf-8", "backslashreplace")
+        text = bytes(value[:_MAX_REPR]).decode("utf-8", "backslashreplace")
+        return _fitting(text if len(value) <= _MAX_REPR else f"{text}… ({len(value)} bytes)", room)
     if isinstance(value, Mapping):
-        items = list(value.items())[:_MAX_ITEMS]
-        return {k if type(k) is str else str(k): plain(item, depth + 1) for k, item in items}
+        return _dict(value.items(), room, depth, len(value) if isinstance(value, dict) else None)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item, depth + 1) for item in list(value)[:_MAX_ITEMS]]
-    if isinstance(value, (msgspec.Struct, msgspec.Raw)) and not isinstance(value, msgspec.Raw):
-        return {name: plain(getattr(value, name), depth + 1) for name in value.__struct_fields__}
+        return _list(value, room, depth)
+    names = _field_names(value)
+    if names is not None:
+        return _dict(((name, getattr(value, name, None)) for name in names), room, depth)
+    return _of_foreign(value, room, depth)
+
+
+def _field_names(value: Any) -> list[str] | None:
+    if isinstance(value, msgspec.Struct):
+        return list(value.__struct_fields__)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = (field.name for field in dataclasses.fields(value))
-        return {name: plain(getattr(value, name, None), depth + 1) for name in names}
+        return [field.name for field in dataclasses.fields(value)]
+    return None
+
+
+def _of_foreign(value: Any, room: Room, depth: int) -> Any:
     if isinstance(value, PurePath):
-        return str(value)
+        return _shortened(str(value), room)
     if hasattr(value, "isoformat"):
-        return str(value.isoformat())
+        return _shortened(text_of(value.isoformat()), room)
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return plain(value.item(), depth + 1)
+        return _plain(value.item(), room, depth + 1)
     if isinstance(value, BaseException):
-        return repr(value)[:_MAX_REPR]
-    return str(value)[:_MAX_REPR]
+        return _shortened(text_of(value, repr), room)
+    return _shortened(text_of(value), room)
+
+
+def _dict(items: Iterable[tuple[Any, Any]], room: Room, depth: int, count: int | None = None) -> Any:
+    found: dict[str, Any] = {}
+    # All at once: another thread may change the dict meanwhile.
+    for key, value in list(islice(items, _MAX_ITEMS + 1)):
+        if room.parts <= 0 or len(found) >= _MAX_ITEMS:
+            found[_CUT] = _CUT if count is None else f"{count} items"
+            break
+        found[_fitting(key, room) if type(key) is str else _shortened(text_of(key), room)] = _plain(
+            value, room, depth + 1
+        )
+    return found
+
+
+def _list(values: Any, room: Room, depth: int) -> list[Any]:
+    found: list[Any] = []
+    for value in list(islice(values, _MAX_ITEMS + 1)):
+        if room.parts <= 0 or len(found) >= _MAX_ITEMS:
+            found.append(f"{_CUT} ({len(values)} items)")
+            break
+        found.append(_plain(value, room, depth + 1))
+    return found
+
+
+def _shortened(text: str, room: Room) -> str:
+    """The text of a foreign object."""
+    if len(text) > _MAX_REPR:
+        text = f"{text[:_MAX_REPR]}… ({len(text)} characters)"
+    return _fitting(text, room)
+
+
+def _fitting(text: str, room: Room) -> str:
+    """As much of a nested text as there is room for."""
+    size = len(text)
+    if size <= room.characters:
+        room.characters -= size
+        return text
+    kept, room.characters = room.characters, 0
+    return f"{text[:kept]}… ({size} characters)"
 
 
 def utf8_safe(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from telecine.logging.plain import plain, utf8_safe
+from telecine.logging.plain import Room, plain, utf8_safe
 from telecine.logging.redaction import Redactor
 
 MAX_LINE_BYTES = 256 << 10
@@ -46,7 +46,7 @@ class LineRenderer:
         rest = self.fields_json(fields) if fields else b""
         line = b"".join((_OPENING, self.timestamp(), head, text, source, bound, rest, b"}\n"))
         if len(line) > MAX_LINE_BYTES:
-            return self._cut_line(head, msg, source + bound, fields)
+            return self._cut_line(head, msg, source, bound, fields)
         return line
 
     def timestamp(self) -> bytes:
@@ -100,7 +100,8 @@ class LineRenderer:
         return b"," + raw[1:-1] if len(raw) > 2 else b""
 
     def _opened_json(self, fields: dict[str, Any]) -> bytes:
-        tree = {_field_name(key): plain(value) for key, value in fields.items()}
+        room = Room()
+        tree = {_field_name(key): plain(value, room) for key, value in fields.items()}
         redacted, counts = self._redactor.redact_mapping(tree)
         self._count(counts)
         for key in tree:
@@ -114,13 +115,16 @@ class LineRenderer:
             raw = self._encode(_utf8_safe_tree(redacted))
         return b"," + raw[1:-1] if len(raw) > 2 else b""
 
-    def _cut_line(self, head: bytes, msg: str, tail: bytes, fields: dict[str, Any]) -> bytes:
-        cut = {key: _cut(plain(value)) for key, value in list(fields.items())[:64]}
+    def _cut_line(self, head: bytes, msg: str, source: bytes, bound: bytes, fields: dict[str, Any]) -> bytes:
+        room = Room()
+        cut = {key: _cut(plain(value, room)) for key, value in list(fields.items())[:64]}
         rest = self._opened_json(cut)
         if len(rest) > MAX_LINE_BYTES // 2:
             rest = b""
+        # The logger's name stays where only what is bound is too long.
+        tail = source + bound
         if len(tail) > MAX_LINE_BYTES // 4:
-            tail = b""
+            tail = source if len(source) <= MAX_LINE_BYTES // 4 else b""
         text = self.text_json(_cut(msg))
         return b"".join((_OPENING, self.timestamp(), head, text, tail, rest, b',"is_cut":true}\n'))
 

@@ -5,8 +5,10 @@ Hyperscan or google-re2 where they are installed, else the standard library.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -60,6 +62,26 @@ def build_scanner(
     return _ReScanner(triggers)
 
 
+class _Forgetting(Protocol):
+    def forget_parent(self) -> None:
+        """In a forked child: uses nothing any more that another thread of the parent may have been using."""
+
+
+_to_forget: weakref.WeakSet[_Forgetting] = weakref.WeakSet()
+
+
+def _forgetting_in_child(scanner: _Forgetting) -> None:
+    _to_forget.add(scanner)
+
+
+def _forked() -> None:
+    for scanner in list(_to_forget):
+        scanner.forget_parent()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 class _HyperscanScanner:
     engine = "hyperscan"
 
@@ -77,6 +99,11 @@ class _HyperscanScanner:
         self._database: Any = database
         self._scan: Any = database.scan
         self._terminated: Any = hyperscan.ScanTerminated
+        self._local = threading.local()
+        _forgetting_in_child(self)
+
+    def forget_parent(self) -> None:
+        """A thread that was scanning at a fork has left its scratch space in use."""
         self._local = threading.local()
 
     def _scratch(self) -> Any:
@@ -116,11 +143,27 @@ class _Re2Scanner:
         options.encoding = re2.Options.Encoding.LATIN1
         options.max_mem = _RE2_MEMORY_BYTES
         joined = "|".join(f"(?:{trigger.pattern})" for trigger in triggers).encode()
-        self._one: Any = re2.compile(joined, options)
-        one_set = re2.Set.SearchSet(options)
-        one_set.Add(joined)
-        one_set.Compile()
-        self._match: Any = one_set.Match
+
+        def compiled() -> tuple[Any, Any]:
+            one_set = re2.Set.SearchSet(options)
+            one_set.Add(joined)
+            one_set.Compile()
+            return one_set.Match, re2.compile(joined, options)
+
+        self._compiled = compiled
+        self._of_parent: list[Any] = []
+        self._match, self._one = compiled()
+        _forgetting_in_child(self)
+
+    def forget_parent(self) -> None:
+        """RE2 works without the interpreter lock and guards its cache: a lock held at a fork stays held."""
+        # Kept, since taking them down would ask for their locks.
+        self._of_parent += (self._match, self._one)
+        self._match = self._first_match
+
+    def _first_match(self, raw: bytes) -> Any:
+        self._match, self._one = self._compiled()
+        return self._match(raw)
 
     def found_in(self, raw: bytes) -> bool:
         return bool(self._match(raw))

@@ -7,17 +7,26 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from telecine.logging.call_arguments import formatted
 from telecine.logging.catalogue import Level, parse_level
 from telecine.logging.logger import Logger
+from telecine.logging.record.bounded_text import called, text_of
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _SHIPPING_THREAD_PREFIX = "telecine-log-"
+_OF_SHIPPING = ("grpc", "py.warnings", "asyncio")
+"""Loggers through which shipping may speak in its own threads. Others there belong to the application: the
+garbage collector calls its finalizers in any thread."""
+_MAX_NESTED = 16
+"""So many records of a thread may interrupt each other: signal handlers, `__del__`, and what logs while it is
+logged. More are one record that makes itself."""
 
 
 class BridgeHandler(logging.Handler):
     """Turns stdlib records into ours; fields given as `extra` come along.
 
     It takes no lock: a handler's lock is what other handlers deadlock on after a fork or in a signal handler.
+    A record that interrupts another one is taken like any other.
     """
 
     def __init__(self, logger_of: Callable[[str], Logger]) -> None:
@@ -41,17 +50,20 @@ class BridgeHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Takes one record; never raises."""
         # What shipping itself says must not be shipped: it would never end.
-        if getattr(self._busy, "is_busy", False) or (record.threadName or "").startswith(
-            _SHIPPING_THREAD_PREFIX
+        if (record.threadName or "").startswith(_SHIPPING_THREAD_PREFIX) and record.name.startswith(
+            _OF_SHIPPING
         ):
             return
-        self._busy.is_busy = True
+        depth = getattr(self._busy, "depth", 0)
+        if depth >= _MAX_NESTED:
+            return
+        self._busy.depth = depth + 1
         try:
             self._pass_on(record)
         except Exception:  # noqa: BLE001 - logging never fails the application
             return
         finally:
-            self._busy.is_busy = False
+            self._busy.depth = depth
 
     def _pass_on(self, record: logging.LogRecord) -> None:
         fields: dict[str, Any] = {
@@ -77,9 +89,16 @@ class BridgeHandler(logging.Handler):
 
 def _message(record: logging.LogRecord) -> str:
     try:
-        return record.getMessage()
-    except Exception:  # noqa: BLE001 - wrong arguments of somebody else's call
-        return f"{record.msg} {record.args!r}"
+        if type(record).getMessage is not logging.LogRecord.getMessage:
+            # Of a record factory, which may format in a manner of its own.
+            return called(record.getMessage)
+        msg, args = text_of(record.msg), record.args
+    except Exception:  # noqa: BLE001 - foreign code in a message that is no text
+        return f"<{type(record.msg).__name__} str() failed>"
+    if not args:
+        return msg
+    # stdlib has unpacked a mapping that is the only argument.
+    return formatted(msg, args if isinstance(args, tuple) else (args,))
 
 
 class StdlibBridge:

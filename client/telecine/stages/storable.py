@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from telecine.logging.plain import plain, utf8_safe
+from telecine.logging.plain import Room, plain, utf8_safe
 from telecine.logging.redaction import Counts, Redactor
 
 _LARGEST = 2**63
+_MAX_PARTS = 200_000
+"""A manifest keeps more of a value than a record does; what is left out leaves a `…`."""
+_MAX_CHARACTERS = 16 << 20
 
 
 def storable(value: Any, redactor: Redactor) -> tuple[Any, Counts]:
     """What the manifest may hold of a value, and how many secrets each rule took out of it."""
-    redacted, counts = redactor.redact_value(_safe(plain(value)))
+    redacted, counts = redactor.redact_value(_safe(plain(value, Room(_MAX_PARTS, _MAX_CHARACTERS))))
     return redacted, counts
 
 

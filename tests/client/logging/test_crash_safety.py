@@ -189,6 +189,32 @@ def test_forking_while_threads_log_deadlocks_nobody(run_program: RunProgram) -> 
     assert out == "alive\n"
 
 
+def test_forking_while_threads_scan_for_secrets_leaves_the_child_a_scanner(run_program: RunProgram) -> None:
+    """RE2 works without the interpreter lock: a lock of its cache may be held at the fork."""
+    out = ended(
+        run_program(
+            "log = start()\n"
+            "def chatter():\n"
+            "    n = 0\n"
+            "    while not done.is_set(): n += 1; log.info(f'{n} ' * 2000)\n"
+            "done = threading.Event()\n"
+            "threads = [threading.Thread(target=chatter) for _ in range(4)]\n"
+            "[t.start() for t in threads]\n"
+            "for _ in range(60):\n"
+            "    child = os.fork()\n"
+            "    if child == 0:\n"
+            "        signal.alarm(20)\n"
+            "        log.info('a new line with a secret: password=hunter2 in the child')\n"
+            "        os._exit(7)\n"
+            "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+            "done.set(); [t.join() for t in threads]\n"
+            "files = [open(f'{sys.argv[1]}/{name}').read() for name in os.listdir(sys.argv[1])]\n"
+            "print('hunter2' in ''.join(files))\n"
+        )
+    )
+    assert out == "False\n"
+
+
 def test_logging_inside_a_signal_handler_interrupts_and_loses_nothing(
     run_program: RunProgram, tmp_path: Path
 ) -> None:
