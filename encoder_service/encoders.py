@@ -53,6 +53,9 @@ class EncoderRow(msgspec.Struct, frozen=True):
     """Always handed over, before everything else."""
     alpha_options: dict[str, str] = {}
     """Handed over besides when alpha is kept."""
+    narrow_options: dict[str, str] = {}
+    """Handed over besides for pictures of at most `narrow_columns` pixels a row."""
+    narrow_columns: int = 0
     alpha_decoder: str = ""
     """The decoder that sees alpha, where FFmpeg's own does not."""
     is_lossless_possible: bool = False
@@ -185,6 +188,9 @@ HEVC_ENCODERS = (
         preset_option="preset",
         crf_range=(0, 51),
         fixed_options={"x265-params": "log-level=error"},
+        # Its AVX code writes past the lookahead's rows where the picture has 33 to 48 columns.
+        narrow_options={"x265-params": "asm=0"},
+        narrow_columns=64,
         is_lossless_possible=True,
         threads_parameter=("x265-params", "pools"),
     ),
@@ -312,6 +318,8 @@ FFV1_ENCODERS = (
             },
         ),
         qualities={_D: _FFV1, _S: _FFV1, _H: _FFV1, _L: _FFV1},
+        narrow_options={"slices": "1"},
+        narrow_columns=1,
         is_lossless_possible=True,
         is_always_lossless=True,
     ),

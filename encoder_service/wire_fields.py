@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from fractions import Fraction
 from typing import TypeVar
 
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.errors import FieldFault
+from encoder_service.outputs.limits import (
+    MAX_FRAME_RATE,
+    MAX_RATE_DENOMINATOR,
+    MAX_RATE_NUMERATOR,
+    MIN_FRAME_RATE,
+)
 from encoder_service.spec import ColorOverride, Rational
 from encoder_service.wire_enums import MATRICES, PRIMARIES, RANGES, TRANSFERS
-
-MAX_FRAMES_PER_SECOND = 1000
 
 _Value = TypeVar("_Value", bound=StrEnum)
 
@@ -63,11 +68,18 @@ def _optional(table: dict[int, _Value], value: int, field: str, faults: Faults) 
 def rational(message: pb.Rational, at: str, faults: Faults) -> Rational:
     """Returns an exact rate; a missing denominator is 1."""
     numerator, denominator = message.numerator, message.denominator or 1
-    is_right = numerator > 0 and denominator > 0 and numerator <= MAX_FRAMES_PER_SECOND * denominator
+    is_rate = numerator > 0 and denominator > 0
     faults.check(
-        is_right,
+        is_rate and MIN_FRAME_RATE <= Fraction(numerator, denominator) <= MAX_FRAME_RATE,
         at,
-        f"must be above 0 and at most {MAX_FRAMES_PER_SECOND} frames per second, "
-        f"is {numerator}/{denominator}",
+        f"must be {MIN_FRAME_RATE} to {MAX_FRAME_RATE} frames per second, is {numerator}/{denominator}",
     )
+    if is_rate:
+        over, under = Fraction(numerator, denominator).as_integer_ratio()
+        faults.check(
+            over <= MAX_RATE_NUMERATOR and under <= MAX_RATE_DENOMINATOR,
+            at,
+            f"must be a fraction of numbers up to {MAX_RATE_NUMERATOR}/{MAX_RATE_DENOMINATOR}, "
+            f"is {over}/{under}; take the nearest one",
+        )
     return Rational(numerator, denominator)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 import msgspec
 from telecine.encoder.v1 import encoder_pb2 as pb
@@ -12,6 +13,7 @@ from encoder_service.config import EncoderConfig
 from encoder_service.formats import FORMATS
 from encoder_service.options.choice import best_fit
 from encoder_service.options.reading import MAX_OPTIONS
+from encoder_service.outputs.limits import rate_fault, size_fault
 from encoder_service.sizes import MAX_SIDE_PIXELS, SHORT_SIDES, parse_aspect_ratio
 from encoder_service.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode, SkippedOutput
 from encoder_service.wire_enums import ALPHAS, QUALITIES, SCALE_MODES
@@ -44,6 +46,7 @@ def parse_outputs(
             skipped.append(SkippedOutput(OutputSpec(name=name, format=output.format), reason))
             continue
         outputs.append(_output(output, name, at, message, config, faults))
+        _check_limits(outputs[-1], message.video, at, faults)
         prefix = output.prefix or "frame"
         if output.format == "png":
             faults.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
@@ -134,6 +137,22 @@ def _fitted(output: OutputSpec, at: str, config: EncoderConfig, faults: Faults) 
     for misfit in fitting.misfits:
         faults.add(f"{at}.{misfit.field}", misfit.description)
     return msgspec.structs.replace(output, options=fitting.options, preset=fitting.preset)
+
+
+def _check_limits(output: OutputSpec, video: pb.VideoTrack, at: str, faults: Faults) -> None:
+    """Notes a rate or a size that the format cannot hold, whoever encodes it."""
+    row = FORMATS.get(output.format)
+    if row is None:
+        return
+    codec = output.codec or row.default_codec
+    own, sent = output.frame_rate, video.frame_rate
+    over, under = (own.numerator, own.denominator) if own else (sent.numerator, sent.denominator or 1)
+    if over > 0 and under > 0 and (fault := rate_fault(output.format, codec, Fraction(over, under))):
+        faults.add(f"{at}.frame_rate", fault if own else f"{fault}, which is spec.video.frame_rate")
+    # Odd sides may be padded; what is scaled is measured where it is planned.
+    width, height = video.width + video.width % 2, video.height + video.height % 2
+    if output.scale is None and width > 0 and height > 0 and (fault := size_fault(codec, width, height)):
+        faults.add(at, fault)
 
 
 def _check_format(message: pb.OutputSpec, at: str, faults: Faults) -> None:

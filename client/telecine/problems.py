@@ -93,7 +93,7 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
     "UNKNOWN_PIXEL_FORMAT": _caller("Choose a pixel format that `telecine capabilities` lists."),
     "UNSAFE_PATH": _ours(),
     "UNSUPPORTED_SIZE": _caller(
-        "Scale the output down, split the clip, or choose a format without that limit."
+        "Scale the output to a size within the limit, split the clip, or choose a format without that limit."
     ),
     "VERIFICATION_FAILED": _ours(f"Try another preset or codec. {_REPORT}.", is_retryable=True),
     "WORKER_HUNG": _ours("Allow more time for a job, or ask for a faster preset.", is_retryable=True),

@@ -28,8 +28,7 @@ from encoder_service.outputs.writer import OutputError
 ALPHA_SIDE_DATA: Final = "matroska_block_additional"
 """Where VP9's alpha travels beside its packet."""
 
-_MAX_DELAY_FRAMES = 64
-"""By which a packet's decoding may precede its showing; H.264 and HEVC reorder at most 16 frames."""
+_UNORDERED_FRAMES = 2
 _REFUSED_PARAMETER = re.compile(r"Error parsing option|Unknown option|Invalid value|Error setting")
 _LISTENING = threading.Lock()
 
@@ -97,7 +96,8 @@ class VideoFileEncoder:
         self._output: OutputContainer | None = None
         self._holds_frames = False
         self._packets = 0
-        self._has_own_order = False
+        self._frames = 0
+        self._is_ordered = True
         with translated("MUXING_FAILED", f"opening {container.muxer}"):
             self._output = av.open(
                 str(path),
@@ -132,11 +132,13 @@ class VideoFileEncoder:
             picture.pts = frame
             picture.time_base = self._time_base
             self._holds_frames = True
+            self._frames += 1
             packets = self._context.encode(picture)
         return [self._mux(packet) for packet in packets]
 
     def flush(self) -> Iterator[EncodedPacket]:
         """Takes the packets that the encoder still holds, muxes each and yields it."""
+        self._is_ordered = self._packets > 0 or self._frames > _UNORDERED_FRAMES
         with translated("ENCODING_FAILED", self.settings.encoder):
             for packet in self._context.encode_lazy(None):
                 yield self._mux(packet)
@@ -161,9 +163,7 @@ class VideoFileEncoder:
     def _put_in_order(self, packet: Packet[VideoStream]) -> None:
         # x265 takes the delay of clips of one or two frames from memory that it has not initialised. So
         # short a clip has nothing to reorder: it is decoded as it is shown.
-        if packet.pts is not None and packet.dts is not None and not self._packets:
-            self._has_own_order = 0 <= packet.pts - packet.dts <= _MAX_DELAY_FRAMES
-        if not self._has_own_order:
+        if not self._is_ordered:
             packet.dts = self._packets
         self._packets += 1
 

@@ -30,13 +30,12 @@ from encoder_service.outputs.png_frame import (
     encode_picture,
 )
 from encoder_service.outputs.reuse import Change, Reuse, lossless_rule
-from encoder_service.outputs.timing import TickClock, delay_fraction, reduced
+from encoder_service.outputs.timing import TickClock, delay_fraction, reduced, ticks_in_16_bits
 from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
 from encoder_service.quality import QualityMeter
 from encoder_service.work import EncoderReport, ProducedFile, QualityReport, Readback
 
 _KEY_INTERVAL = 17
-_TICKS_PER_SECOND = 1000
 
 
 class _Encoded(msgspec.Struct, frozen=True):
@@ -59,7 +58,8 @@ class ApngOutput:
         )
         self._rate = context.output.frame_rate or context.video.frame_rate
         self._delay = delay_fraction(self._rate)
-        self._clock = TickClock(self._rate, _TICKS_PER_SECOND)
+        self._ticks_per_second = ticks_in_16_bits(self._rate)
+        self._clock = TickClock(self._rate, self._ticks_per_second)
         self._reuse = Reuse(lossless_rule(_KEY_INTERVAL, can_blend=False))
         self._prints: list[tuple[FrameControl, int]] = []
         self._path = context.directory / f"{context.output.name}{row.extension}"
@@ -121,7 +121,7 @@ class ApngOutput:
         self._file.close()
 
     def _seconds(self, index: int) -> tuple[int, int]:
-        return self._delay or (self._clock.duration(index), _TICKS_PER_SECOND)
+        return self._delay or (self._clock.duration(index), self._ticks_per_second)
 
     def _mux(self, frames: Iterable[_Encoded]) -> None:
         for frame in frames:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from encoder_service.spec import Rational
 
 _MAX_UINT16 = (1 << 16) - 1
+_MILLISECONDS = 1000
 
 
 class TickClock:
@@ -39,6 +40,12 @@ def delay_fraction(frame_rate: Rational) -> tuple[int, int] | None:
     if exact.numerator > _MAX_UINT16 or exact.denominator > _MAX_UINT16:
         return None
     return exact.numerator, exact.denominator
+
+
+def ticks_in_16_bits(frame_rate: Rational) -> int:
+    """Ticks per second, 1000 or fewer, in which a frame's duration has at most 16 bits."""
+    longest = Fraction(_MAX_UINT16 * frame_rate.numerator, frame_rate.denominator)
+    return max(1, min(_MILLISECONDS, int(longest)))
 
 
 def clock_text(frame: int, frame_rate: Rational) -> str:

@@ -14,6 +14,7 @@ from encoder_service.geometry import Geometry
 from encoder_service.libav.encoding import pixel_formats_of
 from encoder_service.libav.pictures import describe
 from encoder_service.options.table import RULES
+from encoder_service.outputs.limits import size_fault
 from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import AlphaMode, Color, ColorRange, OutputSpec, PixelFormat, Quality, VideoSpec
 
@@ -84,6 +85,13 @@ def plan_video(
         only_range=_only_range(video, pixel_format),
     )
     geometry = plan_size(video, output, pixel_format)
+    if fault := size_fault(row.codec, geometry.width, geometry.height):
+        raise OutputError("UNSUPPORTED_SIZE", fault)
+    options = resolve_options(
+        output, row, pixel_format, keeps_alpha=keeps_alpha, threads=threads, cores=cores
+    )
+    if geometry.width <= row.narrow_columns:
+        _merge(options, row.narrow_options)
     is_exact = _is_exact(video, output, row, source_format, pixel_format, color, geometry)
     if output.quality == Quality.LOSSLESS and not is_exact:
         fallbacks.append(
@@ -100,9 +108,7 @@ def plan_video(
         keeps_alpha=keeps_alpha,
         background=None if keeps_alpha or not video.pixel_format.has_alpha else output.background,
         frame_rate=Fraction(rate.numerator, rate.denominator),
-        options=resolve_options(
-            output, row, pixel_format, keeps_alpha=keeps_alpha, threads=threads, cores=cores
-        ),
+        options=options,
         threads=max(1, int(threads * row.threads_per_core)),
         is_exact=is_exact,
         fallbacks=tuple(fallbacks),

@@ -32,3 +32,9 @@ def test_packets_of_short_clips_are_decoded_in_order_and_before_they_are_shown()
         orders = [order for _, order in times]
         assert orders == sorted(set(orders))
         assert all(0 <= frame - order <= 16 for frame, order in times)
+
+
+def test_narrow_hevc_clips_leave_the_memory_of_others_alone() -> None:
+    command = [sys.executable, "-m", "tests.encoder_service.outputs.narrow_clips"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

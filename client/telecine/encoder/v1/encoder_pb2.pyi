@@ -616,7 +616,10 @@ class VideoTrack(_message.Message):
 
     @_builtins.property
     def frame_rate(self) -> Global___Rational:
-        """Frames per second, exact: 24000/1001 stays 24000/1001. At most 1000."""
+        """Frames per second, exact: 24000/1001 stays 24000/1001. From 1/3600 to
+        1000, in lowest terms at most 1000000000/100000000. GIF takes 100/65535 to
+        100, AV1 at most 240.
+        """
 
     def __init__(
         self,
@@ -1184,7 +1187,7 @@ class OutputSpec(_message.Message):
     @_builtins.property
     def frame_rate(self) -> Global___Rational:
         """Plays the same frames at another rate; no frame is added or left out.
-        Unset: the source's rate.
+        Limits as of `VideoTrack.frame_rate`. Unset: the source's rate.
         """
 
     @_builtins.property
