@@ -46,8 +46,10 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Largest video track; at most `spool_quota_bytes`."""
     spool_quota_bytes: Count = 64 * GIB
     """All spools together, space promised to declared clips included."""
-    min_free_bytes: CountOrZero = 256 * MIB
-    """Frames are refused with DISK_FULL before less than this is free: records and artifacts need room."""
+    min_free_bytes: CountOrZero | None = None
+    """Frames are refused with DISK_FULL before less than this is free: records and artifacts need room.
+    Less than the disk has, or the service does not start. None: 256 MiB, or a sixteenth of a disk that is
+    smaller than 4 GiB."""
     max_pending_bytes: Count = 8 * MIB
     """Per stream: bytes received and not yet written; the stream is not read beyond it."""
     ring_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 * GIB)] = 8 * MIB

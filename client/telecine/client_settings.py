@@ -60,8 +60,9 @@ class ClientSettings:
     ) -> None:
         """Logs what follows from a lost connection of an upload; None: nothing."""
         if decision is not None:
+            level = _level(error)
             report_decision(
-                decision, self.retry, error, call="Encode", level="INFO", job_id=job_id, connection=connection
+                decision, self.retry, error, call="Encode", level=level, job_id=job_id, connection=connection
             )
 
     def check_process(self) -> None:
@@ -115,7 +116,12 @@ def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str) -> f
     `call`: what was tried, for the record of the decision.
     """
     decision = backoff.decide(error, time.monotonic(), random.random())  # noqa: S311 -- jitter
-    report_decision(decision, backoff.policy, error, call=call, level="INFO")
+    report_decision(decision, backoff.policy, error, call=call, level=_level(error))
     if not decision.is_again:
         raise error
     return decision.delay_seconds
+
+
+def _level(error: errors.TelecineError) -> str:
+    """A lost connection comes back by itself; for room on a disk somebody may have to do something."""
+    return "WARNING" if isinstance(error, errors.DiskFullError | errors.SpoolFullError) else "INFO"
