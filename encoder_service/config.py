@@ -117,8 +117,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: WebhooksConfig = WebhooksConfig()
     """Who is told about jobs over HTTP."""
     tells_job_directory: bool = True
-    """Whether `Accepted.job_directory` states the path on the server's disk, and clients on this machine
-    take their artifacts from there in place of having them sent."""
+    """Whether clients that proved to be the same user on the same machine hear where a job's directory lies,
+    and copy their artifacts from there. Others never do."""
 
     reload_poll_seconds: Positive = 1.0
     """How often the configuration file is looked at; SIGHUP loads it at once."""

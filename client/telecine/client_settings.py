@@ -14,6 +14,7 @@ from telecine.options import KeepAlive, Tls
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision
 from telecine.sdk_config import load_sdk_config
+from telecine.sharing.secret import ServerSecret
 
 _Value = TypeVar("_Value")
 
@@ -44,6 +45,8 @@ class ClientSettings:
     shares_memory: bool = True
     """Lay frames into memory that a server on this machine offers, and copy artifacts from its disk, in
     place of sending them."""
+    secret: ServerSecret = field(default_factory=ServerSecret)
+    """Of a server on this machine, once it has been read: proof of being there."""
     process_id: int = field(default_factory=os.getpid)
 
     @property
