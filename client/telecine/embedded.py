@@ -21,9 +21,9 @@ from telecine.embedding.socket_place import (
     SOCKET,
     has_unix_sockets,
     make_socket_directory,
-    socket_bases,
     takes_socket,
     temporary_base,
+    usual_bases,
 )
 from telecine.exceptions import EmbeddedUnavailableError
 from telecine.sdk_config import load_sdk_config
@@ -70,6 +70,7 @@ class EmbeddedServer:
         _check_installed(service)
         command = python_command(_MODULES[service])
         self._service = service
+        self._owner = os.getpid()
         self._close_lock = threading.Lock()
         place = _Place(data_dir, listen)
         self._place = place
@@ -104,7 +105,12 @@ class EmbeddedServer:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """Lets the service drain, ends it, and removes its temporary directory. Idempotent."""
+        """Lets the service drain, ends it, and removes its temporary directory. Idempotent.
+
+        In a process forked from the one that started it, it does nothing: the service is its parent's.
+        """
+        if os.getpid() != self._owner:
+            return
         with self._close_lock:
             if self._process.stdin is not None and not self._process.stdin.closed:
                 # The service drains when its standard input ends; a signal too would end it at once.
@@ -150,7 +156,7 @@ class _Place:
         """
         self._private: list[PrivateDirectory] = []
         lasting = None if data_dir is None else Path(data_dir).expanduser().absolute()
-        remove_abandoned(socket_bases(lasting))
+        remove_abandoned(usual_bases(lasting))
         try:
             self.data_dir = self._temporary_data_dir() if lasting is None else lasting
             self.data_dir.mkdir(parents=True, exist_ok=True)

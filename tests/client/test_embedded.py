@@ -138,6 +138,18 @@ def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
         EmbeddedServer(tmp_path, settings={"no_such_setting": "1"})
 
 
+def test_a_forked_child_leaves_its_parents_service_alone() -> None:
+    with EmbeddedServer(settings=SMALL) as server:
+        child = os.fork()
+        if not child:
+            server.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert server.is_running
+        with Client(server.address) as client:
+            client.encode(draw_clip(), fps=8, outputs="mkv")
+
+
 def test_closing_twice_is_once(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path, settings=SMALL)
     server.close()

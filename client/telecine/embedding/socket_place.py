@@ -55,10 +55,22 @@ def socket_bases(data_dir: Path | None) -> list[Path]:
     return list(dict.fromkeys(base for base in bases if base.is_absolute() and _is_safe(base)))
 
 
+def usual_bases(data_dir: Path | None) -> list[Path]:
+    """Where the private directories of embedded services may lie."""
+    bases = socket_bases(data_dir)
+    with contextlib.suppress(EmbeddedUnavailableError):
+        bases.append(temporary_base())
+    return list(dict.fromkeys(bases))
+
+
 def takes_socket(directory: Path) -> bool:
-    """Whether a socket can be bound in a private directory, by its path's length and its file system."""
+    """Whether a socket can be bound there: by the path, its surroundings and the file system."""
     path = str(directory / SOCKET)
-    if len(os.fsencode(path)) > _MAX_PATH_BYTES or _PLAIN_PATH.fullmatch(path) is None:
+    if (
+        not _is_safe(directory.parent)
+        or len(os.fsencode(path)) > _MAX_PATH_BYTES
+        or _PLAIN_PATH.fullmatch(path) is None
+    ):
         return False
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -100,9 +100,15 @@ def test_a_long_or_odd_name_of_the_temporary_directory_is_no_hindrance(
 def test_a_directory_in_which_others_may_exchange_files_holds_no_socket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    temporary_at(tmp_path / "tmp", monkeypatch).chmod(0o777)
+    temporary = temporary_at(tmp_path / "tmp", monkeypatch)
+    temporary.chmod(0o777)
     with EmbeddedServer(tmp_path / "data") as server:
         assert tmp_path not in socket_of(server).parents
+    with EmbeddedServer() as server:
+        assert tmp_path not in socket_of(server).parents
+        assert server.data_dir.parent.stat().st_mode & 0o777 == 0o700
+        assert temporary in server.data_dir.parents
+    assert not any(temporary.iterdir())
 
 
 def test_a_relative_data_directory_stays_the_same_one(
