@@ -16,7 +16,6 @@ from encoder_service import errors
 from encoder_service.capability_probe import CapabilityProbe
 from encoder_service.clock import SystemClock
 from encoder_service.config import FIXED_FIELDS, EncoderConfig
-from encoder_service.disk.room import disk_room, fault_of
 from encoder_service.dispatch import Dispatcher
 from encoder_service.ending import Ending
 from encoder_service.input_hash import HashThread
@@ -26,6 +25,7 @@ from encoder_service.metrics import EncoderMetrics
 from encoder_service.output_run import StopReason
 from encoder_service.own_log import configure_own_log
 from encoder_service.pool.pool import WorkerPool
+from encoder_service.pool.worker_process import WorkerDiedError
 from encoder_service.recovery import recover
 from encoder_service.registry import Registry
 from encoder_service.results import Results
@@ -35,6 +35,7 @@ from encoder_service.store import DataDirectoryError, Store
 from encoder_service.watch import Watch
 from encoder_service.webhooks.courier import Courier
 from encoder_service.webhooks.outbox import Outbox
+from encoder_service.work import SandboxMode, Walls
 from service_host.config import Loaded
 from service_host.lifecycle import StartError
 from service_host.metrics import new_registry
@@ -115,7 +116,6 @@ class EncoderService:
         """Takes up what a former process left, and starts workers. Raises StartError."""
         try:
             await asyncio.to_thread(self._store.open)
-            await asyncio.to_thread(_require_disk, self._config)
             await self._courier.open()
             await recover(
                 self._store, self._jobs, self._ending, self._space, self._courier, self._clock, self._log
@@ -124,6 +124,7 @@ class EncoderService:
             raise StartError(str(error)) from error
         except OSError as error:
             raise StartError(f"data_dir {self._config.root} cannot be read: {error}") from error
+        await self._check_sandbox()
         self._pool.open()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
         self._tasks.append(asyncio.create_task(self._keep_reloaded()))
@@ -210,6 +211,24 @@ class EncoderService:
         self._metrics.worker_restarts.inc()
         self._log.warning("worker replaced", reason=reason)
 
+    def walls_tried(self, walls: Walls) -> None:
+        """Says which walls workers stand behind, if not behind all."""
+        mode = self._config.worker_sandbox
+        if mode is SandboxMode.OFF:
+            self._log.warning("workers are not sandboxed", reason="worker_sandbox is off")
+        elif walls.missing:
+            self._log.warning("workers are sandboxed in part", standing=walls.standing, missing=walls.missing)
+
+    async def _check_sandbox(self) -> None:
+        if self._config.worker_sandbox is not SandboxMode.REQUIRED:
+            return
+        try:
+            walls = await self._pool.try_walls()
+        except WorkerDiedError as error:
+            raise StartError(f"worker_sandbox is required, and cannot be tried: {error}") from error
+        if walls.missing:
+            raise StartError(f"worker_sandbox is required, and walls are missing: {walls.describe_missing()}")
+
     # --- what the metrics read -------------------------------------------------------------------
 
     def spool_bytes(self) -> int:
@@ -231,14 +250,6 @@ class EncoderService:
     def pending_webhooks(self) -> int:
         """Notices that nobody has taken yet."""
         return self._courier.pending_count
-
-
-def _require_disk(config: EncoderConfig) -> None:
-    """Raises StartError where no frame could be taken, and OSError."""
-    is_fresh = any(config.root.is_relative_to(each) for each in config.host.temporary_directories)
-    room = disk_room(config.root, config.min_free_bytes)
-    if fault := fault_of(config.root, room, is_fresh=is_fresh):
-        raise StartError(fault)
 
 
 def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> EncoderService:

@@ -39,7 +39,6 @@ from encoder_service.work import (
     WarningEntry,
 )
 from encoder_service.worker_fault import Fault
-from service_host.disclosure.messages import for_clients, of_os_error
 
 _PROGRESS_SECONDS = 0.2
 _FINISHING_PROGRESS_SECONDS = 1.0
@@ -124,19 +123,15 @@ class Attempt:
             code, message = error.code, str(error)
             is_retryable = error.is_retryable or code == _WORTH_ANOTHER_TRY
         except MemoryError:
-            code, message, is_retryable = "OUT_OF_MEMORY", "the worker has no memory left", True
+            code, message, is_retryable = "OUT_OF_MEMORY", "the worker has no memory left", False
         except OSError as error:
             is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-            code, message, is_retryable = "DISK_FULL" if is_full else "IO_ERROR", of_os_error(error), True
-            self._emit(Logged("error", str(error)))
+            code, message, is_retryable = "DISK_FULL" if is_full else "IO_ERROR", str(error), True
         except Exception as error:  # noqa: BLE001 - the worker must answer, whatever a writer does
             self._emit(Logged("error", traceback.format_exc()))
             code, message, is_retryable = "INTERNAL", f"{type(error).__name__}: {error}", True
         _empty(Path(self.assignment.directory))
-        shown = for_clients(message)
-        if shown != message:
-            self._emit(Logged("error", message))  # whole, for the operator
-        return Failed(code, shown, is_retryable, meter.read(), tuple(self._warnings))
+        return Failed(code, message, is_retryable, meter.read(), tuple(self._warnings))
 
     def _produce(self, meter: Meter) -> Produced:
         began = time.monotonic()
@@ -254,7 +249,6 @@ class Attempt:
         self._note(code, message)
 
     def _note(self, code: str, message: str) -> None:
-        message = for_clients(message)
         entry = WarningEntry(code, message)
         if entry not in self._warnings:
             self._warnings.append(entry)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 
 import structlog
 
 from encoder_service.formats import FORMATS
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
-from encoder_service.work import EncoderProbe, FormatProbe, Probe, Probed
+from encoder_service.work import EncoderProbe, Failed, FormatProbe, Probe, Probed
 
 _ATTEMPTS = 2
 _PROBE_SECONDS = 120.0
@@ -51,24 +53,28 @@ class CapabilityProbe:
         reason = ""
         for _ in range(_ATTEMPTS):
             worker = await self._pool.wait_for_one()
+            directory = await asyncio.to_thread(tempfile.mkdtemp, prefix="telecine-probe-")
             try:
                 async with asyncio.timeout(_PROBE_SECONDS):
-                    return await _ask(worker)
+                    return await _ask(worker, Probe(directory, self._pool.config.confinement))
             except (WorkerDiedError, TimeoutError) as error:
                 reason = f"the probe failed: {error or 'it took too long'}"
                 self._log.error("capabilities cannot be probed", error=reason)
                 await worker.kill()
             finally:
                 self._pool.give_back(worker)
+                await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
         return _nothing_works(reason)
 
 
-async def _ask(worker: WorkerProcess) -> Probed:
-    worker.send(Probe())
+async def _ask(worker: WorkerProcess, order: Probe) -> Probed:
+    worker.send(order)
     while True:
         event = await worker.receive()
         if isinstance(event, Probed):
             return event
+        if isinstance(event, Failed):
+            raise WorkerDiedError(event.message)
 
 
 def _nothing_works(reason: str) -> Probed:

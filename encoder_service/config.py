@@ -10,9 +10,11 @@ from typing import Annotated
 import msgspec
 from telecine.settings.trust import OPERATOR_ONLY
 
+from encoder_service.memory import machine_memory_bytes
 from encoder_service.options.reading import unknown_names
 from encoder_service.options.table import RULES
 from encoder_service.webhooks.config import WebhooksConfig
+from encoder_service.work import Confinement, SandboxMode
 from service_host.host_config import HostConfig, NotNegative, Positive
 
 MIB = 1 << 20
@@ -46,10 +48,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Largest video track; at most `spool_quota_bytes`."""
     spool_quota_bytes: Count = 64 * GIB
     """All spools together, space promised to declared clips included."""
-    min_free_bytes: CountOrZero | None = None
-    """Frames are refused with DISK_FULL before less than this is free: records and artifacts need room.
-    Less than the disk has, or the service does not start. None: 256 MiB, or a sixteenth of a disk that is
-    smaller than 4 GiB."""
+    min_free_bytes: CountOrZero = 256 * MIB
+    """Frames are refused with DISK_FULL before less than this is free: records and artifacts need room."""
     max_pending_bytes: Count = 8 * MIB
     """Per stream: bytes received and not yet written; the stream is not read beyond it."""
     ring_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 * GIB)] = 8 * MIB
@@ -90,6 +90,16 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     allowed_encoder_options: Annotated[dict[str, tuple[str, ...]], OPERATOR_ONLY] = {}
     """Encoder to options that clients may set on it besides those of docs/encoder-options.md: names such as
     "psy", or "x264-params.zones" for a key of a list. Values are not judged: some name files to write."""
+    worker_sandbox: Annotated[SandboxMode, OPERATOR_ONLY] = SandboxMode.AUTO
+    """"required": the service does not start where the kernel cannot hold workers to all six walls. "auto":
+    they stand behind those that it has; `telecine doctor` and manifests list the others. "off": none."""
+    worker_read_paths: Annotated[tuple[Path, ...], OPERATOR_ONLY] = ()
+    """Files and directories that workers may read besides their job's frames, fonts and the program."""
+    worker_device_paths: Annotated[tuple[Path, ...], OPERATOR_ONLY] = ()
+    """Devices that workers may use, such as those of a graphics card."""
+    worker_memory_bytes: CountOrZero = 8 * GIB
+    """Memory of its own that an output may take before it fails with OUT_OF_MEMORY; at most three quarters of
+    what the machine or the container has. 0: no bound."""
     max_running_jobs: CountOrZero = 0
     """Jobs with an output on a worker at the same time; the others wait. 0: as many as there are workers."""
     attempts: Count = 3
@@ -117,8 +127,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: WebhooksConfig = WebhooksConfig()
     """Who is told about jobs over HTTP."""
     tells_job_directory: bool = True
-    """Whether clients that proved to be the same user on the same machine hear where a job's directory lies,
-    and copy their artifacts from there. Others never do."""
+    """Whether `Accepted.job_directory` states the path on the server's disk, and clients on this machine
+    take their artifacts from there in place of having them sent."""
 
     reload_poll_seconds: Positive = 1.0
     """How often the configuration file is looked at; SIGHUP loads it at once."""
@@ -131,7 +141,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def font_paths(self) -> tuple[str, ...]:
         """`font_directories` as absolute paths."""
-        return tuple(str(path.expanduser().absolute()) for path in self.font_directories)
+        return _absolute(self.font_directories)
 
     @property
     def worker_count(self) -> int:
@@ -142,6 +152,23 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     def codec_threads(self) -> int:
         """`threads_per_worker`, resolved."""
         return self.threads_per_worker or min(_cores(), 8)
+
+    @property
+    def confinement(self) -> Confinement:
+        """What every worker is held to."""
+        memory_bytes = self.worker_memory_bytes and min(
+            self.worker_memory_bytes, machine_memory_bytes() * 3 // 4
+        )
+        return Confinement(
+            mode=self.worker_sandbox,
+            read_paths=_absolute(self.worker_read_paths),
+            device_paths=_absolute(self.worker_device_paths),
+            memory_bytes=memory_bytes,
+            # Files are looked at several times a second: this is what a look may come too late for.
+            file_bytes=2 * self.max_artifact_bytes + 64 * MIB
+            if self.max_artifact_bytes
+            else self.spool_quota_bytes,
+        )
 
     def find_faults(self) -> Iterator[tuple[str, str]]:
         """Yields what the fields' types cannot say."""
@@ -159,9 +186,19 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
                 yield "allowed_encoder_options", f"no encoder {encoder!r}; expected one of {', '.join(RULES)}"
             elif unknown := unknown_names(RULES[encoder], names):
                 yield f"allowed_encoder_options.{encoder}", f"{unknown[0]!r} names no key of a list it has"
+        named = (
+            ("worker_read_paths", self.worker_read_paths),
+            ("worker_device_paths", self.worker_device_paths),
+        )
+        missing = ((name, path) for name, paths in named for path in paths if not path.expanduser().exists())
+        yield from ((name, f"{path} must exist") for name, path in missing)
         for directory in self.font_directories:
             if not directory.expanduser().is_dir():
                 yield "font_directories", f"{directory} must be a directory"
+
+
+def _absolute(paths: tuple[Path, ...]) -> tuple[str, ...]:
+    return tuple(str(path.expanduser().absolute()) for path in paths)
 
 
 def _cores() -> int:

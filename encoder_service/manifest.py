@@ -13,11 +13,19 @@ from typing import Annotated
 import msgspec
 
 from encoder_service.spec import Color, Delivery, OutputSpec, Rational, VideoSpec
-from encoder_service.work import DrawnOverlay, EncoderReport, Phases, QualityReport, Readback, Resources
+from encoder_service.work import (
+    DrawnOverlay,
+    EncoderReport,
+    Phases,
+    QualityReport,
+    Readback,
+    Resources,
+    Walls,
+)
 
 SCHEMA_ID = "urn:telecine:manifest:1"
 """Names the meaning of the fields; a new number means that readers must change."""
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Grows with additions that old readers may ignore."""
 FILE_NAME = "manifest.json"
 STAGE_LOG_NAME = "stage.log"
@@ -61,8 +69,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str = "video"
     path: str
-    """Where the frames lay below the data directory while the job ran; `intermediate_files` says whether they
-    still do."""
+    """Where the frames lay while the job ran; see `intermediate_files` for whether they still do."""
     size_bytes: int
     """Bytes received and persisted."""
     format: str = "rawvideo"
@@ -163,6 +170,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     frames: FrameCounts | None = None
     phases: Phases | None = None
     """Of the attempt that succeeded."""
+    sandbox: Walls | None = None
+    """Which walls the worker stood behind that made the files, and why others were missing."""
 
 
 class IntermediateFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +179,7 @@ class IntermediateFile(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str = "intermediate"
     path: str
-    """Below the data directory."""
+    """Below the job directory, or absolute."""
     is_retained: bool = msgspec.field(name="retained")
     """Whether it is kept after the job."""
     reason: str

@@ -12,7 +12,12 @@ from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.data_layout import PICTURES
 from encoder_service.job import Job, OutputView
-from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess, ZygoteDiedError
+from encoder_service.pool.worker_process import (
+    WorkerDiedError,
+    WorkerOutOfMemoryError,
+    WorkerProcess,
+    ZygoteDiedError,
+)
 from encoder_service.record import OutputState
 from encoder_service.spec import OutputSpec
 from encoder_service.work import (
@@ -25,7 +30,6 @@ from encoder_service.work import (
     Progress,
     Warned,
 )
-from service_host.disclosure.messages import for_clients
 
 EXTENT_PAUSE_SECONDS = 0.02
 CANCEL_GRACE_SECONDS = 1.0
@@ -104,6 +108,7 @@ class OutputRun:
                 metadata=self.job.record.spec.metadata if self.output.overlays else {},
                 pictures_directory=str(spool_path.parent / PICTURES),
                 font_directories=self._config.font_paths,
+                confinement=self._config.confinement,
                 allowed_options=self._config.allowed_encoder_options,
             )
         )
@@ -115,9 +120,12 @@ class OutputRun:
             # Not the output's doing, so it must not cost one of its attempts.
             self.job.log("warning", f"{self.output.name}: {error}")
             self._stop_reason = self._stop_reason or StopReason.ZYGOTE_DIED
-            result = Failed("CODEC_CRASHED", for_clients(str(error)), is_retryable=True)
+            result = Failed("CODEC_CRASHED", str(error), is_retryable=True)
+        except WorkerOutOfMemoryError as error:
+            # Another try would need as much.
+            result = Failed("OUT_OF_MEMORY", str(error), is_retryable=False)
         except WorkerDiedError as error:
-            result = Failed("CODEC_CRASHED", for_clients(str(error)), is_retryable=True)
+            result = Failed("CODEC_CRASHED", str(error), is_retryable=True)
         except BaseException:
             # Nobody knows what the worker is doing now.
             self._worker.is_broken = True
@@ -166,11 +174,8 @@ class OutputRun:
         while True:
             event = await self._worker.receive()
             match event:
-                case Produced():
+                case Produced() | Failed():
                     return event
-                case Failed():
-                    # A worker handles strangers' data: what it says is not taken for clean.
-                    return msgspec.structs.replace(event, message=for_clients(event.message))
                 case Progress():
                     self._note_progress(event)
                 case Warned():

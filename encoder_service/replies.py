@@ -8,7 +8,6 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
 from encoder_service.delivery import Piece
-from encoder_service.disclosure.neighbours import Disclosure
 from encoder_service.job import Job
 from encoder_service.options.listing import listed
 from encoder_service.options.table import RULES
@@ -17,7 +16,7 @@ from encoder_service.record import JobRecord, JobState, OutputState
 from encoder_service.ring import Offer
 from encoder_service.spec import OutputSpec
 from encoder_service.wire_enums import PIXEL_FORMATS
-from encoder_service.work import EncoderProbe, Probed, ProducedFile
+from encoder_service.work import Confinement, EncoderProbe, Probed, ProducedFile, Walls
 
 JOB_STATES = {
     JobState.RECEIVING: pb.JOB_STATE_RECEIVING,
@@ -44,9 +43,7 @@ def persisted(job: Job) -> pb.TrackOffset:
     return pb.TrackOffset(track=pb.TRACK_VIDEO, persisted_bytes=job.persisted_bytes)
 
 
-def accepted(
-    job: Job, config: EncoderConfig, ring: Offer | None, disclosure: Disclosure, *, is_resumed: bool
-) -> pb.EncodeResponse:
+def accepted(job: Job, config: EncoderConfig, ring: Offer | None, *, is_resumed: bool) -> pb.EncodeResponse:
     """The first answer of a stream."""
     return pb.EncodeResponse(
         accepted=pb.Accepted(
@@ -57,8 +54,7 @@ def accepted(
             frame_bytes=job.record.spec.video.frame_bytes,
             is_resumed=is_resumed,
             state=JOB_STATES[job.state],
-            job_directory=str(job.directory) if disclosure.is_proved else "",
-            proof_path=disclosure.proof_path,
+            job_directory=str(job.directory) if config.tells_job_directory else "",
             ring=_ring(ring) if ring is not None else None,
         )
     )
@@ -199,6 +195,7 @@ def capabilities(probed: Probed, config: EncoderConfig, version: str) -> pb.GetC
         library_versions=probed.library_versions,
         workers=config.worker_count,
         fonts=list_fonts(config.font_directories),
+        sandbox=_sandbox(probed.walls, config.confinement) if probed.walls is not None else None,
         encoder_options=[
             pb.EncoderOptions(
                 encoder=encoder,
@@ -210,6 +207,15 @@ def capabilities(probed: Probed, config: EncoderConfig, version: str) -> pb.GetC
             )
             for encoder, rules in RULES.items()
         ],
+    )
+
+
+def _sandbox(walls: Walls, confinement: Confinement) -> pb.Sandbox:
+    return pb.Sandbox(
+        mode=confinement.mode,
+        walls=walls.standing,
+        missing={wall.value: reason for wall, reason in walls.missing.items()},
+        memory_bytes=confinement.memory_bytes,
     )
 
 

@@ -12,6 +12,63 @@ import msgspec
 
 from encoder_service.spec import OutputSpec, Rational, VideoSpec
 
+# --- the sandbox ---------------------------------------------------------------------------------
+
+
+class SandboxMode(StrEnum):
+    """What becomes of an output where a wall cannot be put up."""
+
+    REQUIRED = "required"
+    """It fails."""
+    AUTO = "auto"
+    """It is made behind those that can; the manifest lists the others."""
+    OFF = "off"
+    """No wall is put up."""
+
+
+class Wall(StrEnum):
+    """What a worker is held to."""
+
+    WRITES = "writes"
+    """It writes below its attempt's directory alone."""
+    READS = "reads"
+    """It reads its job's frames and pictures, fonts and the program alone."""
+    NETWORK = "network"
+    """It has no sockets of any kind."""
+    PROCESSES = "processes"
+    """It starts no program and no process."""
+    OTHERS = "others"
+    """It changes nobody's files or rights, and reaches no other process."""
+    BOUNDS = "bounds"
+    """Its private memory, its files and its core dumps are bounded."""
+
+
+class Confinement(msgspec.Struct, frozen=True):
+    """How a worker is to be locked in; from the operator."""
+
+    mode: SandboxMode = SandboxMode.AUTO
+    read_paths: tuple[str, ...] = ()
+    """May be read besides what every worker may read."""
+    device_paths: tuple[str, ...] = ()
+    """May be opened for reading, writing and ioctl."""
+    memory_bytes: int = 0
+    """Of its own, before it is ended. 0: no bound."""
+    file_bytes: int = 0
+    """Largest file that it can write. 0: no bound."""
+
+
+class Walls(msgspec.Struct, frozen=True):
+    """Which walls stood."""
+
+    standing: tuple[Wall, ...] = ()
+    missing: dict[Wall, str] = {}
+    """Each with the reason."""
+
+    def describe_missing(self) -> str:
+        """For people."""
+        return "; ".join(f"{wall} ({reason})" for wall, reason in self.missing.items())
+
+
 # --- orders: service to worker -------------------------------------------------------------------
 
 
@@ -38,6 +95,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Where fonts may be taken from besides the bundled ones."""
     allowed_options: dict[str, tuple[str, ...]] = {}
     """`EncoderConfig.allowed_encoder_options`."""
+    confinement: Confinement = Confinement()
 
 
 class Extent(msgspec.Struct, frozen=True, tag="extent"):
@@ -55,6 +113,10 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
 
 class Probe(msgspec.Struct, frozen=True, tag="probe"):
     """Open and round-trip every encoder; answer `Probed`."""
+
+    directory: str
+    """An empty directory, to write into."""
+    confinement: Confinement = Confinement()
 
 
 Order = Assignment | Extent | Cancel | Probe
@@ -233,6 +295,8 @@ class Produced(msgspec.Struct, frozen=True, tag="produced"):
     overlays: tuple[DrawnOverlay, ...] = ()
     frames_cut: int = 0
     """Read and left out, because the output has a maximum duration."""
+    walls: Walls | None = None
+    """Those that the worker stood behind; null: written before there were any."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -273,6 +337,8 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
 
     formats: tuple[FormatProbe, ...]
     library_versions: dict[str, str]
+    walls: Walls | None = None
+    """Those that the worker stood behind, as any other does; null: none could be asked."""
 
 
 Event = Ready | Progress | Warned | Logged | Produced | Failed | Probed

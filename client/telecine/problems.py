@@ -82,8 +82,14 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
     "MUXING_FAILED": _ours(f"Try another container, or a shorter clip. {_REPORT}."),
     "NO_FRAMES": _caller("Push at least one frame before you finish."),
     "ODD_SIZE": _caller('Send frames of even width and height, or take odd_size_policy="pad" or "crop".'),
+    "OUT_OF_MEMORY": _caller(
+        "Ask for a smaller size, another codec or a faster preset, or have worker_memory_bytes raised."
+    ),
     "OUT_OF_ORDER": _ours(),
     "PATH_TAKEN": _caller("Give each output a name of its own."),
+    "SANDBOX_UNAVAILABLE": _ours(
+        "Use another server, or run this one on Linux 6.2 or later; `telecine doctor` shows what is missing."
+    ),
     "SOURCE_UNREADABLE": _caller("Check that the file is whole and that a player shows it."),
     "SPOOL_DAMAGED": _ours(
         "Check the service's disk; then send the job again under a new job_id.", is_retryable=True

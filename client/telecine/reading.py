@@ -114,6 +114,16 @@ def capabilities(message: pb.GetCapabilitiesResponse) -> results.Capabilities:
             )
             for entry in message.encoder_options
         },
+        sandbox=_sandbox(message.sandbox) if message.HasField("sandbox") else None,
+    )
+
+
+def _sandbox(message: pb.Sandbox) -> results.Sandbox:
+    return results.Sandbox(
+        mode=message.mode,
+        walls=tuple(message.walls),
+        missing=dict(message.missing),
+        memory_bytes=message.memory_bytes,
     )
 
 

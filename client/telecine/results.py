@@ -252,6 +252,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What the server's worker processes are held to by its kernel."""
+
+    mode: str
+    """The server's setting: "required", "auto" or "off"."""
+    walls: tuple[str, ...]
+    """Those that stand, of "writes", "reads", "network", "processes", "others" and "bounds"."""
+    missing: Mapping[str, str]
+    """The others, each with the reason."""
+    memory_bytes: int = 0
+    """What an output may take of its own before it fails with OUT_OF_MEMORY; 0: no bound."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a server can make, with which builds."""
 
@@ -265,3 +279,5 @@ class Capabilities:
     """What `TextOverlay.font` may name."""
     encoder_options: Mapping[str, EncoderOptions] = field(default_factory=dict)
     """By FFmpeg's name of the encoder."""
+    sandbox: Sandbox | None = None
+    """None: the server does not say."""

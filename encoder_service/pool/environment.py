@@ -19,6 +19,9 @@ _NAMES = frozenset({
 })  # fmt: skip
 _PREFIXES = ("LC_",)
 
+_OWN_ROOT = Path(__file__).resolve().parents[2]
+_INSTALLED = ("site-packages", "dist-packages")
+
 # A second thread in the zygote could hold a lock while it is forked.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -30,11 +33,14 @@ def worker_environment(environ: Mapping[str, str], named: Sequence[str], nicenes
         for name, value in environ.items()
         if name in _NAMES or name in named or name.startswith(_PREFIXES)
     }
-    if search := _absolute(environ.get("PYTHONPATH", "")):
-        kept["PYTHONPATH"] = search
+    if search := _search_path(environ.get("PYTHONPATH", "")):
+        kept["PYTHONPATH"] = os.pathsep.join(search)
     return {**_ONE_THREAD, **kept, "TELECINE_WORKER_NICE": str(niceness)}
 
 
-def _absolute(search_path: str) -> str:
-    """Without what means the working directory, which may be anybody's."""
-    return os.pathsep.join(entry for entry in search_path.split(os.pathsep) if Path(entry).is_absolute())
+def _search_path(variable: str) -> list[str]:
+    """Where the operator and the service find packages; never the working directory, which is anybody's."""
+    named = [entry for entry in variable.split(os.pathsep) if Path(entry).is_absolute()]
+    # A checkout that is not installed is found by no other way.
+    is_checkout = _OWN_ROOT.name not in _INSTALLED and str(_OWN_ROOT) not in named
+    return [*named, str(_OWN_ROOT)] if is_checkout else named

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from encoder_service.work import Walls
+
 MESSAGE_BYTES = 64 << 10
 _DESCRIPTORS = 3
 
@@ -16,6 +18,8 @@ class Fork(msgspec.Struct, frozen=True, tag="fork"):
 
     number: int
     """The answer bears it."""
+    memory_bytes: int = 0
+    """Memory of its own that the worker may take before it is killed. 0: no bound."""
 
 
 Request = Fork
@@ -25,6 +29,8 @@ class ZygoteReady(msgspec.Struct, frozen=True, tag="ready"):
     """Everything is imported; workers can be asked for."""
 
     pid: int
+    walls: Walls = Walls()
+    """As a worker that tried them found them."""
 
 
 class Forked(msgspec.Struct, frozen=True, tag="forked"):
@@ -47,6 +53,8 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     pid: int
     exit_code: int
     """Negative: the signal that killed it."""
+    memory_bytes: int = 0
+    """What it had taken when it was killed for that; 0: it was not."""
 
 
 Report = ZygoteReady | Forked | NotForked | Ended

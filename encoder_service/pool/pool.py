@@ -11,6 +11,7 @@ from typing import Protocol
 from encoder_service.config import EncoderConfig
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.pool.zygote_process import PROGRAM, ZygoteProcess
+from encoder_service.work import Walls
 
 _BACKOFF_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
 
@@ -24,6 +25,10 @@ class PoolObserver(Protocol):
 
     def worker_lost(self, reason: str) -> None:
         """One died or was given up; another is being started."""
+        ...
+
+    def walls_tried(self, walls: Walls) -> None:
+        """Which walls workers can be held to here; each time that a zygote is started."""
         ...
 
 
@@ -158,6 +163,10 @@ class WorkerPool:
             worker.is_broken = True
             self.give_back(worker)
 
+    async def try_walls(self) -> Walls:
+        """Which walls workers can be held to here. Raises WorkerDiedError."""
+        return (await self._living_zygote()).walls
+
     async def _living_zygote(self) -> ZygoteProcess:
         async with self._zygote_lock:
             if self._zygote is not None and self._zygote.is_lost:
@@ -165,6 +174,7 @@ class WorkerPool:
                 self._zygote = None
             if self._zygote is None:
                 self._zygote = await ZygoteProcess.start(self.config, self._program)
+                self._observer.walls_tried(self._zygote.walls)
             return self._zygote
 
     def _offer(self, worker: WorkerProcess) -> None:

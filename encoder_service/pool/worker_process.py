@@ -13,10 +13,16 @@ import msgspec
 
 from encoder_service.config import EncoderConfig
 from encoder_service.pool.last_words import LastWords
-from encoder_service.pool.zygote_process import Birth, WorkerDiedError, ZygoteDiedError, ZygoteProcess
+from encoder_service.pool.zygote_process import (
+    Birth,
+    WorkerDiedError,
+    WorkerOutOfMemoryError,
+    ZygoteDiedError,
+    ZygoteProcess,
+)
 from encoder_service.work import Assignment, Cancel, Event, Logged, Order, Probe, Ready
 
-__all__ = ["WorkerDiedError", "WorkerProcess", "ZygoteDiedError"]
+__all__ = ["WorkerDiedError", "WorkerOutOfMemoryError", "WorkerProcess", "ZygoteDiedError"]
 
 _LINE_BYTES = 64 << 20
 _LINE_CHARS = 300
@@ -43,13 +49,17 @@ class WorkerProcess:
         self._words = words
         self.is_used = False
         """It has had its assignment."""
+        self.memory_bytes = 0
+        """What it may take of its own. 0: no bound."""
         self.is_broken = False
         """It died, or nobody knows what it is doing."""
 
     @classmethod
     async def start(cls, config: EncoderConfig, zygote: ZygoteProcess) -> WorkerProcess:
         """Has a worker forked and waits until it is ready. Raises WorkerDiedError."""
-        worker = await _fork(zygote)
+        memory_bytes = config.confinement.memory_bytes
+        worker = await _fork(zygote, memory_bytes)
+        worker.memory_bytes = memory_bytes
         try:
             async with asyncio.timeout(config.worker_start_timeout_seconds):
                 event = await worker.receive()
@@ -132,12 +142,16 @@ class WorkerProcess:
         await self.kill()
         if (lost := self._birth.ended.exception()) is not None:
             return ZygoteDiedError(str(lost))
-        return WorkerDiedError(
-            f"the worker process {self._words.describe(self._birth.ended.result().exit_code)}"
-        )
+        ended = self._birth.ended.result()
+        if ended.memory_bytes:
+            return WorkerOutOfMemoryError(
+                f"the output took {ended.memory_bytes >> 20} MiB of memory; this server's bound "
+                f"(worker_memory_bytes) is {self.memory_bytes >> 20} MiB"
+            )
+        return WorkerDiedError(f"the worker process {self._words.describe(ended.exit_code)}")
 
 
-async def _fork(zygote: ZygoteProcess) -> WorkerProcess:
+async def _fork(zygote: ZygoteProcess, memory_bytes: int) -> WorkerProcess:
     """Has a worker forked between three pipes: orders to it, events and its last words from it."""
     with ExitStack() as ours, ExitStack() as theirs:
         orders, send_orders = os.pipe()
@@ -150,7 +164,7 @@ async def _fork(zygote: ZygoteProcess) -> WorkerProcess:
             theirs.callback(os.close, write)
             writes.append(write)
             reads.append(ours.enter_context(os.fdopen(read, "rb", buffering=0)))
-        birth = await zygote.fork((orders, *writes))
+        birth = await zygote.fork((orders, *writes), memory_bytes)
         ours.pop_all()  # the transports close them from here on
     loop = asyncio.get_running_loop()
     events = asyncio.StreamReader(limit=_LINE_BYTES)

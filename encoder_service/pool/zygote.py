@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import math
 import os
 import random
 import select
@@ -34,23 +35,34 @@ from encoder_service.pool.messages import (
     receive,
     send,
 )
+from encoder_service.work import Walls
+from encoder_service.worker.memory import own_memory_bytes
 from encoder_service.worker.parent import die_with_parent
 
 ORDERS, EVENTS = 0, 3
 """The descriptors of a worker. 2, and 1 as well, is its own standard error."""
 
 _AWAY = 16
+_BYTES_PER_SECOND = 8 << 30
+"""Faster than processes are given memory; the next look is due when the bound could be reached."""
+_SHORTEST_SECONDS = 0.02
 _TASKS = Path("/proc/self/task")
 
 
 class Zygote:
     """Forks and reaps. For a process with one thread; `serve` returns when the service is gone."""
 
-    def __init__(self, connection: socket.socket, run: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, connection: socket.socket, run: Callable[[int, int], None], walls: Walls | None = None
+    ) -> None:
         self._connection = connection
         self._run = run
+        self._walls = walls or Walls()
         self._decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-        self._workers: set[int] = set()
+        self._workers: dict[int, int] = {}
+        """Process id to the bound of its memory."""
+        self._killed: dict[int, int] = {}
+        """Those that took more, and how much."""
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self) -> None:
@@ -61,7 +73,7 @@ class Zygote:
         # What is there now stays for good; left out of collections, its pages stay shared with the workers.
         gc.collect()
         gc.freeze()
-        self._report(ZygoteReady(os.getpid()))
+        self._report(ZygoteReady(os.getpid(), self._walls))
         poll = select.poll()
         poll.register(self._connection, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
@@ -72,7 +84,7 @@ class Zygote:
             self._end_workers()
 
     def _step(self, poll: select.poll) -> bool:
-        ready = {descriptor for descriptor, _ in poll.poll()}
+        ready = {descriptor for descriptor, _ in poll.poll(self._watch_memory())}
         if self._wake in ready:
             os.read(self._wake, 4096)
             self._reap()
@@ -101,7 +113,7 @@ class Zygote:
             self._be_worker(zygote, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        self._workers.add(pid)
+        self._workers[pid] = request.memory_bytes
         pidfd = _open_pidfd(pid)
         self._report(Forked(request.number, pid), pidfd)
         for descriptor in pidfd:
@@ -134,8 +146,26 @@ class Zygote:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._workers.discard(pid)
-            self._report(Ended(pid, os.waitstatus_to_exitcode(status)))
+            self._workers.pop(pid, None)
+            self._report(Ended(pid, os.waitstatus_to_exitcode(status), self._killed.pop(pid, 0)))
+
+    def _watch_memory(self) -> float | None:
+        """Kills workers that have taken too much; returns the milliseconds until the next look is due.
+
+        From outside, because a worker cannot watch itself while a library holds the interpreter's lock,
+        and because a codec that is refused memory may do anything but say so.
+        """
+        pause_seconds = math.inf
+        for pid, limit_bytes in self._workers.items():
+            if not limit_bytes or pid in self._killed:
+                continue
+            taken_bytes = own_memory_bytes(pid)
+            if taken_bytes > limit_bytes:
+                self._killed[pid] = taken_bytes
+                os.kill(pid, signal.SIGKILL)
+            else:
+                pause_seconds = min(pause_seconds, (limit_bytes - taken_bytes) / _BYTES_PER_SECOND)
+        return None if pause_seconds == math.inf else 1000 * max(_SHORTEST_SECONDS, pause_seconds)
 
     def _report(self, report: Report, descriptors: list[int] | None = None) -> None:
         send(self._connection, report, descriptors or ())
@@ -182,11 +212,11 @@ def main() -> None:
     os.environ.setdefault("SVT_LOG", "1")  # errors only; it is read when the library is loaded
     from encoder_service.worker.imports import import_ahead
     from encoder_service.worker.program import run
+    from encoder_service.worker.sandbox.trial import try_walls
 
     import_ahead()
-
     try:
-        Zygote(connection, run).serve()
+        Zygote(connection, run, try_walls()).serve()
     except ConnectionError:
         pass  # the service is gone
 

@@ -27,6 +27,7 @@ from encoder_service.pool.messages import (
     receive,
     send,
 )
+from encoder_service.work import Walls
 
 PROGRAM = ("-m", "encoder_service.pool.zygote")
 _CLOSE_SECONDS = 2.0
@@ -34,6 +35,10 @@ _CLOSE_SECONDS = 2.0
 
 class WorkerDiedError(Exception):
     """The process ended while it was needed; the message says how, with its last words."""
+
+
+class WorkerOutOfMemoryError(WorkerDiedError):
+    """The process was killed because it took more memory than it may."""
 
 
 class ZygoteDiedError(WorkerDiedError):
@@ -132,15 +137,23 @@ class ZygoteProcess:
         """Of the process."""
         return self._process.pid
 
-    async def fork(self, descriptors: Sequence[int]) -> Birth:
-        """Has a worker forked that gets orders, events and standard error. Raises WorkerDiedError."""
+    @property
+    def walls(self) -> Walls:
+        """Those that a worker can be held to here."""
+        return self._is_ready.result().walls
+
+    async def fork(self, descriptors: Sequence[int], memory_bytes: int = 0) -> Birth:
+        """Has a worker forked that gets orders, events and standard error. Raises WorkerDiedError.
+
+        `memory_bytes`: what it may take of its own before it is killed; 0: no bound.
+        """
         if self.is_lost:
             raise ZygoteDiedError(self._obituary())
         self._number += 1
         future: asyncio.Future[Birth] = asyncio.get_running_loop().create_future()
         self._asked[self._number] = future
         try:
-            send(self._connection, Fork(self._number), descriptors)
+            send(self._connection, Fork(self._number, memory_bytes), descriptors)
         except OSError as error:
             self._lose()
             raise ZygoteDiedError(self._obituary()) from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import threading
 from typing import BinaryIO
 
@@ -19,7 +20,22 @@ import msgspec
 
 from encoder_service.attempt import Attempt
 from encoder_service.capabilities import probe
-from encoder_service.work import Assignment, Cancel, Event, Extent, Order, Probe, Ready
+from encoder_service.work import (
+    Assignment,
+    Cancel,
+    Event,
+    Extent,
+    Failed,
+    Order,
+    Probe,
+    Probed,
+    Produced,
+    Ready,
+    SandboxMode,
+    Walls,
+)
+from encoder_service.worker.memory import offer_to_kernel
+from encoder_service.worker.sandbox.walls import Reach, lock
 from encoder_service.worker_fault import VARIABLE, parse_fault
 from encoder_service.worker_priority import give_way
 
@@ -75,9 +91,30 @@ class Orders:
                 attempt.intake.cancel()
 
 
+def _reach(order: Assignment | Probe) -> Reach:
+    if isinstance(order, Probe):
+        return Reach(writes=(order.directory,))
+    return Reach(
+        writes=(order.directory,),
+        reads=(order.spool_path, order.pictures_directory, *order.font_directories),
+    )
+
+
+def _answer(order: Assignment | Probe, attempt: Attempt | None, walls: Walls) -> Produced | Failed | Probed:
+    if walls.missing and order.confinement.mode is SandboxMode.REQUIRED:
+        message = f"worker_sandbox is required, and walls are missing: {walls.describe_missing()}"
+        return Failed("SANDBOX_UNAVAILABLE", message, is_retryable=False)
+    if attempt is None:
+        tempfile.tempdir = order.directory
+        return msgspec.structs.replace(probe(), walls=walls)
+    answer = attempt.run()
+    return msgspec.structs.replace(answer, walls=walls) if isinstance(answer, Produced) else answer
+
+
 def run(orders: int, events: int) -> None:
     """Takes the one assignment or probe of this process and answers it."""
     give_way()
+    offer_to_kernel()
     pipe = EventPipe(events)
     fault = parse_fault(os.environ.get(VARIABLE, ""))
     with open(orders, "rb", closefd=False) as lines:
@@ -86,8 +123,10 @@ def run(orders: int, events: int) -> None:
         order = waiting.next()
         while not isinstance(order, Assignment | Probe):
             order = waiting.next()
+        # Before there is a second thread, which would be left outside, and before a stranger's byte is read.
+        walls = lock(_reach(order), order.confinement)
         attempt = Attempt(order, pipe.emit, fault) if isinstance(order, Assignment) else None
         threading.Thread(target=waiting.follow, args=(attempt,), name="orders", daemon=True).start()
-        pipe.emit(probe() if attempt is None else attempt.run())
+        pipe.emit(_answer(order, attempt, walls))
         # The end of the interpreter would wait for nothing and free what the kernel frees faster.
         os._exit(0)

@@ -149,8 +149,7 @@ class OpenFiles:
         try:
             fd = os.open(path, flags, _MODE)
         except FileNotFoundError:
-            for directory in reversed(path.relative_to(self._root).parents):
-                (self._root / directory).mkdir(exist_ok=True, mode=0o750)
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._made.add(path.parent.parent)
             fd = os.open(path, flags, _MODE)
         self._made.add(path.parent)

@@ -257,9 +257,9 @@ def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
     assert peaks[1] <= peaks[0] + (30 << 20)
 
 
-def test_a_probe_tells_what_works_and_why_the_rest_does_not() -> None:
+def test_a_probe_tells_what_works_and_why_the_rest_does_not(tmp_path: Path) -> None:
     with WorkerDriver() as worker:
-        worker.send(Probe())
+        worker.send(Probe(str(tmp_path)))
         answer = worker.answer()
     assert isinstance(answer, Probed)
     found = {entry.encoder: entry for row in answer.formats for entry in row.encoders}

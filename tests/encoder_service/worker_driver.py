@@ -17,7 +17,17 @@ import msgspec
 from encoder_service.pool.environment import worker_environment
 from encoder_service.pool.messages import Ended, Fork, Forked, Report, ZygoteReady, receive, send
 from encoder_service.spec import OutputSpec, VideoSpec
-from encoder_service.work import Assignment, Event, Extent, Failed, Order, Probed, Produced, Ready
+from encoder_service.work import (
+    Assignment,
+    Confinement,
+    Event,
+    Extent,
+    Failed,
+    Order,
+    Probed,
+    Produced,
+    Ready,
+)
 
 
 class WorkerDriver:
@@ -96,6 +106,7 @@ class WorkerDriver:
         frames: int,
         attempt: int = 1,
         allowed_options: dict[str, tuple[str, ...]] | None = None,
+        confinement: Confinement | None = None,
     ) -> Produced | Failed:
         """One assignment whose frames are all there, and a fresh worker for the next one."""
         directory.mkdir(exist_ok=True)
@@ -109,6 +120,7 @@ class WorkerDriver:
                 attempt=attempt,
                 threads=2,
                 allowed_options=allowed_options or {},
+                confinement=confinement or Confinement(),
             ),
             Extent(frames, is_complete=True),
         )

@@ -83,7 +83,6 @@ async def test_a_worker_killed_from_outside_costs_an_attempt_and_nothing_else(
 ) -> None:
     """SIGKILL of the busy worker (as the kernel does when memory is short)."""
     server = make_server(workers="1").start({"TELECINE_WORKER_FAULT": "slow:20"})
-    (worker,) = await eventually_async(server.workers)
     async with (
         grpc.aio.insecure_channel(server.address) as channel,
         raw.RawClient(channel).stream() as stream,
@@ -92,6 +91,7 @@ async def test_a_worker_killed_from_outside_costs_an_attempt_and_nothing_else(
         await stream.push(CLIP)
         await stream.write(raw.finish(CLIP))
         await stream.until(has_begun)
+        (worker,) = server.workers()
         worker.kill()
         heard = await stream.rest()
     assert heard.result is not None

@@ -14,7 +14,14 @@ from telecine.cli import terminal
 from telecine.cli.connection import connect_for_capabilities
 from telecine.cli.options import JsonOption, ServerOption
 from telecine.exceptions import InvalidRequestError
-from telecine.results import Capabilities, EncoderCapability, EncoderOptions, FormatCapability, Limits
+from telecine.results import (
+    Capabilities,
+    EncoderCapability,
+    EncoderOptions,
+    FormatCapability,
+    Limits,
+    Sandbox,
+)
 
 _SHOWN_PIXEL_FORMATS = 6
 """For people; `--json` has them all."""
@@ -82,6 +89,16 @@ def capabilities_document(found: Capabilities, server: str) -> doc.CapabilitiesD
         library_versions=dict(found.library_versions),
         fonts=list(found.fonts),
         encoder_options={name: dict(entry.options) for name, entry in found.encoder_options.items()},
+        sandbox=_sandbox(found.sandbox) if found.sandbox is not None else None,
+    )
+
+
+def _sandbox(found: Sandbox) -> doc.SandboxDocument:
+    return doc.SandboxDocument(
+        mode=found.mode,
+        walls=list(found.walls),
+        missing=dict(found.missing),
+        memory_bytes=found.memory_bytes,
     )
 
 

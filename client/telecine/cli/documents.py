@@ -142,6 +142,19 @@ class FormatDocument(msgspec.Struct, frozen=True, kw_only=True):
     encoders: list[EncoderDocument]
 
 
+class SandboxDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server's workers are held to by its kernel."""
+
+    mode: str
+    """"required", "auto" or "off"."""
+    walls: list[str]
+    """Those that stand."""
+    missing: dict[str, str]
+    """The others, each with the reason."""
+    memory_bytes: int
+    """Of an output; 0: no bound."""
+
+
 class CapabilitiesDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What `capabilities` prints."""
 
@@ -158,6 +171,8 @@ class CapabilitiesDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What a text overlay may name."""
     encoder_options: dict[str, dict[str, str]]
     """Encoder to option, such as "x264-params.aq-mode", to what it takes; "" takes anything."""
+    sandbox: SandboxDocument | None
+    """What workers are held to; null: the server does not say."""
 
 
 class FindingDocument(msgspec.Struct, frozen=True):

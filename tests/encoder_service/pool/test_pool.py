@@ -16,7 +16,7 @@ from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.pool.zygote_process import ZygoteDiedError, ZygoteProcess
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import Assignment, Extent, Failed, Logged, Progress
+from encoder_service.work import Assignment, Extent, Failed, Logged, Progress, Walls
 from tests.eventually import eventually_async
 
 TINY = (str(Path(__file__).with_name("tiny_zygote.py")),)
@@ -43,6 +43,9 @@ class Told:
     def worker_lost(self, reason: str) -> None:
         """Remembers why."""
         self.lost.append(reason)
+
+    def walls_tried(self, walls: Walls) -> None:
+        """Does not care."""
 
 
 @pytest.fixture

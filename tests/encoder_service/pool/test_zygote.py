@@ -12,6 +12,7 @@ import psutil
 import pytest
 from telecine.embedded import MALLOC_SETTINGS
 
+import encoder_service
 from encoder_service.pool.environment import worker_environment
 from encoder_service.pool.messages import Fork, send
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
@@ -121,7 +122,7 @@ def test_nothing_of_the_services_environment_reaches_workers_but_what_is_named()
         "LC_ALL": "C.UTF-8",
         "TELECINE_WORKER_FAULT": "slow:1",
         "TELECINE_WORKER_NICE": "7",
-        "PYTHONPATH": "/opt/site",
+        "PYTHONPATH": f"/opt/site{os.pathsep}{Path(encoder_service.__file__).parents[1]}",
         "CUDA_VISIBLE_DEVICES": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",

@@ -10,7 +10,7 @@ from telecine.cli.documents import CheckDocument
 from telecine.cli.failures import explain
 from telecine.cli.terminal import seconds_text
 from telecine.exceptions import TelecineError
-from telecine.results import Capabilities
+from telecine.results import Capabilities, Sandbox
 
 _EXPECTED_FORMATS = ("mp4", "webm", "webp", "png")
 """What most users ask for; the rest is shown by `telecine capabilities`."""
@@ -32,6 +32,8 @@ def check_service(server: str | None) -> Iterator[CheckDocument]:
     message = f"Telecine {found.server_version} answered in {took}, {found.workers} workers"
     yield CheckDocument(name=name, status="ok", message=message, advice="")
     yield _check_formats(found)
+    if found.sandbox is not None:
+        yield _check_sandbox(found.sandbox)
 
 
 def _check_formats(found: Capabilities) -> CheckDocument:
@@ -45,3 +47,25 @@ def _check_formats(found: Capabilities) -> CheckDocument:
             advice="`telecine capabilities` shows why, encoder by encoder",
         )
     return CheckDocument(name="formats", status="ok", message=", ".join(usable), advice="")
+
+
+def _check_sandbox(sandbox: Sandbox) -> CheckDocument:
+    """Which walls stand around the processes in which codecs read clients' data."""
+    if sandbox.mode == "off":
+        return CheckDocument(
+            name="sandbox",
+            status="warning",
+            message="workers are not sandboxed: worker_sandbox is off",
+            advice="set worker_sandbox to auto or required unless every client is trusted",
+        )
+    if sandbox.missing:
+        reasons = "; ".join(f"{wall} ({reason})" for wall, reason in sandbox.missing.items())
+        return CheckDocument(
+            name="sandbox",
+            status="warning",
+            message=f"workers stand behind {len(sandbox.walls)} of 6 walls; missing: {reasons}",
+            advice="run the service on Linux 6.2 or later; in a container, allow Landlock's system calls",
+        )
+    return CheckDocument(
+        name="sandbox", status="ok", message=f"workers stand behind {', '.join(sandbox.walls)}", advice=""
+    )

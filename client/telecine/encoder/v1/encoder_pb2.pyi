@@ -1328,17 +1328,10 @@ class EncodeRequest(_message.Message):
     CHUNK_FIELD_NUMBER: _builtins.int
     FINISH_FIELD_NUMBER: _builtins.int
     HOST_ID_FIELD_NUMBER: _builtins.int
-    PROOF_FIELD_NUMBER: _builtins.int
     host_id: _builtins.str
     """Only beside `spec`: the boot id of the client's Linux kernel, by which the
     server sees that both run on one machine and may offer `Accepted.ring`.
     Empty: the client wants none.
-    """
-    proof: _builtins.bytes
-    """Only beside `spec` and `host_id`: the server's secret, which the client has
-    read at a `proof_path`. With it the client has proved to be the same user on
-    the same machine, and is told `Accepted.job_directory`. Empty or wrong: it
-    is not told.
     """
     @_builtins.property
     def spec(self) -> Global___JobSpec:
@@ -1359,11 +1352,10 @@ class EncodeRequest(_message.Message):
         chunk: Global___Chunk | None = ...,
         finish: Global___Finish | None = ...,
         host_id: _builtins.str = ...,
-        proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "message", b"message", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "host_id", b"host_id", "message", b"message", "proof", b"proof", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "host_id", b"host_id", "message", b"message", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "chunk", "finish"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
@@ -1447,7 +1439,6 @@ class Accepted(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     JOB_DIRECTORY_FIELD_NUMBER: _builtins.int
     RING_FIELD_NUMBER: _builtins.int
-    PROOF_PATH_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     max_chunk_bytes: _builtins.int
     """Largest `Chunk.data`, in bytes."""
@@ -1459,13 +1450,8 @@ class Accepted(_message.Message):
     """The job was known before this stream."""
     state: Global___JobState.ValueType
     job_directory: _builtins.str
-    """Where the job directory lies on the server's disk. Only for a client that has
-    sent the right `EncodeRequest.proof`; empty for all others.
-    """
-    proof_path: _builtins.str
-    """Where a client that runs as the same user on the same machine can read the 32
-    bytes of the server's secret: no file on its disk, but memory behind /proc.
-    Only for a request with the server's own `host_id`; empty for others.
+    """Where the job directory lies on the server's disk. Empty when the server
+    does not tell (clients on other machines cannot use it).
     """
     @_builtins.property
     def persisted(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackOffset]:
@@ -1487,11 +1473,10 @@ class Accepted(_message.Message):
         state: Global___JobState.ValueType = ...,
         job_directory: _builtins.str = ...,
         ring: Global___Ring | None = ...,
-        proof_path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ring", b"ring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "proof_path", b"proof_path", "ring", b"ring", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "ring", b"ring", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2160,7 +2145,6 @@ class DownloadArtifactRequest(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     HOST_ID_FIELD_NUMBER: _builtins.int
-    PROOF_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     path: _builtins.str
     """`Artifact.path`; "manifest.json" is allowed too. For an image sequence also
@@ -2172,10 +2156,6 @@ class DownloadArtifactRequest(_message.Message):
     """The boot id of the client's Linux kernel, as in `EncodeRequest`: a server on
     the same machine may answer with `local_path`. Empty: with bytes alone.
     """
-    proof: _builtins.bytes
-    """The server's secret, as in `EncodeRequest`; `local_path` is for those alone who
-    know it. Empty or wrong: the answer is `proof_path`. Unset: bytes.
-    """
     def __init__(
         self,
         *,
@@ -2183,15 +2163,12 @@ class DownloadArtifactRequest(_message.Message):
         path: _builtins.str = ...,
         offset: _builtins.int = ...,
         host_id: _builtins.str = ...,
-        proof: _builtins.bytes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_proof", b"_proof", "proof", b"proof"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_proof", b"_proof", "host_id", b"host_id", "job_id", b"job_id", "offset", b"offset", "path", b"path", "proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host_id", b"host_id", "job_id", b"job_id", "offset", b"offset", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__proof: _TypeAlias = _typing.Literal["proof"]  # noqa: Y015
-    _WhichOneofArgType__proof: _TypeAlias = _typing.Literal["_proof", b"_proof"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__proof) -> _WhichOneofReturnType__proof | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadArtifactRequest: _TypeAlias = DownloadArtifactRequest  # noqa: Y015
 
@@ -2204,19 +2181,12 @@ class DownloadArtifactResponse(_message.Message):
     ARTIFACT_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
     LOCAL_PATH_FIELD_NUMBER: _builtins.int
-    PROOF_PATH_FIELD_NUMBER: _builtins.int
     local_path: _builtins.str
     """Where the artifact lies on the machine's disk, absolute; beside `artifact`,
     and no chunk follows. Only for a request with `host_id`. The client copies
     the file and checks the size and SHA-256 of what it has copied. A client
     that cannot open it (another user, another mount namespace), or finds
     another file there, asks again without `host_id`. Empty: bytes follow.
-    """
-    proof_path: _builtins.str
-    """As `Accepted.proof_path`; beside `artifact`, and no chunk follows. The client
-    reads the secret and asks again with it, or without `host_id` where it cannot
-    (another user, another PID namespace). Only for a request with `host_id` and
-    `proof`.
     """
     @_builtins.property
     def artifact(self) -> Global___Artifact:
@@ -2232,11 +2202,10 @@ class DownloadArtifactResponse(_message.Message):
         artifact: Global___Artifact | None = ...,
         chunk: Global___ArtifactChunk | None = ...,
         local_path: _builtins.str = ...,
-        proof_path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "chunk", b"chunk"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "chunk", b"chunk", "local_path", b"local_path", "proof_path", b"proof_path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "chunk", b"chunk", "local_path", b"local_path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2472,6 +2441,68 @@ class Limits(_message.Message):
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
 
 @_typing.final
+class Sandbox(_message.Message):
+    """What worker processes are held to by the kernel, as one of them tried it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MissingEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    MODE_FIELD_NUMBER: _builtins.int
+    WALLS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    mode: _builtins.str
+    """The server's setting `worker_sandbox`: "required", "auto" or "off"."""
+    memory_bytes: _builtins.int
+    """Memory of its own that an output may take before it fails with
+    OUT_OF_MEMORY. 0: no bound.
+    """
+    @_builtins.property
+    def walls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The walls that stand, of "writes", "reads", "network", "processes",
+        "others" and "bounds".
+        """
+
+    @_builtins.property
+    def missing(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The other walls, each with the reason."""
+
+    def __init__(
+        self,
+        *,
+        mode: _builtins.str = ...,
+        walls: _abc.Iterable[_builtins.str] | None = ...,
+        missing: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        memory_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["memory_bytes", b"memory_bytes", "missing", b"missing", "mode", b"mode", "walls", b"walls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sandbox: _TypeAlias = Sandbox  # noqa: Y015
+
+@_typing.final
 class GetCapabilitiesResponse(_message.Message):
     """What the server can make, and with which builds."""
 
@@ -2505,6 +2536,7 @@ class GetCapabilitiesResponse(_message.Message):
     WORKERS_FIELD_NUMBER: _builtins.int
     FONTS_FIELD_NUMBER: _builtins.int
     ENCODER_OPTIONS_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
     server_version: _builtins.str
     """Telecine's version."""
     workers: _builtins.int
@@ -2527,6 +2559,10 @@ class GetCapabilitiesResponse(_message.Message):
     def encoder_options(self) -> _containers.RepeatedCompositeFieldContainer[Global___EncoderOptions]:
         """Of each encoder, available or not."""
 
+    @_builtins.property
+    def sandbox(self) -> Global___Sandbox:
+        """Unset where no worker could be asked."""
+
     def __init__(
         self,
         *,
@@ -2538,10 +2574,11 @@ class GetCapabilitiesResponse(_message.Message):
         workers: _builtins.int = ...,
         fonts: _abc.Iterable[_builtins.str] | None = ...,
         encoder_options: _abc.Iterable[Global___EncoderOptions] | None = ...,
+        sandbox: Global___Sandbox | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "sandbox", b"sandbox"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoder_options", b"encoder_options", "fonts", b"fonts", "formats", b"formats", "library_versions", b"library_versions", "limits", b"limits", "pixel_formats", b"pixel_formats", "server_version", b"server_version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["encoder_options", b"encoder_options", "fonts", b"fonts", "formats", b"formats", "library_versions", b"library_versions", "limits", b"limits", "pixel_formats", b"pixel_formats", "sandbox", b"sandbox", "server_version", b"server_version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
