@@ -38,6 +38,10 @@ def form_of(extradata: bytes) -> PayloadForm:
     return PayloadForm.LENGTHS if extradata[:1] == b"\x01" else PayloadForm.START_CODES
 
 
+_H264_IDR, _H264_SEI = 5, 6
+_RECOVERY_POINT = b"\x06"
+
+
 def normalized(codec: str, data: bytes, form: PayloadForm) -> bytes:
     """Returns the payload in a form that does not depend on where it was stored.
 
@@ -50,6 +54,21 @@ def normalized(codec: str, data: bytes, form: PayloadForm) -> bytes:
         return _normalized_av1(data) if codec == "av1" else data
     except (IndexError, struct.error, ValueError) as error:
         raise OutputError("VERIFICATION_FAILED", f"a {codec} packet is malformed") from error
+
+
+def can_begin(codec: str, data: bytes, form: PayloadForm) -> bool:
+    """Whether decoding may begin at a packet that a reader calls a key frame.
+
+    Of H.264 FFmpeg's reader calls every I picture of a stream with one reference a key frame, whatever the
+    file's own table says; those that are one have an IDR picture or state a recovery point.
+    """
+    if codec != "h264":
+        return True
+    kinds = (unit[:2] for unit in _units(data, form))
+    return any(
+        kind[0] & 0x1F == _H264_IDR or (kind[0] & 0x1F == _H264_SEI and kind[1:] == _RECOVERY_POINT)
+        for kind in kinds
+    )
 
 
 def _units(data: bytes, form: PayloadForm) -> Iterator[bytes]:

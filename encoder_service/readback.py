@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from encoder_service.bitstream import form_of, normalized
+from encoder_service.bitstream import can_begin, form_of, normalized
 from encoder_service.checksum import FrameHash
 from encoder_service.color import tags_of
 from encoder_service.formats import FormatRow
@@ -45,7 +45,8 @@ class PacketDigest:
     def add(self, packet: EncodedPacket) -> None:
         """Takes in the next packet. Raises OutputError for a malformed one."""
         payload = normalized(self._codec, packet.data, self._form)
-        self._hash.update(_RECORD.pack(packet.frame, packet.is_key, len(payload), len(packet.alpha)))
+        is_key = packet.is_key and can_begin(self._codec, packet.data, self._form)
+        self._hash.update(_RECORD.pack(packet.frame, is_key, len(payload), len(packet.alpha)))
         self._hash.update(payload)
         if packet.alpha:
             self._hash.update(packet.alpha)

@@ -6,7 +6,7 @@ from encoder_service.options.rules import Choice, EncoderRules, Flag, Whole
 from encoder_service.options.shared import BITS, KEYFRAME_DISTANCE
 
 _QUANTISER = Whole(0, 63)
-_SPEED = Whole(-8, 8)
+_SPEED = Whole(0, 8)
 
 VP9 = EncoderRules(
     {
