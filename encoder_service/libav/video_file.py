@@ -6,20 +6,24 @@ loses nothing (8-bit YUV: yuv444p) or RGB of the same depth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import av
+import av.error
 import msgspec
+import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from encoder_service.color import tags_from_codes
 from encoder_service.libav.errors import translated
+from encoder_service.libav.file_ends import missing_end
 from encoder_service.libav.pictures import Converter, Picture, PictureFormat, describe, planes_of
 from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import (
@@ -33,7 +37,11 @@ from encoder_service.spec import (
 )
 
 _UNREADABLE = "SOURCE_UNREADABLE"
+_INDEXED_CONTAINER = "mov,mp4,m4a,3gp,3g2,mj2"
+"""Its index names each packet that there is to read, whatever edit lists leave out."""
 _FULL_RANGE_TWINS = {"yuvj420p": "yuv420p", "yuvj444p": "yuv444p"}
+_MAX_RATE_DENOMINATOR = 1_000_000
+"""An average may have any; the nearest of these is off by less than a second in ten thousand years."""
 _HD_HEIGHT = 720
 """From here on an untagged file is taken as BT.709, below as SMPTE 170M, as players do."""
 
@@ -55,36 +63,46 @@ class VideoFile(msgspec.Struct, frozen=True):
     """None: the file does not know one, such as a single picture."""
     frame_count: int
     """As the container states it; 0: it does not."""
+    turned_degrees: int
+    """Counterclockwise, by which `frames` are turned to stand upright: 0, 90, 180 or -90."""
     frames: Iterator[bytes]
-    """Whole frames in `pixel_format`; raises OutputError where the file is damaged."""
+    """Whole frames in `pixel_format`, upright; raises OutputError where the file is damaged."""
 
 
-def open_video(path: Path) -> VideoFile:
+def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> VideoFile:
     """Opens a file and decodes its first frame.
 
-    Raises OutputError with code SOURCE_UNREADABLE. Iterating `frames` to the end closes the file.
+    Raises OutputError with code SOURCE_UNREADABLE. A file that is cut or damaged is such an error, now or
+    while `frames` is read; with `on_damage` it is called with each fault found, and what can be decoded is
+    yielded. Iterating `frames` to the end closes the file.
     """
+    report = on_damage or partial(_refuse, path)
     with translated(_UNREADABLE, f"{path}"):
+        if fault := missing_end(path):
+            report(fault)
         container = av.open(str(path))
     try:
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO"
-        pictures = _decode(container, stream, path)
+        pictures = _decode(container, stream, path, report)
         first = next(pictures, None)
         if first is None:
             raise OutputError(_UNREADABLE, f"{path} has a video stream without a frame")
         source, is_tagged = _format_of(first)
         target = _target(source)
+        turns = round(first.rotation / 90) % 4 if first.rotation % 90 == 0 else 0
+        is_on_its_side = turns % 2 == 1
         return VideoFile(
-            width=first.width,
-            height=first.height,
+            width=first.height if is_on_its_side else first.width,
+            height=first.width if is_on_its_side else first.height,
             pixel_format=PixelFormat(target.pixel_format),
             coded_pixel_format=first.format.name,
             color=target.color,
             is_color_tagged=is_tagged,
             frame_rate=_frame_rate(stream),
             frame_count=stream.frames,
-            frames=_raw_frames(container, pictures, first, Converter(source, target)),
+            turned_degrees=(0, 90, 180, -90)[turns],
+            frames=_raw_frames(container, pictures, first, Converter(source, target), turns),
         )
     except BaseException:
         container.close()
@@ -99,16 +117,39 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
 
 def _frame_rate(stream: VideoStream) -> Fraction | None:
     rate = stream.average_rate or stream.guessed_rate
-    return Fraction(rate) if rate else None
+    return Fraction(rate).limit_denominator(_MAX_RATE_DENOMINATOR) if rate else None
 
 
-def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[Picture]:
+def _refuse(path: Path, fault: str) -> None:
+    raise OutputError(_UNREADABLE, f"{path} is damaged: {fault}")
+
+
+def _decode(
+    container: InputContainer, stream: VideoStream, path: Path, report: Callable[[str], None]
+) -> Iterator[Picture]:
+    packets = frames = 0
     with translated(_UNREADABLE, f"{path}"):
-        yield from container.decode(stream)
+        for packet in container.demux(stream):
+            packets += packet.size > 0 or packet.pts is not None
+            if packet.is_corrupt:
+                report(f"the packet after frame {frames} is broken or cut short")
+            try:
+                pictures = packet.decode()
+            except av.error.FFmpegError as error:
+                report(f"what follows frame {frames} cannot be decoded ({error.strerror})")
+                continue
+            for picture in pictures:
+                if picture.is_corrupt:
+                    report(f"frame {frames} is damaged; parts of it are guessed")
+                frames += 1
+                yield picture
+        stated = len(stream.index_entries) if container.format.name == _INDEXED_CONTAINER else 0
+        if packets < stated:
+            report(f"{stated - packets} of {stated} packets are missing")
 
 
 def _raw_frames(
-    container: InputContainer, pictures: Iterator[Picture], first: Picture, converter: Converter
+    container: InputContainer, pictures: Iterator[Picture], first: Picture, converter: Converter, turns: int
 ) -> Iterator[bytes]:
     with closing(container):
         picture: Picture | None = first
@@ -119,7 +160,8 @@ def _raw_frames(
                     f"the picture changes its size from {first.width}x{first.height} to "
                     f"{picture.width}x{picture.height}; only clips of one size can be encoded",
                 )
-            yield b"".join(plane.tobytes() for plane in planes_of(converter.convert(picture)))
+            planes = planes_of(converter.convert(picture))
+            yield b"".join(np.rot90(plane, turns).tobytes() for plane in planes)
             picture = next(pictures, None)
 
 

@@ -69,6 +69,12 @@ SkipOption = Annotated[
     bool,
     typer.Option("--skip-unavailable", help="Leave out, with a warning, what the server cannot make."),
 ]
+DamagedOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-damaged", help="Encode what can be read of a cut or damaged video file, with a warning."
+    ),
+]
 OutDirOption = Annotated[
     Path | None,
     typer.Option(
@@ -94,6 +100,7 @@ def encode(
     timeout: TimeoutOption = None,
     strict: StrictOption = False,
     skip_unavailable: SkipOption = False,
+    allow_damaged: DamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Encode a clip to one or several formats at once; check every artifact; write the manifest.
@@ -106,7 +113,7 @@ def encode(
     from telecine.cli.sources import open_source
 
     wanted = parse_outputs(outputs or ["mp4"], {"quality": quality} if quality else {})
-    opened = open_source(source, _raw_layout(size, pix_fmt))
+    opened = open_source(source, _raw_layout(size, pix_fmt), allows_damage=allow_damaged)
     arguments: JobArguments = {
         "job_id": job_id,
         "odd_size": chosen(OddSizePolicy, odd_size, "--odd-size"),

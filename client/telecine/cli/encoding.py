@@ -6,6 +6,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.markup import escape
 
@@ -67,7 +68,8 @@ def encode_source(
             raise
         finally:
             job.close()
-    return _document(result, directory, sent_bytes, hand_off_seconds, total_seconds)
+    document = _document(result, directory, sent_bytes, hand_off_seconds, total_seconds)
+    return _with_damage(document, source)
 
 
 def _document(
@@ -87,6 +89,18 @@ def _document(
         warnings=readable.warning_documents(result.warnings),
         problems=[readable.output_document(output) for output in result.job.outputs if output.problem],
     )
+
+
+def _with_damage(document: doc.EncodeDocument, source: Source) -> doc.EncodeDocument:
+    if not source.damage:
+        return document
+    more = f", and {len(source.damage) - 1} more" if len(source.damage) > 1 else ""
+    warning = doc.WarningDocument(
+        "SOURCE_DAMAGED",
+        f"{document.frames} frames were taken of a damaged source: {source.damage[0]}{more}",
+        output="",
+    )
+    return msgspec.structs.replace(document, warnings=[*document.warnings, warning])
 
 
 def _layout_of(source: Source) -> JobArguments:

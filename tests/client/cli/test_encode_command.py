@@ -155,3 +155,52 @@ def test_a_server_that_is_not_there_is_exit_code_3(clip: Path, tmp_path: Path) -
     assert ran.exit_code == 3
     assert ran.document["error"]["exit_code"] == 3
     assert ran.document["error"]["advice"]
+
+
+def test_a_cut_video_file_is_refused_unless_what_is_left_of_it_is_asked_for(
+    clip: Path, tmp_path: Path, encoder: EmbeddedServer
+) -> None:
+    master = tmp_path / "master"
+    made = telecine(
+        "encode", clip, "--fps", "12.5", "-o", "mkv", "-d", master, "--json", server=encoder.address
+    )
+    data = (master / "mkv.mkv").read_bytes()
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(data[: len(data) * 2 // 3])
+    refused = telecine("encode", cut, "-o", "mp4", "-d", tmp_path / "no", "--json", server=encoder.address)
+    assert refused.exit_code == 2
+    assert refused.document["error"]["code"] == "SOURCE"
+    assert "is damaged" in refused.document["error"]["message"]
+    assert "--allow-damaged" in refused.document["error"]["advice"]
+    assert not (tmp_path / "no").exists()
+    taken = telecine(
+        "encode",
+        cut,
+        "-o",
+        "mp4",
+        "-d",
+        tmp_path / "yes",
+        "--allow-damaged",
+        "--json",
+        server=encoder.address,
+    )
+    assert (made.exit_code, taken.exit_code) == (0, 0)
+    assert 0 < taken.document["frames"] < 12
+    assert [warning["code"] for warning in taken.document["warnings"]] == ["SOURCE_DAMAGED"]
+    assert f"{taken.document['frames']} frames were taken" in taken.document["warnings"][0]["message"]
+
+
+def test_a_file_that_breaks_half_way_leaves_no_artifacts(
+    clip: Path, tmp_path: Path, encoder: EmbeddedServer
+) -> None:
+    made = ("-o", "mkv:codec=h264", "-d", tmp_path)
+    telecine("encode", clip, "--fps", "24", *made, server=encoder.address)
+    data = bytearray((tmp_path / "mkv.mkv").read_bytes())
+    at = data.rindex(b"\xa3")  # the last frame's block
+    data[at + 12 :] = bytes(len(data) - at - 12)
+    (tmp_path / "broken.mkv").write_bytes(data)
+    asked = ("-o", "mp4", "-d", tmp_path / "no", "--json")
+    ran = telecine("encode", tmp_path / "broken.mkv", *asked, server=encoder.address)
+    assert ran.exit_code == 2
+    assert "is damaged" in ran.document["error"]["message"]
+    assert not (tmp_path / "no").exists()

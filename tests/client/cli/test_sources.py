@@ -133,3 +133,23 @@ def test_what_is_not_there_is_said_by_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=name.partition("*")[0]):
         open_source(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("kind", ["npy", "npz", "packed.npz", "png", "jpg", "bmp", "tif", "webp", "deep.png"])
+def test_a_cut_array_or_image_is_one_clear_error(tmp_path: Path, kind: str, part: float) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)
+    path = tmp_path / f"clip.{kind}"
+    if kind == "npy":
+        np.save(path, pixels)
+    elif kind.endswith("npz"):
+        (np.savez if kind == "npz" else np.savez_compressed)(path, frames=pixels)
+    elif kind == "deep.png":
+        Image.fromarray(pixels[0, ..., 0].astype(np.uint16) * 257).save(path)
+    else:
+        Image.fromarray(pixels[0]).save(path, lossless=True)
+    data = path.read_bytes()
+    # A few bytes from the end a PNG holds its whole picture.
+    path.write_bytes(data[: min(int(len(data) * part), len(data) - 40)])
+    with pytest.raises(SourceError):
+        list(open_source(str(path if "webp" not in kind else tmp_path)).frames)

@@ -15,8 +15,11 @@ from telecine.frame_layout import FrameLayout
 STANDARD_INPUT = "-"
 
 
-def open_source(text: str, raw_layout: FrameLayout | None = None) -> Source:
-    """Opens a video file, a folder or glob of images, an .npy/.npz, or `-`. Raises SourceError."""
+def open_source(text: str, raw_layout: FrameLayout | None = None, *, allows_damage: bool = False) -> Source:
+    """Opens a video file, a folder or glob of images, an .npy/.npz, or `-`. Raises SourceError.
+
+    `allows_damage` takes what can be read of a damaged video file.
+    """
     if text == STANDARD_INPUT:
         if raw_layout is None:
             raise SourceError(
@@ -38,4 +41,4 @@ def open_source(text: str, raw_layout: FrameLayout | None = None) -> Source:
         raise SourceError(f"{text} does not exist", "check the path; a glob of images needs quotes")
     from telecine.cli.sources.video import open_video_file
 
-    return open_video_file(path)
+    return open_video_file(path, allows_damage=allows_damage)

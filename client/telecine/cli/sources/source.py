@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -35,6 +35,8 @@ class Source:
     """Of one frame as it is sent; 0: not known beforehand."""
     color: Color | None = None
     """None: the default of the pixel format."""
+    damage: list[str] = field(default_factory=list)
+    """What was found broken so far, where that is allowed; complete once `frames` has ended."""
 
 
 def size_of(array: npt.NDArray[Any]) -> tuple[int, int]:

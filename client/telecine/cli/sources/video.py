@@ -17,8 +17,14 @@ from telecine.options import Color, PixelFormat
 _ADVICE = "check that it plays, or convert it first; images, .npy and raw frames are taken too"
 
 
-def open_video_file(path: Path) -> Source:
-    """Opens a video file; its own pixel format, colour and frame rate are kept. Raises SourceError."""
+_DAMAGE_ADVICE = "take a whole copy of it, or add --allow-damaged to encode what can be read"
+
+
+def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
+    """Opens a video file; its own pixel format, colour and frame rate are kept. Raises SourceError.
+
+    A damaged file is such an error unless that is allowed; then `Source.damage` says what was found.
+    """
     try:
         from encoder_service.libav.video_file import open_video
         from encoder_service.outputs.writer import OutputError
@@ -27,22 +33,25 @@ def open_video_file(path: Path) -> Source:
             f"{path}: reading a video file needs FFmpeg, which is not installed ({error.name})",
             "pip install 'telecine[encoder]', or decode the file yourself and pipe raw frames in",
         ) from error
+    damage: list[str] = []
     try:
-        video = open_video(path)
+        video = open_video(path, damage.append if allows_damage else None)
     except OutputError as error:
-        raise SourceError(str(error), _ADVICE) from error
+        raise _unreadable(error) from error
 
     def frames() -> Iterator[bytes]:
         try:
             yield from video.frames
         except OutputError as error:
-            raise SourceError(str(error), _ADVICE) from error
+            raise _unreadable(error) from error
 
     color = video.color
     layout = FrameLayout(video.width, video.height, PixelFormat(video.pixel_format.value))
-    untagged = "" if video.is_color_tagged else f", untagged: taken as {color.matrix}"
+    remarks = "" if video.is_color_tagged else f", untagged: taken as {color.matrix}"
+    if video.turned_degrees:
+        remarks += f", turned upright by {video.turned_degrees} degrees"
     return Source(
-        description=f"{path} ({video.coded_pixel_format}{untagged})",
+        description=f"{path} ({video.coded_pixel_format}{remarks})",
         width=video.width,
         height=video.height,
         frames=frames(),
@@ -56,7 +65,12 @@ def open_video_file(path: Path) -> Source:
             matrix=color.matrix.value,
             range=color.range.value,
         ),
+        damage=damage,
     )
+
+
+def _unreadable(error: Exception) -> SourceError:
+    return SourceError(str(error), _DAMAGE_ADVICE if " is damaged: " in str(error) else _ADVICE)
 
 
 def read_picture(path: Path) -> npt.NDArray[Any]:
