@@ -16,6 +16,7 @@ from encoder_service import errors
 from encoder_service.capability_probe import CapabilityProbe
 from encoder_service.clock import SystemClock
 from encoder_service.config import FIXED_FIELDS, EncoderConfig
+from encoder_service.disk.room import disk_room, fault_of
 from encoder_service.dispatch import Dispatcher
 from encoder_service.ending import Ending
 from encoder_service.input_hash import HashThread
@@ -116,6 +117,7 @@ class EncoderService:
         """Takes up what a former process left, and starts workers. Raises StartError."""
         try:
             await asyncio.to_thread(self._store.open)
+            await asyncio.to_thread(_require_disk, self._config)
             await self._courier.open()
             await recover(
                 self._store, self._jobs, self._ending, self._space, self._courier, self._clock, self._log
@@ -250,6 +252,14 @@ class EncoderService:
     def pending_webhooks(self) -> int:
         """Notices that nobody has taken yet."""
         return self._courier.pending_count
+
+
+def _require_disk(config: EncoderConfig) -> None:
+    """Raises StartError where no frame could be taken, and OSError."""
+    is_fresh = any(config.root.is_relative_to(each) for each in config.host.temporary_directories)
+    room = disk_room(config.root, config.min_free_bytes)
+    if fault := fault_of(config.root, room, is_fresh=is_fresh):
+        raise StartError(fault)
 
 
 def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> EncoderService:

@@ -39,6 +39,7 @@ from encoder_service.work import (
     WarningEntry,
 )
 from encoder_service.worker_fault import Fault
+from service_host.disclosure.messages import for_clients, of_os_error
 
 _PROGRESS_SECONDS = 0.2
 _FINISHING_PROGRESS_SECONDS = 1.0
@@ -126,12 +127,16 @@ class Attempt:
             code, message, is_retryable = "OUT_OF_MEMORY", "the worker has no memory left", False
         except OSError as error:
             is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-            code, message, is_retryable = "DISK_FULL" if is_full else "IO_ERROR", str(error), True
+            code, message, is_retryable = "DISK_FULL" if is_full else "IO_ERROR", of_os_error(error), True
+            self._emit(Logged("error", str(error)))
         except Exception as error:  # noqa: BLE001 - the worker must answer, whatever a writer does
             self._emit(Logged("error", traceback.format_exc()))
             code, message, is_retryable = "INTERNAL", f"{type(error).__name__}: {error}", True
         _empty(Path(self.assignment.directory))
-        return Failed(code, message, is_retryable, meter.read(), tuple(self._warnings))
+        shown = for_clients(message)
+        if shown != message:
+            self._emit(Logged("error", message))  # whole, for the operator
+        return Failed(code, shown, is_retryable, meter.read(), tuple(self._warnings))
 
     def _produce(self, meter: Meter) -> Produced:
         began = time.monotonic()
@@ -249,6 +254,7 @@ class Attempt:
         self._note(code, message)
 
     def _note(self, code: str, message: str) -> None:
+        message = for_clients(message)
         entry = WarningEntry(code, message)
         if entry not in self._warnings:
             self._warnings.append(entry)

@@ -16,6 +16,7 @@ from encoder_service.libav.versions import library_versions
 from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
 from encoder_service.spec import AlphaMode, OutputSpec, PixelFormat, Rational, VideoSpec
 from encoder_service.work import EncoderProbe, FormatProbe, Probed
+from service_host.disclosure.messages import for_clients
 
 _WIDTH, _HEIGHT, _FRAMES = 256, 144, 3
 _MAX_MEAN_ERROR = 12.0
@@ -88,9 +89,9 @@ def _round_trip(row: FormatRow, encoder: EncoderRow, pixel_format: PixelFormat) 
     try:
         finished = _write(row, encoder, pixel_format)
     except OutputError as error:
-        return str(error)
+        return for_clients(str(error))
     except Exception as error:  # noqa: BLE001 - a broken encoder must not hide the others
-        return f"{type(error).__name__}: {error}"
+        return for_clients(f"{type(error).__name__}: {error}")
     if finished.frames_decoded != finished.frames_encoded:
         return f"{finished.frames_decoded} of {finished.frames_encoded} frames came back"
     if finished.quality and finished.quality.mean_absolute_error > _MAX_MEAN_ERROR:

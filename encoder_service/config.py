@@ -48,8 +48,10 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Largest video track; at most `spool_quota_bytes`."""
     spool_quota_bytes: Count = 64 * GIB
     """All spools together, space promised to declared clips included."""
-    min_free_bytes: CountOrZero = 256 * MIB
-    """Frames are refused with DISK_FULL before less than this is free: records and artifacts need room."""
+    min_free_bytes: CountOrZero | None = None
+    """Frames are refused with DISK_FULL before less than this is free: records and artifacts need room.
+    Less than the disk has, or the service does not start. None: 256 MiB, or a sixteenth of a disk that is
+    smaller than 4 GiB."""
     max_pending_bytes: Count = 8 * MIB
     """Per stream: bytes received and not yet written; the stream is not read beyond it."""
     ring_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 * GIB)] = 8 * MIB
@@ -127,8 +129,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     webhooks: WebhooksConfig = WebhooksConfig()
     """Who is told about jobs over HTTP."""
     tells_job_directory: bool = True
-    """Whether `Accepted.job_directory` states the path on the server's disk, and clients on this machine
-    take their artifacts from there in place of having them sent."""
+    """Whether clients that proved to be the same user on the same machine hear where a job's directory lies,
+    and copy their artifacts from there. Others never do."""
 
     reload_poll_seconds: Positive = 1.0
     """How often the configuration file is looked at; SIGHUP loads it at once."""

@@ -16,6 +16,7 @@ from encoder_service.attachment import Attachment
 from encoder_service.capability_probe import CapabilityProbe
 from encoder_service.config import EncoderConfig
 from encoder_service.delivery import opened
+from encoder_service.disclosure.neighbours import Disclosure, Neighbours
 from encoder_service.errors import ServiceError
 from encoder_service.job import Job, OutputView
 from encoder_service.jobs import Jobs
@@ -69,6 +70,7 @@ class EncodeStream:
         config: EncoderConfig,
         metrics: EncoderMetrics,
         rings: Rings,
+        neighbours: Neighbours,
     ) -> None:
         self._wire = wire
         self._jobs = jobs
@@ -77,6 +79,8 @@ class EncodeStream:
         self._config = config
         self._metrics = metrics
         self._rings = rings
+        self._neighbours = neighbours
+        self._disclosure = Disclosure()
         self._ring: Ring | None = None
         """Shared with a client on this machine while the job takes bytes."""
         self._session = Session()
@@ -97,6 +101,11 @@ class EncodeStream:
         first = await self._wire.receive()
         spec = self._first(first)
         host_id = first.host_id if isinstance(first, pb.EncodeRequest) else ""
+        if isinstance(first, pb.EncodeRequest) and self._config.tells_job_directory:
+            self._disclosure = Disclosure(
+                is_proved=self._neighbours.is_proved(host_id, first.proof),
+                proof_path=self._neighbours.challenge(host_id),
+            )
         if any(output.strict for output in spec.outputs) and not self._jobs.registry.knows(spec.job_id):
             error = refusal(spec, await self._probe.answer())
             if error is not None:
@@ -184,7 +193,9 @@ class EncodeStream:
         subscription = job.subscribe(pause_seconds)
         try:
             ring = self._ring.offer if self._ring is not None else None
-            accepted = replies.accepted(job, self._config, ring, is_resumed=attachment.is_resumed)
+            accepted = replies.accepted(
+                job, self._config, ring, self._disclosure, is_resumed=attachment.is_resumed
+            )
             await self._wire.send(accepted)
             self._note_told(job)
             is_due = False

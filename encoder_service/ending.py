@@ -25,6 +25,7 @@ from encoder_service.registry import Registry
 from encoder_service.spec import WebhookEvent
 from encoder_service.spool import SpoolSpace
 from encoder_service.webhooks.courier import Courier
+from service_host.disclosure.messages import for_clients
 
 
 class Ending:
@@ -85,7 +86,7 @@ class Ending:
                 job.set_view(name, msgspec.structs.replace(job.views[name], state=output.state))
         await self._keeper.insist(job, "attempts", partial(store.clear_partial, record))
         if not await asyncio.to_thread(store.has_manifest, record):
-            manifest = encode_manifest(build_manifest(to_evidence(record, str(store.spool_path(record)))))
+            manifest = encode_manifest(build_manifest(to_evidence(record, store.spool_name(record))))
             await self._keeper.insist(job, "manifest", partial(store.write_manifest, record, manifest))
             self._story.manifested(record, f"{record.directory}/{MANIFEST_NAME}")
         seconds = (record.ended_at_unix_nano - record.created_at_unix_nano) / 1e9
@@ -121,7 +122,7 @@ class Ending:
         try:
             return await job.input_hash.digest(job.persisted_bytes)
         except (OSError, EOFError) as error:
-            job.warn("INPUT_NOT_HASHED", f"the spool cannot be read: {error}")
+            job.warn("INPUT_NOT_HASHED", f"the spool cannot be read: {for_clients(str(error))}")
             return ""
 
 

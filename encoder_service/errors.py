@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
+from encoder_service.disk.room import DiskRoom
 from service_host.status import FieldFault, ServiceError
 
 __all__ = ["FieldFault", "ServiceError"]
@@ -105,12 +106,23 @@ def too_many_jobs(limit: int, retry_after_seconds: float) -> ServiceError:
     )
 
 
-def disk_full(retry_after_seconds: float) -> ServiceError:
+def disk_full(retry_after_seconds: float, room: DiskRoom | None = None) -> ServiceError:
     """Later, or the operator makes room."""
+    figures = "" if room is None else f" ({room})"
     return ServiceError(
         reasons.ERROR_REASON_DISK_FULL,
-        "the service's disk is full; what was acknowledged stays, try again later",
+        f"the service's disk is full{figures}; what was acknowledged stays, try again later",
         retry_after_seconds=retry_after_seconds,
+    )
+
+
+def disk_too_small(whole_bytes: int, room: DiskRoom) -> ServiceError:
+    """The caller sends less, or the operator gives the service a larger disk: waiting changes nothing."""
+    return ServiceError(
+        reasons.ERROR_REASON_TOO_LARGE,
+        f"the frames are {whole_bytes} bytes or more; the disk of the service's data_dir could never hold "
+        f"more than {room.most_bytes}: {room}",
+        metadata={"limit_bytes": str(room.most_bytes), "actual_bytes": str(whole_bytes)},
     )
 
 

@@ -74,7 +74,7 @@ class JobEvidence(msgspec.Struct, frozen=True, kw_only=True):
     input_hash_hex: str
     """BLAKE3 of the track; empty where the upload never ended."""
     spool_path: str
-    """Where the frames lay."""
+    """Where the frames lay, below the data directory."""
     outputs: tuple[OutputEvidence, ...]
     """In the order of the spec."""
     build: Build

@@ -89,9 +89,11 @@ class Ingest:
         if self._unchecked_bytes > 0:
             return
         self._unchecked_bytes = _FREE_CHECK_BYTES
-        free = self._spool.free_bytes() - self._pending_bytes - self._writing_bytes
-        if free - size_bytes < self._config.min_free_bytes:
-            raise errors.disk_full(self._config.retry_after_seconds)
+        room = self._spool.disk_room(self._config.min_free_bytes)
+        if not room.can_ever_hold(self._end + size_bytes):
+            raise errors.disk_too_small(self._end + size_bytes, room)
+        if not room.takes(size_bytes + self._pending_bytes + self._writing_bytes):
+            raise errors.disk_full(self._config.retry_after_seconds, room)
 
     def _start_write(self) -> None:
         if self._write is not None or not self._pending or self._failure is not None:
@@ -120,7 +122,8 @@ class Ingest:
 
     def _translated(self, error: BaseException) -> Exception:
         if isinstance(error, DiskFullError):
-            return errors.disk_full(self._config.retry_after_seconds)
+            room = self._spool.disk_room(self._config.min_free_bytes)
+            return errors.disk_full(self._config.retry_after_seconds, room)
         if isinstance(error, OSError):
             return errors.disk_error(error, self._config.retry_after_seconds)
         return RuntimeError(f"spool write failed: {error!r}")

@@ -15,6 +15,7 @@ from encoder_service.record import JobRecord, JobState, OutputState
 from encoder_service.spool import Spool
 from encoder_service.stage_log import StageLog
 from encoder_service.subscription import Subscription
+from service_host.disclosure.messages import for_clients
 
 if TYPE_CHECKING:
     from encoder_service.attachment import Attachment
@@ -109,6 +110,7 @@ class Job:
 
     def warn(self, code: str, message: str, output: str = "") -> None:
         """Keeps a warning, once, with its time."""
+        message = for_clients(message)
         is_known = any(
             (entry.code, entry.message, entry.output) == (code, message, output) for entry in self.warnings
         )

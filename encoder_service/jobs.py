@@ -14,6 +14,7 @@ from encoder_service import errors, faults
 from encoder_service.attachment import Attachment
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
+from encoder_service.disk.room import disk_room
 from encoder_service.errors import ServiceError
 from encoder_service.forestalled import ForestalledJobs
 from encoder_service.ingest import Ingest
@@ -171,8 +172,10 @@ class Jobs:
             raise errors.draining()
         if self._waiting_jobs() >= self.config.max_waiting_jobs:
             raise errors.too_many_jobs(self.config.max_waiting_jobs, self.config.retry_after_seconds)
+        expected_bytes = spec.video.expected_frames * spec.video.frame_bytes
+        await self._require_disk(expected_bytes)
         try:
-            self._space.hold(spec.job_id, spec.video.expected_frames * spec.video.frame_bytes)
+            self._space.hold(spec.job_id, expected_bytes)
         except SpoolFullError as error:
             raise errors.spool_full(self.config.retry_after_seconds) from error
         now, store = self._clock.unix_nano(), self._keeper.store
@@ -205,6 +208,16 @@ class Jobs:
         )
         self._metrics.job_accepted()
         self._story.accepted(record)
+
+    async def _require_disk(self, expected_bytes: int) -> None:
+        """Raises ServiceError where the clip could never be taken: before its first frame is sent."""
+        config = self.config
+        try:
+            room = await asyncio.to_thread(disk_room, config.root, config.min_free_bytes)
+        except OSError as error:
+            raise errors.disk_error(error, config.retry_after_seconds) from error
+        if not room.can_ever_hold(max(1, expected_bytes)):
+            raise errors.disk_too_small(expected_bytes, room)
 
     def adopt(self, record: JobRecord, spool: Spool) -> Job:
         """Makes a job live: a new one, or one that a former process left."""

@@ -69,7 +69,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str = "video"
     path: str
-    """Where the frames lay while the job ran; see `intermediate_files` for whether they still do."""
+    """Where the frames lay below the data directory while the job ran; `intermediate_files` says whether they
+    still do."""
     size_bytes: int
     """Bytes received and persisted."""
     format: str = "rawvideo"
@@ -179,7 +180,7 @@ class IntermediateFile(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str = "intermediate"
     path: str
-    """Below the job directory, or absolute."""
+    """Below the data directory."""
     is_retained: bool = msgspec.field(name="retained")
     """Whether it is kept after the job."""
     reason: str

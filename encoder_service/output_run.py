@@ -30,6 +30,7 @@ from encoder_service.work import (
     Progress,
     Warned,
 )
+from service_host.disclosure.messages import for_clients
 
 EXTENT_PAUSE_SECONDS = 0.02
 CANCEL_GRACE_SECONDS = 1.0
@@ -120,12 +121,12 @@ class OutputRun:
             # Not the output's doing, so it must not cost one of its attempts.
             self.job.log("warning", f"{self.output.name}: {error}")
             self._stop_reason = self._stop_reason or StopReason.ZYGOTE_DIED
-            result = Failed("CODEC_CRASHED", str(error), is_retryable=True)
+            result = Failed("CODEC_CRASHED", for_clients(str(error)), is_retryable=True)
         except WorkerOutOfMemoryError as error:
             # Another try would need as much.
-            result = Failed("OUT_OF_MEMORY", str(error), is_retryable=False)
+            result = Failed("OUT_OF_MEMORY", for_clients(str(error)), is_retryable=False)
         except WorkerDiedError as error:
-            result = Failed("CODEC_CRASHED", str(error), is_retryable=True)
+            result = Failed("CODEC_CRASHED", for_clients(str(error)), is_retryable=True)
         except BaseException:
             # Nobody knows what the worker is doing now.
             self._worker.is_broken = True
@@ -174,8 +175,11 @@ class OutputRun:
         while True:
             event = await self._worker.receive()
             match event:
-                case Produced() | Failed():
+                case Produced():
                     return event
+                case Failed():
+                    # A worker handles strangers' data: what it says is not taken for clean.
+                    return msgspec.structs.replace(event, message=for_clients(event.message))
                 case Progress():
                     self._note_progress(event)
                 case Warned():

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import PIL
 from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageFont, ImageOps, UnidentifiedImageError, features
 
-from encoder_service.disclosure.messages import for_clients
 from encoder_service.outputs.writer import OutputError
 from encoder_service.overlays.picture_header import KINDS
 from encoder_service.sizes import MAX_SIDE_PIXELS
+from service_host.disclosure.messages import for_clients
 
 Pixels = npt.NDArray[Any]
 """Shape (rows, columns) or (rows, columns, channels); uint8, or native uint16 for gray."""

@@ -8,6 +8,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
 from encoder_service.delivery import Piece
+from encoder_service.disclosure.neighbours import Disclosure
 from encoder_service.job import Job
 from encoder_service.options.listing import listed
 from encoder_service.options.table import RULES
@@ -43,7 +44,9 @@ def persisted(job: Job) -> pb.TrackOffset:
     return pb.TrackOffset(track=pb.TRACK_VIDEO, persisted_bytes=job.persisted_bytes)
 
 
-def accepted(job: Job, config: EncoderConfig, ring: Offer | None, *, is_resumed: bool) -> pb.EncodeResponse:
+def accepted(
+    job: Job, config: EncoderConfig, ring: Offer | None, disclosure: Disclosure, *, is_resumed: bool
+) -> pb.EncodeResponse:
     """The first answer of a stream."""
     return pb.EncodeResponse(
         accepted=pb.Accepted(
@@ -54,7 +57,8 @@ def accepted(job: Job, config: EncoderConfig, ring: Offer | None, *, is_resumed:
             frame_bytes=job.record.spec.video.frame_bytes,
             is_resumed=is_resumed,
             state=JOB_STATES[job.state],
-            job_directory=str(job.directory) if config.tells_job_directory else "",
+            job_directory=str(job.directory) if disclosure.is_proved else "",
+            proof_path=disclosure.proof_path,
             ring=_ring(ring) if ring is not None else None,
         )
     )

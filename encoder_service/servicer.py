@@ -12,13 +12,13 @@ import grpc
 import grpc.aio
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
-from telecine.host_id import host_id
 
 from encoder_service import errors, replies
 from encoder_service.capability_probe import CapabilityProbe
 from encoder_service.checksum import sha256_file
 from encoder_service.config import EncoderConfig
 from encoder_service.delivery import OpenFile, opened
+from encoder_service.disclosure.neighbours import Neighbours
 from encoder_service.encode_stream import EncodeStream
 from encoder_service.job import Job
 from encoder_service.job_watch import interval_seconds, watch_job
@@ -88,6 +88,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self.config = config
         self._metrics = metrics
         self._rings = Rings(config.ring_bytes, config.max_rings)
+        self._neighbours = Neighbours()
 
     async def Encode(  # type: ignore[override]  # noqa: N802 - it reads and writes through the context
         self, request_iterator: object, context: EncodeContext
@@ -102,6 +103,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             self.config,
             self._metrics,
             self._rings,
+            self._neighbours,
         )
         try:
             await stream.run()
@@ -173,18 +175,24 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
                 header.size_bytes = file.size_bytes
                 if request.path == FILE_NAME:
                     header.sha256 = await asyncio.to_thread(sha256_file, job.directory / FILE_NAME)
-                elif self._is_neighbour(request.host_id) and request.offset <= file.size_bytes:
-                    path = str((job.directory / request.path).absolute())
-                    yield pb.DownloadArtifactResponse(artifact=header, local_path=path)
+                elif request.offset <= file.size_bytes and (told := self._told(request, job)):
+                    told.artifact.CopyFrom(header)
+                    yield told
                     return
                 async for response in _responses(file, header, request.offset):
                     yield response
         except OSError as error:
             raise errors.artifact_not_found(request.job_id, request.path) from error
 
-    def _is_neighbour(self, client_host_id: str) -> bool:
-        """The client runs on this machine and may be told where files lie."""
-        return bool(client_host_id) and self.config.tells_job_directory and client_host_id == host_id()
+    def _told(self, request: pb.DownloadArtifactRequest, job: Job) -> pb.DownloadArtifactResponse | None:
+        """Where the artifact lies, for a client that proved to be the same user here, or how to prove it."""
+        if not self.config.tells_job_directory or not request.HasField("proof"):
+            return None
+        if self._neighbours.is_proved(request.host_id, request.proof):
+            path = str((job.directory / request.path).absolute())
+            return pb.DownloadArtifactResponse(local_path=path)
+        challenge = self._neighbours.challenge(request.host_id)
+        return pb.DownloadArtifactResponse(proof_path=challenge) if challenge else None
 
     async def GetCapabilities(  # noqa: N802
         self, request: pb.GetCapabilitiesRequest, context: Context

@@ -13,6 +13,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
+from encoder_service.disk.room import DiskRoom, disk_room
 from service_host.plain_files import open_plain
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -127,10 +128,9 @@ class Spool:
         os.ftruncate(self._fd, 0)
         self._persisted_bytes = 0
 
-    def free_bytes(self) -> int:
-        """Room on the file's disk for an unprivileged process."""
-        room = os.fstatvfs(self._fd)
-        return room.f_bavail * room.f_frsize
+    def disk_room(self, min_free_bytes: int | None) -> DiskRoom:
+        """Room on the file's disk for an unprivileged process. Raises OSError."""
+        return disk_room(self._fd, min_free_bytes)
 
     def close(self) -> None:
         """Closes the file; idempotent."""

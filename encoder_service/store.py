@@ -156,6 +156,10 @@ class Store:
         """Where the artifacts lie."""
         return self._artifacts / record.directory
 
+    def spool_name(self, record: JobRecord) -> str:
+        """Where the job's frames lie below the data directory: clients may be told that much."""
+        return self.spool_path(record).relative_to(self._root).as_posix()
+
     def spool_path(self, record: JobRecord) -> Path:
         """The video track."""
         return self._spools / record.job_id / VIDEO_FILE_NAME

@@ -20,13 +20,15 @@ from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from log_collector import errors
 from log_collector.accounting import Accounting, AccountingMetrics
 from log_collector.budget import ByteBudget
+from log_collector.condition import Condition, open_cursors
 from log_collector.config import FIXED_SECTIONS, CollectorConfig
-from log_collector.data_files import KIND, is_former_directory
+from log_collector.data_files import JOURNAL, KIND, is_former_directory
 from log_collector.export import Exporter, ExportLimits
 from log_collector.fanout import Fanout, FanoutMetrics
 from log_collector.ingest import Ingest
 from log_collector.intake import Intake, IntakeLimits
 from log_collector.journal import CursorStore, Journal, JournalLimits
+from log_collector.journal.places import JournalPlaceError
 from log_collector.output import FILE_SINK, Output, logs_directory
 from log_collector.own_log import configure_own_log
 from log_collector.processors.redact import redaction_for
@@ -65,8 +67,6 @@ class CollectorService:
         self._executor = ThreadPoolExecutor(threads, "intake")
         self._draining = asyncio.Event()
         self._streams = 0
-        self._told_failures = 0
-        self._has_failing_journal = False
         self._reloader = Reloader(
             loaded, self._put_in_force, FIXED_SECTIONS, self._log, other_files=_watched_files
         )
@@ -78,6 +78,7 @@ class CollectorService:
         # Opened by `start`; the port answers nothing before that.
         self._cursors: CursorStore
         self._journal: Journal
+        self._condition: Condition
         self._ingest: Ingest
         self._exporter: Exporter
         self._stats: Stats
@@ -113,18 +114,16 @@ class CollectorService:
         config = self._config
         self.claim_directory()
         limits = config.journal
-        try:
-            self._cursors = await asyncio.to_thread(CursorStore, config.data_dir / "cursors.sqlite")
-        except ValueError as error:
-            raise StartError(str(error)) from error
-        start_position = max(self._cursors.sinks().values(), default=0)
         journal_limits = JournalLimits(limits.size_bytes, limits.segment_bytes, limits.producers, limits.uids)
-        self._journal = await Journal.open(config.data_dir / "journal", journal_limits, start_position)
-        for damage in self._journal.damages:
-            report = self._log.error if damage.was_acknowledged else self._log.info
-            report(
-                "journal_damage", position=damage.position, bytes=damage.length_bytes, reason=damage.reason
-            )
+        try:
+            self._cursors = await asyncio.to_thread(open_cursors, config.data_dir)
+            start_position = max(self._cursors.sinks().values(), default=0)
+            self._journal = await Journal.open(config.data_dir / JOURNAL, journal_limits, start_position)
+        except (ValueError, JournalPlaceError, OSError) as error:
+            raise StartError(str(error)) from error
+        self._condition = Condition(self._journal, self._cursors, self._is_there, self._log)
+        self._condition.report_start()
+        self._registry.register(self._condition)
         selection = Selection(config.effective_selection())
         self._ingest = Ingest(self._journal, self._accounting, _intake(config, selection), selection)
         self._ingest.restore(self._journal.held())
@@ -139,6 +138,7 @@ class CollectorService:
         )
         self._stats = Stats(
             self._journal,
+            self._condition,
             self._accounting,
             self._held_count,
             self._fanout.stats,
@@ -155,7 +155,8 @@ class CollectorService:
 
     def is_admitting(self) -> bool:
         """Whether records are welcome."""
-        return not self._draining.is_set() and not self._journal.is_full
+        can_store = not self._journal.is_full and not self._journal.is_gone
+        return can_store and not self._draining.is_set()
 
     async def drain(self, deadline_seconds: float) -> None:
         """Refuses new batches, answers what is under way, and writes what the selection holds."""
@@ -193,21 +194,14 @@ class CollectorService:
             try:
                 self._reloader.reload_if_changed()
                 self._ingest.tick()
-                self._tell_of_journal()
+                await self._condition.look()
                 slowest = await asyncio.to_thread(self._cursors.slowest)
                 await self._journal.trim(self._journal.durable_position if slowest is None else slowest)
             except Exception:  # noqa: BLE001 - whatever it was, the next round is as needed as this one
                 self._log.exception("upkeep_failed")
 
-    def _tell_of_journal(self) -> None:
-        """Says that the disk takes nothing, and that it does again: once a round, not once a batch."""
-        failures = self._journal.failures - self._told_failures
-        self._told_failures += failures
-        if failures:
-            self._log.error("journal_failed", failures=failures, error=self._journal.last_failure)
-        elif self._has_failing_journal:
-            self._log.info("journal_not_failing")
-        self._has_failing_journal = bool(failures)
+    def _is_there(self) -> bool:
+        return self._directory is None or self._directory.is_there()
 
     def _new_stream(self, write: Write) -> ShipStream:
         config = self._config.intake

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from log_collector.sinks.file_names import is_own_name
 from service_host.data_directory import LOCK, MARKER, foreign_names, is_plain_directory, is_plain_file
 
 KIND: Final = "collector"
 """In the marker of the data directory."""
+FILES_KIND: Final = "collector's files"
+"""In the marker of a directory of files outside the data directory."""
 JOURNAL: Final = "journal"
 CURSORS: Final = "cursors.sqlite"
 LOGS: Final = "logs"
@@ -32,6 +35,11 @@ def is_former_directory(path: Path) -> bool:
         is_embedded = is_plain_file(path / EMBEDDED_LOG)
         return is_embedded or is_plain_file(path / LOCK) or _has_own_log(path / OWN_LOGS)
     return is_plain_file(path / LOCK) and (_has_journal(path / JOURNAL) or _has_cursors(path / CURSORS))
+
+
+def has_only_log_files(path: Path) -> bool:
+    """Whether all that a directory holds has names of the file sink's. Raises OSError."""
+    return all(is_own_name(name) for name in foreign_names(path))
 
 
 def _has_journal(path: Path) -> bool:

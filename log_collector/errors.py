@@ -48,10 +48,12 @@ def not_stored(
     """UNAVAILABLE: the journal did not take it; whatever the reason, it is worth trying again."""
     if isinstance(cause, JournalClosedError):
         return draining(retry_seconds)
+    why = "it is full" if isinstance(cause, JournalFullError) else str(cause)
     return ServiceError(
-        reasons.ERROR_REASON_JOURNAL_FULL,
-        "the journal takes no records now: "
-        + ("it is full" if isinstance(cause, JournalFullError) else "disk"),
+        reasons.ERROR_REASON_JOURNAL_FULL
+        if isinstance(cause, JournalFullError) or cause.is_disk_full
+        else reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE,
+        f"the journal takes no records now: {why}",
         retry_after_seconds=retry_seconds,
     )
 
@@ -60,7 +62,9 @@ def refusal_reason(cause: JournalFullError | JournalFailedError | JournalClosedE
     """The reason as the books name it."""
     if isinstance(cause, JournalFullError):
         return "journal_full"
-    return "draining" if isinstance(cause, JournalClosedError) else "disk_full"
+    if isinstance(cause, JournalClosedError):
+        return "draining"
+    return "disk_full" if cause.is_disk_full else "journal_failed"
 
 
 def job_not_found(job_id: str) -> ServiceError:

@@ -38,6 +38,10 @@ class Fanout:
         """By the sinks' names."""
         return self._runners
 
+    def knows(self, name: str) -> bool:
+        """Whether a sink of this name has a cursor."""
+        return name in self._cursors.sinks()
+
     def start(self, name: str, sink: Sink, retry: RetryConfig, lag_bytes: int = 0) -> None:
         """Begins to deliver to a sink, from where it was, or from the oldest record there is."""
         runner = SinkRunner(name, sink, self._journal, self._cursors, retry, self._log, lag_bytes)

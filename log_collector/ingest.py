@@ -16,6 +16,7 @@ from log_collector.journal import (
     Encoding,
     Journal,
     JournalClosedError,
+    JournalFailedError,
     JournalFullError,
     NewBatch,
     Origin,
@@ -68,8 +69,9 @@ class Ingest:
     def store(self, envelope: Envelope, opened: OpenedBatch) -> asyncio.Future[int]:
         """Appends a batch that is NEW to the journal; ends when it is durable.
 
-        Raises JournalFullError or JournalClosedError at once, and then nothing has changed; the future
-        raises JournalFailedError. The books are kept for what becomes durable; a refusal is its caller's.
+        Raises JournalFullError, JournalClosedError or JournalFailedError at once, and then nothing has
+        changed; the future raises JournalFailedError. The books are kept for what becomes durable; a
+        refusal is its caller's.
         """
         self.journal.require_room()
         if opened.keys is None or not self.selection.is_active:
@@ -120,7 +122,7 @@ class Ingest:
         """Nobody waits for these records; where the journal takes none now, nothing has changed."""
         try:
             future = self.store_own(selected)
-        except (JournalFullError, JournalClosedError):
+        except (JournalFullError, JournalFailedError, JournalClosedError):
             return
         if future is not None:
             future.add_done_callback(_heed)

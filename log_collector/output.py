@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from log_collector.config import CollectorConfig
+from log_collector.data_files import FILES_KIND, has_only_log_files
 from log_collector.fanout import Fanout
 from log_collector.sinks.file import FileSink
 from log_collector.sinks.forward import ForwardSink
@@ -17,6 +18,8 @@ from log_collector.sinks.forward_config import ForwardConfig
 from log_collector.sinks.forward_endpoints import open_endpoint
 from log_collector.sinks.sink import Sink
 from log_collector.sinks.stdout import StdoutSink
+from service_host.data_directory import require_directory
+from service_host.lifecycle import StartError
 
 FILE_SINK: Final = "file"
 _LOGS: Final = "logs"
@@ -41,14 +44,26 @@ class Output:
     """Belongs to the event loop."""
 
     def __init__(self, fanout: Fanout, log: Log) -> None:
+        """Opens nothing yet."""
         self._fanout = fanout
         self._log = log
         self._plans: dict[str, Plan] = {}
         self._lock = asyncio.Lock()
 
     async def apply(self, config: CollectorConfig) -> None:
-        """Makes the sinks those of this configuration; one that stays as it is is not touched."""
+        """Makes the sinks those of this configuration; one that stays as it is is not touched.
+
+        Raises StartError at the first time where the files' directory is of somebody else; later all sinks
+        stay as they are then.
+        """
         async with self._lock:
+            try:
+                require_files_directory(config, has_delivered=self._fanout.knows(FILE_SINK))
+            except (StartError, OSError) as error:
+                if not self._plans:
+                    raise StartError(str(error)) from error
+                self._log.error("files_directory_refused", reason=str(error))
+                return
             wanted = _plans(config)
             for name, plan in list(self._plans.items()):
                 if wanted.get(name) != plan:
@@ -75,6 +90,17 @@ class Output:
 
     def _report(self, event: str, reason: str) -> None:
         self._log.warning(event, reason=reason)
+
+
+def require_files_directory(config: CollectorConfig, *, has_delivered: bool) -> None:
+    """Makes or takes over a directory of the files that lies outside the data directory.
+
+    `has_delivered`: whether this collector has written files before, which release 0.1.0 did without a
+    marker. Raises StartError, OSError.
+    """
+    directory = config.files.directory
+    if config.files.is_on and directory is not None:
+        require_directory(directory, FILES_KIND, lambda path: has_delivered and has_only_log_files(path))
 
 
 def _plans(config: CollectorConfig) -> dict[str, Plan]:

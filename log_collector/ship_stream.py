@@ -18,7 +18,7 @@ from log_collector.accounting import Way
 from log_collector.budget import ByteBudget
 from log_collector.ingest import Envelope, Ingest
 from log_collector.intake import OpenedBatch, ReceivedBatch
-from log_collector.journal import JournalClosedError, JournalFullError, Verdict
+from log_collector.journal import JournalClosedError, JournalFailedError, JournalFullError, Verdict
 from log_collector.journal.digests import RECORD_BYTES
 from log_collector.ship_answers import Answer, Answers, Write
 from service_host.status import ServiceError
@@ -222,8 +222,8 @@ class ShipStream:
             durable = self._ingest.store(envelope, opened)
         except JournalFullError:
             return self._refuse(envelope, "journal_full")
-        except JournalClosedError:
-            return self._refuse(envelope, "draining")
+        except (JournalClosedError, JournalFailedError) as error:
+            return self._refuse(envelope, errors.refusal_reason(error))
         before = [wire.rejected(envelope.producer, envelope.first_seq, r) for r in opened.rejections]
         if envelope.first_seq > expected_seq:
             before.append(wire.gap(envelope.producer, expected_seq, envelope.first_seq - expected_seq))

@@ -39,6 +39,7 @@ REFUSALS: Final = {
     "draining": logs_pb2.REFUSAL_REASON_DRAINING,
     "out_of_order": logs_pb2.REFUSAL_REASON_OUT_OF_ORDER,
     "corrupted": logs_pb2.REFUSAL_REASON_CORRUPTED,
+    "journal_failed": logs_pb2.REFUSAL_REASON_JOURNAL_FAILED,
     "not_owner": logs_pb2.REFUSAL_REASON_NOT_OWNER,
 }
 """The reasons of refusals, as the books name them."""

@@ -19,6 +19,7 @@ from telecine.retry.report import STAGE
 from log_collector.journal import Cursor, CursorStore, EntryError, Journal, StoredBatch
 from log_collector.retry import Patience, RetryConfig
 from log_collector.sinks.sink import Interruptible, Sink, SinkError
+from service_host.disclosure.messages import for_clients
 
 _UPKEEP_SECONDS: Final = 0.5
 _COUNT_BYTES: Final = 4 << 20
@@ -264,7 +265,7 @@ class SinkRunner:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, SinkError | sqlite3.Error | EntryError):
-        return str(error)
+        return for_clients(str(error))
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return type(error).__name__

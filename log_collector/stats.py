@@ -10,6 +10,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
 from log_collector.accounting import Accounting
+from log_collector.condition import Condition
 from log_collector.journal import Journal, Origin, Producer
 from log_collector.journal.ownership import shown_producer
 
@@ -22,6 +23,7 @@ class Stats:
     def __init__(
         self,
         journal: Journal,
+        condition: Condition,
         accounting: Accounting,
         held_count: Callable[[], int],
         sinks: Callable[[], Sequence[logs_pb2.SinkStats]],
@@ -29,6 +31,7 @@ class Stats:
         started_unix_nano: int,
     ) -> None:
         self._journal = journal
+        self._condition = condition
         self._accounting = accounting
         self._held_count = held_count
         self._sinks = sinks
@@ -40,7 +43,13 @@ class Stats:
         return pb.GetStatsResponse(
             ingest=self._ingest(),
             sinks=self._sinks(),
-            journal=logs_pb2.JournalStats(bytes=self._journal.size_bytes, limit_bytes=self._limit_bytes),
+            journal=logs_pb2.JournalStats(
+                bytes=self._journal.size_bytes,
+                limit_bytes=self._limit_bytes,
+                damages=self._condition.damage_count,
+                damaged_bytes=self._condition.damaged_bytes,
+                is_gone=self._condition.is_gone,
+            ),
             producers=[_producer(name, p) for name, p in self._journal.producers.newest(_MAX_PRODUCERS)],
             started=_timestamp(self._started_unix_nano),
         )

@@ -143,14 +143,14 @@ def _require_ours(path: Path, kind: str, is_former: Callable[[Path], bool]) -> N
             shown = ", ".join(repr(name) for name in names[:3])
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise StartError(
-                f"data_dir {path} is not empty and was not made by a telecine {kind} (it has no {MARKER}):"
+                f"{path} is not empty and was not made by a telecine {kind} (it has no {MARKER}):"
                 f" it holds {shown}{more}. Nothing in it was touched; name an empty or a new directory"
             )
         _close_to_others(path)
         mark_directory(path, kind)
     elif found.kind != kind:
         raise StartError(
-            f"data_dir {path} is that of a telecine {found.kind}; the {kind} needs a directory of its own"
+            f"{path} is that of a telecine {found.kind}; the {kind} needs a directory of its own"
         )
     elif found.format > _FORMAT:
         raise StartError(

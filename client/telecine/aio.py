@@ -183,8 +183,11 @@ class AsyncClient:
     async def download(self, job_id: str, path: str, to: str | Path) -> Artifact:
         """As `Client.download`."""
         target = target_of(to, path)
-        mine = self.settings.host_id
-        with open_part(target) as file, Transfer(job_id, path, file, host_id=mine) as transfer:
+        mine, secret = self.settings.host_id, self.settings.secret
+        with (
+            open_part(target) as file,
+            Transfer(job_id, path, file, host_id=mine, secret=secret) as transfer,
+        ):
             found = await self._transfer(transfer)
         return place(target, found)
 

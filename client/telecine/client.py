@@ -220,8 +220,11 @@ class Client:
         is gone on with. Raises ArtifactNotFoundError, JobNotFoundError, or why it cannot be had.
         """
         target = target_of(to, path)
-        mine = self.settings.host_id
-        with open_part(target) as file, Transfer(job_id, path, file, host_id=mine) as transfer:
+        mine, secret = self.settings.host_id, self.settings.secret
+        with (
+            open_part(target) as file,
+            Transfer(job_id, path, file, host_id=mine, secret=secret) as transfer,
+        ):
             found = self._transfer(transfer)
         return place(target, found)
 

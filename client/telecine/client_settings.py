@@ -14,6 +14,7 @@ from telecine.options import KeepAlive, Tls
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision
 from telecine.sdk_config import load_sdk_config
+from telecine.sharing.secret import ServerSecret
 
 _Value = TypeVar("_Value")
 
@@ -44,6 +45,8 @@ class ClientSettings:
     shares_memory: bool = True
     """Lay frames into memory that a server on this machine offers, and copy artifacts from its disk, in
     place of sending them."""
+    secret: ServerSecret = field(default_factory=ServerSecret)
+    """Of a server on this machine, once it has been read: proof of being there."""
     process_id: int = field(default_factory=os.getpid)
 
     @property
@@ -60,8 +63,9 @@ class ClientSettings:
     ) -> None:
         """Logs what follows from a lost connection of an upload; None: nothing."""
         if decision is not None:
+            level = _level(error)
             report_decision(
-                decision, self.retry, error, call="Encode", level="INFO", job_id=job_id, connection=connection
+                decision, self.retry, error, call="Encode", level=level, job_id=job_id, connection=connection
             )
 
     def check_process(self) -> None:
@@ -115,7 +119,12 @@ def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str) -> f
     `call`: what was tried, for the record of the decision.
     """
     decision = backoff.decide(error, time.monotonic(), random.random())  # noqa: S311 -- jitter
-    report_decision(decision, backoff.policy, error, call=call, level="INFO")
+    report_decision(decision, backoff.policy, error, call=call, level=_level(error))
     if not decision.is_again:
         raise error
     return decision.delay_seconds
+
+
+def _level(error: errors.TelecineError) -> str:
+    """A lost connection comes back by itself; for room on a disk somebody may have to do something."""
+    return "WARNING" if isinstance(error, errors.DiskFullError | errors.SpoolFullError) else "INFO"

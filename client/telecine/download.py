@@ -15,6 +15,7 @@ from telecine.hashed_file import HashedFile
 from telecine.local_file import is_artifact_path, pieces_of
 from telecine.reading import artifact
 from telecine.results import Artifact
+from telecine.sharing.secret import ServerSecret
 
 MANIFEST = "manifest.json"
 
@@ -64,11 +65,22 @@ class Transfer:
     """
 
     def __init__(
-        self, job_id: str, path: str, file: BinaryIO, limit_bytes: int | None = None, host_id: str = ""
+        self,
+        job_id: str,
+        path: str,
+        file: BinaryIO,
+        limit_bytes: int | None = None,
+        host_id: str = "",
+        secret: ServerSecret | None = None,
     ) -> None:
-        """`host_id`: of this machine, for a server that runs on it too; empty: all bytes are sent."""
+        """`host_id`: of this machine, for a server that runs on it too; empty: all bytes are sent.
+
+        `secret`: what is known of the server's; shared by a client's transfers.
+        """
         self._host_id = host_id
-        self._local_path = ""
+        self._secret = secret or ServerSecret()
+        self._local_path = self._proof_path = ""
+        self._has_proved = False
         self._job_id, self._path = job_id, path
         self._limit_bytes = limit_bytes
         self._artifact: Artifact | None = None
@@ -77,9 +89,12 @@ class Transfer:
 
     def request(self) -> pb.DownloadArtifactRequest:
         """What to ask for: the rest."""
-        return pb.DownloadArtifactRequest(
+        request = pb.DownloadArtifactRequest(
             job_id=self._job_id, path=self._path, offset=self._taken.size_bytes, host_id=self._host_id
         )
+        if self._host_id:
+            request.proof = self._secret.value
+        return request
 
     def write(self, response: pb.DownloadArtifactResponse) -> bool:
         """Takes an answer; returns whether it brought bytes.
@@ -93,7 +108,7 @@ class Transfer:
                     f"{self._path} has {self._artifact.size_bytes} bytes; download it to a file, or allow "
                     f"more than limit_bytes={self._limit_bytes}"
                 )
-        self._local_path = response.local_path
+        self._local_path, self._proof_path = response.local_path, response.proof_path
         chunk = response.chunk
         if not chunk.data:
             return False
@@ -109,15 +124,20 @@ class Transfer:
 
     @property
     def is_at_hand(self) -> bool:
-        """The server's answer was where the artifact lies on this machine: to be copied."""
-        return bool(self._local_path)
+        """The server answered where the artifact lies on this machine, or how to prove that we are here."""
+        return bool(self._local_path or self._proof_path)
 
     def copy(self) -> bool:
         """Copies what is at hand; blocks. False: it is out of reach, and must be asked for again.
 
-        From then on bytes are asked for, whatever the copy turns out to be. Raises OSError where it cannot
-        be written.
+        From then on bytes are asked for, whatever the copy turns out to be; where the server wants proof
+        first, they are not, if we have it. Raises OSError where it cannot be written.
         """
+        if not self._local_path:
+            can_prove = not self._has_proved and self._secret.read(self._proof_path)
+            self._has_proved, self._proof_path = True, ""
+            self._host_id = self._host_id if can_prove else ""
+            return False
         path, self._local_path, self._host_id = self._local_path, "", ""
         size_bytes = self._artifact.size_bytes if self._artifact is not None else 0
         if is_artifact_path(path, self._job_id, self._path):

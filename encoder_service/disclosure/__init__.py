@@ -1,1 +1,1 @@
-"""What is told to whom: messages without paths, and proof that a client is the same user on this machine."""
+"""Who may hear of this machine: clients that proved to be the same user on it."""

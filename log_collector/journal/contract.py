@@ -31,7 +31,7 @@ class JournalFullError(Exception):
 
 
 class JournalFailedError(Exception):
-    """The disk did not take it; nothing of it was kept. `is_disk_full` tells the usual reason."""
+    """The disk did not take it; nothing of it was kept. `is_disk_full` is the usual reason."""
 
     def __init__(self, cause: OSError) -> None:
         super().__init__(f"the journal cannot be written: {cause.strerror or cause}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -19,8 +20,9 @@ from log_collector.journal.contract import (
 from log_collector.journal.digests import Digests
 from log_collector.journal.entry import UNSEQUENCED, StoredBatch, encode_entry
 from log_collector.journal.held import HeldRecords, pack_held
+from log_collector.journal.places import Damage
 from log_collector.journal.producers import Admission, ProducerTable, Verdict
-from log_collector.journal.segments import Damage, Segments
+from log_collector.journal.segments import Segments
 from log_collector.journal.snapshot import Snapshot, read_snapshot
 from log_collector.journal.uids import UidWindow, split_keys
 
@@ -40,14 +42,14 @@ class Journal:
         self._limits = limits
         self._snapshot_path = directory / _SNAPSHOT
         snapshot, rotten = _known(self._snapshot_path)
-        start_position = max(start_position, snapshot.position)
+        known_position = max(start_position, snapshot.position)
         segment_bytes = min(limits.segment_bytes, max(1, limits.size_bytes // 4))
-        self._segments = Segments(directory, segment_bytes, start_position)
+        self._segments = Segments(directory, segment_bytes, known_position)
         self.producers = ProducerTable(limits.producers)
         self.uids = UidWindow(limits.uids)
         self.digests = Digests(limits.digests)
         self._held = HeldRecords()
-        self.damages: Sequence[Damage] = [*rotten, *self._recover(snapshot)]
+        self.damages: Sequence[Damage] = [*rotten, *self._recover(snapshot, known_position)]
         self.durable_position = self._segments.end_position
         self._loop = loop
         self._epoch = 0
@@ -55,6 +57,8 @@ class Journal:
         self._waiters: set[asyncio.Future[None]] = set()
         self._is_trimming = False
         self._is_closed = False
+        self.is_gone = False
+        """Whether the directory is not there any more: set from outside, and nothing is taken then."""
         self.durable_records = 0
         """Lines of all batches that became durable since the journal was opened."""
         self.failures = 0
@@ -94,9 +98,11 @@ class Journal:
         return self.producers.admit(producer, first_seq, count, lost_before)
 
     def require_room(self) -> None:
-        """Raises JournalFullError or JournalClosedError where an append would."""
+        """Raises JournalFullError, JournalFailedError or JournalClosedError where an append would."""
         if self._is_closed:
             raise JournalClosedError("the journal is closed")
+        if self.is_gone:
+            raise JournalFailedError(OSError(errno.ESTALE, "the data directory is not there"))
         if self.is_full:
             raise JournalFullError(
                 f"the journal holds {self.size_bytes} bytes, its limit is {self._limits.size_bytes}"
@@ -119,7 +125,7 @@ class Journal:
 
         The batch must be NEW by `admit` in the same step of the loop (or UNSEQUENCED), its uids unknown.
         `on_durable` is called in the step in which it is, in the order of the appends. Raises
-        JournalFullError or JournalClosedError at once; the future raises JournalFailedError.
+        JournalFullError, JournalClosedError or JournalFailedError at once; the future raises the last one.
         """
         self.require_room()
         if batch.first_seq != UNSEQUENCED:
@@ -250,7 +256,7 @@ class Journal:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _recover(self, snapshot: Snapshot) -> list[Damage]:
+    def _recover(self, snapshot: Snapshot, known_position: int) -> list[Damage]:
         self.producers.load(snapshot.producers)
         self.uids.load(snapshot.uids_old, snapshot.uids_young)
         self._held.load(snapshot.held)
@@ -274,7 +280,18 @@ class Journal:
             self.uids.commit(split_keys(header.uids))
             self._held.change_by_entry(stored.held_section, header.given)
 
-        return self._segments.recover(visit)
+        oldest = self._segments.oldest_position
+        damages = self._segments.recover(visit, known_position)
+        if oldest > snapshot.position:
+            # Segments are only deleted once a snapshot says what must stay known of them.
+            reason = "what was known of older records, or their segments, is gone"
+            damages.insert(0, Damage(snapshot.position, oldest - snapshot.position, reason, True))
+        return damages
+
+    @property
+    def rotten(self) -> Sequence[Damage]:
+        """What was whole when the journal was opened and could not be read since."""
+        return self._segments.rotten
 
 
 def _known(path: Path) -> tuple[Snapshot, list[Damage]]:

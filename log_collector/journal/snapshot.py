@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
+import google_crc32c
 import msgspec
 
 from log_collector.journal.digests import Run
 from log_collector.journal.producers import Producer
+
+_MAGIC: Final = b"TCK1"
+
+
+def seal(data: bytes) -> bytes:
+    """Bytes with a checksum before them."""
+    checksum: int = google_crc32c.value(data)
+    return _MAGIC + checksum.to_bytes(4, "little") + data
+
+
+def unseal(data: bytes) -> bytes:
+    """What was sealed; bytes of release 0.1.0, which have no seal, as they are. Raises ValueError."""
+    if not data.startswith(_MAGIC):
+        return data
+    if data[4:8] != google_crc32c.value(data[8:]).to_bytes(4, "little"):
+        raise ValueError("its checksum does not match")
+    return data[8:]
 
 
 class Snapshot(msgspec.Struct, array_like=True):
@@ -25,8 +44,9 @@ class Snapshot(msgspec.Struct, array_like=True):
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Replaces the file atomically and durably."""
     draft = path.with_suffix(".tmp")
+    draft.unlink(missing_ok=True)
     with draft.open("wb") as file:
-        file.write(msgspec.msgpack.encode(snapshot))
+        file.write(seal(msgspec.msgpack.encode(snapshot)))
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
@@ -44,6 +64,6 @@ def read_snapshot(path: Path) -> Snapshot:
     except FileNotFoundError:
         return Snapshot()
     try:
-        return msgspec.msgpack.decode(data, type=Snapshot)
-    except msgspec.DecodeError as error:
+        return msgspec.msgpack.decode(unseal(data), type=Snapshot)
+    except (msgspec.DecodeError, ValueError) as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error

@@ -35,7 +35,7 @@ class DeadLetters:
             return
         line = msgspec.json.encode(letter) + b"\n"
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(exist_ok=True, mode=0o700)
             if self._path.exists() and self._path.stat().st_size + len(line) > self._half_bytes:
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))
             with self._path.open("ab") as file:

@@ -64,7 +64,8 @@ class FileSink:
         """See `Sink`."""
         self._marks = []
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
+            # Not its parents: a data directory that is gone is not made anew in its place.
+            self._root.mkdir(exist_ok=True, mode=0o750)
             self._files.undo(_decode(state) if state else [])
         except OSError as error:
             raise _sink_error(error) from error

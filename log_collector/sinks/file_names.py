@@ -100,6 +100,11 @@ def files_in(root: Path, directory: str = "") -> list[LogFile]:
     return sorted(made)
 
 
+def is_own_name(name: str) -> bool:
+    """Whether the file sink may have given a name to something in its directory."""
+    return name == JOBS_DIRECTORY or name.endswith(".log") or _ROTATED.fullmatch(name) is not None
+
+
 def next_number(directory: Path, name: str) -> int:
     """The number that a file gets when it is rotated away now."""
     numbers = [

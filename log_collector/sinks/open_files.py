@@ -149,7 +149,8 @@ class OpenFiles:
         try:
             fd = os.open(path, flags, _MODE)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            for directory in reversed(path.relative_to(self._root).parents):
+                (self._root / directory).mkdir(exist_ok=True, mode=0o750)
             self._made.add(path.parent.parent)
             fd = os.open(path, flags, _MODE)
         self._made.add(path.parent)

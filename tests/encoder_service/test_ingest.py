@@ -105,11 +105,25 @@ async def test_a_full_quota_refuses_the_chunk_and_keeps_the_rest(
     assert spool.persisted_bytes == 10
 
 
-async def test_a_disk_without_its_reserve_refuses(spool: GatedSpool, executor: ThreadPoolExecutor) -> None:
-    taking = ingest(spool, executor, [], min_free_bytes=1 << 60)
-    with pytest.raises(ServiceError) as refused:
+async def test_a_disk_without_its_reserve_refuses_with_figures(
+    spool: GatedSpool, executor: ThreadPoolExecutor
+) -> None:
+    room = spool.disk_room(None)
+    taking = ingest(
+        spool, executor, [], min_free_bytes=room.free_bytes + (room.total_bytes - room.free_bytes) // 2
+    )
+    with pytest.raises(
+        ServiceError, match=r"iB of it free, and .*iB have to stay free \(min_free_bytes\)"
+    ) as refused:
         await taking.put(b"x")
     assert refused.value.reason == reasons.ERROR_REASON_DISK_FULL
+
+
+async def test_what_no_waiting_changes_is_too_large(spool: GatedSpool, executor: ThreadPoolExecutor) -> None:
+    taking = ingest(spool, executor, [], min_free_bytes=1 << 60)
+    with pytest.raises(ServiceError, match="could never hold more than 0") as refused:
+        await taking.put(b"x")
+    assert refused.value.reason == reasons.ERROR_REASON_TOO_LARGE
 
 
 async def test_a_failed_write_is_told_at_once_and_to_every_later_call(

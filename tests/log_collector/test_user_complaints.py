@@ -166,10 +166,17 @@ async def test_rot_in_the_cursors_is_one_clear_error_that_says_what_to_do(tmp_pa
     async with collector(tmp_path):
         pass
     (tmp_path / "cursors.sqlite").write_bytes(b"rot" * 2000)
-    with pytest.raises(StartError, match=r"cursors\.sqlite cannot be used .* move it away"):
+    copies = list((tmp_path / "cursors").iterdir())
+    rotten = [path.rename(tmp_path / path.name) for path in copies]
+    with pytest.raises(StartError, match=r"cursors\.sqlite cannot be used .*begin-again"):
         async with collector(tmp_path):
             pass
     assert (tmp_path / "cursors.sqlite").read_bytes() == b"rot" * 2000
+    for path, back in zip(rotten, copies, strict=True):
+        path.rename(back)
+    async with collector(tmp_path):
+        pass
+    assert (tmp_path / "cursors.sqlite.damaged").read_bytes() == b"rot" * 2000
 
 
 async def test_the_history_of_a_dead_producer_is_found(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ async def test_what_was_sent_before_a_crash_is_stored_once_after_it(tmp_path: Pa
             await eventually_async(lambda: runner.is_caught_up and len(central.records()) == 100)
         from log_collector.journal import CursorStore
 
-        cursors = CursorStore(tmp_path / "edge" / "cursors.sqlite")
+        cursors = CursorStore(tmp_path / "edge")
         cursors.advance("forward.central", before)  # type: ignore[arg-type]
         cursors.close()
         async with collector(tmp_path / "edge", config) as edge:

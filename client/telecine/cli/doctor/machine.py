@@ -9,10 +9,9 @@ import tempfile
 from pathlib import Path
 
 from telecine.cli.documents import CheckDocument
+from telecine.cli.failures import UnavailableHereError
 from telecine.cli.terminal import size_text
 
-_MIN_FREE_BYTES = 256 << 20
-"""The encoder's own floor: below it, frames are refused."""
 _GOOD_FREE_BYTES = 4 << 30
 """Room for the spools of a few clips."""
 _GOOD_OPEN_FILES = 1024
@@ -63,21 +62,42 @@ def check_disk(name: str, path: Path) -> CheckDocument:
     """Free space where `path` is, or will be."""
     existing = next((each for each in (path, *path.parents) if each.exists()), Path("/"))
     try:
-        free = shutil.disk_usage(existing).free
+        usage = shutil.disk_usage(existing)
     except OSError as error:
         return CheckDocument(name=name, status="problem", message=f"{existing}: {error}", advice="mount it")
-    message = f"{size_text(free)} free at {existing}"
+    free, floor = usage.free, _floor_bytes(usage.total)
+    message = f"{size_text(free)} free of {size_text(usage.total)} at {existing}"
     if not os.access(existing, os.W_OK):
         advice = "choose another directory, or let this user write there"
         return CheckDocument(
             name=name, status="problem", message=f"{existing} is not writable", advice=advice
         )
-    if free < _MIN_FREE_BYTES:
-        return CheckDocument(name=name, status="problem", message=message, advice="make room: nothing fits")
+    if free < floor:
+        return CheckDocument(
+            name=name,
+            status="problem",
+            message=f"{message}; {size_text(floor)} have to stay free (min_free_bytes): nothing fits",
+            advice="make room there, lower TELECINE_ENCODER_MIN_FREE_BYTES, or use another disk "
+            "(embedded: TELECINE_DATA_DIR or TMPDIR)",
+        )
     if free < _GOOD_FREE_BYTES:
         advice = "enough for short clips; long ones need more room for their frames"
         return CheckDocument(name=name, status="warning", message=message, advice=advice)
     return CheckDocument(name=name, status="ok", message=message, advice="")
+
+
+def _floor_bytes(total_bytes: int) -> int:
+    """Below so much free space the encoder refuses frames, as it is configured here."""
+    from telecine.cli.config_sections import kind_of
+    from telecine.settings.loading import ConfigError, load_config
+
+    try:
+        kind = kind_of("encoder")
+        configured = load_config(kind, prefix="TELECINE_ENCODER_", section="encoder").value
+        from encoder_service.disk.room import floor_bytes
+    except (UnavailableHereError, ConfigError, ImportError):  # other checks say so
+        return 0
+    return floor_bytes(total_bytes, getattr(configured, "min_free_bytes", None))
 
 
 def check_disks(data_dir: Path) -> list[CheckDocument]:

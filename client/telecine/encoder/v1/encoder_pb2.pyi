@@ -1328,10 +1328,17 @@ class EncodeRequest(_message.Message):
     CHUNK_FIELD_NUMBER: _builtins.int
     FINISH_FIELD_NUMBER: _builtins.int
     HOST_ID_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     host_id: _builtins.str
     """Only beside `spec`: the boot id of the client's Linux kernel, by which the
     server sees that both run on one machine and may offer `Accepted.ring`.
     Empty: the client wants none.
+    """
+    proof: _builtins.bytes
+    """Only beside `spec` and `host_id`: the server's secret, which the client has
+    read at a `proof_path`. With it the client has proved to be the same user on
+    the same machine, and is told `Accepted.job_directory`. Empty or wrong: it
+    is not told.
     """
     @_builtins.property
     def spec(self) -> Global___JobSpec:
@@ -1352,10 +1359,11 @@ class EncodeRequest(_message.Message):
         chunk: Global___Chunk | None = ...,
         finish: Global___Finish | None = ...,
         host_id: _builtins.str = ...,
+        proof: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "message", b"message", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "host_id", b"host_id", "message", b"message", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "host_id", b"host_id", "message", b"message", "proof", b"proof", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "chunk", "finish"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
@@ -1439,6 +1447,7 @@ class Accepted(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     JOB_DIRECTORY_FIELD_NUMBER: _builtins.int
     RING_FIELD_NUMBER: _builtins.int
+    PROOF_PATH_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     max_chunk_bytes: _builtins.int
     """Largest `Chunk.data`, in bytes."""
@@ -1450,8 +1459,13 @@ class Accepted(_message.Message):
     """The job was known before this stream."""
     state: Global___JobState.ValueType
     job_directory: _builtins.str
-    """Where the job directory lies on the server's disk. Empty when the server
-    does not tell (clients on other machines cannot use it).
+    """Where the job directory lies on the server's disk. Only for a client that has
+    sent the right `EncodeRequest.proof`; empty for all others.
+    """
+    proof_path: _builtins.str
+    """Where a client that runs as the same user on the same machine can read the 32
+    bytes of the server's secret: no file on its disk, but memory behind /proc.
+    Only for a request with the server's own `host_id`; empty for others.
     """
     @_builtins.property
     def persisted(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackOffset]:
@@ -1473,10 +1487,11 @@ class Accepted(_message.Message):
         state: Global___JobState.ValueType = ...,
         job_directory: _builtins.str = ...,
         ring: Global___Ring | None = ...,
+        proof_path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ring", b"ring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "ring", b"ring", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "proof_path", b"proof_path", "ring", b"ring", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2145,6 +2160,7 @@ class DownloadArtifactRequest(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     HOST_ID_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     path: _builtins.str
     """`Artifact.path`; "manifest.json" is allowed too. For an image sequence also
@@ -2156,6 +2172,10 @@ class DownloadArtifactRequest(_message.Message):
     """The boot id of the client's Linux kernel, as in `EncodeRequest`: a server on
     the same machine may answer with `local_path`. Empty: with bytes alone.
     """
+    proof: _builtins.bytes
+    """The server's secret, as in `EncodeRequest`; `local_path` is for those alone who
+    know it. Empty or wrong: the answer is `proof_path`. Unset: bytes.
+    """
     def __init__(
         self,
         *,
@@ -2163,12 +2183,15 @@ class DownloadArtifactRequest(_message.Message):
         path: _builtins.str = ...,
         offset: _builtins.int = ...,
         host_id: _builtins.str = ...,
+        proof: _builtins.bytes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_proof", b"_proof", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["host_id", b"host_id", "job_id", b"job_id", "offset", b"offset", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_proof", b"_proof", "host_id", b"host_id", "job_id", b"job_id", "offset", b"offset", "path", b"path", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__proof: _TypeAlias = _typing.Literal["proof"]  # noqa: Y015
+    _WhichOneofArgType__proof: _TypeAlias = _typing.Literal["_proof", b"_proof"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__proof) -> _WhichOneofReturnType__proof | None: ...
 
 Global___DownloadArtifactRequest: _TypeAlias = DownloadArtifactRequest  # noqa: Y015
 
@@ -2181,12 +2204,19 @@ class DownloadArtifactResponse(_message.Message):
     ARTIFACT_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
     LOCAL_PATH_FIELD_NUMBER: _builtins.int
+    PROOF_PATH_FIELD_NUMBER: _builtins.int
     local_path: _builtins.str
     """Where the artifact lies on the machine's disk, absolute; beside `artifact`,
     and no chunk follows. Only for a request with `host_id`. The client copies
     the file and checks the size and SHA-256 of what it has copied. A client
     that cannot open it (another user, another mount namespace), or finds
     another file there, asks again without `host_id`. Empty: bytes follow.
+    """
+    proof_path: _builtins.str
+    """As `Accepted.proof_path`; beside `artifact`, and no chunk follows. The client
+    reads the secret and asks again with it, or without `host_id` where it cannot
+    (another user, another PID namespace). Only for a request with `host_id` and
+    `proof`.
     """
     @_builtins.property
     def artifact(self) -> Global___Artifact:
@@ -2202,10 +2232,11 @@ class DownloadArtifactResponse(_message.Message):
         artifact: Global___Artifact | None = ...,
         chunk: Global___ArtifactChunk | None = ...,
         local_path: _builtins.str = ...,
+        proof_path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "chunk", b"chunk"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "chunk", b"chunk", "local_path", b"local_path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "chunk", b"chunk", "local_path", b"local_path", "proof_path", b"proof_path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -104,6 +104,11 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     batch was kept, and sending it again cannot help: take a new producer id.
     `expected_seq` is 0. It answers a `resume` too.
     """
+    REFUSAL_REASON_JOURNAL_FAILED: _RefusalReason.ValueType  # 7
+    """The journal cannot be written, and not because the disk is full: its
+    directory is gone, or the server has too many files open. Send again after
+    the delay; the server's log says what to do.
+    """
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
     """Why a batch was not taken now."""
@@ -126,6 +131,11 @@ REFUSAL_REASON_NOT_OWNER: RefusalReason.ValueType  # 6
 """The producer was opened with another secret, or with none. Nothing of the
 batch was kept, and sending it again cannot help: take a new producer id.
 `expected_seq` is 0. It answers a `resume` too.
+"""
+REFUSAL_REASON_JOURNAL_FAILED: RefusalReason.ValueType  # 7
+"""The journal cannot be written, and not because the disk is full: its
+directory is gone, or the server has too many files open. Send again after
+the delay; the server's log says what to do.
 """
 Global___RefusalReason: _TypeAlias = RefusalReason  # noqa: Y015
 
@@ -892,19 +902,35 @@ class JournalStats(_message.Message):
 
     BYTES_FIELD_NUMBER: _builtins.int
     LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    DAMAGES_FIELD_NUMBER: _builtins.int
+    DAMAGED_BYTES_FIELD_NUMBER: _builtins.int
+    IS_GONE_FIELD_NUMBER: _builtins.int
     bytes: _builtins.int
     """Bytes on disk."""
     limit_bytes: _builtins.int
     """The configured limit."""
+    damages: _builtins.int
+    """Places of the journal, and of what the sinks have read of it, that were
+    found damaged since the server's start. 0: none.
+    """
+    damaged_bytes: _builtins.int
+    """Bytes of the journal that cannot be read any more; what was in them is
+    missing where it had not been delivered.
+    """
+    is_gone: _builtins.bool
+    """True: the data directory is not there any more, and nothing is taken."""
     def __init__(
         self,
         *,
         bytes: _builtins.int = ...,
         limit_bytes: _builtins.int = ...,
+        damages: _builtins.int = ...,
+        damaged_bytes: _builtins.int = ...,
+        is_gone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "limit_bytes", b"limit_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "damaged_bytes", b"damaged_bytes", "damages", b"damages", "is_gone", b"is_gone", "limit_bytes", b"limit_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

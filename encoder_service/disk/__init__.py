@@ -1,0 +1,1 @@
+"""How much of the disk behind the data directory may be used."""

@@ -1,0 +1,1 @@
+"""What a service tells its clients of the machine it runs on."""
