@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from telecine.logging.forked.file_locks import give, take
 from telecine.logging.rendering import Renderer
 
 _APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -106,9 +106,8 @@ class RotatingFile:
             self._open()
 
     def _rotate(self, size: int) -> None:
-        lock_fd = os.open(self.path.with_name(self.path.name + ".lock"), _APPENDING, 0o640)
+        lock = take(self.path.with_name(self.path.name + ".lock"), mode=0o640)
         try:
-            fcntl.flock(lock_fd, fcntl.LOCK_EX)
             self._follow()
             if self._size + size <= self._max_bytes:
                 # Another process has just rotated.
@@ -116,7 +115,7 @@ class RotatingFile:
             self._shift()
             self._open()
         finally:
-            os.close(lock_fd)
+            give(lock)
 
     def _shift(self) -> None:
         if self._backups == 0:

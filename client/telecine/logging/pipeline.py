@@ -14,6 +14,7 @@ from telecine.logging.context import task_fields
 from telecine.logging.record_line import LineRenderer
 from telecine.logging.redaction import Redactor
 from telecine.logging.spool import Spool
+from telecine.logging.spool_reader import read_acked
 from telecine.logging.stage_sampling import StageSampler
 
 _SPECIAL = frozenset({"msg", "extra", "exc_info", "stack_info"})
@@ -164,6 +165,11 @@ class Pipeline:
     def last_spooled_seq(self) -> int:
         """Sequence number of the last record in the spool; 0 without a spool."""
         return self._spool.last_seq if self._spool is not None else 0
+
+    def is_shipped(self) -> bool:
+        """Whether nothing of the current spool waits."""
+        spool = self._spool
+        return spool is None or not spool.directory.exists() or read_acked(spool.directory) >= spool.last_seq
 
     def stats(self) -> dict[str, int]:
         """Counters since the pipeline was built."""

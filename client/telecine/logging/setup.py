@@ -5,9 +5,13 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import secrets
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +22,7 @@ from telecine.logging.configuration import LogConfig, program_name
 from telecine.logging.console import Console, ConsoleTarget, is_terminal
 from telecine.logging.exceptions_hook import UncaughtHooks
 from telecine.logging.files import RotatingFile
+from telecine.logging.forked.child_shipping import ChildShipping
 from telecine.logging.lanes import ShippingLimits
 from telecine.logging.logger import Logger, Source
 from telecine.logging.pipeline import Output, Pipeline
@@ -28,10 +33,12 @@ from telecine.logging.rule_pack import DEFAULT_PACK
 from telecine.logging.rules import RulePack
 from telecine.logging.shipping import Shipper
 from telecine.logging.spool import Resource, Spool
+from telecine.logging.spool_reader import last_written_seq, read_acked, read_resource, spool_directories
 from telecine.logging.stage_sampling import StageSampler
 from telecine.logging.stdlib_bridge import StdlibBridge
 
 _REMEMBERED_LOGGERS = 10_000
+_POLL_SECONDS = 0.02
 
 
 class LoggingState:
@@ -47,8 +54,13 @@ class LoggingState:
         self._bridge: StdlibBridge | None = None
         self._folding: StderrFolding | None = None
         self._flush_seconds = 0.0
-        self._of_parent: list[Shipper] = []
-        self.shipper: Shipper | None = None
+        self._of_parent: list[object] = []
+        self._ancestors: tuple[str, ...] = ()
+        self._token = secrets.token_hex(8)
+        self._can_use_grpc = True
+        self._spool_root: Path | None = None
+        self._new_child_shipping: Callable[[], ChildShipping] | None = None
+        self.shipper: Shipper | ChildShipping | None = None
         os.register_at_fork(after_in_child=self._forked)
         atexit.register(self._end)
 
@@ -113,7 +125,7 @@ class LoggingState:
         with self._lock:
             while self._undo:
                 self._undo.pop()()
-            self._bridge = self._folding = None
+            self._bridge = self._folding = self._spool_root = self._new_child_shipping = None
             pipeline, self._pipeline = self._pipeline, None
             shipper, self.shipper = self.shipper, None
             if pipeline is not None:
@@ -139,10 +151,34 @@ class LoggingState:
 
     def flush(self, timeout_seconds: float) -> bool:
         """Waits until all that was spooled before the call is acknowledged."""
-        pipeline, shipper = self._pipeline, self.shipper
-        if pipeline is None or shipper is None:
+        deadline = time.monotonic() + timeout_seconds
+        pipeline, shipper, root = self._pipeline, self.shipper, self._spool_root
+        if pipeline is None or root is None:
             return True
-        return shipper.wait_until_shipped(pipeline.last_spooled_seq(), timeout_seconds)
+        children = [
+            (directory, last_written_seq(directory))
+            for directory in spool_directories(root)
+            if self._is_of_mine(directory)
+        ]
+        if shipper is None:
+            # Behind the end of the program: nothing is shipped any more.
+            return pipeline.is_shipped() and all(_has_left(spool, seq) for spool, seq in children)
+        shipper.hurry()
+        if not shipper.wait_until_shipped(pipeline.last_spooled_seq(), timeout_seconds):
+            return False
+        given_up = shipper.counts.given_up
+        while not all(_has_left(directory, seq) for directory, seq in children):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return shipper.counts.given_up == given_up
+
+    def _is_of_mine(self, directory: Path) -> bool:
+        """Whether a child of this process, or a child of its children, wrote the spool."""
+        try:
+            return self._token in read_resource(directory).forked_from
+        except OSError:
+            return False
 
     def stats(self) -> dict[str, int]:
         """Counters since the last `configure`."""
@@ -156,14 +192,26 @@ class LoggingState:
         root = config.spool_root()
 
         def new_spool() -> Spool:
+            shipper = self.shipper
+            is_child = isinstance(shipper, ChildShipping)
             resource = Resource(
-                config.service, config.env, config.service_version, socket.gethostname(), os.getpid()
-            )
-            return Spool(root, resource, config.spool_limits, pipeline.loss_line)
+                config.service, config.env, config.service_version, socket.gethostname(), os.getpid(),
+                self._ancestors if is_child else (),
+            )  # fmt: skip
+            spool = Spool(root, resource, config.spool_limits, pipeline.loss_line)
+            if isinstance(shipper, ChildShipping):
+                shipper.begin(spool.directory)
+            return spool
 
+        address = config.collector or ""
+        self._spool_root = root
+        self._new_child_shipping = lambda: ChildShipping(root, address, config.answer_seconds)
+        if not self._can_use_grpc:
+            self.shipper = self._new_child_shipping()
         spool = new_spool()
         pipeline.set_spool(spool, new_spool)
-        address = config.collector or ""
+        if not self._can_use_grpc:
+            return
 
         def connect() -> Any:
             from telecine.logging.ship_stream import open_ship_stream
@@ -196,16 +244,25 @@ class LoggingState:
         return min((self._level, *self._own_levels.values()))
 
     def _forked(self) -> None:
-        """In a forked child: it writes to its own spool, which the parent or the next start ships."""
+        """In a forked child: it writes to its own spool, which the parent or a helper ships."""
         self._lock = threading.RLock()
+        self._ancestors += (self._token,)
+        self._token = secrets.token_hex(8)
+        # Whatever the parent has begun with gRPC cannot go on in the child.
+        self._can_use_grpc = self._can_use_grpc and "grpc._cython.cygrpc" not in sys.modules
         if self.shipper is not None:
             self.shipper.abandon_in_child()
             # Never collected: what gRPC would do then is the parent's.
             self._of_parent.append(self.shipper)
-            self.shipper = None
+            self.shipper = self._new_child_shipping() if self._new_child_shipping is not None else None
         if self._pipeline is not None:
             self._pipeline.forked()
             self._attach_all()
+
+
+def _has_left(directory: Path, seq: int) -> bool:
+    """Whether a spool is acknowledged up to there, or gone because all of it was."""
+    return read_acked(directory) >= seq or not directory.exists()
 
 
 @functools.cache

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from telecine.logging.forked.file_locks import give, take
 from telecine.logging.lanes import Lane, ShippingCounts, ShippingLimits
 from telecine.logging.ship_messages import Acknowledged, Answer, Broken, Refused, Rejected, ShipStream
-from telecine.logging.spool_reader import SpoolReader, has_living_owner, read_acked, spool_directories
+from telecine.logging.spool_reader import (
+    SpoolReader,
+    has_living_owner,
+    is_of_child,
+    read_acked,
+    spool_directories,
+)
 
 THREAD_NAME = "telecine-log-shipper"
 
 _LIVING_SECONDS = 2.0
-"""A living process has so long to begin shipping itself; a forked child never does."""
+"""A living process has so long to begin shipping itself, unless it says that it never does."""
 
 _TELL_SECONDS = 60.0
 """A fault of shipping's own is told so often at most; all are counted."""
@@ -89,6 +97,11 @@ class Shipper:
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout_seconds + 0.5)
 
+    def hurry(self) -> None:
+        """Looks for the spools of others at once, and tries a collector that was away."""
+        self._adopted_at = float("-inf")
+        self._wake.set()
+
     def wait_until_shipped(self, seq: int, timeout_seconds: float) -> bool:
         """Waits until the collector has this process's records up to `seq`; False at the timeout."""
         deadline = time.monotonic() + timeout_seconds
@@ -116,7 +129,11 @@ class Shipper:
             return
 
     def _run(self) -> None:
+        lock = -1
         try:
+            # Children of a fork see by the lock that somebody ships.
+            with contextlib.suppress(OSError):
+                lock = take(self._root.resolve(), creates=False, is_shared=True)
             while not self._is_over():
                 try:
                     self._turn()
@@ -127,6 +144,7 @@ class Shipper:
             for lane in self._lanes.values():
                 if not lane.reader.remove_if_finished():
                     lane.reader.release()
+            give(lock)
 
     def _begin_anew(self, error: Exception) -> None:
         """After a fault of its own, such as a segment that is gone: the spools tell where to go on."""
@@ -340,7 +358,7 @@ class Shipper:
         """One's own and those of the dead at once; of the living only what nobody ships for a while."""
         if directory == self._own or not has_living_owner(directory):
             return True
-        return now - self._seen[directory.name] >= _LIVING_SECONDS
+        return now - self._seen[directory.name] >= _LIVING_SECONDS or is_of_child(directory)
 
     def _give_up_excess(self) -> None:
         sizes = {name: lane.reader.size_bytes() for name, lane in self._lanes.items()}

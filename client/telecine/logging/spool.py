@@ -7,7 +7,6 @@ Layout: `<root>/<producer>/` holds `resource.json`, `secret`, `owner.lock` (held
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -17,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+
+from telecine.logging.forked.file_locks import give, take
 
 OWNER_LOCK = "owner.lock"
 SHIP_LOCK = "ship.lock"
@@ -39,6 +40,9 @@ class Resource(msgspec.Struct, frozen=True):
     service_version: str = ""
     host: str = ""
     pid: int = 0
+    forked_from: tuple[str, ...] = ()
+    """Tokens of the processes that it was forked from, the oldest first: such a producer cannot ship itself.
+    Empty for all others. Not sent."""
 
 
 class SpoolLimits(msgspec.Struct, frozen=True):
@@ -112,9 +116,8 @@ class Spool:
         self._unsaid_reason = ""
         self.dropped = 0
         self.directory.mkdir(parents=True, mode=0o700)
-        self._owner_fd = os.open(self.directory / OWNER_LOCK, _APPENDING, 0o600)
-        # Whoever looks whether the owner lives has the lock for a moment: that is waited for.
-        fcntl.flock(self._owner_fd, fcntl.LOCK_EX)
+        # A look at whether the owner lives takes the lock for a moment: that is waited for.
+        self._owner_lock = take(self.directory / OWNER_LOCK)
         # Before the resource: a spool that has one and no secret is of release 0.1.0.
         _write_own(self.directory / OWNERSHIP_FILE, secrets.token_bytes(_SECRET_BYTES))
         _write_own(self.directory / RESOURCE_FILE, msgspec.json.encode(resource))
@@ -154,7 +157,7 @@ class Spool:
             self._is_open = False
             self._free_end = -1
             os.close(self._fd)
-            os.close(self._owner_fd)
+            give(self._owner_lock)
 
     def abandon_in_child(self) -> None:
         """After a fork, in the child: forget the parent's files without touching its locks."""
@@ -163,7 +166,6 @@ class Spool:
             self._is_open = False
             self._free_end = -1
             os.close(self._fd)
-            os.close(self._owner_fd)
 
     def _write(self, line: bytes, size: int) -> bool:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import stat
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from telecine.logging.forked.file_locks import give, is_free, take
 from telecine.logging.spool import (
     OWNER_LOCK,
     OWNERSHIP_FILE,
@@ -80,15 +80,13 @@ class SpoolReader:
         try:
             if not _is_file(directory / RESOURCE_FILE) or not _is_file(directory / OWNER_LOCK):
                 return None
-            lock_fd = os.open(directory / SHIP_LOCK, os.O_RDWR | os.O_CREAT | _OPENING, 0o600)
+            lock = take(directory / SHIP_LOCK, waits=False)
         except OSError:
             return None
         try:
-            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            resource = msgspec.json.decode(_read_own(directory / RESOURCE_FILE), type=Resource)
-            return cls(directory, resource, lock_fd, clock)
-        except (OSError, msgspec.MsgspecError):
-            os.close(lock_fd)
+            return cls(directory, read_resource(directory), lock, clock)
+        except OSError:
+            give(lock)
             return None
 
     @property
@@ -215,7 +213,7 @@ class SpoolReader:
         self._close_segment()
         if self._lock_fd >= 0:
             os.close(self._acked_fd)
-            os.close(self._lock_fd)
+            give(self._lock_fd)
             self._lock_fd = -1
 
     def size_bytes(self) -> int:
@@ -308,17 +306,38 @@ def _segment_seq(name: str) -> int | None:
 def has_living_owner(directory: Path) -> bool:
     """Whether the process that writes this spool still runs."""
     try:
-        fd = os.open(directory / OWNER_LOCK, os.O_RDWR | _OPENING)
+        return not is_free(directory / OWNER_LOCK)
     except OSError:
         return False
+
+
+def read_resource(directory: Path) -> Resource:
+    """What all records of the spool share.
+
+    Raises:
+        OSError: the spool has no such file, or one that cannot be read.
+    """
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return msgspec.json.decode(_read_own(directory / RESOURCE_FILE), type=Resource)
+    except msgspec.MsgspecError as error:
+        raise OSError(f"{directory / RESOURCE_FILE}: {error}") from error
+
+
+def is_of_child(directory: Path) -> bool:
+    """Whether a forked child writes the spool, which cannot ship itself."""
+    try:
+        return bool(read_resource(directory).forked_from)
     except OSError:
-        return True
-    else:
         return False
-    finally:
-        os.close(fd)
+
+
+def last_written_seq(directory: Path) -> int:
+    """Sequence number of the last complete record in a spool; 0 where none is left."""
+    try:
+        newest = max(seq for entry in os.scandir(directory) if (seq := _segment_seq(entry.name)) is not None)
+        return newest - 1 + (directory / f"{newest:020d}{SEGMENT_SUFFIX}").read_bytes().count(b"\n")
+    except (OSError, ValueError):
+        return 0
 
 
 def spool_directories(root: Path) -> Iterator[Path]:
