@@ -5,8 +5,8 @@ from __future__ import annotations
 from encoder_service.options.rules import Bits, Choice, EncoderRules, Flag, Keys, Number, Rule, Whole
 from encoder_service.options.shared import BITS, KEYFRAME_DISTANCE, LIGHT_LEVEL, display_in_numbers
 
-# Below 0 lie presets for research, which take minutes for each frame.
-_SVT_PRESETS = Whole(0, 13)
+# Below 0 lie presets for research; 0 and 1 take seconds for a small frame, and so minutes for a large one.
+_SVT_PRESETS = Whole(2, 13)
 _SVT_BITS = Bits(0, 100_000_000)
 _QUANTISER = Whole(0, 63)
 _PERCENT = Whole(0, 100)

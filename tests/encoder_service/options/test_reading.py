@@ -74,6 +74,7 @@ def test_options_outside_of_the_list_are_refused_by_every_encoder(encoder: str, 
     [
         ("libsvtav1", {"preset": "-1"}),
         ("libsvtav1", {"preset": "-2"}),
+        ("libsvtav1", {"preset": "0"}),
         ("libsvtav1", {"svtav1-params": "preset=-1"}),
         ("libsvtav1", {"svtav1-params": "hierarchical-levels=2147483647"}),
         ("libsvtav1", {"svtav1-params": "hierarchical-levels=-1"}),
