@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from telecine.cli import documents as doc
 from telecine.cli import terminal
 from telecine.cli.connection import connect_for_capabilities
 from telecine.cli.options import JsonOption, ServerOption
+from telecine.cli.terminal import escape
 from telecine.exceptions import InvalidRequestError
 from telecine.results import (
     Capabilities,

@@ -9,12 +9,12 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from telecine.cli import config_sections, terminal
 from telecine.cli.exits import ExitCode, epilog
 from telecine.cli.failures import UsageError
 from telecine.cli.options import JsonOption
+from telecine.cli.terminal import escape_lines as escape
 from telecine.settings.config_file import SECTIONS
 from telecine.settings.loading import ConfigError
 from telecine.settings.schema import settings_schema

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from telecine.cli import terminal
 from telecine.cli.exits import ExitCode
 from telecine.cli.failures import UsageError
 from telecine.cli.options import JsonOption, ServerOption
 from telecine.cli.output_texts import KEYS, SYNTAX, parse_metadata, parse_outputs, parse_size
+from telecine.cli.terminal import escape
 from telecine.frame_layout import FrameLayout
 from telecine.options import OddSizePolicy, Output, PixelFormat, chosen
 from telecine.rates import exact_frame_rate

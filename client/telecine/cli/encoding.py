@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 
 from telecine.cli import documents as doc
 from telecine.cli import readable, terminal
@@ -17,6 +16,7 @@ from telecine.cli.failures import SourceError
 from telecine.cli.manifest_view import read_view
 from telecine.cli.progress import JobProgressView
 from telecine.cli.sources import Source
+from telecine.cli.terminal import escape
 from telecine.job_plan import JobArguments
 from telecine.options import Output
 from telecine.results import EncodeResult

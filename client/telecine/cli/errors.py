@@ -9,12 +9,12 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from telecine.cli import terminal
 from telecine.cli.exits import ExitCode
 from telecine.cli.failures import UsageError, command_line_failures
 from telecine.cli.options import JsonOption
+from telecine.cli.terminal import escape
 from telecine.error_table import ErrorRow, job_problems, sdk_errors, service_reasons
 
 

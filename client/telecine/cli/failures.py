@@ -9,11 +9,11 @@ import traceback
 from collections.abc import Mapping
 
 import msgspec
-from rich.markup import escape
 
 from telecine import exceptions as sdk
 from telecine.cli import terminal
 from telecine.cli.exits import ExitCode
+from telecine.cli.terminal import escape_lines as escape
 
 TRACEBACK_VARIABLE = "TELECINE_TRACEBACK"
 """Set it to see where an error came from."""
@@ -154,7 +154,7 @@ def show_failure(error: BaseException, *, as_json: bool) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(FailureDocument(failure)).decode() + "\n")
+        terminal.write_json(FailureDocument(failure))
         return failure.exit_code
     console = terminal.notices()
     console.print(f"[bold red]Error:[/] {escape(failure.message)}")

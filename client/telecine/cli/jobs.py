@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from telecine.cli import documents as doc
 from telecine.cli import readable, terminal
@@ -18,6 +17,7 @@ from telecine.cli.failures import UsageError
 from telecine.cli.manifest_view import read_view
 from telecine.cli.options import DEFAULT_SERVER, JsonOption, OutDirOption, RunningServerOption
 from telecine.cli.progress import JobProgressView
+from telecine.cli.terminal import escape
 from telecine.results import JobState
 from telecine.watching import progress_of
 

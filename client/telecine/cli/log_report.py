@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 
 from telecine.cli import terminal
+from telecine.cli.terminal import escape
 
 _BINS: Final = 60
 _BARS: Final = " ▁▂▃▄▅▆▇█"

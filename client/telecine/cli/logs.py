@@ -11,7 +11,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.markup import escape
 
 from telecine.cli import log_options as opt
 from telecine.cli import terminal
@@ -22,8 +21,10 @@ from telecine.cli.log_source import DEFAULT_COLLECTOR, DirectorySource, open_sou
 from telecine.cli.log_watch import watch
 from telecine.cli.options import JsonOption
 from telecine.cli.story_view import render_story
+from telecine.cli.terminal import escape
 from telecine.log_view.record_source import RecordSource
 from telecine.logging.rendering import Format, renderer
+from telecine.logging.visible_text import visible_json
 
 app = typer.Typer(
     help="Follow, search and analyse log records.",
@@ -126,7 +127,7 @@ def job_story(
         document = msgspec.to_builtins(story, enc_hook=str) | {
             "records": [msgspec.Raw(line) for line in story.records]
         }
-        _write(msgspec.json.encode(document) + b"\n")
+        _write(visible_json(msgspec.json.encode(document)) + b"\n")
         return
     _print(story.records, as_json=False)
     render_story(terminal.results(), story)
@@ -138,7 +139,7 @@ def stats(*, server: opt.CollectorOption = None, as_json: JsonOption = False) ->
     with _source(server, None) as source:
         counters = source.stats()
     if as_json:
-        _write(msgspec.json.encode(counters) + b"\n")
+        _write(visible_json(msgspec.json.encode(counters)) + b"\n")
         return
     console = terminal.results()
     ingest = counters["ingest"]
@@ -238,7 +239,7 @@ def redact(
     except ValueError as error:
         raise UsageError(str(error), "take the damaged file out of the list") from error
     if as_json:
-        _write(msgspec.json.encode(reports, enc_hook=str) + b"\n")
+        _write(visible_json(msgspec.json.encode(reports, enc_hook=str)) + b"\n")
     else:
         console = terminal.results()
         for found in reports:
@@ -263,7 +264,7 @@ def _print(lines: Iterable[bytes], *, as_json: bool) -> None:
     form = Format.JSON if as_json else Format.HUMAN
     render = renderer(form, has_colours=sys.stdout.isatty())
     for line in lines:
-        _write(line + b"\n" if as_json else render(line))
+        _write(visible_json(line) + b"\n" if as_json else render(line))
 
 
 def _write(data: bytes) -> None:
@@ -291,7 +292,9 @@ def _query_sql(sql: str, directory: Path | None, *, as_json: bool) -> None:
     columns, rows = run_sql(directory, sql)
     if as_json:
         for row in rows:
-            _write(msgspec.json.encode(dict(zip(columns, row, strict=True)), enc_hook=str) + b"\n")
+            _write(
+                visible_json(msgspec.json.encode(dict(zip(columns, row, strict=True)), enc_hook=str)) + b"\n"
+            )
         return
     table = terminal.table(*columns)
     for row in rows:

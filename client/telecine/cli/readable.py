@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from telecine.cli import documents as doc
 from telecine.cli import terminal
 from telecine.cli.manifest_view import ManifestView
+from telecine.cli.terminal import escape
 from telecine.results import Artifact, JobInfo, JobState, JobWarning, OutputInfo, Problem
 
 _STATE_MARKS = {

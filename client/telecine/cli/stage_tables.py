@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 
 from telecine.cli import terminal
+from telecine.cli.terminal import escape
 
 if TYPE_CHECKING:
     from telecine.stages.check import JobCheck

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from telecine.cli import terminal
+from telecine.cli.terminal import escape
 from telecine.log_client import JobStory
 
 

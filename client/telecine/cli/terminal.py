@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 import msgspec
-from rich.console import Console
+from rich import markup
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+
+from telecine.logging.visible_text import visible, visible_json, visible_lines
 
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -26,16 +30,42 @@ def notices() -> Console:
 def _console(*, is_stderr: bool) -> Console:
     stream = sys.stderr if is_stderr else sys.stdout
     width = None if stream.isatty() else 140
-    return Console(stderr=is_stderr, width=width, highlight=False, soft_wrap=not stream.isatty())
+    return _VisibleConsole(stderr=is_stderr, width=width, highlight=False, soft_wrap=not stream.isatty())
 
 
 def show(document: msgspec.Struct, render: Callable[[Console], None], *, as_json: bool) -> None:
     """Writes a command's result: the document as one line of JSON, or what `render` draws."""
     if as_json:
-        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
-        sys.stdout.flush()
+        write_json(document)
     else:
         render(results())
+
+
+def write_json(document: object) -> None:
+    """Writes one line of JSON; whatever would act on a terminal stands in it as an escape."""
+    sys.stdout.write(visible_json(msgspec.json.encode(document)).decode() + "\n")
+    sys.stdout.flush()
+
+
+def escape(text: str) -> str:
+    """A text of somebody else's for a console: one line, no markup, nothing that acts on a terminal."""
+    return markup.escape(visible(text))
+
+
+def escape_lines(text: str) -> str:
+    """As `escape`, for a text that may have several lines."""
+    return markup.escape(visible_lines(text))
+
+
+class _VisibleConsole(Console):
+    """Spells out what would act on the terminal in whatever is printed, also where `escape` was forgotten."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control or (segment.text.isascii() and segment.text.isprintable()):
+                yield segment
+            else:
+                yield Segment(visible_lines(segment.text), segment.style)
 
 
 def table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:

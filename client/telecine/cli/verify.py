@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from telecine.cli import documents as doc
 from telecine.cli import terminal
@@ -16,6 +15,7 @@ from telecine.cli.exits import ExitCode
 from telecine.cli.extras import missing_extra
 from telecine.cli.failures import UsageError
 from telecine.cli.options import JsonOption
+from telecine.cli.terminal import escape
 
 PathsArgument = Annotated[
     list[Path],

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from telecine.logging.visible_text import visible, visible_json, visible_lines
+
 _QUIET = frozenset({"timestamp", "level", "service", "msg", "logger", "env", "stack", "stage"})
 _NEEDS_QUOTES = frozenset(" \"'=\n\t\\")
 _DIM, _BOLD, _RESET = "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -65,36 +67,45 @@ def _human_coloured(line: bytes) -> bytes:
 
 def _human(record: dict[str, Any], *, has_colours: bool) -> bytes:
     dim, reset = (_DIM, _RESET) if has_colours else ("", "")
-    level = str(record.get("level", "INFO"))
+    level = visible(str(record.get("level", "INFO")))
     colour = _COLOURS.get(level, "") if has_colours else ""
-    time_text = str(record.get("timestamp", ""))[:23].replace("T", " ")
-    source = str(record.get("logger") or record.get("service") or "")
+    time_text = visible(str(record.get("timestamp", ""))[:23].replace("T", " "))
+    source = visible(str(record.get("logger") or record.get("service") or ""))
     stage = record.get("stage")
-    message = (
-        f"{stage} {record.get('msg', '')}" if stage and stage != record.get("msg") else record.get("msg", "")
+    message = visible(
+        f"{stage} {record.get('msg', '')}"
+        if stage and stage != record.get("msg")
+        else str(record.get("msg", ""))
     )
     fields = "".join(
         f" {dim}{_key(name)}={reset}{_value(value)}" for name, value in record.items() if name not in _QUIET
     )
-    text = f"{dim}{time_text}{reset} {colour}{level:<8}{reset} {dim}{source}{reset} {message}{fields}"
+    text = (
+        f"{dim}{time_text}{reset} {colour}{level:<8}{reset} {dim}{source}{reset} {message}{fields}"
+    )
     stack = record.get("stack")
     if stack:
-        text += f"\n{stack}"
+        # Indented: a line that begins a record is always one.
+        text += "".join(f"\n    {line}" for line in visible_lines(str(stack)).rstrip().split("\n"))
     return (text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
 
 
 def _key(name: str) -> str:
-    return "".join("_" if char in _NEEDS_QUOTES or ord(char) < 32 else char for char in name) or "_"
+    return "".join("_" if char in _NEEDS_QUOTES else char for char in visible(name)) or "_"
 
 
 def _value(value: Any) -> str:
     if isinstance(value, str):
         is_simple = value and _NEEDS_QUOTES.isdisjoint(value) and value.isprintable()
-        return value if is_simple else _encode(value).decode()
+        return value if is_simple else _quoted(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
-        return _encode(_encode(value).decode()).decode()
-    return str(value)
+        return _quoted(_encode(value).decode())
+    return visible(str(value))
+
+
+def _quoted(text: str) -> str:
+    return visible_json(_encode(text)).decode()

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from telecine.cli import terminal
 from telecine.cli.documents import CheckDocument, DoctorDocument
 from telecine.cli.exits import ExitCode
 from telecine.cli.options import JsonOption, ServerOption
+from telecine.cli.terminal import escape_lines as escape
 
 _SIGNS = {"ok": "✓", "warning": "!", "problem": "✗"}
 
