@@ -260,7 +260,9 @@ def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> Coll
 
 def _intake(config: CollectorConfig, selection: Selection) -> Intake:
     redaction = redaction_for(config.redaction.pack(), config.redaction.key())
-    limits = IntakeLimits(config.intake.unpacked_bytes, config.intake.record_bytes)
+    limits = IntakeLimits(
+        config.intake.unpacked_bytes, config.intake.record_bytes, config.intake.unpacked_ratio
+    )
     return Intake(redaction, limits, needs_keys=selection.is_active)
 
 

@@ -56,6 +56,9 @@ class IntakeConfig(msgspec.Struct, frozen=True):
 
     unpacked_bytes: Annotated[int, msgspec.Meta(ge=MIB)] = 64 * MIB
     """A batch that unpacks to more is rejected."""
+    unpacked_ratio: Count = 1000
+    """A batch that unpacks to more than 4 MiB and to more than so many times its size is rejected: logs pack
+    to a tenth, or a fiftieth."""
     record_bytes: Annotated[int, msgspec.Meta(ge=1024)] = MIB
     """A larger record is rejected."""
     records_per_batch: Count = 50_000

@@ -42,6 +42,14 @@ def faulty(retry_seconds: float) -> ServiceError:
     )
 
 
+def out_of_memory(retry_seconds: float) -> ServiceError:
+    """UNAVAILABLE: what was sent is worth sending again."""
+    message = "the collector has no memory for it now"
+    return ServiceError(
+        reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE, message, retry_after_seconds=retry_seconds
+    )
+
+
 def not_stored(
     cause: JournalFullError | JournalFailedError | JournalClosedError, retry_seconds: float
 ) -> ServiceError:

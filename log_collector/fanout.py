@@ -16,6 +16,7 @@ from telecine.retry import BreakerState
 from log_collector.journal import CursorStore, Journal
 from log_collector.retry import RetryConfig
 from log_collector.sink_runner import SinkRunner, now_lag_seconds
+from log_collector.sinks.file import FileSink
 from log_collector.sinks.sink import Sink
 
 _DRAIN_LOOK_SECONDS: Final = 0.02
@@ -124,8 +125,19 @@ class FanoutMetrics(Collector):
             f"{_PREFIX}_circuit", "1 for the state that its circuit is in.", labels=["sink", "state"]
         )
         lag = GaugeMetricFamily(f"{_PREFIX}_lag_seconds", "Age of what waits.", labels=["sink"])
+        diverted = CounterMetricFamily(
+            "telecine_log_files_diverted", "Writes that went into a file for all.", labels=["reason"]
+        )
+        expired = CounterMetricFamily(
+            "telecine_log_files_expired", "Files and jobs that retention took away.", labels=["reason"]
+        )
         for name, runner in list(self._runners.items()):
             books = runner.books
+            if isinstance(runner.sink, FileSink):
+                for reason, count in runner.sink.diverted.items():
+                    diverted.add_metric([reason], count)
+                for reason, count in runner.sink.expired.items():
+                    expired.add_metric([reason], count)
             delivered.add_metric([name], books.delivered)
             failures.add_metric([name], books.failures)
             buffered.add_metric([name], runner.buffered)
@@ -135,4 +147,4 @@ class FanoutMetrics(Collector):
             lag.add_metric([name], now_lag_seconds(books))
             for reason, count in list(books.dropped.items()):
                 dropped.add_metric([name, reason], count)
-        yield from (delivered, dropped, failures, buffered, broken, circuit, lag)
+        yield from (delivered, dropped, failures, buffered, broken, circuit, lag, diverted, expired)

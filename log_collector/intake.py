@@ -16,12 +16,17 @@ from log_collector.processors.validate import find_lines, is_canonical
 from log_collector.quarantine import Quarantine
 from log_collector.record import BatchError, RecordError, RecordKey, Rejection, RejectionReason
 
+_ALWAYS_BYTES = 4 * 1024**2
+"""What a batch may unpack to, however well it is packed."""
+
 
 class IntakeLimits(msgspec.Struct, frozen=True):
     """What bounds one batch and one record."""
 
     unpacked_bytes: int = 64 * 1024**2
     record_bytes: int = 1024**2
+    unpacked_ratio: int = 1000
+    """How many times its packed size a batch may unpack to, where that is above 4 MiB."""
 
 
 class ReceivedBatch(msgspec.Struct, frozen=True):
@@ -74,7 +79,9 @@ class Intake:
         producer = shown_producer(batch.producer)
         quarantine = Quarantine(producer, batch.first_seq, batch.service, batch.received_unix_nano)
         try:
-            lines = decompress(batch.records, batch.encoding, self._limits.unpacked_bytes)
+            limit = max(_ALWAYS_BYTES, len(batch.records) * self._limits.unpacked_ratio)
+            limit = min(self._limits.unpacked_bytes, limit)
+            lines = decompress(batch.records, batch.encoding, limit)
             newlines = find_lines(lines)
             if not lines.endswith(b"\n"):
                 raise BatchError(RejectionReason.WRONG_COUNT, "the last line is not ended by a newline")

@@ -334,6 +334,9 @@ def _text_of_field(fields: dict[str, bytes], name: str) -> str:
     return str(msgspec.json.decode(fields[name].partition(b":")[2])) if name in fields else ""
 
 
+_MAX_PID: Final = 2**63
+
+
 def _pid_of(fields: dict[str, bytes]) -> int:
     value = msgspec.json.decode(fields["pid"].partition(b":")[2]) if "pid" in fields else 0
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and 0 <= value < _MAX_PID else 0

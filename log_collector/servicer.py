@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as otlp_pb
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 
+from log_collector import errors
 from log_collector.record import Rejection
 from log_collector.ship_answers import Write
 from log_collector.ship_stream import ShipStream
@@ -39,6 +40,9 @@ class Reading(Protocol):
         ...
 
 
+_RETRY_SECONDS: Final = 1.0
+
+
 class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
     """Lives on the event loop."""
 
@@ -60,7 +64,11 @@ class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
     ) -> None:
         """Ships batches of records."""
         stream = self._new_stream(context.write)
-        await stream.run(request_iterator, self._draining)
+        try:
+            await stream.run(request_iterator, self._draining)
+        except MemoryError as error:
+            # What was not acknowledged is sent again, to a collector that has more room by then.
+            raise errors.out_of_memory(_RETRY_SECONDS) from error
 
     async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:  # noqa: N802
         """Returns stored records that pass a filter."""

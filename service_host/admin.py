@@ -54,7 +54,8 @@ class AdminServer:
 
     def __init__(self, pages: Mapping[str, Page]) -> None:
         self._pages = pages
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.StreamWriter, None] = {}
+        """The oldest first."""
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> str:
@@ -75,9 +76,11 @@ class AdminServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= _MAX_CONNECTIONS:
-            writer.close()
-            return
-        self._connections.add(writer)
+            # Whoever has said nothing for longest goes: silence must not keep others out.
+            oldest = next(iter(self._connections))
+            del self._connections[oldest]
+            oldest.transport.abort()
+        self._connections[writer] = None
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -86,7 +89,7 @@ class AdminServer:
         except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # a caller that does not speak HTTP, or not in time, gets no answer
         finally:
-            self._connections.discard(writer)
+            self._connections.pop(writer, None)
             writer.close()
 
     def _answer(self, head: bytes) -> tuple[Answer, bool]:

@@ -87,13 +87,16 @@ class Library:
             self._require_json("jobs")
             directory = names.job_directory(job_id)
             stream = f"{directory}/{names.JOB_FILE}"
-            return [f for f in names.files_in(self._root, directory) if f.stream == stream]
+            found = [f for f in names.files_in(self._root, directory) if f.stream == stream]
+            return found or [f for f in names.files_in(self._root) if f.stream == names.OVERFLOW_JOBS_FILE]
         top = names.files_in(self._root)
         is_errors_file_enough = self._config.errors.is_on and self._config.errors.format is Format.JSON
         if selector.min_level >= Level.ERROR and is_errors_file_enough:
             return [f for f in top if f.stream == names.ERRORS_FILE]
         self._require_json("services")
         services = {names.service_file(service) for service in selector.services}
+        if services:
+            services.add(names.OVERFLOW_FILE)
         return [
             f for f in top if names.is_service_stream(f.stream) and (not services or f.stream in services)
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -13,9 +13,10 @@ import msgspec
 from log_collector.journal import StoredBatch
 from log_collector.rotation import is_rotation_due
 from log_collector.sinks import file_names as names
+from log_collector.sinks.diversion import Diversion, Reason
 from log_collector.sinks.file_config import FileClass, FilesConfig
 from log_collector.sinks.housekeeping import RETIRED_PREFIX, Housekeeper
-from log_collector.sinks.open_files import Mark, OpenFiles, sync_directory
+from log_collector.sinks.open_files import BlockedFileError, Mark, OpenFiles, sync_directory
 from log_collector.sinks.routing import Routed, Router
 from log_collector.sinks.sink import SinkError, Written
 
@@ -52,6 +53,7 @@ class FileSink:
         self._background = ThreadPoolExecutor(1, "file-upkeep")
         self._files = OpenFiles(root, config.open_files, self._syncing)
         self._house = Housekeeper(root, config, self._router.class_of, clock, report)
+        self._diversion = Diversion(config.new_services_per_minute, config.new_jobs_per_minute, clock, report)
         self._routed = Routed({}, 0)
         self._marks: list[Mark] = []
         self._due: set[str] = set()
@@ -76,14 +78,45 @@ class FileSink:
         now = self._clock()
         try:
             self._marks = []
-            for file in self._routed.pieces:
-                mark, written = self._files.mark(file)
-                self._marks.append(mark)
-                if self._is_due(mark, written, now):
-                    self._due.add(file)
+            pieces, overflow = self._routed.pieces, Routed({}, 0)
+            self._diversion.begin_write()
+            for file in list(pieces):
+                reason = self._mark(file, now)
+                if reason is not None:
+                    target = self._diversion.divert(file, reason)
+                    for piece in pieces.pop(file):
+                        if target:
+                            overflow.add(target, piece)
+            for file, more in overflow.pieces.items():
+                if self._mark(file, now) is not None:
+                    raise SinkError(f"{file} is in the way: it is no file of the collector's; move it away")
+                pieces[file] = more
         except OSError as error:
             raise _sink_error(error) from error
         return _encode(self._marks)
+
+    def _mark(self, file: str, now: float) -> Reason | None:
+        """Notes a file as it is before the write; else why its lines must go elsewhere. Raises OSError."""
+        try:
+            mark, written = self._files.mark(file)
+        except BlockedFileError:
+            return Reason.BLOCKED
+        if not mark.inode and not self._diversion.may_begin(file):
+            return Reason.TOO_MANY_NEW
+        self._marks.append(mark)
+        if self._is_due(mark, written, now):
+            self._due.add(file)
+        return None
+
+    @property
+    def diverted(self) -> Mapping[str, int]:
+        """How often a file was not made or written, by reason."""
+        return {str(reason): count for reason, count in list(self._diversion.counts.items())}
+
+    @property
+    def expired(self) -> Mapping[str, int]:
+        """How many files and jobs retention has deleted, by reason."""
+        return dict(self._house.expired)
 
     def write(self) -> Written:
         """See `Sink`."""

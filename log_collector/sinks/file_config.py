@@ -14,6 +14,7 @@ from log_collector.query.expression import ExpressionError, compile_expression
 
 _DAY_SECONDS: Final = 86_400.0
 _MIB: Final = 1 << 20
+_GIB: Final = 1 << 30
 
 
 class Compression(StrEnum):
@@ -40,7 +41,7 @@ class FileClass(msgspec.Struct, frozen=True, kw_only=True):
     """Rotated files are deleted so long after their last record; 0: never. None: as `environment` says."""
     keep_count: Annotated[int, msgspec.Meta(ge=0)] = 0
     """At most so many rotated files of each stream; 0: no limit."""
-    keep_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    keep_bytes: Annotated[int, msgspec.Meta(ge=0)] = 16 * _GIB
     """Rotated files of the class, the oldest first, are deleted while all are larger; 0: no limit."""
 
 
@@ -82,6 +83,15 @@ class FilesConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`<service>.log`."""
     jobs: FileClass = FileClass()
     """`jobs/<job_id>/job.log`, with who contributed in `receipts.log`."""
+    keep_jobs: Annotated[int, msgspec.Meta(ge=0)] = 100_000
+    """At most so many jobs have files; beyond it those that were written longest ago are deleted. 0: no
+    limit."""
+    new_services_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 200
+    """So many services get a file of their own in a minute; the records of further ones go into
+    `overflow.log` until there is room."""
+    new_jobs_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 1000
+    """So many jobs get a directory in a minute; the records of further ones are in `overflow-jobs.log`, and
+    in the files of their services as ever."""
     errors: FileClass = FileClass(rotate_seconds=7 * _DAY_SECONDS)
     """`errors.log`: ERROR and above, of all services."""
     quarantine: FileClass = FileClass(rotate_seconds=7 * _DAY_SECONDS)

@@ -16,10 +16,14 @@ RECEIPTS_FILE: Final = "receipts.log"
 ERRORS_FILE: Final = "errors.log"
 QUARANTINE_FILE: Final = "quarantine.log"
 GAPS_FILE: Final = "gaps.log"
+OVERFLOW_FILE: Final = "overflow.log"
+"""Records of services that got no file of their own."""
+OVERFLOW_JOBS_FILE: Final = "overflow-jobs.log"
+"""Records of jobs that got no directory; those of their services have them too."""
 ROUTE_PREFIX: Final = "route."
 """Of the files of own routes: no service's file begins so."""
 
-_RESERVED: Final = frozenset({"errors", "quarantine", "gaps"})
+_RESERVED: Final = frozenset({"errors", "quarantine", "gaps", "overflow", "overflow-jobs"})
 _UNSAFE: Final = re.compile(rb"[^A-Za-z0-9._-]")
 _MAX_NAME_BYTES: Final = 100
 _ROTATED: Final = re.compile(r"(?P<stream>.+\.log)\.(?P<number>\d{6,})-\d{8}T\d{6}Z(?P<packed>\.zst|\.gz)?")
@@ -67,7 +71,9 @@ def route_file(name: str) -> str:
 
 
 def is_service_stream(stream: str) -> bool:
-    """Whether a stream of the top directory holds a service's records."""
+    """Whether a stream of the top directory holds services' records, each of which is in one such stream."""
+    if stream == OVERFLOW_FILE:
+        return True
     return stream.removesuffix(".log") not in _RESERVED and not stream.startswith(ROUTE_PREFIX)
 
 
@@ -117,7 +123,7 @@ def next_number(directory: Path, name: str) -> int:
 
 def _read_name(path: Path, prefix: str) -> LogFile | None:
     name = path.name
-    if name.startswith(".") or name.endswith(".tmp"):
+    if name.startswith(".") or name.endswith(".tmp") or path.is_symlink():
         return None
     if name.endswith(".log"):
         return LogFile(prefix + name, 0, path, is_active=True) if path.is_file() else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -51,6 +52,8 @@ class Housekeeper:
         self._walk: Iterator[None] | None = None
         self._is_stopping = False
         self.expired_files = 0
+        self.expired: Counter[str] = Counter()
+        """Files and jobs that retention took away, by reason: "too_old", "too_much", "too_many_jobs"."""
         self.packed_files = 0
 
     @property
@@ -101,7 +104,7 @@ class Housekeeper:
         jobs: list[KeptFile] = []
         for directory in self._job_directories():
             if directory.name.startswith(RETIRED_PREFIX):
-                shutil.rmtree(directory, ignore_errors=True)
+                _remove_own(directory)
                 continue
             self._see_job(directory, jobs, by_class)
             yield
@@ -109,19 +112,25 @@ class Housekeeper:
             for gone in self._expired(files, kind):
                 (self._root / gone.name).unlink(missing_ok=True)
                 self.expired_files += 1
-        for job in self._expired(jobs, self._config.jobs):
+        excess = sorted(jobs, key=lambda job: job.written_seconds)[: -self._config.keep_jobs or None]
+        if not self._config.keep_jobs or len(jobs) <= self._config.keep_jobs:
+            excess = []
+        self.expired["too_many_jobs"] += len(excess)
+        for job in [*self._expired(jobs, self._config.jobs), *excess]:
             with self._lock:
                 self._due.retirements.add(job.name)
 
     def _expired(self, files: list[KeptFile], kind: FileClass) -> list[KeptFile]:
-        keep_seconds = self._config.keep_seconds(kind)
-        return expired(
-            files,
-            self._clock(),
-            keep_seconds=keep_seconds,
-            keep_count=kind.keep_count,
-            keep_bytes=kind.keep_bytes,
+        keep_seconds, now = self._config.keep_seconds(kind), self._clock()
+        gone = expired(
+            files, now, keep_seconds=keep_seconds, keep_count=kind.keep_count, keep_bytes=kind.keep_bytes
         )
+        old = sum(bool(keep_seconds) and now - file.written_seconds > keep_seconds for file in gone)
+        self.expired["too_old"] += old
+        self.expired["too_much"] += len(gone) - old
+        if len(gone) > old:
+            self._report("files_expired_by_size", f"{len(gone) - old} files or jobs beyond the limits")
+        return gone
 
     def _job_directories(self) -> Iterator[Path]:
         try:
@@ -172,3 +181,14 @@ class Housekeeper:
         if file.number and file.path.suffix not in (".zst", ".gz"):
             self.pack(file.path, kind.compression)
         return status
+
+
+def _remove_own(directory: Path) -> None:
+    """Removes the sink's own files, and the directory where nothing of somebody else's is left in it."""
+    with contextlib.suppress(OSError):
+        for path in directory.iterdir():
+            is_draft = path.name.startswith(".") and path.name.endswith(".tmp")
+            if names.is_own_name(path.name) or is_draft:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        directory.rmdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, wait
@@ -11,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-_APPENDING: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+_APPENDING: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _MODE: Final = 0o640
 _SHARES: Final = 8
 """So many files are written and synced side by side, so that the file system can join its commits."""
@@ -29,6 +30,10 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     inode: int
     """0: there was none."""
     size: int
+
+
+class BlockedFileError(Exception):
+    """Something stands in a file's place, or in that of its directory, that is none: a link, a directory …"""
 
 
 class _Handle(msgspec.Struct):
@@ -50,18 +55,36 @@ class OpenFiles:
     def mark(self, file: str) -> tuple[Mark, float]:
         """The file as it is now, whoever renamed or truncated it meanwhile, and when it was last written.
 
-        Raises OSError.
+        Raises BlockedFileError, OSError.
         """
         path = self._root / file
         try:
-            status = path.stat()
+            status = path.lstat()
         except FileNotFoundError:
             self.forget(file)
+            self._require_plain_directories(path.parent, file)
             return Mark(file, 0, 0), 0.0
+        except NotADirectoryError as error:
+            raise BlockedFileError(file) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise BlockedFileError(file)
+        if file not in self._handles:
+            self._require_plain_directories(path.parent, file)
         handle = self._handles.get(file)
         if handle is not None and handle.inode != status.st_ino:
             self.forget(file)
         return Mark(file, status.st_ino, status.st_size), status.st_mtime
+
+    def _require_plain_directories(self, directory: Path, file: str) -> None:
+        while directory != self._root:
+            try:
+                if not stat.S_ISDIR(directory.lstat().st_mode):
+                    raise BlockedFileError(file)
+            except FileNotFoundError:
+                pass
+            except NotADirectoryError as error:
+                raise BlockedFileError(file) from error
+            directory = directory.parent
 
     def write(self, pieces: Mapping[str, Sequence[bytes]]) -> None:
         """Appends to each file what is its own, and makes all durable.

@@ -283,3 +283,23 @@ async def test_while_draining_exports_are_sent_elsewhere(tmp_path: Path) -> None
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await export(running.address, request(log()))
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("where", ["resource", "record"])
+@pytest.mark.parametrize("key", ["process.pid", "pid", "attempt", "job_id", "duration_ms"])
+@pytest.mark.parametrize("number", [1e300, -1e300, "9" * 40, -1, 2**63 - 1, float("inf"), float("nan")])
+async def test_a_number_beyond_all_bounds_costs_no_record_beside_it(
+    tmp_path: Path, where: str, key: str, number: float | str
+) -> None:
+    request = ExportLogsServiceRequest()
+    resource = request.resource_logs.add()
+    records = resource.scope_logs.add().log_records
+    good, odd = records.add(), records.add()
+    good.body.string_value, odd.body.string_value = "good", "odd"
+    attribute = KeyValue(key=key, value=value(number))
+    (resource.resource if where == "resource" else odd).attributes.append(attribute)
+    async with collector(tmp_path) as running:
+        async with grpc.aio.insecure_channel(running.address) as channel:
+            answer = await LogsServiceStub(channel).Export(request, timeout=5)
+        assert "good" in [record["msg"] for record in running.records()]
+        assert len(running.records()) + answer.partial_success.rejected_log_records == 2

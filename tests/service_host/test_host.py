@@ -306,3 +306,16 @@ def test_the_measured_keepalive_arguments_are_set():
     assert options["grpc.max_receive_message_length"] == 4 * 2**20
     assert options["grpc.so_reuseport"] == 0
     assert "grpc.http2.bdp_probe" not in options
+
+
+async def test_silent_connections_keep_nobody_from_the_admin_port():
+    async with running(Host(TinyService(), WITH_ADMIN)) as listening:
+        host, _, port = listening.admin.rpartition(":")
+        silent = [await asyncio.open_connection(host, int(port)) for _ in range(100)]
+        try:
+            async with asyncio.timeout(2):
+                for _ in range(5):
+                    assert (await page(listening.admin, "/readyz"))[0] == 200
+        finally:
+            for _, writer in silent:
+                writer.close()

@@ -285,6 +285,8 @@ class Shipper:
             self._deadline = self._ends_at
         if not lane.is_known:
             lane.is_known, lane.is_at_end = True, False
+            # What a stream that broke carried, and its acknowledgement did not.
+            self.counts.shipped += max(0, answer.last_seq - lane.reader.acked_seq)
             lane.reader.go_on_behind(answer.last_seq)
             return
         self.counts.shipped += max(0, answer.last_seq - lane.reader.acked_seq)

@@ -11,6 +11,7 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _URL_USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_URL_PATH = re.compile(r"(https?://[^/?#\s'\"]+)(/?[?#][^\s'\"]+|/[^\s'\"]+)", re.IGNORECASE)
 _MAX_SHOWN_CHARS = 80
 
 
@@ -20,8 +21,9 @@ def is_secret(key: str) -> bool:
 
 
 def without_url_user(text: str) -> str:
-    """The text with the user part of every URL in it redacted, for that may hold a password."""
-    return _URL_USER.sub(REDACTED, text)
+    """The text with the user part of every URL in it redacted, for that may hold a password, and all behind
+    the host of an HTTP URL: webhooks' paths and queries are their tokens."""
+    return _URL_PATH.sub(rf"\1/{REDACTED}", _URL_USER.sub(REDACTED, text))
 
 
 def shown(key: str, value: object) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from telecine.logging import configure_logging, flush_logging, get_logger, logging_stats, shutdown_logging
-from telecine.logging.lanes import ShippingLimits
+from telecine.logging.lanes import Lane, ShippingLimits
+from telecine.logging.ship_messages import Acknowledged
 from telecine.logging.shipping import Shipper
 from telecine.logging.spool import Resource, Spool, SpoolLimits
 from telecine.logging.spool_reader import SpooledBatch, SpoolReader
@@ -202,3 +203,19 @@ def test_delays_freezes_and_kills_stall_nothing(tmp_path: Path, collector: Colle
 def test_soak_of_shipping_on_a_busy_machine(tmp_path: Path, collector: CollectorProcess, seed: int) -> None:
     with delays_everywhere(burners=4):
         ship_through_trouble(tmp_path, collector, seed, count=8_000)
+
+
+def test_what_a_broken_stream_carried_is_counted_as_shipped(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, Resource("worker"), SpoolLimits(), lambda _count, _reason: b"{}\n")
+    for _ in range(10):
+        spool.append(b"{}\n")
+    reader = SpoolReader.claim(spool.directory)
+    assert reader is not None
+    shipper = Shipper(tmp_path, lambda: pytest.fail("no stream is asked for"), ShippingLimits())
+    shipper._lanes[spool.producer] = Lane(reader)
+    shipper._take(Acknowledged(spool.producer, 7))
+    assert shipper.counts.shipped == 7
+    shipper._take(Acknowledged(spool.producer, 10))
+    assert shipper.counts.shipped == 10
+    reader.release()
+    spool.close()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from telecine.settings.loading import ConfigError, load_config
+from telecine.settings.secrecy import shown, without_url_user
 
 
 class Level(StrEnum):
@@ -304,3 +305,22 @@ def test_whatever_is_written_is_a_configuration_or_a_list_of_faults(overrides, e
         said = loaded.describe()
         assert isinstance(loaded.value, Config)
     assert said
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://hooks.example/T0/B0/TOKEN", "https://hooks.example/***redacted***"),
+        ("https://hooks.example/?token=TOKEN", "https://hooks.example/***redacted***"),
+        ("http://h:3100?token=TOKEN", "http://h:3100/***redacted***"),
+        ("http://u:TOKEN@h:3100/x#TOKEN", "http://***redacted***@h:3100/***redacted***"),
+        ("HTTPS://h/TOKEN", "HTTPS://h/***redacted***"),
+        ("https://h:9200", "https://h:9200"),
+        ("https://h:9200/", "https://h:9200/"),
+        ("unix:///run/telecine.sock", "unix:///run/telecine.sock"),
+        ("127.0.0.1:50052", "127.0.0.1:50052"),
+    ],
+)
+def test_of_a_url_only_its_place_is_shown(url: str, expected: str) -> None:
+    assert without_url_user(url) == expected
+    assert "TOKEN" not in shown("loki.url", url)
