@@ -80,9 +80,7 @@ def _human(record: dict[str, Any], *, has_colours: bool) -> bytes:
     fields = "".join(
         f" {dim}{_key(name)}={reset}{_value(value)}" for name, value in record.items() if name not in _QUIET
     )
-    text = (
-        f"{dim}{time_text}{reset} {colour}{level:<8}{reset} {dim}{source}{reset} {message}{fields}"
-    )
+    text = f"{dim}{time_text}{reset} {colour}{level:<8}{reset} {dim}{source}{reset} {message}{fields}"
     stack = record.get("stack")
     if stack:
         # Indented: a line that begins a record is always one.
