@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.collector import call_cost, redaction_share, tail, ten_million, throughput
 from benchmarks.context import Row
-from benchmarks.encoder import clients, memory, overhead, pipe, real_time, three_outputs, webp
+from benchmarks.encoder import attempt, clients, memory, overhead, pipe, real_time, three_outputs, webp
 
 SECTIONS: dict[str, tuple[Row, ...]] = {
     "encoder": (
@@ -16,6 +16,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         Row("real-time", "last frame to artifact, 10 s against 60 s", real_time.measure),
         Row("memory", "memory of the service, 10 s against 120 s", memory.measure),
         Row("clients", "eight clients against one", clients.measure),
+        Row("attempt", "what an attempt costs besides its frames", attempt.measure),
         Row("overhead", "server CPU outside codecs", overhead.measure),
     ),
     "collector": (

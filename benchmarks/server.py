@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psutil
 from telecine.embedded import EmbeddedServer
@@ -34,16 +34,19 @@ class Server:
 
     address: str
     process: psutil.Process
-    _workers_cpu_seconds: dict[int, float] = field(default_factory=dict)
 
     def cpu_seconds(self) -> tuple[float, float]:
-        """CPU seconds so far of (the process that serves, all of its workers)."""
-        for child in self.process.children(recursive=True):
-            try:
-                self._workers_cpu_seconds[child.pid] = _cpu_seconds(child)
-            except psutil.NoSuchProcess:
-                continue
-        return _cpu_seconds(self.process), sum(self._workers_cpu_seconds.values())
+        """CPU seconds so far of (the process that serves, all of its workers, those that have ended too)."""
+        workers = 0.0
+        for zygote in self.process.children():
+            ended = zygote.cpu_times()
+            workers += _cpu_seconds(zygote) + float(ended.children_user + ended.children_system)
+            for worker in zygote.children():
+                try:
+                    workers += _cpu_seconds(worker)
+                except psutil.NoSuchProcess:
+                    continue
+        return _cpu_seconds(self.process), workers
 
     def memory(self) -> Memory:
         """Memory right now."""

@@ -58,7 +58,13 @@ class WorkerProcess:
     async def start(cls, config: EncoderConfig, zygote: ZygoteProcess) -> WorkerProcess:
         """Has a worker forked and waits until it is ready. Raises WorkerDiedError."""
         memory_bytes = config.confinement.memory_bytes
-        worker = await _fork(zygote, memory_bytes)
+        try:
+            async with asyncio.timeout(config.worker_start_timeout_seconds):
+                worker = await _fork(zygote, memory_bytes)
+        except TimeoutError as error:
+            zygote.give_up()
+            seconds = config.worker_start_timeout_seconds
+            raise ZygoteDiedError(f"the workers' program did not answer for {seconds:g} s") from error
         worker.memory_bytes = memory_bytes
         try:
             async with asyncio.timeout(config.worker_start_timeout_seconds):

@@ -163,6 +163,10 @@ class ZygoteProcess:
             future.add_done_callback(_give_up)
             raise
 
+    def give_up(self) -> None:
+        """Takes it for lost, because it does not answer; `close` ends it."""
+        self._lose()
+
     async def close(self) -> None:
         """Ends it, and every worker with it; returns when the process is gone. Idempotent."""
         self._lose()

@@ -244,6 +244,23 @@ async def test_a_killed_zygote_is_replaced_with_its_workers(pool: tuple[WorkerPo
     assert before.isdisjoint(children_of_zygotes())
 
 
+async def test_a_zygote_that_does_not_answer_is_replaced() -> None:
+    told = Told()
+    workers = WorkerPool(EncoderConfig(workers=1, worker_start_timeout_seconds=2.0), told, TINY)
+    workers.open()
+    worker = await workers.wait_for_one()
+    (zygote,) = zygotes()
+    zygote.suspend()
+    worker.send(assignment("ok"))
+    workers.give_back(worker)
+    other = await workers.wait_for_one()
+    assert not is_running(zygote.pid)
+    assert any("did not answer" in reason for reason in told.lost)
+    workers.give_back(other)
+    await workers.close()
+    assert not zygotes()
+
+
 async def test_closing_leaves_no_process_whatever_the_workers_do(pool: tuple[WorkerPool, Told]) -> None:
     workers, _ = pool
     children = children_of_zygotes() | {zygote.pid for zygote in zygotes()}

@@ -91,6 +91,46 @@ def test_without_the_wall_each_of_these_works(free: dict[str, Any], wall: str) -
     assert failed == {}
 
 
+_OF_ANOTHER_USER = """
+import os, pathlib, sys
+from encoder_service.work import Confinement
+from encoder_service.worker.sandbox.walls import Reach, lock
+place = pathlib.Path(sys.argv[1])
+walls = lock(Reach((str(place / "attempt"),), (str(place / "video.raw"),)), Confinement())
+(place / "attempt" / "clip").write_bytes((place / "video.raw").read_bytes())
+denied = []
+for path in (place / "secret", pathlib.Path("/etc/shadow")):
+    try:
+        path.read_bytes()
+    except PermissionError:
+        denied.append(path.name)
+effective = next(line for line in open("/proc/self/status") if line.startswith("CapEff"))
+print(dict(walls.missing), denied, int(effective.split()[1], 16))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can look past permissions")
+@pytest.mark.parametrize(("owner", "capabilities"), [(0, 0), (65534, 0b110)])
+def test_a_worker_of_root_keeps_of_its_powers_what_its_job_cannot_do_without(
+    tmp_path: Path, owner: int, capabilities: int
+) -> None:
+    """Its data may lie in another user's closed directory; Landlock says what the right is worth there."""
+    (tmp_path / "attempt").mkdir()
+    for name in ("video.raw", "secret"):
+        (tmp_path / name).write_bytes(b"frames")
+    for path in (*tmp_path.iterdir(), tmp_path):
+        os.chown(path, owner, owner)
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _OF_ANOTHER_USER, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == f"{{}} ['secret', 'shadow'] {capabilities}"
+    assert (tmp_path / "attempt" / "clip").read_bytes() == b"frames"
+
+
 def test_what_a_codec_needs_passes(tried: dict[str, Any]) -> None:
     assert {name: how for name, how in tried["results"]["allowed"].items() if how != "done"} == {}
 
