@@ -9,8 +9,8 @@ from typing import Annotated, Final
 
 import msgspec
 from telecine.logging.job_sampling import stage_rates
-from telecine.logging.rule_pack import DEFAULT_PACK
-from telecine.logging.rules import RulePack, pack_from_mapping
+from telecine.logging.redaction.rule_pack import DEFAULT_PACK
+from telecine.logging.redaction.rules import RulePack, pack_from_mapping
 
 from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule

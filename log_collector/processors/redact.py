@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import msgspec
 from telecine.logging.redaction import Redactor, triggers_of
-from telecine.logging.rule_pack import DEFAULT_PACK
-from telecine.logging.rules import RulePack
-from telecine.logging.scanner import build_scanner
+from telecine.logging.redaction.rule_pack import DEFAULT_PACK
+from telecine.logging.redaction.rules import RulePack
+from telecine.logging.redaction.scanner import build_scanner
 
 from log_collector.processors.validate import TYPE_TRIGGERS
 

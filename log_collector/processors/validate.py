@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 from telecine.logging.catalogue import FIELDS, LEADING_FIELDS, FieldType, Level
-from telecine.logging.rules import Trigger
+from telecine.logging.redaction.rules import Trigger
 
 from log_collector.record import TypedRecord
 

@@ -201,7 +201,7 @@ def import_files(
 ) -> None:
     """Ship old log files, JSON lines or plain text, to the collector; repeated, it stores nothing twice."""
     from telecine.cli.log_import import read_records, ship_records
-    from telecine.logging.redact_file import open_lines
+    from telecine.logging.redaction.redact_file import open_lines
     from telecine.logging.ship_stream import open_ship_stream
 
     for path in files:
@@ -229,9 +229,9 @@ def redact(
     as_json: JsonOption = False,
 ) -> None:
     """Find the secrets in existing log files. Ends with 1 where there are any."""
-    from telecine.logging.redact_file import redact_file
     from telecine.logging.redaction import Redactor
-    from telecine.logging.rule_pack import DEFAULT_PACK
+    from telecine.logging.redaction.redact_file import redact_file
+    from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 
     redactor = Redactor(DEFAULT_PACK)
     try:

@@ -23,7 +23,7 @@ from telecine.logging.context import (
 from telecine.logging.logger import Logger, known_level
 from telecine.logging.operations import Operation, OperationStatus, current_operation
 from telecine.logging.progress import FoldedStream
-from telecine.logging.rules import RulePack
+from telecine.logging.redaction.rules import RulePack
 from telecine.logging.setup import STATE
 from telecine.logging.spool import SpoolLimits
 from telecine.logging.timing import Timer

@@ -15,8 +15,8 @@ from telecine.exceptions import CallerError
 from telecine.logging.catalogue import Level, parse_level
 from telecine.logging.console import ConsoleTarget
 from telecine.logging.job_sampling import stage_rates
+from telecine.logging.redaction.rules import RulePack
 from telecine.logging.rendering import Format
-from telecine.logging.rules import RulePack
 from telecine.logging.spool import SpoolLimits
 from telecine.settings.config_file import shared_file
 

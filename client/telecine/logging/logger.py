@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from telecine.logging.catalogue import Level
 from telecine.logging.pipeline import Pipeline
+from telecine.logging.record_line import MERGED_FIELDS
 
 _EMPTY: dict[str, Any] = {}
 
@@ -41,9 +42,12 @@ class Logger:
         """What it shares with the loggers of the same name."""
         self.bound = bound or _EMPTY
         """The fields that it carries."""
-        self.bound_pipeline = source.pipeline
+        self.bound_pipeline: Pipeline | None = source.pipeline
         """For which pipeline `bound_json` was rendered; another one came with `configure_logging`."""
         self.bound_json = source.pipeline.bound(bound) if bound else b""
+        if bound and not MERGED_FIELDS.isdisjoint(bound):
+            # What is rendered for the source has a field of that name: each record is put together anew.
+            self.bound_pipeline = None
 
     def bind(self, **fields: Any) -> Self:
         """A logger that carries these fields too."""

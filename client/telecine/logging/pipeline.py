@@ -48,8 +48,8 @@ class Bound(Protocol):
     bound: dict[str, Any]
     bound_json: bytes
     """What `Pipeline.bound` gave for `bound`."""
-    bound_pipeline: Pipeline
-    """Which pipeline gave it."""
+    bound_pipeline: Pipeline | None
+    """Which pipeline gave it; None: it is not to be used."""
 
     @property
     def source(self) -> Rendered:

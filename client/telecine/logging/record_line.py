@@ -25,6 +25,10 @@ _OPENING = b'{"timestamp":"'
 _DIGITS = tuple(b"%03d" % number for number in range(1000))
 HEAD_FIELDS = frozenset({"timestamp", "level", "service", "msg"})
 """They stand first in each line; a field of that name gets a trailing underscore."""
+SHARED_FIELDS = frozenset({"env", "logger", "host", "pid"})
+"""The pipeline's own; where a call or a logger brings a field of that name, that one alone is written."""
+MERGED_FIELDS = SHARED_FIELDS | HEAD_FIELDS | {f"{name}_" for name in HEAD_FIELDS}
+"""Bound to a logger they may come again under the same name, so that nothing can be rendered before."""
 
 
 class LineRenderer:
@@ -42,6 +46,8 @@ class LineRenderer:
 
     def line(self, head: bytes, msg: str, source: bytes, bound: bytes, fields: dict[str, Any]) -> bytes:
         """One line. `head` stands before the message; `source` and `bound` are rendered fields."""
+        if fields and not SHARED_FIELDS.isdisjoint(fields):
+            source = _without(source, fields)
         text = self._encode(msg) if msg in self._harmless_texts else self.text_json(msg)
         rest = self.fields_json(fields) if fields else b""
         line = b"".join((_OPENING, self.timestamp(), head, text, source, bound, rest, b"}\n"))
@@ -117,7 +123,7 @@ class LineRenderer:
 
     def _cut_line(self, head: bytes, msg: str, source: bytes, bound: bytes, fields: dict[str, Any]) -> bytes:
         room = Room()
-        cut = {key: _cut(plain(value, room)) for key, value in list(fields.items())[:64]}
+        cut = {key: _cut(plain(value, room)) for key, value in list(fields.items())[:64] if key != "is_cut"}
         rest = self._opened_json(cut)
         if len(rest) > MAX_LINE_BYTES // 2:
             rest = b""
@@ -142,6 +148,18 @@ class LineRenderer:
 def _field_name(key: Any) -> str:
     name = key if type(key) is str else str(key)
     return f"{name}_" if name in HEAD_FIELDS else name
+
+
+def _without(source: bytes, fields: dict[str, Any]) -> bytes:
+    """Rendered fields without those that the call brings itself: no key may stand twice in a line."""
+    if not source:
+        return source
+    kept = {
+        name: value
+        for name, value in msgspec.json.decode(b"{" + source[1:] + b"}").items()
+        if name not in fields
+    }
+    return b"," + msgspec.json.encode(kept)[1:-1] if kept else b""
 
 
 def _cut(value: Any) -> Any:

@@ -28,9 +28,9 @@ from telecine.logging.logger import Logger, Source
 from telecine.logging.pipeline import Output, Pipeline
 from telecine.logging.progress import StderrFolding
 from telecine.logging.redaction import Redactor
+from telecine.logging.redaction.rule_pack import DEFAULT_PACK
+from telecine.logging.redaction.rules import RulePack
 from telecine.logging.rendering import Format, renderer
-from telecine.logging.rule_pack import DEFAULT_PACK
-from telecine.logging.rules import RulePack
 from telecine.logging.shipping import Shipper
 from telecine.logging.spool import Resource, Spool
 from telecine.logging.spool_reader import last_written_seq, read_acked, read_resource, spool_directories

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from telecine.logging.redact_file import redact_file
 from telecine.logging.redaction import Redactor
+from telecine.logging.redaction.redact_file import redact_file
 
 MASK = b"***redacted***"
 CONTENT = (

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from telecine.logging.redaction import MAX_DEPTH, Redactor, triggers_of
-from telecine.logging.rule_pack import DEFAULT_PACK
-from telecine.logging.rules import KeyRule, ValueRule, pack_from_mapping
-from telecine.logging.secret_text import MASK
+from telecine.logging.redaction.rule_pack import DEFAULT_PACK
+from telecine.logging.redaction.rules import Check, KeyRule, ValueRule, pack_from_mapping
+from telecine.logging.redaction.text.encodings import TRIGGERS as ENCODING_TRIGGERS
+from telecine.logging.redaction.text.secret_text import MASK
 
 ALL_ON = DEFAULT_PACK.with_rules_on(*(rule.id for rule in DEFAULT_PACK.values if not rule.is_on))
 ENGINES = ("hyperscan", "re2", "re")
@@ -30,7 +31,8 @@ def redactor(request: pytest.FixtureRequest) -> Redactor:
 
 def test_every_rule_has_examples_for_and_most_have_examples_against() -> None:
     for rule in (*DEFAULT_PACK.values, *DEFAULT_PACK.keys):
-        assert rule.matches, rule.id
+        # What stands under the other keys must look like a secret too.
+        assert rule.matches or rule.check is not Check.NONE, rule.id
     for key_rule in DEFAULT_PACK.keys:
         assert key_rule.spares, key_rule.id
 
@@ -348,4 +350,5 @@ def test_numbers_and_uuids_are_never_touched(number: float, integer: int, uuid: 
 
 def test_triggers_are_re2_patterns_with_hints_where_they_have_literals() -> None:
     for trigger in triggers_of(DEFAULT_PACK):
-        assert trigger.hints or r"\d" in trigger.pattern, trigger
+        is_number = r"\d" in trigger.pattern
+        assert trigger.hints or is_number or trigger in ENCODING_TRIGGERS, trigger

@@ -172,7 +172,7 @@ def test_a_worker_that_dies_leaves_its_last_words(run_program: RunProgram, tmp_p
 def test_an_id_shields_no_secret_that_stands_in_it() -> None:
     """open-telemetry/opentelemetry-collector-contrib#43826: what allows a key beats what blocks its value"""
     from telecine.logging.redaction import Redactor
-    from telecine.logging.rule_pack import DEFAULT_PACK
+    from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 
     secret = "ghp_" + "a1B2c3D4e5F6" * 3
     line = json.dumps({"job_id": secret, "request_id": "Bearer " + "abcDEF123456" * 2, "artifact_id": "a-1"})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from telecine.logging.catalogue import FIELDS, LEADING_FIELDS, Level
-from telecine.logging.rule_pack import DEFAULT_PACK
+from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 
 from log_collector.intake import Intake, IntakeLimits, ReceivedBatch
 from log_collector.journal import Encoding

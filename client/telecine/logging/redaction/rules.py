@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import re._parser as sre_parser  # type: ignore[import-not-found]  # the parser has no public name
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+
+_MAX_NESTED_REPEAT = 64
+"""A repetition with a higher bound than this counts as one without."""
 
 SEPARATORS = r"[ _.\-]{0,3}"
 """What may stand between the words of a key: `api_key`, `X-Api-Key`, `apiKey` and `api.key` are one key."""
@@ -28,8 +32,16 @@ class Check(StrEnum):
     NONE = "none"
     LUHN = "luhn"
     """A card number: grouping, check digit, and not a part of a longer number, float, id or path."""
+    IBAN = "iban"
+    """A bank account number: country, length and check digits."""
+    IP_ADDRESS = "ip_address"
+    """An address of IPv4 or IPv6 that is not the machine's own."""
     TOKEN_LIKE = "token_like"  # noqa: S105 - the name of a check
     """Letters and digits mixed, or long: not a word of prose."""
+    RANDOM = "random"
+    """Long, with letters and digits: generated."""
+    HAS_DIGIT = "has_digit"
+    """Letters and digits in one long piece: not words joined by hyphens."""
     BASIC_CREDENTIALS = "basic_credentials"
     """Base64 of `user:password`."""
 
@@ -49,6 +61,12 @@ class ValueRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Lower-case literals, one of which stands in every match; they make the scan without RE2 bearable."""
     needs_left_edge: bool = True
     """Whether the match must begin a word."""
+    joins_underscore: bool = False
+    """Whether an underscore before the match makes it a part of that word: `cache_key_…`."""
+    anchor: str = ""
+    """A short pattern that begins where every match begins; empty: the pattern's own beginning serves."""
+    segment: str = ""
+    """Where the rule does not match, it matches nowhere in what this pattern matches; empty: unknown."""
     check: Check = Check.NONE
     is_on: bool = True
     """Whether the rule applies without being asked for."""
@@ -78,18 +96,14 @@ class KeyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether numbers under such a key are harmless (`token: 5`)."""
     keeps_paths: bool = False
     """Whether an absolute path under such a key is harmless (`PWD=/srv`)."""
+    check: Check = Check.NONE
+    """What a value under such a key must pass before it counts as a secret."""
+    is_prose: bool = False
+    """Whether a sentence may name the value: `the password is hunter2`."""
     matches: tuple[str, ...] = ()
     """Keys that the rule covers."""
     spares: tuple[str, ...] = ()
     """Keys that no rule covers."""
-
-    def phrase_pattern(self) -> str:
-        """An alternation of the phrases, separators folded, in RE2 syntax."""
-        return "|".join(self.phrase_patterns())
-
-    def phrase_patterns(self) -> list[str]:
-        """Each phrase, separators folded, in RE2 syntax."""
-        return [SEPARATORS.join(re.escape(word) for word in phrase.split()) for phrase in self.phrases]
 
 
 class RulePack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,6 +159,7 @@ def pack_from_mapping(mapping: object) -> RulePack:
         raise ValueError(f"redaction rules: {error}") from error
     for rule in pack.values:
         _require_linear(rule.id, "pattern", rule.pattern)
+        _require_linear(rule.id, "anchor", rule.anchor)
         for trigger in (rule.trigger, *rule.more_triggers):
             _require_linear(rule.id, "trigger", trigger)
     return pack
@@ -160,3 +175,27 @@ def _require_linear(rule_id: str, name: str, pattern: str) -> None:
         re.compile(pattern)
     except re.error as error:
         raise ValueError(f"redaction rule {rule_id!r}: {name} is not a pattern: {error}") from error
+    if _has_nested_repeat(sre_parser.parse(pattern)):
+        raise ValueError(
+            f"redaction rule {rule_id!r}: {name} repeats a repetition without bound, as in (a+)+, "
+            "which takes exponential time; give the inner or the outer one a bound"
+        )
+
+
+def _has_nested_repeat(parsed: Any, depth: int = 0) -> bool:
+    """Whether an unbounded repetition stands in an unbounded repetition."""
+    for operation, argument in parsed:
+        inner: list[Any] = []
+        is_repeat = str(operation) in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
+        is_unbounded = is_repeat and argument[1] > _MAX_NESTED_REPEAT
+        if is_repeat:
+            inner = [argument[2]]
+        elif str(operation) == "SUBPATTERN":
+            inner = [argument[3]]
+        elif str(operation) == "BRANCH":
+            inner = argument[1]
+        if is_unbounded and depth:
+            return True
+        if any(_has_nested_repeat(part, depth + is_unbounded) for part in inner):
+            return True
+    return False

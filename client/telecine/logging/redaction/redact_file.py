@@ -14,7 +14,7 @@ import msgspec
 import zstandard
 
 from telecine.logging.redaction import Counts, Redactor
-from telecine.logging.secret_text import MASK
+from telecine.logging.redaction.text.secret_text import MASK
 
 _KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
 _KEY_ENDS = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY")

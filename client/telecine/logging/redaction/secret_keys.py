@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from telecine.logging.rules import SEPARATORS, KeyRule, Position, RulePack, Trigger
+from telecine.logging.redaction.rules import SEPARATORS, Check, KeyRule, Position, RulePack, Trigger
+from telecine.logging.redaction.text.lookalikes import fold_key, foreign_trigger
 
 _REMEMBERED_KEYS = 4096
 _REMEMBERED_KEY_LENGTH = 96
+_WHOLE_KEY = re.compile(r"-{0,2}[^\W\d][\w.\-]{0,63}:?|\w+(?: \w+){1,2}:?")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", re.ASCII)
 
 
@@ -40,7 +43,12 @@ class SecretKeys:
         words = _WORDS.findall(key)
         return bool(words) and words[-1].lower() in self._identifier_endings
 
+    def is_whole(self, text: str) -> bool:
+        """Whether a text is a key and nothing else: no sentence, no assignment, no path."""
+        return _WHOLE_KEY.fullmatch(fold_key(text)) is not None
+
     def _judge(self, key: str) -> KeyRule | None:
+        key = fold_key(key)
         for rule, pattern in self._rules:
             match = pattern.search(key)
             if match is None:
@@ -54,8 +62,43 @@ class SecretKeys:
         return None
 
 
+def phrase_pattern(rule: KeyRule) -> str:
+    """An alternation of the rule's phrases as they look, separators folded."""
+    return "|".join(_phrase_pattern(phrase) for phrase in rule.phrases)
+
+
+def phrase_search(rules: Iterable[KeyRule]) -> re.Pattern[str]:
+    """Finds all phrases of the rules in lower-case text."""
+    phrases = {_phrase_pattern(phrase) for rule in rules for phrase in rule.phrases}
+    return re.compile(factored(phrases) or "(?!)", re.ASCII)
+
+
+def factored(patterns: Iterable[str], depth: int = 4) -> str:
+    """An alternation of patterns that begin with letters, its first letters drawn together.
+
+    An engine that tries one branch after the other leaves those alone that cannot begin where it is.
+    """
+    patterns = sorted(set(patterns))
+    if depth == 0 or len(patterns) < 2:
+        return "|".join(patterns)
+    by_first: dict[str, list[str]] = {}
+    whole: list[str] = []
+    for pattern in patterns:
+        if pattern[:1].isalnum() and pattern[1:2] not in ("?", "*", "+", "{"):
+            by_first.setdefault(pattern[0], []).append(pattern[1:])
+        else:
+            whole.append(pattern)
+    parts = [f"{first}(?:{factored(rests, depth - 1)})" for first, rests in by_first.items()]
+    # The empty rest matches all: it comes last.
+    return "|".join((*parts, *sorted(whole, key=len, reverse=True)))
+
+
+def _phrase_pattern(phrase: str) -> str:
+    return SEPARATORS.join(re.escape(fold_key(word)) for word in phrase.split())
+
+
 def _key_pattern(rule: KeyRule) -> re.Pattern[str]:
-    phrases = f"(?i:{rule.phrase_pattern()})"
+    phrases = f"(?i:{phrase_pattern(rule)})"
     if rule.position is Position.WHOLE:
         pattern = rf"^[^A-Za-z0-9]*{phrases}[^A-Za-z0-9]*$"
     elif rule.position is Position.LAST:
@@ -68,15 +111,20 @@ def _key_pattern(rule: KeyRule) -> re.Pattern[str]:
 
 def key_triggers(pack: RulePack) -> tuple[Trigger, ...]:
     """What is found in raw JSON or text wherever a key rule could apply."""
-    # Behind the key: the closing quote, or an assignment, or (--token VALUE) a blank.
-    ending = r"[^A-Za-z0-9\"'\\:=]{0,3}(?:\\{0,8}[\"']|[:=]|[ \t])"
+    # Behind the key: the closing quote, a tag's end, an assignment, or (--token VALUE) a blank.
+    ending = r"[^A-Za-z0-9\"'\\:=]{0,3}(?:\\{0,8}[\"'tnru]|[:=<>|%]|[ \t])"
     triggers = []
     for rule in pack.keys:
+        if rule.check is Check.LUHN:
+            continue  # its values are found by how they look
         # A whole key ends like any other; what stands before it is looked at when the record is open.
         right = "" if rule.position is Position.ANYWHERE else ending
         # One for each phrase: an engine finds many literals sooner than one alternation.
-        triggers += [
-            Trigger(f"(?i:{pattern}){right}", (phrase,))
-            for phrase, pattern in zip(rule.phrases, rule.phrase_patterns(), strict=True)
-        ]
+        for phrase in rule.phrases:
+            if phrase.isascii():
+                words = SEPARATORS.join(re.escape(word) for word in phrase.split())
+                triggers.append(Trigger(f"(?i:{words}){right}", (phrase,)))
+            else:
+                foreign = max((word for word in phrase.split() if not word.isascii()), key=len)
+                triggers.append(foreign_trigger(foreign))
     return tuple(triggers)

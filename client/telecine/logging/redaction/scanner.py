@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from telecine.logging.rules import Trigger
+from telecine.logging.redaction.rules import Trigger
 
 _RE2_MEMORY_BYTES = 64 << 20
 

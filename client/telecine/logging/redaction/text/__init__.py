@@ -1,0 +1,1 @@
+"""What is found in running text, and how texts are read that hide it."""

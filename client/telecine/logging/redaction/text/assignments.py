@@ -1,0 +1,244 @@
+"""Finds secrets that running text names: `password=…`, `"api_key": "…"`, `--token …`, `<password>…`."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from telecine.logging.redaction.rules import Check, KeyRule, RulePack
+from telecine.logging.redaction.secret_keys import SecretKeys, phrase_search
+from telecine.logging.redaction.text.checks import (
+    IS_MASK,
+    NUMBER,
+    PATH,
+    STATE,
+    is_harmless,
+    is_password_like,
+    is_token_like,
+    value_passes,
+)
+
+_REACH = 64
+"""Characters of a key to each side of the phrase in it."""
+_LONGEST_PHRASE = 64
+_WINDOW = 64 << 10
+_KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+_KEY_RUN = re.compile(r"[A-Za-z0-9_.\-]*", re.ASCII)
+_QUOTE_END = re.compile(r"(?<!\\)(\\*)([\"'])")
+_COLOUR = r"(?:\x1b\[[0-9;]{0,16}m){0,4}"
+_SIGN = re.compile(
+    _COLOUR + r"(?:\\{0,64}[\"'`])?\]?[ \t]{0,4}(?:=>|={1,3}|:=|->|[:=])[ \t]{0,4}(?!=)" + _COLOUR, re.ASCII
+)
+_OPTION_BLANK = re.compile(r"[ \t]{1,4}(?!-)", re.ASCII)
+_OPTION_COMMA = re.compile(r"\\{0,64}[\"'][ \t]{0,4},\s{0,4}(?=[bru]{0,2}\\{0,64}[\"'])", re.ASCII)
+_NAMED_VALUE = re.compile(
+    r"\\{0,64}[\"']\s{0,4},?\s{0,4}(?:\\{0,64}[\"'])?(?i:value|val)(?:\\{0,64}[\"'])?\s{0,4}[:=]\s{0,4}"
+)
+_TAG_END = re.compile(r"(?:\s[^<>]{0,128})?>(?:<!\[CDATA\[)?")
+_TAG_VALUE = re.compile(r"[^<\]]*(?:\](?!\]>)[^<\]]*)*")
+_BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]+(?P<body>[^\n]*(?:\n[ \t]+[^\n]+)*)")
+_PROSE = re.compile(
+    r"[ \t]{1,4}(?:(?P<link>(?:(?:is|was|been|be)[ \t])?"
+    r"(?:now[ \t]|set[ \t]to|changed[ \t]to|reset[ \t]to|entered|used|given)|is|was|are|as|to|of|=|:)"
+    r"[ \t:]{0,4}(?<=[ \t:]))?(?P<quote>\\{0,64}[\"'`]?)(?P<value>[^\s\"'`\\,;<>()=/]{3,128})"
+)
+_PROSE_END = re.compile(r"\\{0,64}[\"'`]?(?:[\s.,;:!?)\"'\\<]|$)")
+_QUOTED = re.compile(r"[bru]{0,2}(\\{0,64})([\"'`])", re.ASCII)
+_BRACKETED = re.compile(r"[\[{(][^\]})]*[\]})]?")
+_BARE = re.compile(r"[^\s\"'\\,;&<>)}\]\x1b]+")
+_AUTHORIZATION = re.compile(
+    r"(?i:digest|aws4-hmac-sha256|hawk|ntlm|negotiate)\s[^\r\n]*"
+    r"|(?:[A-Za-z][A-Za-z0-9-]{1,30}[ \t]{1,4})?[^\s\"'\\,;&<>)}\]]+"
+)
+_COOKIE_BEGINS = re.compile(r"[^\s=;,\"'\\]{1,128}=")
+_COOKIES = re.compile(r"[^\r\n\"'\\]+")
+_PASSWORDS = frozenset({"password", "pwd"})
+
+
+class Named(NamedTuple):
+    """Where a named secret stands, and which rule says so."""
+
+    start: int
+    end: int
+    rule_id: str
+
+
+class Assignments:
+    """Finds the named secrets of one text after the other; holds no state between them."""
+
+    def __init__(self, pack: RulePack, keys: SecretKeys) -> None:
+        self.keys = keys
+        self.phrases = phrase_search(pack.keys)
+
+    def search(self, text: str) -> AssignmentSearch:
+        """A search through one text."""
+        return AssignmentSearch(self, text)
+
+
+class AssignmentSearch:
+    """Goes through one text from left to right; what was looked at once is not looked at again."""
+
+    def __init__(self, assignments: Assignments, text: str) -> None:
+        self._keys = assignments.keys
+        self._phrases = assignments.phrases
+        self._text = text
+        lowered = text.lower()
+        self._lowered = lowered if len(lowered) == len(text) else "".join(map(_lower, text))
+
+    def advance(self, floor: int) -> Named | None:
+        """The next named secret whose name begins at `floor` or behind it."""
+        position = floor
+        size = len(self._text)
+        while position < size:
+            # As much is searched by one call, which holds the interpreter while it runs.
+            match = self._phrases.search(self._lowered, position, position + _WINDOW + _LONGEST_PHRASE)
+            if match is None:
+                position += _WINDOW
+                continue
+            found, position = self._look(match.start(), match.end(), floor)
+            if found is not None:
+                return found
+        return None
+
+    def at(self, floor: int) -> Named | None:
+        """A named secret whose name begins right at `floor`, behind a mask."""
+        run = _KEY_RUN.match(self._text, floor, floor + 2 * _REACH)
+        end = run.end() if run is not None else floor
+        match = self._phrases.search(self._lowered, floor, end + _LONGEST_PHRASE)
+        is_near = match is not None and match.start() <= end
+        return self._look(match.start(), match.end(), floor)[0] if match is not None and is_near else None
+
+    def _look(self, start: int, end: int, floor: int) -> tuple[Named | None, int]:
+        """The secret named by the phrase at `start`, and where to go on without it."""
+        text = self._text
+        limit = end + _REACH
+        run = _KEY_RUN.match(text, end, limit)
+        run_end = run.end() if run is not None else end
+        if run_end == limit and text[run_end : run_end + 1] in _KEY_CHARACTERS and run_end < len(text):
+            return None, end
+        first = max(floor, start - _REACH)
+        key_start = first + len(text[first:start].rstrip(_KEY_CHARACTERS))
+        rule = self._keys.rule_for(text[key_start:run_end].strip("-."))
+        if rule is None or (rule.id == "secret" and self._is_in_arn(key_start)):
+            return None, run_end
+        before = text[max(floor, key_start - 2) : key_start] or ("*" if key_start else "")
+        span = self._span(rule, before, key_start, run_end)
+        if span is None or span[0] >= span[1]:
+            return None, run_end
+        return Named(*span, rule.id), span[1]
+
+    def _is_in_arn(self, start: int) -> bool:
+        """Amazon names its stores `arn:aws:secretsmanager:…:secret:name`."""
+        if self._text[start - 1 : start] != ":":
+            return False
+        at = self._text.rfind("arn:", max(0, start - 128), start)
+        return at >= 0 and not any(map(str.isspace, self._text[at:start]))
+
+    def _span(self, rule: KeyRule, before: str, start: int, end: int) -> tuple[int, int] | None:
+        text = self._text
+        sign = _SIGN.match(text, end)
+        if sign is not None:
+            return self._value(rule, sign.end(), sign[0])
+        is_option = text.startswith("-", start) and (
+            not before or not (before[-1].isalnum() or before[-1] == "_")
+        )
+        if is_option and (blank := _OPTION_BLANK.match(text, end)) is not None:
+            return self._value(rule, blank.end(), " ")
+        if before[-1:] in ("'", '"'):
+            is_pair = is_option or before[:1] in ("(", "[")
+            comma = _OPTION_COMMA.match(text, end) if is_pair else None
+            comma = comma or _NAMED_VALUE.match(text, end)
+            if comma is not None:
+                return self._value(rule, comma.end(), ",")
+        if before[-1:] in ("<", ":") and (tag := _TAG_END.match(text, end)) is not None:
+            value = _TAG_VALUE.match(text, tag.end())
+            return self._checked(rule, *value.span()) if value is not None else None
+        return self._prose(rule, end)
+
+    def _prose(self, rule: KeyRule, end: int) -> tuple[int, int] | None:
+        """`the password is hunter2`, `bad password hunter2`."""
+        if not rule.is_prose:
+            return None
+        match = _PROSE.match(self._text, end)
+        if match is None:
+            return None
+        start, value = match.start("value"), match["value"].rstrip(".:!?")
+        stop = start + len(value)
+        if (
+            not value
+            or not _PROSE_END.match(self._text, stop)
+            or is_harmless(value)
+            or STATE.fullmatch(value)
+        ):
+            return None
+        is_number = value.isdigit()
+        if rule.id == "one_time_code":
+            return (start, stop) if is_number and match["link"] and 4 <= len(value) <= 10 else None
+        if rule.id in _PASSWORDS:
+            is_secret = is_password_like(value) or (is_number and match["link"] in ("is", "was", ":", "="))
+        else:
+            is_secret = match["link"] in ("is", "was", "=", ":") and is_token_like(value)
+        return (start, stop) if is_secret else None
+
+    def _value(self, rule: KeyRule, start: int, sign: str) -> tuple[int, int] | None:
+        """Where the value stands, or None where it is harmless."""
+        text = self._text
+        quoted = _QUOTED.match(text, start)
+        if quoted is not None:
+            return self._checked(rule, quoted.end(), self._closing(quoted))
+        if (block := _BLOCK.match(text, start)) is not None:
+            return self._checked(rule, *block.span("body"))
+        if rule.id == "cookie":
+            return self._cookies(rule, start)
+        form = _AUTHORIZATION if rule.id == "authorization" else _BARE
+        match = _BRACKETED.match(text, start) if text[start : start + 1] in ("[", "{", "(") else None
+        match = match or form.match(text, start)
+        if match is None or STATE.fullmatch(match[0].rstrip(".:!?")):
+            return None
+        is_prose = ":" in sign and sign[-1] in " \t" and rule.keeps_numbers
+        if is_prose and not is_token_like(match[0]):
+            return None
+        return self._checked(rule, *match.span())
+
+    def _cookies(self, rule: KeyRule, start: int) -> tuple[int, int] | None:
+        if _COOKIE_BEGINS.match(self._text, start) is None:
+            return None
+        match = _COOKIES.match(self._text, start)
+        return self._checked(rule, *match.span()) if match is not None else None
+
+    def _closing(self, opened: re.Match[str]) -> int:
+        """Where the quote closes: with as many backslashes as it opened with, or with whole escapes more."""
+        level, quote = len(opened[1]), opened[2]
+        if quote == "`":
+            end = self._text.find("`", opened.end())
+            return len(self._text) if end < 0 else end
+        for match in _QUOTE_END.finditer(self._text, opened.end()):
+            extra = len(match[1]) - level
+            if match[2] == quote and extra % (2 * (level + 1)) == 0:
+                return match.end() - 1 - level if extra >= 0 else match.start()
+            if match[2] == quote and extra < 0:
+                return match.start()
+        return len(self._text)
+
+    def _checked(self, rule: KeyRule, start: int, end: int) -> tuple[int, int] | None:
+        value = self._text[start:end]
+        if not is_secret_value(rule, value):
+            return None
+        return start, end
+
+
+def _lower(char: str) -> str:
+    lowered = char.lower()
+    return lowered if len(lowered) == 1 else char
+
+
+def is_secret_value(rule: KeyRule, value: str) -> bool:
+    """Whether a text under a key of the rule is to be taken out."""
+    # Behind a mask stands what the rule that masked did not count to the secret.
+    if is_harmless(value) or not value.strip() or IS_MASK.match(value):
+        return False
+    if rule.check is not Check.NONE:
+        return value_passes(rule.check, value)
+    if rule.keeps_numbers and NUMBER.fullmatch(value):
+        return False
+    return not (rule.keeps_paths and PATH.match(value))

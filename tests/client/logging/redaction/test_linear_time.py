@@ -1,0 +1,81 @@
+"""No text takes redaction more time per byte because it is longer, whatever it is made of."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from shapes import shapes
+from telecine.logging.redaction import Redactor
+
+REDACTOR = Redactor()
+_SMALL_BYTES = 1 << 10
+_LARGE_BYTES = 48 << 10
+_SECONDS_PER_BYTE = 60e-6
+"""Far above what any shape takes on a slow machine, far below what a quadratic one takes."""
+_RATIO = 6.0
+
+
+def seconds_per_byte(piece: str, size: int, rounds: int) -> float:
+    text = piece * max(1, size // len(piece))
+    best = float("inf")
+    for _ in range(rounds):
+        begin = time.process_time()
+        REDACTOR.redact_text(text)
+        best = min(best, time.process_time() - begin)
+    return best / len(text)
+
+
+def test_time_per_byte_is_flat_for_every_shape_that_the_rules_suggest() -> None:
+    """One pass finds suspects cheaply; these alone are measured against their own beginning."""
+    slow = []
+    for name, piece in shapes():
+        large = seconds_per_byte(piece, _LARGE_BYTES // 8, 1)
+        if large < 2e-6:
+            continue
+        ratio = seconds_per_byte(piece, _LARGE_BYTES, 1) / max(seconds_per_byte(piece, _SMALL_BYTES, 3), 0.5e-6)
+        if ratio > _RATIO and seconds_per_byte(piece, _LARGE_BYTES, 3) > _RATIO * seconds_per_byte(piece, 2048, 5):
+            slow.append((name, ratio))
+    assert not slow
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_mixed_shapes_are_as_cheap_as_pure_ones(seed: int) -> None:
+    chosen = random.Random(seed).sample([piece for _, piece in shapes()], 6)
+    text = "".join(chosen)
+    assert seconds_per_byte(text, 1 << 16, 1) < _SECONDS_PER_BYTE
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["AKIA" + "ABCDEFGHIJKLMNOP", "npm_" + "a1B2c3D4e5F6g7H8i9J0" * 2, "eyJ", "sk-", "4111 ", "password=x "],
+)
+def test_a_megabyte_takes_a_thousand_times_what_a_kilobyte_takes(piece: str) -> None:
+    small = min(seconds_per_byte(piece, 4 << 10, 3), seconds_per_byte(piece, 16 << 10, 2))
+    assert seconds_per_byte(piece, 1 << 20, 1) < _RATIO * small
+
+
+def test_a_search_never_holds_the_interpreter_for_long() -> None:
+    """A thread that searches a megabyte lets others in between: it is searched by windows."""
+    import sys
+    import threading
+
+    text = "the quick brown fox jumps over 12 lazy dogs. " * 23_000 + "password=hunter2x"
+    worst, done = 0.0, threading.Event()
+
+    def search() -> None:
+        REDACTOR.redact_text(text)
+        done.set()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.001)
+    try:
+        threading.Thread(target=search).start()
+        while not done.is_set():
+            begin = time.perf_counter()
+            time.sleep(0)
+            worst = max(worst, time.perf_counter() - begin)
+    finally:
+        sys.setswitchinterval(before)
+    assert worst < 0.5
