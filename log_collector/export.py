@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import Counter
 from concurrent.futures import Executor
 
 import msgspec
@@ -19,11 +21,14 @@ from log_collector.journal import (
     JournalFullError,
 )
 from log_collector.otlp import MappedLogs, map_request
+from log_collector.processors.redact import CostlyError
 from log_collector.quarantine import Quarantine
 from log_collector.record import Rejection
 
 _INLINE_BYTES = 16 * 1024
 """A request so small is mapped at once: a thread would cost more than it gains."""
+_INLINE_SUSPECT_BYTES = 4 * 1024
+"""If so little of it looks as if it held secrets: to open that costs some microseconds a byte."""
 
 
 class ExportLimits(msgspec.Struct, frozen=True):
@@ -69,9 +74,8 @@ class Exporter:
     async def _export(self, request: bytes) -> tuple[Rejection, ...]:
         now = self._ingest.now_unix_nano()
         try:
-            if len(request) <= _INLINE_BYTES:
-                prepared = self._prepare(request, now)
-            else:
+            prepared = self._prepare_if_cheap(request, now) if len(request) <= _INLINE_BYTES else None
+            if prepared is None:
                 loop = asyncio.get_running_loop()
                 prepared = await loop.run_in_executor(self._executor, self._prepare, request, now)
         except ValueError as error:
@@ -86,9 +90,25 @@ class Exporter:
             self._ingest.accounting.count_refused(Way.OTLP, reason, mapped.received_count)
             raise errors.not_stored(error, self.limits.retry_seconds) from error
 
-    def _prepare(self, request: bytes, now: int) -> _Prepared:
-        mapped = map_request(request, now, self.limits.record_bytes)
-        return _Prepared(mapped, self._ingest.intake.open_mapped(mapped.lines))
+    def _prepare_if_cheap(self, request: bytes, now: int) -> _Prepared | None:
+        try:
+            return self._prepare(request, now, _INLINE_SUSPECT_BYTES)
+        except CostlyError:
+            return None
+
+    def _prepare(self, request: bytes, now: int, limit_bytes: float = math.inf) -> _Prepared:
+        intake = self._ingest.intake
+        if len(request) > limit_bytes and intake.redaction.is_suspect(request):
+            # Bytes in it are redacted while it is mapped.
+            raise CostlyError
+        mapped = map_request(request, now, self.limits.record_bytes, intake.redaction.redact_bytes)
+        mapped.origin = intake.redaction.redact_origin(mapped.origin)
+        opened = intake.open_mapped(mapped.lines, limit_bytes)
+        if mapped.redacted:
+            opened = msgspec.structs.replace(
+                opened, redacted=dict(Counter(opened.redacted) + Counter(mapped.redacted))
+            )
+        return _Prepared(mapped, opened)
 
     async def _store(self, prepared: _Prepared, now: int) -> tuple[Rejection, ...]:
         mapped, opened = prepared.mapped, prepared.opened

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import zstandard
 
 from log_collector.journal.digests import checksums_of
 from log_collector.journal.entry import Encoding, pack
 from log_collector.journal.ownership import shown_producer
 from log_collector.processors.decompress import decompress
 from log_collector.processors.normalise import Tree, normalise
-from log_collector.processors.redact import Redaction
+from log_collector.processors.redact import CostlyError, Redaction
 from log_collector.processors.validate import find_lines, is_canonical
 from log_collector.quarantine import Quarantine
 from log_collector.record import BatchError, RecordError, RecordKey, Rejection, RejectionReason
 
 _ALWAYS_BYTES = 4 * 1024**2
 """What a batch may unpack to, however well it is packed."""
+_CHEAP_BYTES: Final = 64 * 1024
+_CHEAP_SUSPECT_BYTES: Final = 4 * 1024
+"""Lines that must be opened cost some microseconds a byte, all others next to nothing."""
 
 
 class IntakeLimits(msgspec.Struct, frozen=True):
@@ -74,8 +81,20 @@ class Intake:
         # Numbers pass through as they were written: 1.10 stays 1.10.
         self._decoder = msgspec.json.Decoder(Tree, float_hook=lambda text: msgspec.Raw(text.encode()))
 
-    def open(self, batch: ReceivedBatch) -> OpenedBatch:
-        """Never raises for what the sender did: a batch that is wrong as a whole is rejected as a whole."""
+    def open_if_cheap(self, batch: ReceivedBatch) -> OpenedBatch | None:
+        """As `open`, where that is a matter of a millisecond: few bytes, and few of them to be looked at."""
+        if not 0 <= _unpacked_bytes(batch) <= _CHEAP_BYTES:
+            return None
+        try:
+            return self.open(batch, _CHEAP_SUSPECT_BYTES)
+        except CostlyError:
+            return None
+
+    def open(self, batch: ReceivedBatch, limit_bytes: float = math.inf) -> OpenedBatch:
+        """Never raises for what the sender did: a batch that is wrong as a whole is rejected as a whole.
+
+        Raises CostlyError where more than `limit_bytes` look as if they held secrets.
+        """
         producer = shown_producer(batch.producer)
         quarantine = Quarantine(producer, batch.first_seq, batch.service, batch.received_unix_nano)
         try:
@@ -94,17 +113,22 @@ class Intake:
             rejection = Rejection(error.reason, count, error.message)
             return OpenedBatch(b"", b"", 0, (rejection,), quarantine.lines, {}, [])
         checksums = checksums_of(lines) if batch.needs_checksums else b""
-        opened = self._open_whole(batch, lines, newlines, quarantine)
+        opened = self._open_whole(batch, lines, newlines, quarantine, limit_bytes)
         return msgspec.structs.replace(opened, checksums=checksums) if checksums else opened
 
     def _open_whole(
-        self, batch: ReceivedBatch, lines: bytes, newlines: npt.NDArray[np.int64], quarantine: Quarantine
+        self,
+        batch: ReceivedBatch,
+        lines: bytes,
+        newlines: npt.NDArray[np.int64],
+        quarantine: Quarantine,
+        limit_bytes: float,
     ) -> OpenedBatch:
         """Opens a batch whose lines are as many as it says."""
         if batch.skip:
             lines = lines[int(newlines[batch.skip - 1]) + 1 :]
             newlines = find_lines(lines)
-        redacted = self.redaction.redact(lines)
+        redacted = self.redaction.redact(lines, limit_bytes)
         lines, counts = redacted.lines, redacted.counts
         if counts:
             newlines = find_lines(lines)
@@ -116,9 +140,12 @@ class Intake:
             return OpenedBatch(lines, packed, len(newlines), (), b"", counts, self.read_keys(lines))
         return self._open_lines(batch, lines, counts, quarantine)
 
-    def open_mapped(self, lines: list[bytes]) -> OpenedBatch:
-        """Opens lines that were made by a mapping: sound and in the catalogue's form, to be redacted."""
-        redacted = self.redaction.redact(b"\n".join((*lines, b"")) if lines else b"")
+    def open_mapped(self, lines: list[bytes], limit_bytes: float = math.inf) -> OpenedBatch:
+        """Opens lines that were made by a mapping: sound and in the catalogue's form, to be redacted.
+
+        Raises CostlyError where more than `limit_bytes` look as if they held secrets.
+        """
+        redacted = self.redaction.redact(b"\n".join((*lines, b"")) if lines else b"", limit_bytes)
         packed = pack(redacted.lines)
         keys = self.read_keys(redacted.lines)
         return OpenedBatch(redacted.lines, packed, len(lines), (), b"", redacted.counts, keys)
@@ -189,6 +216,16 @@ class Intake:
             return msgspec.json.encode(tree)
         except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
             raise RecordError(RejectionReason.NOT_JSON, "expected text that UTF-8 can hold") from error
+
+
+def _unpacked_bytes(batch: ReceivedBatch) -> int:
+    """What the batch unpacks to; -1: it does not say."""
+    if batch.encoding is Encoding.IDENTITY:
+        return len(batch.records)
+    try:
+        return int(zstandard.frame_content_size(batch.records))
+    except zstandard.ZstdError:
+        return -1
 
 
 def _longest(newlines: npt.NDArray[np.int64]) -> int:

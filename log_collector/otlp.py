@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -54,6 +54,8 @@ class MappedLogs(msgspec.Struct):
     received_count: int
     rejected: list[tuple[RejectionReason, str]]
     """Why records are missing among the lines."""
+    redacted: dict[str, int] = msgspec.field(default_factory=dict)
+    """Secrets taken out of values of type bytes, per rule."""
 
 
 class _Remembered(threading.local):
@@ -69,16 +71,25 @@ class _Remembered(threading.local):
 _remembered = _Remembered()
 
 
-def map_request(data: bytes, received_unix_nano: int, record_limit_bytes: int) -> MappedLogs:
-    """Maps the bytes of an ExportLogsServiceRequest. Raises ValueError where they are none."""
+def map_request(
+    data: bytes,
+    received_unix_nano: int,
+    record_limit_bytes: int,
+    redact_bytes: Callable[[bytes, dict[str, int]], bytes],
+) -> MappedLogs:
+    """Maps the bytes of an ExportLogsServiceRequest. Raises ValueError where they are none.
+
+    `redact_bytes` takes secrets out of values of type bytes, and counts them.
+    """
     try:
         request = ExportRequest.FromString(data)
     except DecodeError as error:
         raise ValueError("the bytes are not an ExportLogsServiceRequest") from error
     mapped = MappedLogs([], [], Origin(), 0, [])
+    inner = _Bytes(redact_bytes, mapped.redacted)
     for resource_logs in request.resource_logs:
         try:
-            shared = _resource_fields(resource_logs.resource.attributes)
+            shared = _resource_fields(resource_logs.resource.attributes, inner)
         except RecordError as error:
             count = sum(len(scope.log_records) for scope in resource_logs.scope_logs)
             mapped.rejected += [(error.reason, error.message)] * count
@@ -91,9 +102,22 @@ def map_request(data: bytes, received_unix_nano: int, record_limit_bytes: int) -
             fields = {name: b"," + json for name, json in shared.fields.items()}
             if logger:
                 fields["logger"] = b',"logger":' + _encode(logger)
-            mapper = _Mapper(shared.service_json, fields, received_unix_nano, record_limit_bytes)
+            mapper = _Mapper(shared.service_json, fields, received_unix_nano, record_limit_bytes, inner)
             mapper.map_all(scope_logs.log_records, mapped)
     return mapped
+
+
+class _Bytes:
+    """Redacts values of type bytes, and knows how many it was given: what holds one is not remembered."""
+
+    def __init__(self, redact: Callable[[bytes, dict[str, int]], bytes], counts: dict[str, int]) -> None:
+        self._redact = redact
+        self._counts = counts
+        self.seen = 0
+
+    def __call__(self, raw: bytes) -> bytes:
+        self.seen += 1
+        return self._redact(raw, self._counts)
 
 
 class _Shared(msgspec.Struct):
@@ -108,8 +132,14 @@ class _Mapper:
     """The records of one scope. A field is kept as `,"name":value`."""
 
     def __init__(
-        self, service_json: bytes, fields: dict[str, bytes], received_unix_nano: int, limit_bytes: int
+        self,
+        service_json: bytes,
+        fields: dict[str, bytes],
+        received_unix_nano: int,
+        limit_bytes: int,
+        inner: _Bytes,
     ) -> None:
+        self._inner = inner
         self._heads = tuple(b'Z","level":"%b","service":%b,"msg":' % (x, service_json) for x in _LEVELS)
         self._fields = fields
         self._received_unix_nano = received_unix_nano
@@ -220,10 +250,13 @@ class _Mapper:
                 plan.misses += 1
                 _remember(self._attributes, data, pair)
             return pair, b""
-        attribute = read_attribute(data)
+        seen = self._inner.seen
+        attribute = read_attribute(data, self._inner)
         pair = (attribute.name, b"," + attribute.json)
         if attribute.uid:
             return pair, attribute.uid
+        if self._inner.seen != seen:
+            return pair, b""
         if data[0] == 0x0A and data[1] < 0x80 and len(self._plans) < _MAX_REMEMBERED:
             key = data[2 : 2 + data[1]]
             if key not in self._plans:
@@ -242,10 +275,9 @@ class _Mapper:
             return message
         return self._body(body, fields)
 
-    @staticmethod
-    def _body(body: bytes, fields: dict[str, bytes]) -> bytes:
+    def _body(self, body: bytes, fields: dict[str, bytes]) -> bytes:
         """The message of a longer or structured body; a map's known keys are promoted."""
-        value = read_value(body) if body else ""
+        value = read_value(body, self._inner) if body else ""
         if not isinstance(value, dict):
             return _encode(text_of(value))
         fields["body"] = b',"body":' + _encode(value)
@@ -310,11 +342,11 @@ def _level(record: Any) -> int:
     return _LEVELS.index(level.name.encode())
 
 
-def _resource_fields(attributes: Iterable[bytes]) -> _Shared:
+def _resource_fields(attributes: Iterable[bytes], inner: _Bytes) -> _Shared:
     service, service_json = _UNKNOWN_SERVICE, _encode(_UNKNOWN_SERVICE)
     fields: dict[str, bytes] = {}
     for data in attributes:
-        attribute = read_attribute(data)
+        attribute = read_attribute(data, inner)
         if attribute.name == "attributes.service.name":
             service_json = attribute.json.partition(b":")[2]
             service = str(msgspec.json.decode(service_json))

@@ -6,6 +6,7 @@ import base64
 import math
 import re
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -81,9 +82,13 @@ def plan_for(key: str) -> Plan:
     )
 
 
-def read_attribute(data: bytes) -> Attribute:
+RedactBytes = Callable[[bytes], bytes]
+"""Takes the secrets out of what is written as Base64, where no later look could find short ones."""
+
+
+def read_attribute(data: bytes, redact: RedactBytes) -> Attribute:
     """Reads one KeyValue and maps it onto the catalogue. Raises RecordError where the bytes are none."""
-    key, value = _read_pair(data)
+    key, value = _read_pair(data, redact)
     return make_attribute(key, value)
 
 
@@ -133,7 +138,7 @@ def make_attribute(key: str, value: object) -> Attribute:
     return msgspec.structs.replace(_attribute(name, coerced), uid=uid)
 
 
-def read_value(data: bytes) -> object:
+def read_value(data: bytes, redact: RedactBytes) -> object:
     """Reads one AnyValue as str, bool, int, float, list, dict or None. Raises RecordError."""
     if len(data) >= 2 and data[0] == 0x0A and data[1] == len(data) - 2 < 0x80:
         try:
@@ -141,7 +146,7 @@ def read_value(data: bytes) -> object:
         except UnicodeDecodeError as error:
             raise _unreadable() from error
     try:
-        return plain(AnyValue.FromString(data))
+        return plain(AnyValue.FromString(data), redact)
     except DecodeError as error:
         raise _unreadable() from error
 
@@ -151,7 +156,7 @@ def text_of(value: object) -> str:
     return value if isinstance(value, str) else _encode(value).decode()
 
 
-def plain(value: Any) -> object:
+def plain(value: Any, redact: RedactBytes) -> object:
     """An AnyValue as a plain value; bytes become base64, as in OTLP's JSON form."""
     match value.WhichOneof("value"):
         case "string_value":
@@ -164,16 +169,16 @@ def plain(value: Any) -> object:
             number = value.double_value
             return number if math.isfinite(number) else str(number)
         case "array_value":
-            return [plain(item) for item in value.array_value.values]
+            return [plain(item, redact) for item in value.array_value.values]
         case "kvlist_value":
-            return {pair.key: plain(pair.value) for pair in value.kvlist_value.values}
+            return {pair.key: plain(pair.value, redact) for pair in value.kvlist_value.values}
         case "bytes_value":
-            return base64.b64encode(value.bytes_value).decode()
+            return base64.b64encode(redact(value.bytes_value)).decode()
         case _:
             return None
 
 
-def _read_pair(data: bytes) -> tuple[str, object]:
+def _read_pair(data: bytes, redact: RedactBytes) -> tuple[str, object]:
     """The usual shape, a short key and a short scalar, is read here; the rest by protobuf."""
     try:
         if data[0] == 0x0A and data[1] < 0x80:
@@ -191,7 +196,7 @@ def _read_pair(data: bytes) -> tuple[str, object]:
         raise _unreadable() from error
     try:
         pair = KeyValue.FromString(data)
-        return pair.key, plain(pair.value)
+        return pair.key, plain(pair.value, redact)
     except DecodeError as error:
         raise _unreadable() from error
 

@@ -24,7 +24,7 @@ from log_collector.ship_answers import Answer, Answers, Write
 from service_host.status import ServiceError
 
 _INLINE_RECORDS: Final = 64
-"""A batch of so few records is opened at once: a thread would cost more than it gains."""
+"""A batch of so few records is opened at once, if it is cheap: a thread would cost more than it gains."""
 
 
 class ShipLimits(msgspec.Struct, frozen=True):
@@ -120,7 +120,7 @@ class ShipStream:
         """Checks the envelope and begins to open the batch."""
         wire.require_batch(message, self._limits.records_per_batch)
         received = self._ingest.now_unix_nano()
-        origin = wire.origin_of(message.resource)
+        origin = self._ingest.intake.redaction.redact_origin(wire.origin_of(message.resource))
         batch = ReceivedBatch(
             message.producer, message.first_seq, message.count, origin.service, message.records,
             wire.encoding_of(message), received, needs_checksums=not message.secret,
@@ -152,10 +152,11 @@ class ShipStream:
 
     def _open(self, batch: ReceivedBatch) -> asyncio.Future[OpenedBatch]:
         loop = asyncio.get_running_loop()
-        if batch.count > _INLINE_RECORDS:
+        cheap = self._ingest.intake.open_if_cheap(batch) if batch.count <= _INLINE_RECORDS else None
+        if cheap is None:
             return loop.run_in_executor(self._executor, self._ingest.intake.open, batch)
         opened = loop.create_future()
-        opened.set_result(self._ingest.intake.open(batch))
+        opened.set_result(cheap)
         return opened
 
     async def _store_in_order(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import msgspec
@@ -10,6 +11,7 @@ from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.redaction.scanner import build_scanner
 
+from log_collector.journal.entry import Origin
 from log_collector.processors.validate import TYPE_TRIGGERS
 
 
@@ -23,6 +25,10 @@ class Redacted(msgspec.Struct, frozen=True):
     """Whether a catalogue field may have another type than its own."""
 
 
+class CostlyError(Exception):
+    """The work is too much for where it was asked for."""
+
+
 class Redaction:
     """One rule pack in force. Holds no state between calls; safe to use from any thread."""
 
@@ -34,13 +40,53 @@ class Redaction:
         self._suspect = build_scanner((*triggers_of(pack), *TYPE_TRIGGERS))
         self.engine = self._redactor.engine
 
-    def redact(self, lines: bytes) -> Redacted:
-        """Redacts newline-delimited JSON, and lines that are none; what is clean is not opened."""
+    def redact(self, lines: bytes, limit_bytes: float = math.inf) -> Redacted:
+        """Redacts newline-delimited JSON, and lines that are none; what is clean is not opened.
+
+        Raises CostlyError where more than `limit_bytes` would have to be opened.
+        """
         ends = self._suspect.ends_in(lines)
         if not ends:
             return Redacted(lines, {}, has_suspect_types=False)
+        if limit_bytes < math.inf and _suspect_bytes(lines, ends) > limit_bytes:
+            raise CostlyError
         redacted, counts, looked_at = self._redactor.redact_lines_at(lines, ends)
         return Redacted(redacted, counts, self._suspect_types.found_in(b"\n".join((*looked_at, b""))))
+
+    def is_suspect(self, raw: bytes) -> bool:
+        """Whether anything in the bytes looks like a secret."""
+        return self._redactor.scan(raw)
+
+    def redact_text(self, text: str) -> str:
+        """A name or another short text."""
+        return self._redactor.redact_text(text)[0]
+
+    def redact_bytes(self, raw: bytes, counts: dict[str, int]) -> bytes:
+        """Bytes that may be text, JSON, or neither; `counts` takes what was found."""
+        redacted, found = self._redactor.redact_json_line(raw)
+        for rule_id, count in found.items():
+            counts[rule_id] = counts.get(rule_id, 0) + count
+        return redacted
+
+    def redact_origin(self, origin: Origin) -> Origin:
+        """Who sent a batch: its texts go into the journal, the statistics and the names of files."""
+        texts = (origin.service, origin.env, origin.service_version, origin.host)
+        if not self._suspect.found_in(" ".join(('"', *texts, '"')).encode("utf-8", "surrogatepass")):
+            return origin
+        service, env, service_version, host = map(self.redact_text, texts)
+        return Origin(service, env, service_version, host, origin.pid)
+
+
+def _suspect_bytes(lines: bytes, ends: list[int]) -> int:
+    """How long the lines are in which the hits lie."""
+    total = done = 0
+    for end in sorted(set(ends)):
+        if end > done:
+            start = max(done, lines.rfind(b"\n", done, end - 1) + 1)
+            stop = lines.find(b"\n", end - 1)
+            done = len(lines) if stop < 0 else stop + 1
+            total += done - start
+    return total
 
 
 @lru_cache(maxsize=4)

@@ -39,7 +39,7 @@ def _request(records: list[LogRecord]) -> bytes:
 
 
 def _mapped(records: list[LogRecord]) -> MappedLogs:
-    return map_request(_request(records), _NOW, _LIMIT)
+    return map_request(_request(records), _NOW, _LIMIT, lambda raw, _: raw)
 
 
 def _one_by_one(records: list[LogRecord]) -> MappedLogs:
@@ -129,6 +129,6 @@ def test_bytes_that_are_no_text_are_rejected_alone() -> None:
     records = [_usual(chance) for _ in range(2 * MIN_ALIKE)]
     whole = _request(records)
     damaged = whole.replace(records[3].attributes[0].value.string_value.encode()[:4], b"\xff\xfe\xff\xfe", 1)
-    mapped = map_request(damaged, _NOW, _LIMIT)
+    mapped = map_request(damaged, _NOW, _LIMIT, lambda raw, _: raw)
     assert len(mapped.lines) == len(records) - 1
     assert len(mapped.rejected) == 1

@@ -83,6 +83,7 @@ def configure_logging(
     tells_origin: bool | None = None,
     sampling: dict[str, int] | None = None,
     redacts_email: bool | None = None,
+    redacts_ip: bool | None = None,
     redaction_key: bytes | None = None,
     redaction_rules: RulePack | None = None,
     bridges_stdlib: bool | None = None,
@@ -94,7 +95,7 @@ def configure_logging(
     What is None comes from `TELECINE_LOG_LEVEL`, `_ENV`, `_FORMAT` (json, kv, human), `_CONSOLE`
     (stdout, stderr, off), `_DIR` (off: no files), `_COLLECTOR` (host:port), `_SPOOL_DIR`,
     `_FILE_MAX_BYTES`, `_FILE_BACKUPS`, `_ERRORS_MAX_BYTES`, `_ERRORS_BACKUPS`, `_FLUSH_SECONDS`, `_ORIGIN`,
-    `_ANSWER_SECONDS`, `_REDACT_EMAIL`, `_REDACTION_KEY`, `_FOLD_PROGRESS`, `_SAMPLING_<STAGE>` (1 in N), or
+    `_ANSWER_SECONDS`, `_REDACT_EMAIL`, `_REDACT_IP`, `_REDACTION_KEY`, `_FOLD_PROGRESS`, `_SAMPLING_<STAGE>` (1 in N), or
     else the section `logging` of a file (TELECINE_CONFIG, `telecine.toml`), or the default. Call it once, at
     the entry point; `get_logger` may be called before.
 

@@ -88,6 +88,9 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     sampling: dict[str, int] = msgspec.field(default_factory=dict)
     """Stage to N: 1 in N jobs is kept whole."""
     redacts_email: bool = False
+    """Whether e-mail addresses are secrets too."""
+    redacts_ip: bool = False
+    """Whether IP addresses, but for the machine's own, are secrets too."""
     redaction_key: bytes | None = None
     """Puts a keyed hash into each replacement, so that equal secrets stay correlatable."""
     redaction_rules: RulePack | None = None
@@ -275,6 +278,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "answer_seconds": ("ANSWER_SECONDS", _seconds),
     "tells_origin": ("ORIGIN", _switch),
     "redacts_email": ("REDACT_EMAIL", _switch),
+    "redacts_ip": ("REDACT_IP", _switch),
     "redaction_key": ("REDACTION_KEY", str.encode),
     "folds_progress": ("FOLD_PROGRESS", _switch),
 }

@@ -49,6 +49,7 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     sampling: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}
     """Stage to N: 1 in N jobs is kept whole."""
     redacts_email: bool | None = None
+    redacts_ip: bool | None = None
     redaction_key: str | None = None
     """Puts a keyed hash into each replacement, so that equal secrets stay correlatable."""
     bridges_stdlib: bool | None = None

@@ -276,7 +276,8 @@ def _redactor(pack: RulePack, hash_key: bytes | None) -> Redactor:
 
 
 def _build(config: LogConfig) -> Pipeline:
-    pack = DEFAULT_PACK.with_rules_on("email") if config.redacts_email else DEFAULT_PACK
+    asked_for = [rule for rule, is_on in _optional_rules(config).items() if is_on]
+    pack = DEFAULT_PACK.with_rules_on(*asked_for) if asked_for else DEFAULT_PACK
     if config.redaction_rules is not None:
         pack = pack.joined_with(config.redaction_rules)
     is_default = pack is DEFAULT_PACK and config.redaction_key is None
@@ -302,6 +303,10 @@ def _build(config: LogConfig) -> Pipeline:
         StageSampler(config.sampling),
         tells_origin=config.tells_origin,
     )
+
+
+def _optional_rules(config: LogConfig) -> dict[str, bool]:
+    return {"email": config.redacts_email, "ip_address": config.redacts_ip}
 
 
 def _configure_structlog(logger_of: Callable[[str], Logger]) -> Callable[[], None]:

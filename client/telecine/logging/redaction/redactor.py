@@ -44,6 +44,10 @@ _VALUE_KEYS = frozenset(
 )
 _LONG_KEY = 24
 """A key so long may hold a secret itself."""
+_FIELDS = frozenset(
+    {"email", "e-mail", "user", "username", "login", "name", "id", "host", "port", "phone", "address"}
+)
+"""Names of fields that stand beside a password's in a list of fields."""
 _PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[ _-][A-Za-z]+)*")
 
 
@@ -289,7 +293,7 @@ class Redactor:
         named: KeyRule | None = None
         for index, item in enumerate(items):
             if named is not None:
-                if is_pair or self._is_listed_secret(item, items[index - 1]):
+                if self._is_listed_secret(item, items[index - 1], is_pair=is_pair):
                     items[index] = self._redact_secret(item, named, counts, 0)
                 named = None
                 continue
@@ -302,11 +306,14 @@ class Redactor:
                 items[index] = text[:start] + self._count(commands.RULE_ID, masked, counts) + text[end:]
         return items
 
-    @staticmethod
-    def _is_listed_secret(item: Any, name: str) -> bool:
+    def _is_listed_secret(self, item: Any, name: str, *, is_pair: bool) -> bool:
         """Whether an item is the value of the name before it rather than the next name of a list."""
         if not isinstance(item, (str, bytes)):
             return False
+        if is_pair and not name.startswith("-"):
+            return not isinstance(item, str) or (
+                item.lower() not in _FIELDS and self._keys.rule_for(item) is None
+            )
         text = item if isinstance(item, str) else item.decode("utf-8", "replace")
         if name.startswith("-"):
             return not text.startswith("-")

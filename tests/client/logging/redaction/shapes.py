@@ -1,4 +1,4 @@
-"""Texts that are hard on a search: made of the rules' own beginnings, of near misses, of secrets without a gap."""
+"""Texts that are hard on a search: made of the rules' own beginnings, near misses, secrets without a gap."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 
 _SEPARATORS = ("", " ", "-", "_", ".", "/", "=", '"', "\\", "@")
+_ENDS = ("", "=", ": ", "=x ", "=[", '="', "='", " is ", "<", ">", "=\\", '\\":\\"', " => ", "=***")
 _QUOTES = ('"', "'", '\\"', '\\\\\\"', "`")
 
 
@@ -25,7 +26,7 @@ def shapes() -> Iterator[tuple[str, str]]:
             yield f"{rule.id} {index} growing", half + example[-4:]
     for key_rule in DEFAULT_PACK.keys:
         for key in key_rule.matches[:2]:
-            for end in ("", "=", ": ", "=x ", "=[", '="', "='", ' is ', "<", ">", "=\\", '\\":\\"', " => ", "=***"):
+            for end in _ENDS:
                 yield f"key {key}{end}", key + end
             yield f"option {key}", f"--{key} "
             yield f"tag {key}", f"<{key}>"
@@ -40,13 +41,94 @@ def shapes() -> Iterator[tuple[str, str]]:
 
 
 _OTHERS = (
-    "password=", "\\", '\\"', "{", "[", '{"a":', '["a",', "'", '"', "a", "aB1", "4111 ", "41111111111111111", "%", "%3D",
-    "%253D", "%41", "+", "\\u0041", "\\u0070assword=", "pass\u200bword=", "\u200b", "р", "рassword=x", "ｐ", "é", "a\u0301",
-    "://", "://:", "://a:b@", "://a:", "http://a:b/", "postgres://u:p/@", "@", "a@b.c", "a.b.", "eyJ", "eyJa.", "-----BEGIN ",
-    "-----BEGIN PRIVATE KEY-----", "mysql ", "mysql -p", "curl -u a:", "curl -u ", "docker login -p ", "login ", "7z a -p",
-    "Bearer ", "Basic AAAA", "Basic dXNlcjpwYXNz ", "?sig=", "&code=a", "DE89", "DE89 3704 0044 ", "AB12CDEF", "1.2.3.", "::",
-    "[a", "(password, ", "password | \n", "password: |\n  a\n", "password: |\n", "token: [", "cookie: ", "cookie: a=",
-    "authorization: digest ", "arn:aws:secret:", "\x1b[0m", "password\x1b[0m=", "\n", "\r\n", " ", "\t", "=", ":", "=>", "-", "_",
-    "passwordpassword", "pass_word_", "secret-secret-", "api.key.", "A" * 16, "Zm9v", "cGFzc3dvcmQ9", "QUtJQ", "\ud800", "***redacted***",
-    "***redacted***AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE4111111111111111",
-)  # fmt: skip
+    "password=",
+    "\\",
+    '\\"',
+    "{",
+    "[",
+    '{"a":',
+    '["a",',
+    "'",
+    '"',
+    "a",
+    "aB1",
+    "4111 ",
+    "41111111111111111",
+    "%",
+    "%3D",
+    "%253D",
+    "%41",
+    "+",
+    "\\u0041",
+    "\\u0070assword=",
+    "pass\u200bword=",
+    "\u200b",
+    "р",
+    "рassword=x",
+    "ｐ",
+    "é",
+    "a\u0301",
+    "://",
+    "://:",
+    "://a:b@",
+    "://a:",
+    "http://a:b/",
+    "postgres://u:p/@",
+    "@",
+    "a@b.c",
+    "a.b.",
+    "eyJ",
+    "eyJa.",
+    "-----BEGIN ",
+    "-----BEGIN PRIVATE KEY-----",
+    "mysql ",
+    "mysql -p",
+    "curl -u a:",
+    "curl -u ",
+    "docker login -p ",
+    "login ",
+    "7z a -p",
+    "Bearer ",
+    "Basic AAAA",
+    "Basic dXNlcjpwYXNz ",
+    "?sig=",
+    "&code=a",
+    "DE89",
+    "DE89 3704 0044 ",
+    "AB12CDEF",
+    "1.2.3.",
+    "::",
+    "[a",
+    "(password, ",
+    "password | \n",
+    "password: |\n  a\n",
+    "password: |\n",
+    "token: [",
+    "cookie: ",
+    "cookie: a=",
+    "authorization: digest ",
+    "arn:aws:secret:",
+    "\x1b[0m",
+    "password\x1b[0m=",
+    "\n",
+    "\r\n",
+    " ",
+    "\t",
+    "=",
+    ":",
+    "=>",
+    "-",
+    "_",
+    "passwordpassword",
+    "pass_word_",
+    "secret-secret-",
+    "api.key.",
+    "A" * 16,
+    "Zm9v",
+    "cGFzc3dvcmQ9",
+    "QUtJQ",
+    "\ud800",
+    "***redacted***",
+    "***redacted***AKIAIOSFODNN7EXAMPLE",
+    "AKIAIOSFODNN7EXAMPLE4111111111111111",
+)

@@ -36,7 +36,7 @@ _NAMED_VALUE = re.compile(
 )
 _TAG_END = re.compile(r"(?:\s[^<>]{0,128})?>(?:<!\[CDATA\[)?")
 _TAG_VALUE = re.compile(r"[^<\]]*(?:\](?!\]>)[^<\]]*)*")
-_BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*\r?\n[ \t]+(?P<body>[^\n]*(?:\n[ \t]+[^\n]+)*)")
+_BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*(?:\r?\n|\\n)[ \t]+(?P<body>[^\n]*(?:\n[ \t]+[^\n]+)*)")
 _PROSE = re.compile(
     r"[ \t]{1,4}(?:(?P<link>(?:(?:is|was|been|be)[ \t])?"
     r"(?:now[ \t]|set[ \t]to|changed[ \t]to|reset[ \t]to|entered|used|given)|is|was|are|as|to|of|=|:)"

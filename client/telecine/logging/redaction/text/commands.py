@@ -130,7 +130,7 @@ def _found(form: _Form, index: int, argument: str, start: int) -> NamedArgument 
         user, colon, secret = value.partition(":")
         if not colon:
             user, colon, secret = value.partition("%")
-        if not colon or not user or (user.isdigit() and secret.isdigit()):
+        if not colon or not user or (user.isdigit() and secret.isdigit()) or secret.startswith("//"):
             return None
         start += len(user) + 1
         value = secret

@@ -1,0 +1,181 @@
+"""Every kind of secret by every way into SDK and collector: no byte that they leave behind holds one."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import zstandard
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as otlp
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc as otlp_grpc
+from opentelemetry.proto.common.v1 import common_pb2
+from telecine.logging import configure_logging, flush_logging, get_logger, shutdown_logging
+from telecine.logs.v1 import log_collector_service_pb2 as pb
+from telecine.logs.v1 import logs_pb2
+
+from tests.log_collector.harness import batch, collector, ship, stub
+from tests.redaction.kinds import Planted, planted
+from tests.redaction.places import leaks
+
+_SDK_WAYS = ("sdk message", "sdk field", "sdk bound", "stdlib", "stdlib extra", "exception")
+_SHIP_WAYS = ("ship field", "ship message", "ship no json")
+_OTLP_WAYS = (
+    "otlp attribute",
+    "otlp body",
+    "otlp map",
+    "otlp bytes",
+    "otlp list",
+    "otlp resource",
+    "otlp scope",
+)
+_NOT_IN_TEXT = {"doubled key"}
+
+
+def _value(text: str) -> Any:
+    return json.loads(text) if text[:2] in ('{"', '["', "[[") else text
+
+
+def _log_by_sdk(way: str, one: Planted) -> None:
+    log = get_logger("tests")
+    match way:
+        case "sdk message":
+            log.info(one.text)
+        case "sdk field":
+            log.info("m", item=_value(one.text))
+        case "sdk bound":
+            log.bind(item=_value(one.text)).info("m")
+        case "stdlib":
+            logging.getLogger("library").warning("got %s", one.text)
+        case "stdlib extra":
+            logging.getLogger("library").warning("got", extra={"item": _value(one.text)})
+        case _:
+            try:
+                try:
+                    raise ValueError(one.text)
+                except ValueError as error:
+                    raise RuntimeError("outer") from error
+            except RuntimeError:
+                log.exception("failed")
+
+
+def _shipped(way: str, one: Planted) -> bytes:
+    match way:
+        case "ship field":
+            return json.dumps({"msg": "m", "item": _value(one.text)}).encode()
+        case "ship message":
+            return json.dumps({"msg": one.text}, ensure_ascii=False).encode()
+        case _:
+            return b"\xff " + one.text.replace("\n", "\\n").encode()
+
+
+def _any(value: Any) -> common_pb2.AnyValue:
+    if isinstance(value, dict):
+        pairs = [common_pb2.KeyValue(key=key, value=_any(inner)) for key, inner in value.items()]
+        return common_pb2.AnyValue(kvlist_value=common_pb2.KeyValueList(values=pairs))
+    if isinstance(value, list):
+        return common_pb2.AnyValue(array_value=common_pb2.ArrayValue(values=map(_any, value)))
+    if isinstance(value, int):
+        return common_pb2.AnyValue(int_value=value)
+    return (
+        common_pb2.AnyValue(bytes_value=value)
+        if isinstance(value, bytes)
+        else common_pb2.AnyValue(string_value=value)
+    )
+
+
+def _exported(way: str, one: Planted) -> otlp.ExportLogsServiceRequest:
+    request = otlp.ExportLogsServiceRequest()
+    resource = request.resource_logs.add()
+    scope = resource.scope_logs.add()
+    record = scope.log_records.add()
+    attribute = common_pb2.KeyValue(key="item", value=_any(_value(one.text)))
+    match way:
+        case "otlp attribute":
+            record.attributes.append(attribute)
+        case "otlp body":
+            record.body.CopyFrom(_any(one.text))
+        case "otlp map":
+            record.body.CopyFrom(_any({"msg": "m", "item": _value(one.text)}))
+        case "otlp bytes":
+            record.attributes.append(common_pb2.KeyValue(key="item", value=_any(one.text.encode())))
+        case "otlp list":
+            record.body.CopyFrom(_any(["a", one.text.encode(), {"item": one.text}]))
+        case "otlp resource":
+            for key in ("service.name", "deployment.environment.name", "host.name", "item"):
+                resource.resource.attributes.append(common_pb2.KeyValue(key=key, value=_any(one.text)))
+        case _:
+            scope.scope.name = one.text
+    return request
+
+
+async def _send_all(root: Path, plans: list[tuple[str, Planted]]) -> list[dict[str, Any]]:
+    async with collector(root / "collector") as running:
+        configure_logging(
+            "sdk", directory=root / "sdk", console="off", collector=running.address, bridges_stdlib=True
+        )
+        try:
+            for way, one in plans:
+                if way in _SDK_WAYS:
+                    await asyncio.to_thread(_log_by_sdk, way, one)
+            assert await asyncio.to_thread(flush_logging, 30)
+        finally:
+            await asyncio.to_thread(shutdown_logging)
+        lines = [_shipped(way, one) for way, one in plans if way in _SHIP_WAYS]
+        await ship(running.address, batch(1, lines, resource=_RESOURCE))
+        async with grpc.aio.insecure_channel(running.address) as channel:
+            exports = otlp_grpc.LogsServiceStub(channel)
+            for way, one in plans:
+                if way in _OTLP_WAYS:
+                    await exports.Export(_exported(way, one))
+        async with stub(running.address) as client:
+            stats = await client.GetStats(pb.GetStatsRequest())
+        (root / "stats.txt").write_text(str(stats))
+        records = running.records()
+        (root / "records.txt").write_text(json.dumps(records, ensure_ascii=False))
+        return records
+
+
+_ORIGIN = next(one for one in planted(77) if one.kind == "aws").text
+_RESOURCE = logs_pb2.Resource(
+    service=_ORIGIN, env=f"password={_ORIGIN}", host=_ORIGIN, service_version=_ORIGIN
+)
+
+
+def test_no_byte_that_sdk_and_collector_leave_holds_a_secret_of_any_kind_by_any_way(tmp_path: Path) -> None:
+    plans = [
+        (way, one)
+        for seed, way in enumerate((*_SDK_WAYS, *_SHIP_WAYS, *_OTLP_WAYS))
+        for one in planted(1000 + seed)
+        if not (way in _OTLP_WAYS and one.kind in _NOT_IN_TEXT)
+    ]
+    root = tmp_path / "left"
+    root.mkdir()
+    records = asyncio.run(_send_all(root, plans))
+    wanted = sum(way != "ship no json" for way, _ in plans)
+    assert len([r for r in records if r.get("logger") != "telecine.logging"]) >= wanted - 2
+    secrets = [(f"{one.kind} by {way}", one.needle) for way, one in plans]
+    assert leaks(root, [*secrets, ("origin", _ORIGIN)]) == []
+    assert "***redacted***" in (root / "records.txt").read_text()
+
+
+def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
+    """The judge of the test above, judged: every form in every kind of file."""
+    secret = "Xk7Qw9ZpLm"
+    packed = zstandard.ZstdCompressor().compress(b"a " + secret.encode())
+    (tmp_path / "plain").write_bytes(b"x" + secret.encode())
+    (tmp_path / "packed").write_bytes(b"head" + packed + b"tail")
+    for offset in range(3):
+        (tmp_path / f"base64-{offset}").write_bytes(base64.b64encode(b"ab"[:offset] + secret.encode() + b"z"))
+    found = leaks(tmp_path, [("it", secret)])
+    assert {line.rsplit(" ", 1)[1] for line in found} == {
+        "plain",
+        "packed",
+        "base64-0",
+        "base64-1",
+        "base64-2",
+    }
