@@ -95,9 +95,10 @@ def configure_logging(
     What is None comes from `TELECINE_LOG_LEVEL`, `_ENV`, `_FORMAT` (json, kv, human), `_CONSOLE`
     (stdout, stderr, off), `_DIR` (off: no files), `_COLLECTOR` (host:port), `_SPOOL_DIR`,
     `_FILE_MAX_BYTES`, `_FILE_BACKUPS`, `_ERRORS_MAX_BYTES`, `_ERRORS_BACKUPS`, `_FLUSH_SECONDS`, `_ORIGIN`,
-    `_ANSWER_SECONDS`, `_REDACT_EMAIL`, `_REDACT_IP`, `_REDACTION_KEY`, `_FOLD_PROGRESS`, `_SAMPLING_<STAGE>` (1 in N), or
-    else the section `logging` of a file (TELECINE_CONFIG, `telecine.toml`), or the default. Call it once, at
-    the entry point; `get_logger` may be called before.
+    `_ANSWER_SECONDS`, `_REDACT_EMAIL`, `_REDACT_IP`, `_REDACTION_KEY`, `_FOLD_PROGRESS`,
+    `_SAMPLING_<STAGE>` (1 in N), or else the section `logging` of a file (TELECINE_CONFIG,
+    `telecine.toml`), or the default. Call it once, at the entry point; `get_logger` may be called
+    before.
 
     Raises:
         LogConfigError: something given cannot be used; the message lists every fault.

@@ -316,7 +316,8 @@ class Redactor:
             )
         text = item if isinstance(item, str) else item.decode("utf-8", "replace")
         if name.startswith("-"):
-            return not text.startswith("-")
+            # `-pass val` explains an option; nobody doubts `--password`.
+            return not text.startswith("-") and (name.startswith("--") or not text.isalpha())
         return _PLAIN_WORD.fullmatch(text) is None and (is_token_like(text) or is_password_like(text))
 
     def _redact_secret(self, value: Any, rule: KeyRule, counts: Counts, depth: int) -> Any:

@@ -21,6 +21,7 @@ from telecine.logging.redaction.text.checks import (
 _REACH = 64
 """Characters of a key to each side of the phrase in it."""
 _LONGEST_PHRASE = 64
+_SHORTEST = 3
 _WINDOW = 64 << 10
 _KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 _KEY_RUN = re.compile(r"[A-Za-z0-9_.\-]*", re.ASCII)
@@ -118,6 +119,8 @@ class AssignmentSearch:
             return None, end
         first = max(floor, start - _REACH)
         key_start = first + len(text[first:start].rstrip(_KEY_CHARACTERS))
+        if key_start > first and text[key_start - 1] == "\\" and text[key_start] in "nrt":
+            key_start += 1
         rule = self._keys.rule_for(text[key_start:run_end].strip("-."))
         if rule is None or (rule.id == "secret" and self._is_in_arn(key_start)):
             return None, run_end
@@ -143,7 +146,7 @@ class AssignmentSearch:
             not before or not (before[-1].isalnum() or before[-1] == "_")
         )
         if is_option and (blank := _OPTION_BLANK.match(text, end)) is not None:
-            return self._value(rule, blank.end(), " ")
+            return self._value(rule, blank.end(), "--" if text.startswith("--", start) else "-")
         if before[-1:] in ("'", '"'):
             is_pair = is_option or before[:1] in ("(", "[")
             comma = _OPTION_COMMA.match(text, end) if is_pair else None
@@ -195,8 +198,11 @@ class AssignmentSearch:
         match = match or form.match(text, start)
         if match is None or STATE.fullmatch(match[0].rstrip(".:!?")):
             return None
-        is_prose = ":" in sign and sign[-1] in " \t" and rule.keeps_numbers
-        if is_prose and not is_token_like(match[0]):
+        # `unexpected token: x`, the package `python3-jwt:all`.
+        if ":" in sign and rule.keeps_numbers and not is_token_like(match[0]):
+            return None
+        # `passwd=3` compares; `-pass val` explains.
+        if (NUMBER.fullmatch(match[0]) and len(match[0]) < _SHORTEST) or (sign == "-" and match[0].isalpha()):
             return None
         return self._checked(rule, *match.span())
 

@@ -17,6 +17,7 @@ _WINDOW = 64 << 10
 """As much is searched by one call into `re`, which holds the interpreter while it runs."""
 _OVERLAP = 512
 """More than the longest beginning that rules are recognised by."""
+_ESCAPED = "nrtbf"
 _MAX_BEGINNINGS = 48
 _LONGEST_BEGINNING = 24
 _SHORTEST_BEGINNING = 3
@@ -125,6 +126,9 @@ class SpotSearch:
         text = self._text
         before = "" if start == 0 else "*" if start == floor else text[start - 1]
         is_word = before.isalnum() and before.isascii()
+        if before in _ESCAPED and is_word and start - 2 >= floor and text[start - 2] == "\\":
+            # A line end that is written as an escape, in text that is no JSON.
+            is_word = False
         by_letters = self._spot.by_letters
         rules = self._spot.rules if by_letters is None else by_letters.get(text[start : start + 2], ())
         for rule, pattern, group, segment in rules:

@@ -8,7 +8,7 @@ import random
 import pytest
 from telecine.logging.redaction import Redactor
 
-from tests.redaction.kinds import HARMLESS, Planted, planted
+from tests.client.logging.redaction.kinds import HARMLESS, Planted, planted
 
 REDACTOR = Redactor()
 SEEDS = (1, 20261128, random.SystemRandom().randrange(1 << 30))

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as otlp
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc as otlp_grpc
 from opentelemetry.proto.common.v1 import common_pb2
 from telecine.logging import configure_logging, flush_logging, get_logger, shutdown_logging
+from telecine.logging.redaction.text.secret_text import MASK
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
+from tests.client.logging.redaction.kinds import Planted, planted
+from tests.client.logging.redaction.places import contents, leaks
 from tests.log_collector.harness import batch, collector, ship, stub
-from tests.redaction.kinds import Planted, planted
-from tests.redaction.places import leaks
 
 _SDK_WAYS = ("sdk message", "sdk field", "sdk bound", "stdlib", "stdlib extra", "exception")
 _SHIP_WAYS = ("ship field", "ship message", "ship no json")
@@ -160,7 +163,43 @@ def test_no_byte_that_sdk_and_collector_leave_holds_a_secret_of_any_kind_by_any_
     assert len([r for r in records if r.get("logger") != "telecine.logging"]) >= wanted - 2
     secrets = [(f"{one.kind} by {way}", one.needle) for way, one in plans]
     assert leaks(root, [*secrets, ("origin", _ORIGIN)]) == []
-    assert "***redacted***" in (root / "records.txt").read_text()
+    assert MASK in (root / "records.txt").read_text()
+    assert _judged(_bare(root, tmp_path / "bare")) == []
+    control = tmp_path / "control"
+    control.mkdir()
+    (control / "texts.txt").write_text("\n".join(one.text for _, one in plans))
+    rules = {finding["rule"]["id"] for finding in _judged(control)}
+    assert len(rules) >= 12, "the judge finds what is there"
+
+
+_JUDGE = Path(sys.executable).with_name("kingfisher")
+
+
+def _judged(root: Path) -> list[dict[str, Any]]:
+    """What Kingfisher finds below a directory; it asks no network."""
+    command = [
+        str(_JUDGE),
+        "scan",
+        str(root),
+        "--no-validate",
+        "--no-update-check",
+        "--format",
+        "json",
+        "--no-dedup",
+    ]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    assert done.returncode in (0, 200, 205), done.stderr.decode()
+    # Behind the findings stands a summary.
+    found, _ = json.JSONDecoder().raw_decode(done.stdout.decode())
+    return [one for one in found["findings"] if MASK not in json.dumps(one)]
+
+
+def _bare(root: Path, into: Path) -> Path:
+    """The same files with all that is packed in them unpacked."""
+    into.mkdir()
+    for number, (path, content) in enumerate(contents(root)):
+        (into / f"{number}-{path.name}.txt").write_bytes(content)
+    return into
 
 
 def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:

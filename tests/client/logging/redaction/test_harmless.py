@@ -1,0 +1,30 @@
+"""Logs of programs that we did not write come through redaction as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import zstandard
+from telecine.logging.redaction import Redactor
+
+_CORPUS = Path(__file__).parent / "corpus" / "harmless.jsonl.zst"
+
+
+def corpus() -> list[tuple[str, str]]:
+    """Program and line."""
+    raw = zstandard.ZstdDecompressor().decompress(_CORPUS.read_bytes())
+    return [tuple(json.loads(line)) for line in raw.splitlines()]
+
+
+def test_no_line_of_the_corpus_is_changed() -> None:
+    redactor = Redactor()
+    lines = corpus()
+    assert len(lines) >= 5000
+    assert len({program for program, _ in lines}) >= 10
+    eaten = []
+    for program, line in lines:
+        record = json.dumps({"msg": line, "argv": line.split()}, ensure_ascii=False).encode()
+        if redactor.redact_text(line) != (line, {}) or redactor.redact_json_line(record) != (record, {}):
+            eaten.append((program, line, redactor.redact_text(line)[0]))
+    assert eaten == []
