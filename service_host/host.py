@@ -109,7 +109,7 @@ class Host:
         self.phase = Phase.STARTING
         self._health = Health(service.name, service.is_admitting)
         registry = registry or new_registry()
-        self._interceptor = CallInterceptor([CallMetrics(registry), AccessLog(log_call)])
+        self._interceptor = CallInterceptor([CallMetrics(registry), AccessLog(log_call)], config.call_limits)
         self._admin = AdminServer(
             admin_pages(
                 registry,

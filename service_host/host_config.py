@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,11 @@ from telecine.embedding.private_directory import is_private
 from telecine.settings.trust import NAMES_A_PATH, OPERATOR_ONLY
 
 from service_host.address import AddressError, parse_address, parse_admin_address
+from service_host.call_bounds import Limits
+
+_OTHER_FILES = 64
+"""What a service has open without any stream."""
+_FEWEST_STREAMS = 8
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -63,7 +69,16 @@ class HostConfig(msgspec.Struct, frozen=True):
     max_message_bytes: Annotated[int, msgspec.Meta(ge=64 * 1024, le=1024**3)] = 4 * 1024 * 1024
     """For a message received; gRPC itself refuses larger ones with RESOURCE_EXHAUSTED."""
     max_calls: Annotated[int, msgspec.Meta(ge=1)] = 1024
-    """Calls at once, streams and probes included; one more is RESOURCE_EXHAUSTED at once."""
+    """Calls at once, streams included; one more is refused with TOO_MANY_STREAMS. Health checks have room
+    of their own."""
+    max_streams: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Of these, streams; at most half of them only listen. When all are taken, one whose client has said
+    nothing for 30 s makes room. 0: three quarters of `max_calls`, and no more than half of the files that
+    the system lets the service have open."""
+    max_streams_per_connection: Annotated[int, msgspec.Meta(ge=1)] = 256
+    """Streams of one client's connection; over a Unix socket connections cannot be told apart."""
+    first_message_seconds: Positive = 10.0
+    """For a call's first message, which clients send at once; then the call ends with STREAM_SILENT."""
     drain_seconds: NotNegative = 25.0
     """From SIGTERM on, for the service to finish or park its work. 0: none."""
     stop_grace_seconds: NotNegative = 3.0
@@ -82,6 +97,20 @@ class HostConfig(msgspec.Struct, frozen=True):
     """Removed with all that they hold when the service has ended: those that a program which embeds the
     service made for it, and marked as such. Set by that program alone."""
 
+    @property
+    def call_limits(self) -> Limits:
+        """The bounds on calls, resolved."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        share = self.max_calls * 3 // 4
+        if files != resource.RLIM_INFINITY:
+            share = min(share, max(_FEWEST_STREAMS, (files - _OTHER_FILES) // 2))
+        return Limits(
+            max_calls=self.max_calls,
+            max_streams=self.max_streams or max(1, share),
+            max_streams_per_connection=self.max_streams_per_connection,
+            first_message_seconds=self.first_message_seconds,
+        )
+
     def find_faults(self) -> Iterator[tuple[str, str]]:
         """Yields what the fields' types cannot say."""
         for directory in self.temporary_directories:
@@ -95,3 +124,5 @@ class HostConfig(msgspec.Struct, frozen=True):
             parse_admin_address(self.admin_listen)
         except AddressError as error:
             yield "admin_listen", str(error)
+        if self.max_streams > self.max_calls:
+            yield "max_streams", f"at most max_calls ({self.max_calls})"

@@ -12,6 +12,7 @@ import grpc.aio
 import structlog
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
+from service_host.call_bounds import CallBounds, Limits
 from service_host.calls import CallObserver, CallRecord
 from service_host.handlers import Body, Context, surround
 from service_host.request_id import request_id_of, set_request_id
@@ -31,10 +32,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """
 
     def __init__(
-        self, observers: Sequence[CallObserver], *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        observers: Sequence[CallObserver],
+        limits: Limits,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._observers = tuple(observers)
         self._monotonic = monotonic
+        self._bounds = CallBounds(limits, monotonic)
         self._surrounded: dict[str, tuple[Any, Any]] = {}
 
     async def intercept_service(
@@ -54,7 +60,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             async def around(context: Context, body: Body) -> Any:
                 return await self._call(method, kind, context, body)
 
-            surrounded = surround(handler, around)
+            surrounded = surround(handler, around, self._bounds.hear)
             self._surrounded[method] = (handler, surrounded)
         return surrounded  # type: ignore[no-any-return]  # the stubs of grpc know no generic handler
 
@@ -67,8 +73,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             observer.call_started(method, kind)
         started = self._monotonic()
         ending = _Ending()
+
+        async def bounded() -> Any:
+            with self._bounds.admit(method, kind, context.peer()) as ticket:
+                return await self._bounds.run(ticket, body)
+
         try:
-            return await _mapped(context, body, request_id, ending)
+            return await _mapped(context, bounded, request_id, ending)
         finally:
             record = CallRecord(
                 method=method,

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import atexit
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,8 @@ from service_host.parent import watch_parent
 EXIT_OK = 0
 EXIT_CANNOT_START = 1
 EXIT_BAD_CONFIGURATION = 2
+
+_OPEN_FILES = 65_536
 
 _OWNER_ALONE = 0o077
 _GROUP_MAY_READ = 0o027
@@ -115,6 +118,7 @@ def serve_program(
         return EXIT_OK
     config: HostConfig = loaded.value.host  # type: ignore[attr-defined]  # ServiceConfig, by contract
     os.umask(_GROUP_MAY_READ if config.is_readable_by_group else _OWNER_ALONE)
+    _allow_open_files()
     leftovers = _Leftovers(config.temporary_directories)
     _log_to_stderr()
     try:
@@ -166,6 +170,14 @@ async def _serve(program: Program[ConfigT], loaded: Loaded[ConfigT]) -> None:
         await host.serve(stop, _say_listening)
     finally:
         unwatch()
+
+
+def _allow_open_files() -> None:
+    """Takes as many open files as the system lets the process have: each connection and upload needs some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _on_signal(stop: Stop, number: signal.Signals) -> None:

@@ -39,7 +39,7 @@ def make_server(config: HostConfig, interceptors: Sequence[grpc.aio.ServerInterc
     return grpc.aio.server(
         interceptors=interceptors,
         options=channel_options(config),
-        maximum_concurrent_rpcs=config.max_calls,
+        # Calls are bounded by the interceptor: gRPC's own limit would refuse health checks as well.
     )
 
 

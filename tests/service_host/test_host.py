@@ -284,7 +284,7 @@ async def test_reflection_names_the_service_unless_it_is_off():
         await names(HostConfig(is_reflection_on=False, stop_grace_seconds=0))
 
 
-async def test_one_call_too_many_is_refused_at_once():
+async def test_one_call_too_many_is_refused_at_once_and_health_never():
     config = HostConfig(max_calls=1, stop_grace_seconds=0)
     async with (
         running(Host(TinyService(), config)) as listening,
@@ -293,9 +293,11 @@ async def test_one_call_too_many_is_refused_at_once():
         held = channel.stream_stream(f"/{NAME}/Talk", StringValue.SerializeToString, StringValue.FromString)()
         await held.write(StringValue(value="x"))
         await held.read()
+        single = channel.unary_unary(f"/{NAME}/Single", StringValue.SerializeToString, StringValue.FromString)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await health_of(channel, "")
+            await single(StringValue(value="x"))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await health_of(channel, "") == SERVING
         held.cancel()
 
 
