@@ -47,6 +47,9 @@ class Attachment:
     async def release(self) -> None:
         """Lets go of the job: nothing of this stream is written after this. Idempotent."""
         await self.stop_receiving()
+        if self.ingest is not None and self.job.spool is not None:
+            # Nothing is being written any more; a job that waits for its client holds no file open.
+            self.job.spool.park()
         if self.job.attachment is self:
             self.job.attachment = None
         self._released.set()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+from encoder_service.chunk_sums import DamagedFramesError
 from encoder_service.formats import open_writer
 from encoder_service.meter import Meter
 from encoder_service.outputs.writer import (
@@ -123,6 +124,8 @@ class Attempt:
         except OutputError as error:
             code, message = error.code, str(error)
             is_retryable = error.is_retryable or code == _WORTH_ANOTHER_TRY
+        except DamagedFramesError as error:
+            code, message, is_retryable = "SPOOL_DAMAGED", str(error), False
         except MemoryError:
             code, message, is_retryable = "OUT_OF_MEMORY", "the worker has no memory left", False
         except OSError as error:

@@ -24,6 +24,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 CountOrZero = Annotated[int, msgspec.Meta(ge=0)]
 
 _MESSAGE_OVERHEAD_BYTES = 1024
+_KEEP_ALIVE_SECONDS = 10.0
 
 FIXED_FIELDS = (
     "host", "data_dir", "ring_bytes", "max_rings", "worker_niceness", "worker_wrapper",
@@ -72,7 +73,10 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     font_directories: tuple[Path, ...] = ()
     """Text overlays may use the font files below these, besides the bundled fonts."""
     idle_upload_timeout_seconds: NotNegative = 600.0
-    """An upload without a byte for this long expires. 0: never."""
+    """An upload whose client says nothing for this long, not even that it is there, expires. 0: never."""
+    promise_seconds: Positive = 30.0
+    """Room that is promised to a declared clip is taken back when no byte has come for this long. All that is
+    promised and not used is at most half of `spool_quota_bytes`."""
     retry_after_seconds: NotNegative = 2.0
     """What RetryInfo says when something is full."""
 
@@ -139,6 +143,12 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     def root(self) -> Path:
         """`data_dir` as an absolute path."""
         return self.data_dir.expanduser().absolute()
+
+    @property
+    def keep_alive_seconds(self) -> float:
+        """How often a client with nothing to send is to say that it is there."""
+        idle = self.idle_upload_timeout_seconds
+        return min(_KEEP_ALIVE_SECONDS, idle / 3) if idle else _KEEP_ALIVE_SECONDS
 
     @property
     def font_paths(self) -> tuple[str, ...]:

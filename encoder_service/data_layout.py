@@ -9,7 +9,6 @@ import os
 import re
 from pathlib import Path
 
-from encoder_service.spool import Spool
 from service_host.data_directory import LOCK, MARKER, foreign_names, is_plain_directory, is_plain_file
 
 RECORDS = "jobs"
@@ -103,7 +102,7 @@ def has_lock(root: Path) -> bool:
     return is_plain_file(lock) and not lock.stat().st_size
 
 
-def forget_old_mark(spool_path: Path, total_bytes: int, spool: Spool) -> None:
+def forget_old_mark(spool_path: Path, total_bytes: int) -> None:
     """Removes what 0.1.0 noted beside a spool that had been another job's before. Raises OSError.
 
     The note cannot be believed: one flipped bit of it put another client's frames into a film. Frames count
@@ -113,8 +112,8 @@ def forget_old_mark(spool_path: Path, total_bytes: int, spool: Spool) -> None:
     mark = spool_path.with_name(_OLD_MARK)
     if not os.path.lexists(mark):
         return
-    if spool.persisted_bytes != total_bytes:
-        spool.clear()
+    if is_plain_file(spool_path) and spool_path.stat().st_size != total_bytes:
+        os.truncate(spool_path, 0)
     mark.unlink()
 
 

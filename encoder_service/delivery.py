@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from encoder_service.spool import crc32c
+from encoder_service.chunk_sums import crc32c
 from service_host.plain_files import open_beneath
 
 PIECE_BYTES = 1 << 20

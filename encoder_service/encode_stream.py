@@ -30,6 +30,7 @@ from encoder_service.session import (
     FinishCame,
     HalfClosed,
     JobEnded,
+    KeepAliveCame,
     Session,
     SessionState,
 )
@@ -131,7 +132,7 @@ class EncodeStream:
 
     async def _let_go(self, attachment: Attachment) -> None:
         try:
-            await attachment.release()
+            await self._jobs.leave(attachment)
         finally:
             # Only now is nothing written out of it any more.
             self._rings.take_back(self._ring)
@@ -146,6 +147,8 @@ class EncodeStream:
             return parse_spec(request.spec, self._config)
         elif request.HasField("finish"):
             self._session.advance(FinishCame(0, 0))
+        elif request.HasField("keep_alive"):
+            self._session.advance(KeepAliveCame())
         raise errors.invalid_field("message", "must be set; the first message must be the spec")
 
     async def _follow(self, attachment: Attachment, delivery: Delivery) -> None:
@@ -169,17 +172,20 @@ class EncodeStream:
                 self._session = self._session.advance(ChunkCame(request.offset, len(data)))
                 self._metrics.received_bytes.inc(len(data))
                 if ingest is not None:
-                    await ingest.put(data)
+                    await ingest.put(data, request.crc32c)
             elif request.HasField("finish"):
                 finish = request.finish
                 self._session = self._session.advance(FinishCame(finish.total_frames, finish.total_bytes))
                 if ingest is not None:
                     await ingest.drain()
                     await self._jobs.finish(job, finish.total_frames)
+            elif request.HasField("keep_alive"):
+                self._session = self._session.advance(KeepAliveCame())
+                job.note_alive()
             elif request.HasField("spec"):
                 self._session.advance(Attached(0, 0, is_complete=False))
             else:
-                raise errors.invalid_field("message", "must be set to spec, chunk or finish")
+                raise errors.invalid_field("message", "must be set to spec, chunk, finish or keep_alive")
         if ingest is not None:
             await ingest.drain()
         self._session = self._session.advance(HalfClosed())
@@ -190,6 +196,7 @@ class EncodeStream:
     async def _tell(self, attachment: Attachment, delivery: Delivery) -> None:
         job = attachment.job
         pause_seconds = NEWS_PAUSE_SECONDS if self._ring is None else RING_NEWS_PAUSE_SECONDS
+        heartbeat_seconds = min(HEARTBEAT_SECONDS, self._config.keep_alive_seconds)
         subscription = job.subscribe(pause_seconds)
         try:
             ring = self._ring.offer if self._ring is not None else None
@@ -204,7 +211,7 @@ class EncodeStream:
                 await self._tell_news(job, is_due=is_due)
                 if is_over or is_detached:
                     break
-                is_due = not await subscription.next(HEARTBEAT_SECONDS)
+                is_due = not await subscription.next(heartbeat_seconds)
         finally:
             job.unsubscribe(subscription)
         if is_over:

@@ -42,7 +42,7 @@ class Ingest:
         self._on_persisted = on_persisted
         self._on_failed = on_failed
         self._limit_bytes = limit_bytes
-        self._pending: list[bytes | memoryview] = []
+        self._pending: list[tuple[bytes | memoryview, int]] = []
         self._pending_bytes = 0
         self._writing_bytes = 0
         self._write: asyncio.Future[None] | None = None
@@ -51,8 +51,8 @@ class Ingest:
         self._end = spool.persisted_bytes
         self._unchecked_bytes = 0
 
-    async def put(self, data: bytes | memoryview) -> None:
-        """Takes a chunk; returns once there is room for another. Raises ServiceError.
+    async def put(self, data: bytes | memoryview, checksum: int) -> None:
+        """Takes a chunk with its CRC32C; returns once there is room for another. Raises ServiceError.
 
         A chunk that was taken is acknowledged only by the spool's length.
         """
@@ -66,7 +66,7 @@ class Ingest:
             raise errors.spool_full(self._config.retry_after_seconds) from error
         self._check_disk(len(data))
         self._end += len(data)
-        self._pending.append(data)
+        self._pending.append((data, checksum))
         self._pending_bytes += len(data)
         self._start_write()
         while self._pending_bytes + self._writing_bytes > self._config.max_pending_bytes:
@@ -89,7 +89,10 @@ class Ingest:
         if self._unchecked_bytes > 0:
             return
         self._unchecked_bytes = _FREE_CHECK_BYTES
-        room = self._spool.disk_room(self._config.min_free_bytes)
+        try:
+            room = self._spool.disk_room(self._config.min_free_bytes)
+        except OSError as error:
+            raise errors.disk_error(error, self._config.retry_after_seconds) from error
         if not room.can_ever_hold(self._end + size_bytes):
             raise errors.disk_too_small(self._end + size_bytes, room)
         if not room.takes(size_bytes + self._pending_bytes + self._writing_bytes):
@@ -104,8 +107,9 @@ class Ingest:
         self._write = loop.run_in_executor(self._executor, self._append, batch)
         self._write.add_done_callback(self._written)
 
-    def _append(self, batch: list[bytes | memoryview]) -> None:
-        self._spool.append(batch, is_synced=self._config.is_synced)
+    def _append(self, batch: list[tuple[bytes | memoryview, int]]) -> None:
+        chunks, sums = [data for data, _ in batch], [checksum for _, checksum in batch]
+        self._spool.append(chunks, sums, is_synced=self._config.is_synced)
         faults.reach("spool_written")
 
     def _written(self, write: asyncio.Future[None]) -> None:

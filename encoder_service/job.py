@@ -50,6 +50,8 @@ class Job:
         self.acknowledged_bytes = record.bytes_received
         """The most that a client was ever told, in this process."""
         self.last_byte_monotonic = clock.monotonic()
+        self.last_sign_monotonic = self.last_byte_monotonic
+        """When the client last sent anything, if only that it is there."""
         self.warnings: list[RaisedWarning] = list(record.warnings)
         self.views = {name: _view(record, name) for name in record.outputs}
         self.runs: dict[str, OutputRun] = {}
@@ -60,6 +62,8 @@ class Job:
         """Its end is decided or being decided: nothing new is begun."""
         self.is_over = False
         """It has ended and its manifest exists."""
+        self.is_forgotten = False
+        """It was abandoned before a byte came, and left nothing behind."""
         self._clock = clock
         self._log = StageLog(directory / "stage.log")
         self._subscriptions: set[Subscription] = set()
@@ -132,16 +136,31 @@ class Job:
         if self.spool is None or self.spool.persisted_bytes == self.persisted_bytes:
             return
         self.persisted_bytes = self.spool.persisted_bytes
-        self.last_byte_monotonic = self._clock.monotonic()
+        self.last_byte_monotonic = self.last_sign_monotonic = self._clock.monotonic()
         if self.input_hash is not None:
             self.input_hash.advance(self.persisted_bytes)
         self.notify()
+
+    def note_alive(self) -> None:
+        """The client says that it is there."""
+        self.last_sign_monotonic = self._clock.monotonic()
 
     def note_acknowledged(self) -> int:
         """All that is persisted was told; returns how much of it is news."""
         news = self.persisted_bytes - self.acknowledged_bytes
         self.acknowledged_bytes = self.persisted_bytes
         return news
+
+    @property
+    def is_abandoned(self) -> bool:
+        """No byte of it has come, and nobody is there to send one: there is nothing to lose."""
+        is_upload = not (self.record.is_complete or self.is_ending or self.is_over)
+        return is_upload and not self.persisted_bytes and self.attachment is None
+
+    @property
+    def is_parked(self) -> bool:
+        """Its upload waits for its client to come back."""
+        return self.attachment is None and not (self.record.is_complete or self.is_ending or self.is_over)
 
     def close_files(self) -> None:
         """Closes the spool; idempotent."""

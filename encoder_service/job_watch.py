@@ -43,6 +43,8 @@ async def watch_job(
                 yield pb.WatchJobResponse(job=message)
             if is_over:
                 return
+            if job.is_forgotten:
+                raise errors.job_not_found(job.job_id)
             if is_closing():
                 raise errors.draining()
             is_due = not await subscription.next(HEARTBEAT_SECONDS)

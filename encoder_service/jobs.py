@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -73,6 +74,10 @@ class Jobs:
         self._admission = asyncio.Lock()
         self._forestalled = ForestalledJobs()
         self._being_deleted: dict[str, JobRecord] = {}
+        self._removals: dict[str, asyncio.Event] = {}
+        """Of the same jobs: set when their files are gone and the id can be used anew."""
+        self._removing: set[asyncio.Task[None]] = set()
+        self._is_storage_there = True
         self.is_draining = False
         self.is_closing = False
         """The drain is over: streams and watchers end."""
@@ -86,6 +91,7 @@ class Jobs:
         this returns.
         """
         is_resumed = await _to_its_end(self._make_known(spec, pictures or {}))
+        # No `await` from here to the lock: nobody can forget the job in between.
         job = self.registry.find(spec.job_id)
         if differing := differing_fields(job.record.spec, spec):
             raise errors.job_spec_conflict(spec.job_id, differing)
@@ -97,6 +103,42 @@ class Jobs:
             job.attachment = Attachment(job, self._ingest(job), is_resumed=is_resumed)
             self._dispatcher.kick()
             return job.attachment
+
+    async def leave(self, attachment: Attachment) -> None:
+        """Lets a stream go from its job; one of which no byte has come goes with it."""
+        job = attachment.job
+        await attachment.release()
+        if self.is_draining:
+            return
+        if job.is_abandoned:
+            await self.forget(job)
+        else:
+            await self._bound_parked()
+
+    async def forget(self, job: Job) -> None:
+        """Removes a job of which no byte has come and that no stream holds; its id may be used anew."""
+        if not job.is_abandoned or job.attach_lock.locked() or self.registry.live.get(job.job_id) is not job:
+            return
+        del self.registry.live[job.job_id]
+        job.is_ending = job.is_forgotten = True
+        job.close_files()
+        job.notify(is_urgent=True)
+        self._log.info("job forgotten: its client left before a byte came", job_id=job.job_id)
+        removal = asyncio.create_task(self._remove(job))
+        self._removing.add(removal)
+        removal.add_done_callback(self._removing.discard)
+
+    def withdraw_promise(self, job: Job) -> None:
+        """Takes back the room that was promised to a job and that it does not use."""
+        self._space.withdraw(job.job_id)
+
+    async def _bound_parked(self) -> None:
+        """Keeps uploads whose clients are gone from taking all places; who sent least goes first."""
+        parked = [job for job in self.registry.live.values() if job.is_parked]
+        if len(parked) > max(1, self.config.max_waiting_jobs // 2):
+            least = min(parked, key=lambda job: (job.persisted_bytes, job.last_sign_monotonic))
+            message = f"{len(parked) - 1} other uploads wait for their clients, and each has sent more"
+            await self._ending.end(least, JobOutcome.EXPIRED, Problem("JOB_EXPIRED", message))
 
     async def finish(self, job: Job, total_frames: int) -> None:
         """Records that all frames are here; the job will end from now on. Raises ServiceError."""
@@ -152,6 +194,8 @@ class Jobs:
 
     async def _make_known(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> bool:
         """Creates the job unless it is there; returns whether it was."""
+        while (removal := self._removals.get(spec.job_id)) is not None:
+            await removal.wait()
         async with self._admission:
             if self.registry.knows(spec.job_id):
                 return True
@@ -162,7 +206,21 @@ class Jobs:
 
     def is_admitting(self) -> bool:
         """Whether a new job would be taken."""
-        return not self.is_draining and self._waiting_jobs() < self.config.max_waiting_jobs
+        if self.is_draining or not self._is_storage_there:
+            return False
+        return self._waiting_jobs() < self.config.max_waiting_jobs
+
+    async def look_for_storage(self) -> None:
+        """Ends all streams while the data directory is gone: what they send would be stored nowhere."""
+        is_there = await asyncio.to_thread(self._keeper.store.is_there)
+        if is_there is not self._is_storage_there:
+            self._is_storage_there = is_there
+            level = self._log.info if is_there else self._log.critical
+            level("the data directory is there again" if is_there else "the data directory is gone")
+        if not is_there:
+            for job in (*self.registry.live.values(), *self.registry.ended.values()):
+                if job.attachment is not None:
+                    job.attachment.interrupt(errors.storage_unavailable())
 
     def _waiting_jobs(self) -> int:
         return sum(not job.runs for job in self.registry.live.values())
@@ -175,7 +233,7 @@ class Jobs:
         expected_bytes = spec.video.expected_frames * spec.video.frame_bytes
         await self._require_disk(expected_bytes)
         try:
-            self._space.hold(spec.job_id, expected_bytes)
+            self._space.promise(spec.job_id, expected_bytes)
         except SpoolFullError as error:
             raise errors.spool_full(self.config.retry_after_seconds) from error
         now, store = self._clock.unix_nano(), self._keeper.store
@@ -183,10 +241,10 @@ class Jobs:
 
         def make() -> tuple[JobRecord, Spool]:
             record = new_record(spec, store.directory_name(spec.job_id, now), now, request_id)
-            store.keep_pictures(record, pictures)
             store.save(record)
             try:
                 store.make_directories(record)
+                store.keep_pictures(record, pictures)
                 return record, store.begin_spool(record)
             except OSError:
                 store.delete(record)
@@ -265,13 +323,19 @@ class Jobs:
         if not job.is_over:
             raise errors.wrong_state(f"job {job_id!r} has not ended; cancel it first", job.state.value)
         self.registry.ended.pop(job_id, None)
-        self._being_deleted[job_id] = job.record
-        try:
-            async with job.lock:
-                await asyncio.to_thread(self._keeper.store.delete, job.record)
-        finally:
-            self._being_deleted.pop(job_id, None)
+        await self._remove(job)
         self._log.info("job deleted", job_id=job_id)
+
+    async def _remove(self, job: Job) -> None:
+        """Removes the files of a job that the registry has let go of, as soon as the disk allows it."""
+        self._being_deleted[job.job_id] = job.record
+        self._removals[job.job_id] = gone = asyncio.Event()
+        try:
+            await self._keeper.insist(job, "removal", partial(self._keeper.store.delete, job.record))
+        finally:
+            self._space.release(job.job_id)
+            del self._being_deleted[job.job_id], self._removals[job.job_id]
+            gone.set()
 
     async def clean(self) -> None:
         """Removes files that no job knows, as crashes and failed deletions leave them. Raises OSError."""

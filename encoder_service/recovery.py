@@ -82,7 +82,10 @@ async def _recover_one(
     record: JobRecord,
     log: structlog.typing.FilteringBoundLogger,
 ) -> None:
-    if not record.has_ended:
+    if not record.has_ended and not await asyncio.to_thread(store.has_frames, record):
+        # No byte has come: its client knows nothing of it, or begins anew.
+        await asyncio.to_thread(store.delete, record)
+    elif not record.has_ended:
         await _recover_live(store, jobs, ending, space, record, log)
     elif await asyncio.to_thread(os.path.lexists, store.job_directory(record)):
         await _recover_ended(store, jobs, ending, clock, record)

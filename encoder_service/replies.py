@@ -60,6 +60,7 @@ def accepted(
             job_directory=str(job.directory) if disclosure.is_proved else "",
             proof_path=disclosure.proof_path,
             ring=_ring(ring) if ring is not None else None,
+            keep_alive_seconds=config.keep_alive_seconds,
         )
     )
 

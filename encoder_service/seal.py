@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from encoder_service.spool import crc32c
+from encoder_service.chunk_sums import crc32c
 
 
 class BrokenSealError(ValueError):

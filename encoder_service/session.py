@@ -52,6 +52,10 @@ class FinishCame(msgspec.Struct, frozen=True):
     total_bytes: int
 
 
+class KeepAliveCame(msgspec.Struct, frozen=True):
+    """The client says that it is there."""
+
+
 class HalfClosed(msgspec.Struct, frozen=True):
     """The client ended its side."""
 
@@ -68,7 +72,7 @@ class Broken(msgspec.Struct, frozen=True):
     """The connection is gone, the stream was fenced off, or the service drains."""
 
 
-Event = Attached | ChunkCame | FinishCame | HalfClosed | JobEnded | Delivered | Broken
+Event = Attached | ChunkCame | FinishCame | KeepAliveCame | HalfClosed | JobEnded | Delivered | Broken
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -117,16 +121,19 @@ ROWS: dict[tuple[SessionState, type[Event]], SessionState] = {
     (_S.OPENED, Broken): _S.CLOSED,
     (_S.RECEIVING, ChunkCame): _S.RECEIVING,
     (_S.RECEIVING, FinishCame): _S.FOLLOWING,
+    (_S.RECEIVING, KeepAliveCame): _S.RECEIVING,
     (_S.RECEIVING, HalfClosed): _S.DETACHED,
     (_S.RECEIVING, JobEnded): _S.DELIVERING,
     (_S.RECEIVING, Broken): _S.CLOSED,
     (_S.FOLLOWING, FinishCame): _S.FOLLOWING,
+    (_S.FOLLOWING, KeepAliveCame): _S.FOLLOWING,
     (_S.FOLLOWING, HalfClosed): _S.FOLLOWING,
     (_S.FOLLOWING, JobEnded): _S.DELIVERING,
     (_S.FOLLOWING, Broken): _S.CLOSED,
     (_S.DETACHED, JobEnded): _S.DELIVERING,
     (_S.DETACHED, Broken): _S.CLOSED,
     (_S.DELIVERING, FinishCame): _S.DELIVERING,
+    (_S.DELIVERING, KeepAliveCame): _S.DELIVERING,
     (_S.DELIVERING, HalfClosed): _S.DELIVERING,
     (_S.DELIVERING, Delivered): _S.CLOSED,
     (_S.DELIVERING, Broken): _S.CLOSED,
@@ -136,6 +143,7 @@ ROWS: dict[tuple[SessionState, type[Event]], SessionState] = {
 _REFUSALS: dict[tuple[SessionState, type[Event]], str] = {
     (_S.OPENED, ChunkCame): "a chunk came before the spec; the first message must be the spec",
     (_S.OPENED, FinishCame): "finish came before the spec; the first message must be the spec",
+    (_S.OPENED, KeepAliveCame): "keep_alive came before the spec; the first message must be the spec",
     (_S.OPENED, HalfClosed): "the stream ended before the spec; the first message must be the spec",
     (_S.RECEIVING, Attached): "the spec came again; it is sent once, first",
     (_S.FOLLOWING, Attached): "the spec came again; it is sent once, first",

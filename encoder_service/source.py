@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Self
 
+from encoder_service.chunk_sums import ChecksumReader
+from encoder_service.data_layout import CHECKSUMS_FILE_NAME
 from encoder_service.libav.padding import PaddedMemory
 from encoder_service.outputs.writer import SourceFrame
+from service_host.plain_files import open_plain
 
 
 class SpoolSource:
@@ -22,16 +26,20 @@ class SpoolSource:
         """Opens the spool. Raises OSError."""
         self._frame_bytes = frame_bytes
         self._frames = 0
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = open_plain(path, os.O_RDONLY)
+        self._checksums = ChecksumReader(path.with_name(CHECKSUMS_FILE_NAME), self._file)
+        self._lock = threading.Lock()
 
     def extend(self, frames: int) -> None:
         """Says how many whole frames may be read."""
         self._frames = max(self._frames, frames)
 
     def frame(self, index: int) -> SourceFrame:
-        """Maps one frame. Raises IndexError for one that has not arrived, OSError."""
+        """Maps one frame. Raises IndexError for one that has not arrived, DamagedFramesError, OSError."""
         if not 0 <= index < self._frames:
             raise IndexError(f"frame {index} of {self._frames}")
+        with self._lock:
+            self._checksums.verify((index + 1) * self._frame_bytes)
         mapped = PaddedMemory(self._file, index * self._frame_bytes, self._frame_bytes)
         return SourceFrame(index, mapped.view())
 
@@ -40,6 +48,7 @@ class SpoolSource:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+            self._checksums.close()
 
     def __enter__(self) -> Self:
         return self

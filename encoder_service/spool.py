@@ -10,9 +10,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import google_crc32c
-import numpy as np
-
+from encoder_service.chunk_sums import ChecksumFile, crc32c
+from encoder_service.data_layout import CHECKSUMS_FILE_NAME
 from encoder_service.disk.room import DiskRoom, disk_room
 from service_host.plain_files import open_plain
 
@@ -28,23 +27,19 @@ class DiskFullError(Exception):
     """The disk leaves no room; what was written before stays."""
 
 
-def crc32c(data: bytes | memoryview) -> int:
-    """CRC32C (Castagnoli) of `data`, without copying it."""
-    # The library takes no memoryview, but whatever else shows its bytes.
-    return int(google_crc32c.value(np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data))
-
-
 class SpoolSpace:
-    """The quota of all spools together. A job holds the larger of what it declared and what it wrote.
+    """The quota of all spools together. A job holds the larger of what it was promised and what it wrote.
 
     Promising declared space at the start keeps half-uploaded jobs from blocking one another for ever.
     """
 
-    __slots__ = ("_held", "_quota_bytes", "_used_bytes")
+    __slots__ = ("_held", "_quota_bytes", "_used_bytes", "_written")
 
     def __init__(self, quota_bytes: int) -> None:
         self._quota_bytes = quota_bytes
         self._held: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+        """Of what is held: taken by bytes that came."""
         self._used_bytes = 0
 
     def set_quota(self, quota_bytes: int) -> None:
@@ -56,21 +51,40 @@ class SpoolSpace:
         """Held by all jobs."""
         return self._used_bytes
 
-    def hold(self, job_id: str, size_bytes: int) -> None:
-        """Makes sure that the job holds at least this much. Raises SpoolFullError, with nothing changed."""
-        more = size_bytes - self._held.get(job_id, 0)
-        if more <= 0:
-            return
-        if self._used_bytes + more > self._quota_bytes:
+    def promise(self, job_id: str, size_bytes: int) -> None:
+        """Reserves room for a declared clip. Raises SpoolFullError, with nothing changed.
+
+        All that is promised to several clips and not written is at most half of the quota: declaring costs
+        nothing, and must not keep others from sending. Beyond that a clip takes its room as its frames come.
+        """
+        if self._used_bytes + size_bytes > self._quota_bytes:
             raise SpoolFullError
-        self._take(job_id, more)
+        unused_bytes = self._used_bytes - sum(self._written.values())
+        share = self._quota_bytes // 2 - unused_bytes if unused_bytes else size_bytes
+        self._take(job_id, max(0, min(size_bytes, share)))
+
+    def withdraw(self, job_id: str) -> None:
+        """Takes back what was promised to a job and not written."""
+        if job_id in self._held:
+            self._take(job_id, self._written.get(job_id, 0) - self._held[job_id])
+
+    def hold(self, job_id: str, size_bytes: int) -> None:
+        """Makes sure that a job may write up to this size. Raises SpoolFullError, with nothing changed."""
+        more = size_bytes - self._held.get(job_id, 0)
+        if more > 0:
+            if self._used_bytes + more > self._quota_bytes:
+                raise SpoolFullError
+            self._take(job_id, more)
+        self._written[job_id] = max(size_bytes, self._written.get(job_id, 0))
 
     def hold_existing(self, job_id: str, size_bytes: int) -> None:
         """Counts what lies on the disk already, even beyond a quota that has become smaller."""
         self._take(job_id, max(0, size_bytes - self._held.get(job_id, 0)))
+        self._written[job_id] = max(size_bytes, self._written.get(job_id, 0))
 
     def release(self, job_id: str) -> None:
         """Gives back all that the job holds; idempotent."""
+        self._written.pop(job_id, None)
         self._used_bytes -= self._held.pop(job_id, 0)
 
     def _take(self, job_id: str, more: int) -> None:
@@ -79,29 +93,53 @@ class SpoolSpace:
 
 
 class Spool:
-    """An open spool file. Methods block and may be called from one thread at a time."""
+    """A spool file and the checksums of its pieces. Methods block, and are for one thread at a time.
 
-    __slots__ = ("_fd", "_persisted_bytes", "path")
+    Between streams no file is open: thousands of jobs may wait. Each piece's checksum is written after the
+    piece and before it counts as persisted, so that whoever reads the frames sees what a disk did to them.
+    """
+
+    __slots__ = ("_fd", "_persisted_bytes", "_sums", "path")
 
     def __init__(self, path: Path, *, is_new: bool) -> None:
         """Opens for appending; `is_new`: makes the file, which must not be there yet. Raises OSError."""
         self.path = path
-        self._fd = open_plain(path, os.O_RDWR | (os.O_CREAT | os.O_EXCL if is_new else 0))
-        self._persisted_bytes = os.fstat(self._fd).st_size
+        self._fd = -1
+        self._persisted_bytes = 0
+        self._sums = ChecksumFile(path.with_name(CHECKSUMS_FILE_NAME))
+        self._open(os.O_CREAT | os.O_EXCL if is_new else 0)
+        try:
+            self._persisted_bytes = os.fstat(self._fd).st_size
+            self._sums.open(self._fd, self._persisted_bytes, is_new=is_new)
+        finally:
+            self.park()
 
     @property
     def persisted_bytes(self) -> int:
         """Bytes that the file holds."""
         return self._persisted_bytes
 
-    def append(self, chunks: Sequence[bytes | memoryview], *, is_synced: bool = False) -> None:
-        """Writes chunks one after the other.
+    def append(
+        self,
+        chunks: Sequence[bytes | memoryview],
+        sums: Sequence[int] | None = None,
+        *,
+        is_synced: bool = False,
+    ) -> None:
+        """Writes chunks one after the other; `sums`: their CRC32C, where they are known.
 
         Raises DiskFullError when there is no room; `persisted_bytes` then tells how much was kept,
         which may end inside a chunk. Raises OSError for any other fault of the disk.
         """
+        pieces = [
+            (memoryview(chunk), crc32c(chunk) if sums is None else sums[index])
+            for index, chunk in enumerate(chunks)
+            if chunk
+        ]
         try:
-            self._write([memoryview(chunk) for chunk in chunks if chunk])
+            if self._fd < 0:
+                self._reopen()
+            self._write(pieces)
             if is_synced:
                 self.sync()
         except OSError as error:
@@ -109,34 +147,76 @@ class Spool:
                 raise DiskFullError(str(self.path)) from error
             raise
 
-    def _write(self, pending: list[memoryview]) -> None:
+    def _require_place(self) -> None:
+        """What is written into a file that nobody finds any more is not safe. Raises OSError."""
+        here, held = self.path.lstat(), os.fstat(self._fd)
+        if (here.st_dev, here.st_ino) != (held.st_dev, held.st_ino):
+            raise FileNotFoundError(errno.ENOENT, "another file lies there", str(self.path))
+
+    def _write(self, pieces: list[tuple[memoryview, int]]) -> None:
+        pending, written = [data for data, _ in pieces], 0
         try:
             while pending:
-                written = os.pwritev(self._fd, pending[:_MAX_VECTORS], self._persisted_bytes)
-                self._persisted_bytes += written
-                pending = _after(pending, written)
+                count = os.pwritev(self._fd, pending[:_MAX_VECTORS], self._persisted_bytes + written)
+                written += count
+                pending = _after(pending, count)
+        except OSError:
+            self._count(pieces, written)
+            raise
+        else:
+            self._count(pieces, written)
         finally:
-            for view in pending:  # the traceback of a full disk must not keep a stream's ring mapped
-                view.release()
+            for view in (*pending, *(data for data, _ in pieces)):
+                view.release()  # the traceback of a full disk must not keep a stream's ring mapped
+
+    def _count(self, pieces: list[tuple[memoryview, int]], written: int) -> None:
+        self._require_place()
+        self._sums.append(_kept(pieces, written))
+        self._persisted_bytes += written
 
     def sync(self) -> None:
         """Flushes to the disk. Raises OSError."""
+        if self._fd < 0:
+            self._reopen()
         os.fdatasync(self._fd)
-
-    def clear(self) -> None:
-        """Forgets what the file holds. Raises OSError."""
-        os.ftruncate(self._fd, 0)
-        self._persisted_bytes = 0
+        self._sums.sync()
 
     def disk_room(self, min_free_bytes: int | None) -> DiskRoom:
         """Room on the file's disk for an unprivileged process. Raises OSError."""
-        return disk_room(self._fd, min_free_bytes)
+        return disk_room(self.path.parent, min_free_bytes)
 
-    def close(self) -> None:
-        """Closes the file; idempotent."""
+    def park(self) -> None:
+        """Closes the files until they are needed again; idempotent."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        self._sums.park()
+
+    def close(self) -> None:
+        """Closes the files; idempotent."""
+        self.park()
+
+    def _open(self, flags: int) -> None:
+        self._fd = open_plain(self.path, os.O_RDWR | flags)
+
+    def _reopen(self) -> None:
+        self._open(0)
+        if os.fstat(self._fd).st_size < self._persisted_bytes:
+            self.park()
+            raise OSError(errno.EIO, f"{self.path} is shorter than what was written to it")
+
+
+def _kept(pieces: list[tuple[memoryview, int]], size_bytes: int) -> list[tuple[memoryview, int]]:
+    """The pieces of which so many bytes in all were written; the last one may be cut."""
+    kept = []
+    for data, crc in pieces:
+        if size_bytes < len(data):
+            if size_bytes:
+                kept.append((data[:size_bytes], crc32c(data[:size_bytes])))
+            break
+        kept.append((data, crc))
+        size_bytes -= len(data)
+    return kept
 
 
 def _after(pending: list[memoryview], written: int) -> list[memoryview]:

@@ -5,6 +5,7 @@
       lock                                  held, as the directory itself is, by the one service
       jobs/<job_id>.json                    the record: replaced whole, never edited
       spool/<job_id>/video.raw              frames; gone once the job has ended
+      spool/<job_id>/video.crc32c           checksums of their pieces
       spool/<job_id>/pictures/<sha256>      images of overlays; go with the frames
       artifacts/<YYYYMMDD_HHMMSS>_<job_id>/ manifest.json, stage.log, the artifacts
         .partial/<output>.<attempt>/        files of an attempt that nobody may read yet
@@ -166,9 +167,10 @@ class Store:
 
     def make_directories(self, record: JobRecord) -> None:
         """Makes what the job needs and has not yet; removes what interrupted attempts left."""
+        # Never the parents: a data directory that is gone must not come back empty.
         self.spool_path(record).parent.mkdir(exist_ok=True)
-        partial = self.job_directory(record) / PARTIAL
-        partial.mkdir(parents=True, exist_ok=True)
+        self.job_directory(record).mkdir(exist_ok=True)
+        (self.job_directory(record) / PARTIAL).mkdir(exist_ok=True)
 
     def begin_spool(self, record: JobRecord) -> Spool:
         """Opens the file for a new job's frames. Raises OSError."""
@@ -178,15 +180,21 @@ class Store:
         """Whether the frames, or what is left of them, have not been removed yet."""
         return os.path.lexists(self.spool_path(record).parent)
 
+    def has_frames(self, record: JobRecord) -> bool:
+        """Whether the upload is complete, or any byte of it is there, or what is there is no plain file."""
+        path = self.spool_path(record)
+        return record.is_complete or (
+            os.path.lexists(path) and not (is_plain_file(path) and path.stat().st_size == 0)
+        )
+
     def reopen_spool(self, record: JobRecord) -> Spool:
         """Opens the frames that a former process took; none where it died before there were any.
 
         Raises OSError.
         """
         path = self.spool_path(record)
-        spool = Spool(path, is_new=not os.path.lexists(path))
-        layout.forget_old_mark(path, record.total_frames * record.spec.video.frame_bytes, spool)
-        return spool
+        layout.forget_old_mark(path, record.total_frames * record.spec.video.frame_bytes)
+        return Spool(path, is_new=not os.path.lexists(path))
 
     def pictures_directory(self, record: JobRecord) -> Path:
         """Where the images of overlays lie, each under its SHA-256."""
@@ -196,7 +204,7 @@ class Store:
         """Puts images, by SHA-256, beside the frames; those that are there stay. Raises OSError."""
         directory = self.pictures_directory(record)
         for name, data in pictures.items():
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(exist_ok=True)
             if not is_plain_file(directory / name):
                 self._write(directory / name, data)
 

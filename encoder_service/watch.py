@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 
@@ -32,7 +34,7 @@ def verdict(
         return JobOutcome.FAILED, Problem("JOB_DEADLINE_EXCEEDED", message)
     limit = config.idle_upload_timeout_seconds
     if limit and not record.is_complete and idle_seconds >= limit:
-        message = f"no byte came for {limit:g} s and the upload was not complete"
+        message = f"nothing came from the client for {limit:g} s and the upload was not complete"
         return JobOutcome.EXPIRED, Problem("JOB_EXPIRED", message)
     return None
 
@@ -91,15 +93,16 @@ class Watch:
         """Does what is due now."""
         self._metrics.outputs_preempted.inc(self._dispatcher.relieve())
         self._dispatcher.kick()
+        await self._jobs.look_for_storage()
         now_unix_nano, now = self._clock.unix_nano(), self._clock.monotonic()
         for job in list(self._jobs.registry.live.values()):
-            idle_seconds = now - job.last_byte_monotonic
+            idle_seconds = now - job.last_sign_monotonic
+            if now - job.last_byte_monotonic >= self.config.promise_seconds:
+                self._jobs.withdraw_promise(job)
             due = None if job.is_ending else verdict(job.record, idle_seconds, now_unix_nano, self.config)
             if due is not None:
                 # Beside the watch: an ending may have to wait for a disk.
-                task = asyncio.create_task(self._end(job, *due))
-                self._endings.add(task)
-                task.add_done_callback(self._endings.discard)
+                self._start(self._end(job, *due))
         if now >= self._retention_at:
             self._retention_at = now + RETENTION_SECONDS
             await self._retain(now_unix_nano)
@@ -107,6 +110,11 @@ class Watch:
         if interval and now >= self._cleaned_at + interval:
             self._cleaned_at = now
             await self._jobs.clean()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
 
     async def _end(self, job: Job, outcome: JobOutcome, problem: Problem) -> None:
         self._log.warning("time ends a job", job_id=job.job_id, code=problem.code)

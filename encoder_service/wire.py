@@ -7,7 +7,8 @@ import re
 
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service import errors, spool
+from encoder_service import errors
+from encoder_service.chunk_sums import crc32c
 from encoder_service.config import EncoderConfig
 from encoder_service.ring import Ring, RingError
 from encoder_service.sizes import MAX_SIDE_PIXELS
@@ -164,7 +165,7 @@ def checked_chunk(chunk: RawChunk, config: EncoderConfig, ring: Ring | None) -> 
         raise errors.too_large("chunk.data", len(data), config.max_chunk_bytes)
     if chunk.offset + len(data) > config.max_job_bytes:
         raise errors.too_large("the video track", chunk.offset + len(data), config.max_job_bytes)
-    if spool.crc32c(data) != chunk.crc32c:
+    if crc32c(data) != chunk.crc32c:
         raise errors.chunk_corrupted(chunk.offset)
     return data
 

@@ -259,8 +259,10 @@ class AsyncJob:
             await self._changed.wait()
 
     def _received(self, upload: Upload, connection: int, event: Event) -> None:
-        if upload.received(connection, event, time.monotonic()):
+        is_news = upload.received(connection, event, time.monotonic())
+        if is_news or upload.owes_keep_alive:
             self._changed.notify()
+        if is_news:
             self._teller.tell(snapshot(upload, self.job_id, self._frame_bytes))
 
     def _lost(self, upload: Upload, connection: int, error: errors.TelecineError) -> None:

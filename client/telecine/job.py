@@ -283,7 +283,7 @@ class Job:
             is_news = upload.received(connection, event, time.monotonic())
             if is_news:
                 self._caller_wakes.notify_all()
-            if is_news or upload.has_ended:
+            if is_news or upload.has_ended or upload.owes_keep_alive:
                 self._sender_wakes.notify_all()
             if upload.has_ended:
                 self._wake_all()

@@ -41,6 +41,7 @@ from telecine.upload_events import (
     Result,
     SendChunk,
     SendFinish,
+    SendKeepAlive,
     SendSpec,
     Step,
     Wait,
@@ -63,6 +64,9 @@ class Phase(StrEnum):
     SENDING = "sending"
     FOLLOWING = "following"
     ENDED = "ended"
+
+
+_ATTACHED = {Phase.SENDING, Phase.FOLLOWING}
 
 
 class Upload:
@@ -102,6 +106,12 @@ class Upload:
         self._heard_at_seconds = 0.0
         self._is_spec_sent = False
         self._is_finish_sent = False
+        self._keep_alive_seconds = 0.0
+        self._said_at_seconds = 0.0
+        self._has_said = False
+        """Whether something was sent since the server was last heard."""
+        self.owes_keep_alive = False
+        """The shell wakes its sender: `next_message` has a sign of life to send."""
 
     # --- the application's side ------------------------------------------------------------------
 
@@ -226,14 +236,12 @@ class Upload:
         if self.phase is Phase.OPENING and not self._is_spec_sent:
             self._is_spec_sent = True
             return SendSpec()
-        if self.phase is not Phase.SENDING:
-            return None
-        if self._bytes.unsent_bytes:
-            return self._next_chunk()
-        if self.total_frames is not None and not self._is_finish_sent:
-            self._is_finish_sent = True
-            return SendFinish(self.total_frames, self._bytes.end)
-        return None
+        message = self._next_of_clip() if self.phase is Phase.SENDING else None
+        if message is None and self.owes_keep_alive and self.phase in _ATTACHED:
+            message = SendKeepAlive()
+        if message is not None:
+            self._has_said, self.owes_keep_alive = True, False
+        return message
 
     def is_current(self, connection: int) -> bool:
         """That connection is the newest, and in use."""
@@ -243,7 +251,7 @@ class Upload:
         """Takes a message from the server; returns whether it was news worth telling."""
         if not self.is_current(connection):
             return False
-        self._heard_at_seconds = now_seconds
+        self._heard(now_seconds)
         if (self.phase is Phase.OPENING) != isinstance(event, Accepted):
             self._end(errors.ProtocolError(f"the server sent {type(event).__name__} while {self.phase}"))
             return True
@@ -306,6 +314,7 @@ class Upload:
         self._max_chunk_bytes = min(best, event.max_chunk_bytes or best)
         self._max_job_bytes = event.max_job_bytes
         self._ring_bytes = event.ring_bytes
+        self._keep_alive_seconds = event.keep_alive_seconds
         self._bytes.rewind()
         self._acknowledge(event.persisted_bytes)
         self.phase = Phase.SENDING
@@ -314,6 +323,22 @@ class Upload:
             self._bytes.skip(0)
             self._complete()
         self._check_totals()
+
+    def _heard(self, now_seconds: float) -> None:
+        """The server is heard at least once a second, which makes it the clock of what is owed to it."""
+        self._heard_at_seconds = now_seconds
+        if self._has_said or self.phase is Phase.OPENING:
+            self._said_at_seconds, self._has_said = now_seconds, False
+        is_quiet = now_seconds - self._said_at_seconds >= self._keep_alive_seconds
+        self.owes_keep_alive = self._keep_alive_seconds > 0 and is_quiet
+
+    def _next_of_clip(self) -> Outgoing | None:
+        if self._bytes.unsent_bytes:
+            return self._next_chunk()
+        if self.total_frames is not None and not self._is_finish_sent:
+            self._is_finish_sent = True
+            return SendFinish(self.total_frames, self._bytes.end)
+        return None
 
     def _next_chunk(self) -> SendChunk | None:
         """None: the ring is full of bytes that are not acknowledged."""

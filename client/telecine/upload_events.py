@@ -23,6 +23,8 @@ class Accepted:
     state: JobState
     ring_bytes: int = 0
     """Size of the memory that this connection shares with the server. 0: chunks are sent."""
+    keep_alive_seconds: float = 0.0
+    """How often the server wants to hear of a client with nothing to send. 0: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,12 @@ class SendFinish:
     total_bytes: int
 
 
-Outgoing: TypeAlias = SendSpec | SendChunk | SendFinish
+@dataclass(frozen=True, slots=True)
+class SendKeepAlive:
+    """Send that the client is there."""
+
+
+Outgoing: TypeAlias = SendSpec | SendChunk | SendFinish | SendKeepAlive
 
 # --- what the shell shall do ---------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from telecine.upload_events import (
     Result,
     SendChunk,
     SendFinish,
+    SendKeepAlive,
     SendSpec,
 )
 
@@ -47,6 +48,8 @@ class Wording:
             case SendFinish():
                 finish = pb.Finish(total_frames=message.total_frames, total_bytes=message.total_bytes)
                 return pb.EncodeRequest(finish=finish).SerializeToString()
+            case SendKeepAlive():
+                return pb.EncodeRequest(keep_alive=pb.KeepAlive()).SerializeToString()
 
     def forget_ring(self) -> None:
         """Lets the memory go with the frames in it that are not acknowledged: the connection is over.
@@ -72,6 +75,7 @@ class Wording:
             frame_bytes=accepted.frame_bytes,
             state=reading.job_state(accepted.state),
             ring_bytes=self.ring.size_bytes if self.ring is not None else 0,
+            keep_alive_seconds=accepted.keep_alive_seconds,
         )
 
 

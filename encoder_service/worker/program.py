@@ -20,6 +20,7 @@ import msgspec
 
 from encoder_service.attempt import Attempt
 from encoder_service.capabilities import probe
+from encoder_service.data_layout import CHECKSUMS_FILE_NAME
 from encoder_service.work import (
     Assignment,
     Cancel,
@@ -96,7 +97,12 @@ def _reach(order: Assignment | Probe) -> Reach:
         return Reach(writes=(order.directory,))
     return Reach(
         writes=(order.directory,),
-        reads=(order.spool_path, order.pictures_directory, *order.font_directories),
+        reads=(
+            order.spool_path,
+            str(Path(order.spool_path).with_name(CHECKSUMS_FILE_NAME)),
+            order.pictures_directory,
+            *order.font_directories,
+        ),
     )
 
 

@@ -136,8 +136,11 @@ class ServerProcess:
         """No spool, no attempt's directory and no temporary file is left when every job has ended."""
 
         def leftovers() -> list[str]:
-            spools = list((self.data_dir / "spool").iterdir())
-            hidden = [path for path in self.data_dir.rglob(".*") if path.name != MARKER]
+            try:
+                spools = list((self.data_dir / "spool").iterdir())
+                hidden = [path for path in self.data_dir.rglob(".*") if path.name != MARKER]
+            except FileNotFoundError as error:  # something is just being removed
+                return [str(error)]
             return [str(path) for path in spools + hidden]
 
         eventually(lambda: not leftovers(), 10, says=str(leftovers()))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from encoder_service.chunk_sums import crc32c
 from encoder_service.delivery import PIECE_BYTES, OpenFile, opened
-from encoder_service.spool import crc32c
 
 WHOLE = bytes(range(256)) * (PIECE_BYTES // 128) + b"the end"
 

@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
+from encoder_service.chunk_sums import crc32c
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
 from encoder_service.ingest import Ingest
 from encoder_service.spool import DiskFullError, Spool, SpoolSpace
 from tests.eventually import eventually_async
+
+
+def summed(data: bytes) -> tuple[bytes, int]:
+    """A chunk as it comes: with its checksum."""
+    return data, crc32c(data)
 
 
 @pytest.fixture
@@ -34,13 +40,15 @@ class GatedSpool(Spool):
         self.is_full = False
         self.batches: list[int] = []
 
-    def append(self, chunks: list[bytes], *, is_synced: bool = False) -> None:  # type: ignore[override]
+    def append(  # type: ignore[override]
+        self, chunks: list[bytes], sums: list[int], *, is_synced: bool = False
+    ) -> None:
         """Waits at the gate."""
         self.gate.wait(10)
         if self.is_full:
             raise DiskFullError
         self.batches.append(len(chunks))
-        super().append(chunks, is_synced=is_synced)
+        super().append(chunks, sums, is_synced=is_synced)
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ async def test_chunks_that_gather_while_the_disk_is_slow_go_in_one_write(
     told: list[int] = []
     taking = ingest(spool, executor, told)
     for number in range(5):
-        await taking.put(bytes([number]))
+        await taking.put(*summed(bytes([number])))
     spool.gate.set()
     await taking.drain()
     assert spool.batches == [1, 4]
@@ -81,8 +89,8 @@ async def test_a_sender_that_is_faster_than_the_disk_waits(
     spool: GatedSpool, executor: ThreadPoolExecutor
 ) -> None:
     taking = ingest(spool, executor, [], max_pending_bytes=10)
-    await taking.put(bytes(10))
-    waiting = asyncio.create_task(taking.put(bytes(10)))
+    await taking.put(*summed(bytes(10)))
+    waiting = asyncio.create_task(taking.put(*summed(bytes(10))))
     for _ in range(5):
         await asyncio.sleep(0)
     assert not waiting.done()
@@ -97,9 +105,9 @@ async def test_a_full_quota_refuses_the_chunk_and_keeps_the_rest(
 ) -> None:
     spool.gate.set()
     taking = ingest(spool, executor, [], spool_quota_bytes=10, max_job_bytes=10, max_frame_bytes=1)
-    await taking.put(bytes(10))
+    await taking.put(*summed(bytes(10)))
     with pytest.raises(ServiceError) as refused:
-        await taking.put(b"x")
+        await taking.put(*summed(b"x"))
     assert refused.value.reason == reasons.ERROR_REASON_SPOOL_FULL
     await taking.drain()
     assert spool.persisted_bytes == 10
@@ -115,7 +123,7 @@ async def test_a_disk_without_its_reserve_refuses_with_figures(
     with pytest.raises(
         ServiceError, match=r"iB of it free, and .*iB have to stay free \(min_free_bytes\)"
     ) as refused:
-        await taking.put(b"x")
+        await taking.put(*summed(b"x"))
     assert refused.value.reason == reasons.ERROR_REASON_DISK_FULL
 
 
@@ -133,9 +141,9 @@ async def test_a_failed_write_is_told_at_once_and_to_every_later_call(
     spool.is_full = True
     spool.gate.set()
     taking = ingest(spool, executor, told)
-    await taking.put(b"lost")
+    await taking.put(*summed(b"lost"))
     await eventually_async(lambda: told == [-1, 0])
-    for call in (taking.drain(), taking.put(b"more")):
+    for call in (taking.drain(), taking.put(*summed(b"more"))):
         with pytest.raises(ServiceError) as refused:
             await call
         assert refused.value.reason == reasons.ERROR_REASON_DISK_FULL

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoder_service.spool import DiskFullError, Spool, SpoolFullError, SpoolSpace, crc32c
+from encoder_service.chunk_sums import ChecksumReader, DamagedFramesError, crc32c
+from encoder_service.spool import DiskFullError, Spool, SpoolFullError, SpoolSpace
 
 
 @given(pieces=st.lists(st.lists(st.binary(max_size=40), max_size=4), max_size=8))
@@ -110,3 +111,137 @@ def test_the_quota_is_never_passed(steps: list[tuple[str, int, bool]]) -> None:
             except SpoolFullError:
                 pass
         assert 0 <= space.used_bytes <= 100
+
+
+def test_promises_leave_half_of_the_room_to_those_who_send() -> None:
+    space = SpoolSpace(100)
+    for job in "abcdef":
+        space.promise(job, 25)
+    assert space.used_bytes == 50
+    space.hold("honest", 50)
+    with pytest.raises(SpoolFullError):
+        space.promise("late", 1)
+    space.withdraw("a")
+    assert space.used_bytes == 75
+    space.hold("b", 10)
+    space.withdraw("b")
+    space.withdraw("unknown")
+    assert space.used_bytes == 60
+
+
+def test_one_large_clip_has_its_room_for_sure() -> None:
+    space = SpoolSpace(100)
+    space.promise("large", 90)
+    with pytest.raises(SpoolFullError):
+        space.hold("other", 11)
+    space.hold("large", 90)
+
+
+SUMS = "video.crc32c"
+
+
+def verified(path: Path, end: int) -> None:
+    """Reads the spool as a worker does."""
+    with path.open("rb") as file:
+        reader = ChecksumReader(path.with_name(SUMS), file.fileno())
+        try:
+            reader.verify(end)
+        finally:
+            reader.close()
+
+
+@given(
+    pieces=st.lists(st.lists(st.binary(max_size=40), max_size=4), max_size=8),
+    at=st.integers(0),
+    bit=st.integers(0, 7),
+)
+def test_any_flipped_bit_of_the_frames_is_found(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[list[bytes]], at: int, bit: int
+) -> None:
+    path = tmp_path_factory.mktemp("spool") / "video.raw"
+    spool = Spool(path, is_new=True)
+    for chunks in pieces:
+        spool.append(chunks, [crc32c(chunk) for chunk in chunks])
+    size = spool.persisted_bytes
+    verified(path, size)
+    spool.close()
+    if size:
+        data = bytearray(path.read_bytes())
+        data[at % size] ^= 1 << bit
+        path.write_bytes(data)
+        with pytest.raises(DamagedFramesError):
+            verified(path, size)
+
+
+def test_small_pieces_share_an_entry(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "video.raw", is_new=True)
+    spool.append([bytes([number % 256]) for number in range(5000)])
+    assert (tmp_path / SUMS).stat().st_size == 8
+    verified(tmp_path / "video.raw", 5000)
+
+
+@pytest.mark.parametrize("hurt", [b"", b"xx", b"12345678" * 3, None])
+def test_checksums_that_do_not_fit_are_damage_and_missing_ones_are_made_at_the_next_start(
+    tmp_path: Path, hurt: bytes | None
+) -> None:
+    path = tmp_path / "video.raw"
+    spool = Spool(path, is_new=True)
+    spool.append([b"frames"])
+    (tmp_path / SUMS).unlink() if hurt is None else (tmp_path / SUMS).write_bytes(hurt)
+    if hurt is not None:
+        with pytest.raises(DamagedFramesError):
+            verified(path, 6)
+    assert Spool(path, is_new=False).persisted_bytes == 6
+    verified(path, 6)
+
+
+def test_what_a_dying_process_wrote_without_a_checksum_gets_one(tmp_path: Path) -> None:
+    path = tmp_path / "video.raw"
+    spool = Spool(path, is_new=True)
+    spool.append([b"acknowledged"])
+    spool.close()
+    with path.open("ab") as file:
+        file.write(bytes(3 << 20))
+    again = Spool(path, is_new=False)
+    again.append([b"more"])
+    assert again.persisted_bytes == 12 + (3 << 20) + 4
+    verified(path, again.persisted_bytes)
+    with path.open("r+b") as file:
+        file.write(b"A")
+    with pytest.raises(DamagedFramesError, match="bytes 0 to 12"):
+        verified(path, 12)
+
+
+def test_a_parked_spool_holds_no_file_open_and_goes_on(tmp_path: Path) -> None:
+    before = open_files()
+    spools = [Spool(tmp_path / str(number) / "video.raw", is_new=True) for number in made(tmp_path, 50)]
+    assert open_files() == before
+    for spool in spools:
+        spool.append([b"abc"])
+        spool.park()
+        spool.append([b"def"])
+        spool.park()
+        assert spool.path.read_bytes() == b"abcdef"
+        verified(spool.path, 6)
+    assert open_files() == before
+
+
+def open_files() -> int:
+    """How many this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def made(root: Path, count: int) -> range:
+    """Makes numbered directories."""
+    for number in range(count):
+        (root / str(number)).mkdir()
+    return range(count)
+
+
+def test_a_spool_that_was_cut_while_it_was_parked_takes_nothing_more(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "video.raw", is_new=True)
+    spool.append([b"abcdef"])
+    spool.park()
+    os.truncate(spool.path, 3)
+    with pytest.raises(OSError, match="shorter"):
+        spool.append([b"ghi"])

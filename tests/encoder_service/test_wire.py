@@ -12,12 +12,12 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.errors.v1 import error_reason_pb2 as reasons
 from telecine.ring import RingMemory
 
+from encoder_service.chunk_sums import crc32c
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
 from encoder_service.formats import FORMATS
 from encoder_service.ring import Ring
 from encoder_service.spec import BT709, SRGB, ColorMatrix, ColorRange, JobSpec, Quality, Rational
-from encoder_service.spool import crc32c
 from encoder_service.wire import checked_chunk, differing_fields, parse_spec
 from encoder_service.wire_chunks import RawChunk, from_message, parse_request
 from tests.encoder_service.raw_client import spec

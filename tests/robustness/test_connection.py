@@ -180,7 +180,9 @@ async def test_a_server_that_says_nothing_new_still_keeps_a_quiet_upload_alive(s
         async with raw.RawClient(channel).stream() as stream:
             await stream.open(raw.spec("quiet"))
             await stream.until(lambda heard: len(heard.acknowledged) >= 4)
-        await raw.RawClient(channel).stub.CancelJob(pb.CancelJobRequest(job_id="quiet"))
+        with pytest.raises(grpc.aio.AioRpcError) as gone:
+            await raw.RawClient(channel).stub.CancelJob(pb.CancelJobRequest(job_id="quiet"))
+    assert raw.reason(gone.value) == "JOB_NOT_FOUND", "it sent no byte and left nothing behind"
 
 
 def test_nothing_is_left_lying_about(server: ServerProcess) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import grpc
@@ -97,11 +98,11 @@ async def test_the_spool_quota_is_shared_promised_and_given_back(make_server: Ma
 async def test_a_full_queue_says_later(make_server: Maker) -> None:
     """TOO_MANY_JOBS with RetryInfo; jobs that are known already are always let in again."""
     server = make_server(workers="1", max_waiting_jobs="2").start()
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with grpc.aio.insecure_channel(server.address) as channel, AsyncExitStack() as held:
         client = raw.RawClient(channel)
         for number in range(2):
-            async with client.stream() as stream:
-                await stream.open(raw.spec(f"waiting-{number}"))
+            stream = await held.enter_async_context(client.stream())
+            await stream.open(raw.spec(f"waiting-{number}"))
         async with client.stream() as stream:
             with pytest.raises(grpc.aio.AioRpcError) as failed:
                 await stream.open(raw.spec("one-too-many"))

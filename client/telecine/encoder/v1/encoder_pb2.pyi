@@ -1327,6 +1327,7 @@ class EncodeRequest(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
     FINISH_FIELD_NUMBER: _builtins.int
+    KEEP_ALIVE_FIELD_NUMBER: _builtins.int
     HOST_ID_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
     host_id: _builtins.str
@@ -1352,24 +1353,52 @@ class EncodeRequest(_message.Message):
     def finish(self) -> Global___Finish:
         """Last, once."""
 
+    @_builtins.property
+    def keep_alive(self) -> Global___KeepAlive:
+        """After `accepted`, at any time: the client is alive and has nothing to send
+        just now. See `Accepted.keep_alive_seconds`.
+        """
+
     def __init__(
         self,
         *,
         spec: Global___JobSpec | None = ...,
         chunk: Global___Chunk | None = ...,
         finish: Global___Finish | None = ...,
+        keep_alive: Global___KeepAlive | None = ...,
         host_id: _builtins.str = ...,
         proof: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "message", b"message", "spec", b"spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "keep_alive", b"keep_alive", "message", b"message", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "host_id", b"host_id", "message", b"message", "proof", b"proof", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "finish", b"finish", "host_id", b"host_id", "keep_alive", b"keep_alive", "message", b"message", "proof", b"proof", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "chunk", "finish"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["spec", "chunk", "finish", "keep_alive"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
 Global___EncodeRequest: _TypeAlias = EncodeRequest  # noqa: Y015
+
+@_typing.final
+class KeepAlive(_message.Message):
+    """Says that the client is alive, and nothing else. An upload whose client says
+    so does not expire for want of bytes, however slowly its frames are made; one
+    without a byte ends with its stream, and one whose client says nothing for
+    long expires (`idle_upload_timeout_seconds`).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepAlive: _TypeAlias = KeepAlive  # noqa: Y015
 
 @_typing.final
 class Ring(_message.Message):
@@ -1448,6 +1477,7 @@ class Accepted(_message.Message):
     JOB_DIRECTORY_FIELD_NUMBER: _builtins.int
     RING_FIELD_NUMBER: _builtins.int
     PROOF_PATH_FIELD_NUMBER: _builtins.int
+    KEEP_ALIVE_SECONDS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     max_chunk_bytes: _builtins.int
     """Largest `Chunk.data`, in bytes."""
@@ -1466,6 +1496,10 @@ class Accepted(_message.Message):
     """Where a client that runs as the same user on the same machine can read the 32
     bytes of the server's secret: no file on its disk, but memory behind /proc.
     Only for a request with the server's own `host_id`; empty for others.
+    """
+    keep_alive_seconds: _builtins.float
+    """How often a client that has nothing else to send is to send `keep_alive`, in
+    seconds. 0: the server does not know that message, and it must not be sent.
     """
     @_builtins.property
     def persisted(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackOffset]:
@@ -1488,10 +1522,11 @@ class Accepted(_message.Message):
         job_directory: _builtins.str = ...,
         ring: Global___Ring | None = ...,
         proof_path: _builtins.str = ...,
+        keep_alive_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ring", b"ring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "proof_path", b"proof_path", "ring", b"ring", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "keep_alive_seconds", b"keep_alive_seconds", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "proof_path", b"proof_path", "ring", b"ring", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -104,7 +104,9 @@ class EncoderServiceServicer:
         Order of requests: one `spec`, any number of `chunk`, one `finish`. The
         client waits for the answer `accepted` before its first chunk and begins at
         `accepted.persisted_bytes`. It may end its side of the stream at any time:
-        bytes that were acknowledged stay.
+        bytes that were acknowledged stay. A job of which no byte has come ends with
+        its stream and leaves nothing behind. The spec comes at once, and a client
+        that has nothing to send sends `keep_alive` (`accepted.keep_alive_seconds`).
 
         Order of answers: one `accepted`; then `acknowledged`, `progress` and
         `warning` as they occur (an acknowledgement at least once a second while
@@ -124,8 +126,9 @@ class EncoderServiceServicer:
         job has expired; a strict output cannot be made here.
         * OUT_OF_RANGE: a chunk's offset is not the next one.
         * DATA_LOSS: a chunk's CRC32C does not match.
-        * RESOURCE_EXHAUSTED: spool, disk or queue is full; try again after
-        RetryInfo. What was acknowledged stays.
+        * RESOURCE_EXHAUSTED: spool, disk or queue is full, or too many streams or
+        files are open; try again after RetryInfo. What was acknowledged stays.
+        * DEADLINE_EXCEEDED: the spec did not come in time.
         * ABORTED: a newer stream of this job has taken over.
         * CANCELLED: the job was cancelled.
         * UNIMPLEMENTED: an audio track was asked for.
