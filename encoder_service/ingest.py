@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 
 from encoder_service import errors, faults
 from encoder_service.config import EncoderConfig
@@ -126,7 +127,9 @@ class Ingest:
 
     def _translated(self, error: BaseException) -> Exception:
         if isinstance(error, DiskFullError):
-            room = self._spool.disk_room(self._config.min_free_bytes)
+            room = None
+            with suppress(OSError):
+                room = self._spool.disk_room(self._config.min_free_bytes)
             return errors.disk_full(self._config.retry_after_seconds, room)
         if isinstance(error, OSError):
             return errors.disk_error(error, self._config.retry_after_seconds)

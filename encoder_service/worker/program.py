@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
