@@ -130,7 +130,7 @@ async def test_a_disk_without_its_reserve_refuses_with_figures(
 async def test_what_no_waiting_changes_is_too_large(spool: GatedSpool, executor: ThreadPoolExecutor) -> None:
     taking = ingest(spool, executor, [], min_free_bytes=1 << 60)
     with pytest.raises(ServiceError, match="could never hold more than 0") as refused:
-        await taking.put(b"x")
+        await taking.put(*summed(b"x"))
     assert refused.value.reason == reasons.ERROR_REASON_TOO_LARGE
 
 
