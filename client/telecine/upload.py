@@ -108,8 +108,7 @@ class Upload:
         self._is_finish_sent = False
         self._keep_alive_seconds = 0.0
         self._said_at_seconds = 0.0
-        self._has_said = False
-        """Whether something was sent since the server was last heard."""
+        self._has_said = False  # anything, since the server was last heard
         self.owes_keep_alive = False
         """The shell wakes its sender: `next_message` has a sign of life to send."""
 
