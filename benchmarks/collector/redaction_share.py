@@ -1,4 +1,4 @@
-"""What redaction costs where there is nothing to redact."""
+"""What redaction costs where there is nothing to redact, and where a text is made to be slow."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ from benchmarks.context import Context
 from benchmarks.measure import Figures, Finding, interleaved
 
 _MOST = 0.15
+_FLAT = 2.0
+_SHAPES = (
+    "AKIA" + "ABCDEFGHIJKLMNOP",
+    "npm_" + "a1B2c3D4e5F6" * 3,
+    "eyJ",
+    "sk-",
+    "4111 ",
+    "password=x ",
+    "pwd=x ",
+    "Bearer ",
+)
 
 
 def measure(context: Context) -> list[Finding]:
@@ -39,8 +50,34 @@ def measure(context: Context) -> list[Finding]:
             target=f"< {_MOST:.0%}",
             is_reached=share < _MOST,
             note=f"{scan * 1e6:.2f} of {ingest * 1e6:.2f} µs per record; engine {redactor.engine}",
-        )
+        ),
+        _hostile(redactor),
     ]
+
+
+def _hostile(redactor: Redactor) -> Finding:
+    """Time per byte of the slowest shapes, a megabyte against four kilobytes."""
+    small, large = (max(_per_byte(redactor, piece, size) for piece in _SHAPES) for size in (4 << 10, 1 << 20))
+    return Finding(
+        "redaction",
+        "hostile text, time per byte at 1 MiB against 4 KiB",
+        ours=f"{large * 1e9:.0f} ns",
+        against=f"{small * 1e9:.0f} ns",
+        ratio=f"{large / small:.2f}",
+        target=f"< {_FLAT}",
+        is_reached=large / small < _FLAT,
+        note=f"the slowest of {len(_SHAPES)} shapes, each repeated",
+    )
+
+
+def _per_byte(redactor: Redactor, piece: str, size: int) -> float:
+    text = piece * (size // len(piece))
+    best = float("inf")
+    for _ in range(2):
+        begin = time.thread_time()
+        redactor.redact_text(text)
+        best = min(best, time.thread_time() - begin)
+    return best / len(text)
 
 
 def _scan(redactor: Redactor, batches: list[bytes]) -> Figures:

@@ -24,6 +24,8 @@ class Trigger(NamedTuple):
     hints: tuple[str, ...]
     """Lower-case literals, one of which stands in every match (of one with blanks: each of its words);
     empty: none is known."""
+    is_foreign: bool = False
+    """Whether only bytes beyond ASCII can match."""
 
 
 class Check(StrEnum):

@@ -41,6 +41,13 @@ def build_scanner(
     Raises:
         ValueError: an engine is named that is not installed or does not exist.
     """
+    foreign = tuple(trigger._replace(is_foreign=False) for trigger in triggers if trigger.is_foreign)
+    if foreign:
+        plain = tuple(trigger for trigger in triggers if not trigger.is_foreign)
+        return _BothScanner(
+            build_scanner(plain, engine, prefers_fast_start=prefers_fast_start),
+            build_scanner(foreign, engine, prefers_fast_start=prefers_fast_start),
+        )
     builders: dict[str, Callable[[tuple[Trigger, ...]], Scanner]] = {
         "hyperscan": _HyperscanScanner,
         "re2": _Re2Scanner,
@@ -60,6 +67,22 @@ def build_scanner(
         except ImportError:
             continue
     return _ReScanner(triggers)
+
+
+class _BothScanner:
+    """Looks for what only foreign letters could hide where there are any; most logs have none."""
+
+    def __init__(self, plain: Scanner, foreign: Scanner) -> None:
+        self.engine = plain.engine
+        self._plain_found, self._plain_ends = plain.found_in, plain.ends_in
+        self._foreign = foreign
+
+    def found_in(self, raw: bytes) -> bool:
+        return self._plain_found(raw) or (not raw.isascii() and self._foreign.found_in(raw))
+
+    def ends_in(self, raw: bytes) -> list[int]:
+        ends = self._plain_ends(raw)
+        return ends if raw.isascii() else ends + self._foreign.ends_in(raw)
 
 
 class _Forgetting(Protocol):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from telecine.logging.redaction.rules import SEPARATORS, Check, KeyRule, Position, RulePack, Trigger
-from telecine.logging.redaction.text.lookalikes import fold_key, foreign_trigger
+from telecine.logging.redaction.text.lookalikes import fold_key, foreign_triggers
 
 _REMEMBERED_KEYS = 4096
 _REMEMBERED_KEY_LENGTH = 96
@@ -126,5 +126,5 @@ def key_triggers(pack: RulePack) -> tuple[Trigger, ...]:
                 triggers.append(Trigger(f"(?i:{words}){right}", (phrase,)))
             else:
                 foreign = max((word for word in phrase.split() if not word.isascii()), key=len)
-                triggers.append(foreign_trigger(foreign))
+                triggers += foreign_triggers(foreign)
     return tuple(triggers)

@@ -328,10 +328,10 @@ _FORMED = (
     ),
     ValueRule(
         id="telegram_bot",
-        hints=(":a",),
-        pattern=r"(?:bot)?(?P<secret>[0-9]{8,10}:A[A-Za-z0-9_-]{34})(?![A-Za-z0-9_-])",
-        anchor=r"(?:bot)?[0-9]{8,10}:A",
-        trigger=r"[0-9]{8}:A[A-Za-z0-9_-]{34}",
+        hints=(":aa",),
+        pattern=r"(?:bot)?(?P<secret>[0-9]{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])",
+        anchor=r"(?:bot)?[0-9]{8,10}:AA",
+        trigger=r"\d:AA[A-Za-z0-9_-]{33}",
         matches=(
             "123456789:AA" + _ALNUM_40[:33],
             "https://api.telegram.org/bot" + "123456789:AA" + _ALNUM_40[:33] + "/getMe",
@@ -413,9 +413,9 @@ _FORMED = (
     ValueRule(
         id="salesforce_token",
         hints=("!",),
-        pattern=r"(?P<secret>00[A-Za-z0-9]{13}![A-Za-z0-9._-]{80,260})",
-        anchor=r"00[A-Za-z0-9]{13}!",
-        trigger=r"00[A-Za-z0-9]{13}![A-Za-z0-9._-]{16}",
+        pattern=r"(?P<secret>00D[A-Za-z0-9]{12}![A-Za-z0-9._-]{80,260})",
+        anchor=r"00D[A-Za-z0-9]{12}!",
+        trigger=r"00D[A-Za-z0-9]{12}![A-Za-z0-9._-]{16}",
         matches=("00D5e000001abcd!" + _ALNUM_40 * 3,),
     ),
     ValueRule(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from telecine.logging.redaction.rules import Check, ValueRule
 from telecine.logging.redaction.text import urls
+from telecine.logging.redaction.text.checks import IBAN_LENGTHS
 
 _ALNUM_40 = "a1B2c3D4e5F6g7H8i9J0" * 2
 _HEX_32 = "0123456789abcdef" * 2
@@ -110,10 +111,11 @@ STRUCTURED_RULES = (
         r"(?:([ -])\d{4}\2\d{4}\2\d{1,7}|[ -]\d{6}[ -]\d{4,5}|\d{9,15}))",
         anchor=r"[2-6]\d{3}[ -]?\d{4}",
         # Behind the digits and before the groups: what rules out most of the ids in hex and the UUIDs.
-        trigger=r"[\"' =(>*,;|\[{<&]\s?[2-6]\d{12}(?:[^A-Za-z_/@]|$)",
+        trigger=r"[\"' =(>][2-6]\d{12}(?:[^A-Za-z_/@]|$)",
         more_triggers=(
             r"(?:\\[nrt]|\n)[2-6]\d{12}",
-            r"\":\s?[2-6]\d{13}",
+            r"(?i:card|pan|cc|num|no|karte|carte|jeta)\":\s?[2-6]\d{12}",
+            r"\*\*\*[2-6]\d{12}",
             r"[^0-9a-fA-F\-][2-6]\d{3}[ -]\d{4}[ -]\d{4}[ -]\d",
             r"[^0-9a-fA-F\-]3\d{3}[ -]\d{6}[ -]\d{4}",
         ),
@@ -138,7 +140,7 @@ STRUCTURED_RULES = (
         id="iban",
         pattern=r"(?P<secret>[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?)(?![A-Za-z0-9])",
         anchor=r"[A-Z]{2}[0-9]{2}[ ]?[A-Z0-9]{4}[ ]?[A-Z0-9]{4}",
-        trigger=r"(?:[^A-Za-z0-9_]|\\[nrt])[A-Z]{2}\d{2}[ ]?[A-Z0-9]{4}[ ]?[A-Z0-9]{4}[ ]?[A-Z0-9]{3}",
+        trigger=rf"(?:{'|'.join(sorted(IBAN_LENGTHS))})\d{{2}}[ ]?[A-Z0-9]{{4}}[ ]?[A-Z0-9]{{4}}",
         check=Check.IBAN,
         matches=(
             "to DE89 3704 0044 " + "0532 0130 00",

@@ -45,7 +45,7 @@ _CARD = re.compile(
 """Issuers' first digits, and the lengths that their cards have."""
 _DIGIT_VALUES = bytes(max(0, code - 48) for code in range(256))
 _DOUBLED = bytes(sum(divmod(2 * max(0, min(code - 48, 9)), 10)) for code in range(256))
-_IBAN_LENGTHS = {
+IBAN_LENGTHS = {
     **dict.fromkeys(("NO",), 15), **dict.fromkeys(("BE",), 16),
     **dict.fromkeys(("DK", "FI", "FO", "GL", "NL"), 18), **dict.fromkeys(("MK", "SI"), 19),
     **dict.fromkeys(("AT", "BA", "EE", "KZ", "LT", "LU", "XK"), 20),
@@ -145,14 +145,9 @@ def is_card_number(value: str) -> bool:
 def is_iban(value: str) -> bool:
     """Whether the text is an international bank account number: country, length, and mod 97."""
     compact = value.replace(" ", "").replace("-", "").upper()
-    if len(compact) != _IBAN_LENGTHS.get(compact[:2], 0) or not compact.isascii() or not compact.isalnum():
+    if len(compact) != IBAN_LENGTHS.get(compact[:2], 0) or not compact.isascii() or not compact.isalnum():
         return False
     return int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4])) % 97 == 1
-
-
-def iban_length(country: str) -> int:
-    """How many letters and digits an account number of the country has; 0: it has none."""
-    return _IBAN_LENGTHS.get(country.upper(), 0)
 
 
 def _has_random_piece(value: str) -> bool:

@@ -22,11 +22,75 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
 _FEW = 0.1
 """The share of control characters that a text may have."""
 
+_TELLING = (
+    *(
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "api-key",
+        "access_key",
+        "accesskey",
+    ),
+    *("private", "credential", "authorization", "cookie", "bearer", "basic ", "pwd=", 'pwd"', "jwt", "auth="),
+)
+_TOKENS = (
+    *(
+        "AKIA",
+        "ASIA",
+        "ghp_",
+        "gho_",
+        "ghs_",
+        "github_pat_",
+        "glpat-",
+        "xoxb-",
+        "xoxp-",
+        "sk_live_",
+        "sk-proj",
+        "sk-ant",
+    ),
+    *(
+        "AIza",
+        "hf_",
+        "npm_",
+        "eyJ",
+        "-----BEGIN",
+        "hvs.",
+        "dop_v1_",
+        "SG.",
+        "ATATT3",
+        "pypi-AgE",
+        "GOCSPX-",
+        "://",
+    ),
+)
+_SHORTEST = 4
+
+
+def _base64_literals() -> list[str]:
+    """What words that tell of secrets leave in Base64, at each of the three places where they may begin.
+
+    JSON objects in Base64 begin like JSON Web Tokens do, and are seen with these.
+    """
+    cases = dict.fromkeys(form for word in _TELLING for form in (word, word.upper(), word.title()))
+    literals = set()
+    for word in (*cases, *_TOKENS):
+        for offset in range(3):
+            encoded = base64.b64encode(b"\0" * offset + word.encode()).decode().rstrip("=")
+            # Letters that the bytes before and behind decide in part are left out.
+            end = (offset + len(word)) * 8 // 6
+            literals.add(encoded[(0, 2, 3)[offset] : end])
+    return sorted(literal for literal in literals if len(literal) >= _SHORTEST)
+
+
 TRIGGERS = (
     Trigger(r"\\u00[2-7]", ("\\u00",)),
     Trigger(r"\\/", ("\\/",)),
     Trigger(r"%(?:25)?(?:3[aAdD]|22|5[bB])", ("%",)),
-    Trigger(f"(?:{_PRINTABLE_QUANTUM}){{4}}", ()),
+    *(Trigger(literal, (literal.lower(),)) for literal in _base64_literals()),
 )
 """Escapes that can hide a key or a token from the scan: such a line is opened."""
 

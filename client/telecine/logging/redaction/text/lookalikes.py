@@ -69,15 +69,15 @@ def fold_key(key: str) -> str:
     return key if key.isascii() else key.translate(_TABLE)
 
 
-def foreign_trigger(word: str) -> Trigger:
-    """Finds a word in bytes, in lower, upper and title case, as UTF-8 and as JSON escapes it."""
+def foreign_triggers(word: str) -> tuple[Trigger, Trigger]:
+    """Find a word in bytes, in lower, upper and title case, as UTF-8 and as JSON escapes it."""
     forms = tuple(dict.fromkeys((word.lower(), word.upper(), word.title())))
     as_bytes = ("".join(f"\\x{byte:02x}" for byte in form.encode()) for form in forms)
     units = (form.encode("utf-16-be").hex() for form in forms)
     escaped = ("".join(r"\\u" + _any_case(unit[i : i + 4]) for i in range(0, len(unit), 4)) for unit in units)
     # What the engine without a better way looks for first: in bytes read as Latin-1, in lower case.
-    hints = (*(form.encode().decode("latin-1").lower() for form in forms), "\\u")
-    return Trigger("|".join((*as_bytes, *escaped)), hints)
+    hints = tuple(form.encode().decode("latin-1").lower() for form in forms)
+    return Trigger("|".join(as_bytes), hints, is_foreign=True), Trigger("|".join(escaped), ("\\u",))
 
 
 def _any_case(digits: str) -> str:
@@ -117,14 +117,15 @@ _SIMILAR_HINTS = tuple(
     )
 )
 TRIGGERS = (
-    Trigger(_LETTER + _UNSEEN, _UNSEEN_HINTS),
-    Trigger(_UNSEEN + "[A-Za-z]", _UNSEEN_HINTS),
+    Trigger(_LETTER + _UNSEEN, _UNSEEN_HINTS, is_foreign=True),
+    Trigger(_UNSEEN + "[A-Za-z]", _UNSEEN_HINTS, is_foreign=True),
     Trigger(
         r"\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xf0\x9d[\x90-\x9f]",
         tuple(raw.decode("latin-1").lower() for raw in (b"\xef\xbc", b"\xef\xbd", b"\xf0\x9d")),
+        is_foreign=True,
     ),
-    Trigger(_LETTER + _SIMILAR, _SIMILAR_HINTS),
-    Trigger(_SIMILAR + "[A-Za-z]", _SIMILAR_HINTS),
+    Trigger(_LETTER + _SIMILAR, _SIMILAR_HINTS, is_foreign=True),
+    Trigger(_SIMILAR + "[A-Za-z]", _SIMILAR_HINTS, is_foreign=True),
     Trigger(r"\\u(?:00[2-9a-fA-F]|0[1-5]|1[dD]|20[0-6]|[fF][eEfF]|[dD]83)", ("\\u",)),
 )
 """Bytes and JSON escapes behind which a key in disguise may stand: such a line is opened."""
