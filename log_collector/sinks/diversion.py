@@ -60,6 +60,8 @@ class Diversion:
         self._told: set[str] = set()
         self._left_out: set[str] = set()
         """Directories of jobs whose records of this write are elsewhere."""
+        self._granted: set[str] = set()
+        self._pending: Counter[Reason] = Counter()
         self.counts: Counter[Reason] = Counter()
         """Files that were not made, or not written, by reason; once for each write."""
 
@@ -68,20 +70,34 @@ class Diversion:
         if file.startswith(f"{names.JOBS_DIRECTORY}/"):
             directory, _, name = file.rpartition("/")
             # Receipts come after their job's records, and go where these go.
-            return (
-                directory not in self._left_out if name != names.JOB_FILE else self._jobs.take(self._clock())
-            )
+            if name != names.JOB_FILE:
+                return directory not in self._left_out
+            return self._grant(self._jobs, file)
         if names.is_service_stream(file) and file != names.OVERFLOW_FILE:
-            return self._services.take(self._clock())
+            return self._grant(self._services, file)
+        return True
+
+    def _grant(self, allowance: Allowance, file: str) -> bool:
+        """A write may be prepared more than once before it is done: what it was given it keeps."""
+        if file not in self._granted and not allowance.take(self._clock()):
+            return False
+        self._granted.add(file)
         return True
 
     def begin_write(self) -> None:
         """To be called before the files of a write are asked for."""
         self._left_out.clear()
+        self._pending.clear()
+
+    def end_write(self) -> None:
+        """To be called when the write is done."""
+        self._granted.clear()
+        self.counts.update(self._pending)
+        self._pending.clear()
 
     def divert(self, file: str, reason: Reason) -> str:
         """Where the lines of a file go instead; empty: nowhere, for they are only about others."""
-        self.counts[reason] += 1
+        self._pending[reason] += 1
         if file.endswith(f"/{names.JOB_FILE}"):
             self._left_out.add(file.rpartition("/")[0])
         key = f"{reason}:{file}" if reason is Reason.BLOCKED else reason

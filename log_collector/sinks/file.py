@@ -129,6 +129,7 @@ class FileSink:
             size = mark.size + sum(map(len, pieces[mark.file]))
             if size >= self._router.class_of(mark.file).rotate_bytes:
                 self._due.add(mark.file)
+        self._diversion.end_write()
         written = Written(delivered=self._routed.record_count)
         self._routed, self._marks = Routed({}, 0), []
         return written

@@ -89,7 +89,7 @@ class FilesConfig(msgspec.Struct, frozen=True, kw_only=True):
     new_services_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 200
     """So many services get a file of their own in a minute; the records of further ones go into
     `overflow.log` until there is room."""
-    new_jobs_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 1000
+    new_jobs_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 2500
     """So many jobs get a directory in a minute; the records of further ones are in `overflow-jobs.log`, and
     in the files of their services as ever."""
     errors: FileClass = FileClass(rotate_seconds=7 * _DAY_SECONDS)

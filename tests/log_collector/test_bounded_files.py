@@ -13,8 +13,11 @@ from telecine.logs.v1 import logs_pb2
 
 from log_collector.config import CollectorConfig
 from log_collector.journal.entry import pack
+from log_collector.sinks.file import FileSink
+from log_collector.sinks.file_config import FilesConfig
 from tests.eventually import eventually_async
 from tests.log_collector.harness import Collector, batch, collector, last_acknowledged, record, ship, stub
+from tests.log_collector.sinks.driving import stored
 
 
 async def delivered(running: Collector) -> None:
@@ -162,3 +165,16 @@ async def test_a_file_of_somebody_else_in_a_jobs_directory_is_not_deleted_with_i
         await eventually_async(lambda: not list(jobs.rglob("*.log*")))
     assert [path.read_text() for path in jobs.rglob("notes.txt")] == ["theirs"]
     shutil.rmtree(tmp_path / "data")
+
+
+async def test_a_write_that_is_prepared_again_takes_no_more_of_the_allowance(tmp_path: Path) -> None:
+    """Upkeep comes between the preparation and the write, and a failed write is prepared anew."""
+    sink = FileSink(tmp_path, FilesConfig(new_jobs_per_minute=10, new_services_per_minute=1))
+    sink.recover(b"")
+    batches = [stored([record(n, job_id=f"j{n}") for n in range(10)])]
+    for _ in range(5):
+        sink.prepare(batches)
+    sink.write()
+    sink.close()
+    assert len(list((tmp_path / "jobs").iterdir())) == 10
+    assert sink.diverted == {}

@@ -46,7 +46,7 @@ class RotatingFile:
         self._lock = threading.RLock()
         self._is_busy = False
         self._looked_at = clock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._fd = -1
         self._size = 0
         self._open()

@@ -115,7 +115,8 @@ class Spool:
         self._unsaid = 0
         self._unsaid_reason = ""
         self.dropped = 0
-        self.directory.mkdir(parents=True, mode=0o700)
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.directory.mkdir(mode=0o700)
         # A look at whether the owner lives takes the lock for a moment: that is waited for.
         self._owner_lock = take(self.directory / OWNER_LOCK)
         # Before the resource: a spool that has one and no secret is of release 0.1.0.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,18 @@ def test_a_spool_is_its_users_alone_and_its_id_cannot_be_guessed(tmp_path: Path)
     finally:
         spool.close()
         other.close()
+
+
+def test_nothing_that_logging_writes_is_for_other_users(tmp_path: Path) -> None:
+    """Whatever the program's umask is: a program in a container often has none."""
+    code = (
+        "import os, sys; os.umask(0); from telecine.logging import configure_logging, get_logger\n"
+        "configure_logging('worker', directory=sys.argv[1], collector='127.0.0.1:1', console='off',"
+        " file_max_bytes=2000, flush_seconds=0)\n"
+        "for n in range(100): get_logger('a').error('failed', n=n)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "logs")], check=True, cwd=tmp_path)
+    found = [tmp_path / "logs", *(tmp_path / "logs").rglob("*")]
+    assert any(path.name == "worker.log.1" for path in found)
+    assert any(path.suffix == ".ndjson" for path in found)
+    assert [path for path in found if path.stat().st_mode & 0o007] == []
