@@ -67,6 +67,10 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_outputs_per_job: Annotated[int, msgspec.Meta(ge=1, le=32)] = 32
     max_clip_seconds: NotNegative = 0.0
     """Longest clip at its own frame rate; frames beyond it are refused. 0: only bytes are limited."""
+    max_output_pixels: Count = 8192 * 4608
+    """Of one picture that an output scales its frames to; frames that were sent larger may stay as large."""
+    max_overlay_pixels: Count = 64 * MIB
+    """Of what one text overlay is drawn on, with its outline and box, estimated from its spec."""
     max_overlays_per_output: Annotated[int, msgspec.Meta(ge=0, le=100)] = 16
     max_overlay_image_bytes: CountOrZero = 1 * MIB
     """Of one image of an overlay; all those of a job travel in one message (`host.max_message_bytes`)."""

@@ -6,6 +6,7 @@ Reading and telling go on side by side and end together; the session's table say
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from typing import Protocol
 
@@ -144,7 +145,8 @@ class EncodeStream:
         elif isinstance(request, RawChunk):
             self._session.advance(ChunkCame(request.offset, 0))
         elif request.HasField("spec"):
-            return parse_spec(request.spec, self._config)
+            is_known = self._jobs.registry.knows(request.spec.job_id)
+            return parse_spec(request.spec, self._config, 0.0 if is_known else time.time())
         elif request.HasField("finish"):
             self._session.advance(FinishCame(0, 0))
         elif request.HasField("keep_alive"):

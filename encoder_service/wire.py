@@ -36,8 +36,11 @@ MAX_METADATA_BYTES = 64 << 10
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-def parse_spec(message: pb.JobSpec, config: EncoderConfig) -> JobSpec:
-    """Returns the job that is asked for. Raises ServiceError naming every wrong field."""
+def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: float = 0.0) -> JobSpec:
+    """Returns the job that is asked for. Raises ServiceError naming every wrong field.
+
+    `now_unix_seconds`: a deadline before it is one; 0 for the spec of a job that is known already.
+    """
     faults = Faults()
     faults.check(
         _JOB_ID.fullmatch(message.job_id) is not None,
@@ -60,6 +63,12 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig) -> JobSpec:
         0 <= deadline.seconds < 1 << 33 and 0 <= deadline.nanos < 1_000_000_000,
         "spec.deadline",
         "must be a time after 1970",
+    )
+    ends_at = deadline.seconds + deadline.nanos / 1e9
+    faults.check(
+        not message.HasField("deadline") or ends_at > now_unix_seconds,
+        "spec.deadline",
+        "has passed already; leave it out, or name a time to come",
     )
     delivery = faults.pick(DELIVERIES, message.delivery, "spec.delivery", Delivery.BYTES)
     webhooks = parse_webhooks(message, config.webhooks, faults)

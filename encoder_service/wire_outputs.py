@@ -11,9 +11,11 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
 from encoder_service.formats import FORMATS
+from encoder_service.made_pixels import picture_size, text_pixels
 from encoder_service.options.choice import best_fit
 from encoder_service.options.reading import MAX_OPTIONS
 from encoder_service.outputs.limits import rate_fault, size_fault
+from encoder_service.overlay import TextOverlay
 from encoder_service.sizes import MAX_SIDE_PIXELS, SHORT_SIDES, parse_aspect_ratio
 from encoder_service.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode, SkippedOutput
 from encoder_service.wire_enums import ALPHAS, QUALITIES, SCALE_MODES
@@ -47,6 +49,7 @@ def parse_outputs(
             continue
         outputs.append(_output(output, name, at, message, config, faults))
         _check_limits(outputs[-1], message.video, at, faults)
+        _check_made(outputs[-1], message.video, at, config, faults)
         prefix = output.prefix or "frame"
         if output.format == "png":
             faults.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
@@ -153,6 +156,32 @@ def _check_limits(output: OutputSpec, video: pb.VideoTrack, at: str, faults: Fau
     width, height = video.width + video.width % 2, video.height + video.height % 2
     if output.scale is None and width > 0 and height > 0 and (fault := size_fault(codec, width, height)):
         faults.add(at, fault)
+
+
+def _check_made(
+    output: OutputSpec, video: pb.VideoTrack, at: str, config: EncoderConfig, faults: Faults
+) -> None:
+    """Notes pictures and texts that would cost a worker more memory than anybody may ask for."""
+    if not (0 < video.width <= MAX_SIDE_PIXELS and 0 < video.height <= MAX_SIDE_PIXELS):
+        return
+    width, height = picture_size(output.scale, video.width, video.height)
+    # Frames that were sent as large may be encoded as large.
+    most = max(config.max_output_pixels, video.width * video.height)
+    faults.check(
+        width * height <= most,
+        f"{at}.scale",
+        f"comes to {width} x {height}, {width * height} pixels; max_output_pixels is {most} here",
+    )
+    for index, overlay in enumerate(output.overlays):
+        where = f"{at}.overlays[{index}].text"
+        is_sound = not any(fault.field.startswith(where) for fault in faults.found)
+        if isinstance(overlay.kind, TextOverlay) and is_sound:
+            pixels, limit = text_pixels(overlay.kind, height), config.max_overlay_pixels
+            faults.check(
+                pixels <= limit,
+                where,
+                f"with its size, outline and padding takes {pixels} pixels; max_overlay_pixels is {limit}",
+            )
 
 
 def _check_format(message: pb.OutputSpec, at: str, faults: Faults) -> None:

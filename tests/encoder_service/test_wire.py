@@ -315,3 +315,74 @@ def test_whatever_bytes_come_both_parsers_agree(data: bytes, cut: int, more: byt
                 parse_request(message)
             continue
         assert parse_request(message) == expected
+
+
+def found_wrong(message: pb.JobSpec) -> set[str]:
+    """The wrong fields of a spec, with the limits that a server has."""
+    try:
+        parse_spec(message, EncoderConfig())
+    except ServiceError as refused:
+        return {fault.field for fault in refused.faults}
+    return set()
+
+
+@pytest.mark.parametrize(
+    ("scale", "is_right"),
+    [
+        ({"width": 8192, "height": 8192}, False),
+        ({"width": 16384}, False),
+        ({"height": 16384}, False),
+        ({"width": 16384, "height": 16}, True),
+        ({"width": 7680, "height": 4320}, True),
+        ({"size": "1080p"}, True),
+        ({"size": "2160p", "aspect_ratio": "20:1"}, False),
+    ],
+)
+def test_pictures_are_bounded_when_they_are_made_larger(scale: dict[str, object], is_right: bool) -> None:
+    message = spec("made")
+    message.video.width, message.video.height = 64, 48
+    message.outputs[0].scale.MergeFrom(pb.Scale(**scale))  # type: ignore[arg-type]
+    wrong = set() if is_right else {"spec.outputs[0].scale"}
+    assert found_wrong(message) == wrong
+
+
+def test_frames_that_were_sent_large_stay_as_large() -> None:
+    message = spec("made")
+    message.video.width, message.video.height = 8192, 8192
+    message.outputs[0].scale.width = message.outputs[0].scale.height = 8192
+    assert found_wrong(message) == set()
+
+
+@pytest.mark.parametrize(
+    ("field", "pixels", "text", "is_right"),
+    [
+        ("outline_width", 16384, "Wx", False),
+        ("box_padding", 16384, "Wx", False),
+        ("size", 16384, "W" * 2000, False),
+        ("size", 16, "W" * 2000, True),
+        ("size", 400, "Wx", True),
+        ("size", 2000, "W\n" * 900, False),
+        ("outline_width", 40, "Wx", True),
+    ],
+)
+def test_texts_are_bounded_with_their_outline_and_box(
+    field: str, pixels: float, text: str, is_right: bool
+) -> None:
+    message = spec("made")
+    overlay = message.outputs[0].overlays.add().text
+    overlay.text = text
+    getattr(overlay, field).pixels = pixels
+    wrong = set() if is_right else {"spec.outputs[0].overlays[0].text"}
+    assert found_wrong(message) == wrong
+
+
+@pytest.mark.parametrize(("seconds", "is_right"), [(1, False), (999, False), (1001, True)])
+def test_a_deadline_that_has_passed_is_refused(seconds: int, is_right: bool) -> None:
+    message = spec("made")
+    message.deadline.seconds = seconds
+    parse_spec(message, EncoderConfig())
+    if is_right:
+        parse_spec(message, EncoderConfig(), 1000.5)
+    else:
+        with pytest.raises(ServiceError, match="passed already"):
+            parse_spec(message, EncoderConfig(), 1000.5)

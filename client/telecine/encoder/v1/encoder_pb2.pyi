@@ -773,8 +773,8 @@ class JobSpec(_message.Message):
 
     @_builtins.property
     def deadline(self) -> _timestamp_pb2.Timestamp:
-        """The job fails when it has not ended by then. Unset: no deadline but the
-        server's limit per job.
+        """The job fails when it has not ended by then. A new job's must not have passed
+        yet. Unset: no deadline but the server's limit per job.
         """
 
     @_builtins.property
