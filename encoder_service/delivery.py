@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,10 @@ from encoder_service.chunk_sums import crc32c
 from service_host.plain_files import open_beneath
 
 PIECE_BYTES = 1 << 20
+
+
+class DamagedFileError(Exception):
+    """The file is not what was made."""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -32,16 +37,22 @@ class OpenFile:
         self._file = file
         self.size_bytes = size_bytes
         self._ahead: asyncio.Future[Piece] | None = None
+        self._sha256: hashlib._Hash | None = None
 
-    async def pieces(self, offset: int) -> AsyncIterator[Piece]:
-        """Yields the bytes from `offset` on, at most 1 MiB at a time, to one caller. Raises OSError.
+    async def pieces(self, offset: int, sha256: str = "") -> AsyncIterator[Piece]:
+        """Yields the bytes from `offset` on, at most 1 MiB at a time, to one caller.
 
-        While a piece is being sent the next one is read: two are held.
+        While a piece is being sent the next one is read: two are held. A file that is read from its first
+        byte is hashed on the way; one with another SHA-256 than it should have ends with DamagedFileError
+        instead of its end. Raises OSError.
         """
+        self._sha256 = hashlib.sha256() if sha256 and not offset else None
         self._ahead = self._begin(offset)
         while (piece := await asyncio.shield(self._ahead)).data:
             self._ahead = self._begin(piece.offset + len(piece.data))
             yield piece
+        if self._sha256 is not None and self._sha256.hexdigest() != sha256:
+            raise DamagedFileError
 
     async def close(self) -> None:
         """Closes the file, once nothing reads it any more; idempotent."""
@@ -55,6 +66,8 @@ class OpenFile:
 
     def _read(self, offset: int) -> Piece:
         data = os.pread(self._file.fileno(), PIECE_BYTES, offset)
+        if self._sha256 is not None:
+            self._sha256.update(data)
         return Piece(offset, data, crc32c(data))
 
 

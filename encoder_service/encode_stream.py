@@ -16,12 +16,13 @@ from encoder_service import errors, replies
 from encoder_service.attachment import Attachment
 from encoder_service.capability_probe import CapabilityProbe
 from encoder_service.config import EncoderConfig
-from encoder_service.delivery import opened
+from encoder_service.delivery import DamagedFileError, opened
 from encoder_service.disclosure.neighbours import Disclosure, Neighbours
 from encoder_service.errors import ServiceError
 from encoder_service.job import Job, OutputView
 from encoder_service.jobs import Jobs
 from encoder_service.manifest import JobOutcome
+from encoder_service.manifest_reader import sound_manifest
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.ring import Ring, Rings
 from encoder_service.session import (
@@ -41,6 +42,7 @@ from encoder_service.strictness import refusal, without_unavailable
 from encoder_service.wire import checked_chunk, parse_spec
 from encoder_service.wire_chunks import RawChunk, Request
 from encoder_service.wire_overlays import pictures_of
+from encoder_service.work import ProducedFile
 
 NEWS_PAUSE_SECONDS = 0.02
 RING_NEWS_PAUSE_SECONDS = 0.003
@@ -252,22 +254,29 @@ class EncodeStream:
         for output, file in replies.primary_files(job.record):
             await self._wire.send(pb.EncodeResponse(artifact=replies.artifact(output, file)))
             if delivery is Delivery.BYTES:
-                await self._deliver_bytes(job, file.path)
+                await self._deliver_bytes(job, file)
         try:
-            manifest = await asyncio.to_thread(self._store.read_manifest, job.record)
+            manifest = await asyncio.to_thread(sound_manifest, job.record, self._store)
         except OSError as error:
-            raise errors.job_not_found(job.job_id) from error
+            raise errors.job_damaged(job.job_id) from error
         result = pb.JobResult(job=replies.job_message(job), manifest_json=manifest)
         await self._wire.send(pb.EncodeResponse(result=result))
 
-    async def _deliver_bytes(self, job: Job, path: str) -> None:
+    async def _deliver_bytes(self, job: Job, made: ProducedFile) -> None:
+        path = made.path
         try:
             async with opened(job.directory, path) as file:
-                async for piece in file.pieces(0):
+                if file.size_bytes != made.size_bytes:
+                    raise errors.artifact_damaged(job.job_id, path)
+                async for piece in file.pieces(0, made.sha256):
                     response = pb.EncodeResponse()
                     replies.fill_chunk(response.artifact_chunk, path, piece)
                     await self._wire.send(response)
+        except DamagedFileError as error:
+            raise errors.artifact_damaged(job.job_id, path) from error
         except OSError as error:
+            if self._jobs.registry.knows(job.job_id):  # and was not deleted meanwhile
+                raise errors.artifact_damaged(job.job_id, path) from error
             raise errors.artifact_not_found(job.job_id, path) from error
 
 

@@ -12,15 +12,15 @@ import structlog
 
 from encoder_service import faults
 from encoder_service.clock import Clock
-from encoder_service.evidence import build_manifest
 from encoder_service.job import Job
 from encoder_service.job_story import JobStory
 from encoder_service.keeper import Keeper
 from encoder_service.manifest import FILE_NAME as MANIFEST_NAME
-from encoder_service.manifest import Build, JobOutcome, Problem, encode_manifest
+from encoder_service.manifest import Build, JobOutcome, Problem
+from encoder_service.manifest_reader import manifest_of
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.output_run import StopReason
-from encoder_service.record import JobRecord, OutputRecord, OutputState, outcome_of, to_evidence
+from encoder_service.record import JobRecord, OutputRecord, OutputState, outcome_of
 from encoder_service.registry import Registry
 from encoder_service.spec import WebhookEvent
 from encoder_service.spool import SpoolSpace
@@ -86,7 +86,7 @@ class Ending:
                 job.set_view(name, msgspec.structs.replace(job.views[name], state=output.state))
         await self._keeper.insist(job, "attempts", partial(store.clear_partial, record))
         if not await asyncio.to_thread(store.has_manifest, record):
-            manifest = encode_manifest(build_manifest(to_evidence(record, store.spool_name(record))))
+            manifest = manifest_of(record, store)
             await self._keeper.insist(job, "manifest", partial(store.write_manifest, record, manifest))
             self._story.manifested(record, f"{record.directory}/{MANIFEST_NAME}")
         seconds = (record.ended_at_unix_nano - record.created_at_unix_nano) / 1e9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from importlib import metadata
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,15 +16,15 @@ from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
 
 from encoder_service import errors, replies
 from encoder_service.capability_probe import CapabilityProbe
-from encoder_service.checksum import sha256_file
 from encoder_service.config import EncoderConfig
-from encoder_service.delivery import OpenFile, opened
+from encoder_service.delivery import DamagedFileError, OpenFile, opened
 from encoder_service.disclosure.neighbours import Neighbours
 from encoder_service.encode_stream import EncodeStream
 from encoder_service.job import Job
 from encoder_service.job_watch import interval_seconds, watch_job
 from encoder_service.jobs import Jobs
 from encoder_service.manifest import FILE_NAME
+from encoder_service.manifest_reader import sound_manifest
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.record import OutputState
 from encoder_service.ring import Rings
@@ -158,9 +159,10 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         if not job.is_over:
             raise errors.wrong_state(f"job {request.job_id!r} has not ended", job.state.value)
         try:
-            return pb.GetManifestResponse(manifest_json=self._store.read_manifest(job.record))
+            manifest = await asyncio.to_thread(sound_manifest, job.record, self._store)
         except OSError as error:
-            raise errors.job_not_found(request.job_id) from error
+            raise errors.job_damaged(request.job_id) from error
+        return pb.GetManifestResponse(manifest_json=manifest)
 
     async def DownloadArtifact(  # noqa: N802
         self, request: pb.DownloadArtifactRequest, context: Context
@@ -171,17 +173,27 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         if request.offset < 0:
             raise errors.invalid_field("offset", f"must not be below 0, is {request.offset}")
         try:
+            if request.path == FILE_NAME:
+                manifest = await asyncio.to_thread(sound_manifest, job.record, self._store)
+                header.size_bytes, header.sha256 = len(manifest), sha256(manifest).hexdigest()
             async with opened(job.directory, request.path) as file:
-                header.size_bytes = file.size_bytes
-                if request.path == FILE_NAME:
-                    header.sha256 = await asyncio.to_thread(sha256_file, job.directory / FILE_NAME)
-                elif request.offset <= file.size_bytes and (told := self._told(request, job)):
+                if file.size_bytes != header.size_bytes:
+                    raise errors.artifact_damaged(request.job_id, request.path)
+                if (
+                    request.path != FILE_NAME
+                    and request.offset <= file.size_bytes
+                    and (told := self._told(request, job))
+                ):
                     told.artifact.CopyFrom(header)
                     yield told
                     return
                 async for response in _responses(file, header, request.offset):
                     yield response
+        except DamagedFileError as error:
+            raise errors.artifact_damaged(request.job_id, request.path) from error
         except OSError as error:
+            if self._jobs.registry.knows(request.job_id):  # and was not deleted meanwhile
+                raise errors.artifact_damaged(request.job_id, request.path) from error
             raise errors.artifact_not_found(request.job_id, request.path) from error
 
     def _told(self, request: pb.DownloadArtifactRequest, job: Job) -> pb.DownloadArtifactResponse | None:
@@ -258,7 +270,7 @@ async def _responses(
         raise errors.offset_behind_end(offset, file.size_bytes)
     response = pb.DownloadArtifactResponse(artifact=header)
     is_empty = True
-    async for piece in file.pieces(offset):
+    async for piece in file.pieces(offset, header.sha256):
         replies.fill_chunk(response.chunk, header.path, piece)
         yield response
         response, is_empty = pb.DownloadArtifactResponse(), False

@@ -36,6 +36,20 @@ MAX_METADATA_BYTES = 64 << 10
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
+def _check_deadline(message: pb.JobSpec, now_unix_seconds: float, faults: Faults) -> None:
+    deadline = message.deadline
+    faults.check(
+        0 <= deadline.seconds < 1 << 33 and 0 <= deadline.nanos < 1_000_000_000,
+        "spec.deadline",
+        "must be a time after 1970",
+    )
+    faults.check(
+        not message.HasField("deadline") or deadline.seconds + deadline.nanos / 1e9 > now_unix_seconds,
+        "spec.deadline",
+        "has passed already; leave it out, or name a time to come",
+    )
+
+
 def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: float = 0.0) -> JobSpec:
     """Returns the job that is asked for. Raises ServiceError naming every wrong field.
 
@@ -59,17 +73,7 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: flo
     )
     faults.number(message.priority, -100, 100, "spec.priority")
     deadline = message.deadline
-    faults.check(
-        0 <= deadline.seconds < 1 << 33 and 0 <= deadline.nanos < 1_000_000_000,
-        "spec.deadline",
-        "must be a time after 1970",
-    )
-    ends_at = deadline.seconds + deadline.nanos / 1e9
-    faults.check(
-        not message.HasField("deadline") or ends_at > now_unix_seconds,
-        "spec.deadline",
-        "has passed already; leave it out, or name a time to come",
-    )
+    _check_deadline(message, now_unix_seconds, faults)
     delivery = faults.pick(DELIVERIES, message.delivery, "spec.delivery", Delivery.BYTES)
     webhooks = parse_webhooks(message, config.webhooks, faults)
     if faults.found:
