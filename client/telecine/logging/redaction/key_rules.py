@@ -36,6 +36,7 @@ KEY_RULES = (
                 "jelszó",
                 "adgangskode",
                 "senha",
+                "heslo",
                 "palavra passe",
                 "parola chiave",
                 "contraseña",
@@ -78,6 +79,7 @@ KEY_RULES = (
         id="pwd",
         phrases=(
             "pwd",
+            "mdp",
             "db pass",
             "user pass",
             "pg pass",
@@ -188,6 +190,7 @@ KEY_RULES = (
         id="one_time_code",
         phrases=("otp", "cvv", "cvc", "cvv2", "auth", "ssn", "card number"),
         position=Position.WHOLE,
+        is_prose=True,
         matches=("otp", "CVV", "auth", "card_number"),
         spares=("author", "auth_method", "passes"),
     ),

@@ -27,10 +27,11 @@ MAX_DEPTH = 64
 
 _MAX_UNFOLDED = 4
 """JSON in strings of JSON is opened so often; deeper it is read as text."""
-_NAME_KEYS = frozenset({"name", "key", "header", "field", "variable", "param", "parameter", "setting"})
+_NAME_KEYS = frozenset({"name", "k", "key", "header", "field", "variable", "param", "parameter", "setting"})
 _VALUE_KEYS = frozenset(
     {
         "value",
+        "v",
         "val",
         "values",
         "data",

@@ -12,6 +12,7 @@ from telecine.logging.redaction.text.checks import (
     NUMBER,
     PATH,
     STATE,
+    is_generated,
     is_harmless,
     is_password_like,
     is_token_like,
@@ -37,21 +38,25 @@ _NAMED_VALUE = re.compile(
 )
 _TAG_END = re.compile(r"(?:\s[^<>]{0,128})?>(?:<!\[CDATA\[)?")
 _TAG_VALUE = re.compile(r"[^<\]]*(?:\](?!\]>)[^<\]]*)*")
+_NEXT_ELEMENT = re.compile(r"</[A-Za-z]{1,16}>\s{0,8}<[A-Za-z]{1,16}>")
+_ATTRIBUTE_END = re.compile(r"[\"'][^<>]{0,64}>")
 _BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*(?:\r?\n|\\n)[ \t]+(?P<body>[^\n]*(?:\n[ \t]+[^\n]+)*)")
 _PROSE = re.compile(
     r"[ \t]{1,4}(?:(?P<link>(?:(?:is|was|been|be)[ \t])?"
-    r"(?:now[ \t]|set[ \t]to|changed[ \t]to|reset[ \t]to|entered|used|given)|is|was|are|as|to|of|=|:)"
-    r"[ \t:]{0,4}(?<=[ \t:]))?(?P<quote>\\{0,64}[\"'`]?)(?P<value>[^\s\"'`\\,;<>()=/]{3,128})"
+    r"(?:now[ \t]|set[ \t]to|changed[ \t]to|reset[ \t]to|entered|used|given)"
+    r"|is|was|are|as|to|of|=|:|—|–|e|es|est|ist)"
+    r"[ \t:]{0,4}(?<=[ \t:]))?(?P<quote>\\{0,64}[\"'`(“]?)(?P<value>[^\s\"'`”\\,;<>()=/]{3,128})"
 )
-_PROSE_END = re.compile(r"\\{0,64}[\"'`]?(?:[\s.,;:!?)\"'\\<]|$)")
+_PROSE_END = re.compile(r"\\{0,64}[\"'`]?(?:[\s.,;:!?)”\"'\\<]|$)")
 _QUOTED = re.compile(r"[bru]{0,2}(\\{0,64})([\"'`])", re.ASCII)
+_WRAPPED = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,64}\([bru]{0,2}(\\{0,64})([\"'`])", re.ASCII)
 _BRACKETED = re.compile(r"[\[{(][^\]})]*[\]})]?")
 _BARE = re.compile(r"[^\s\"'\\,;&<>)}\]\x1b]+")
 _AUTHORIZATION = re.compile(
     r"(?i:digest|aws4-hmac-sha256|hawk|ntlm|negotiate)\s[^\r\n]*"
     r"|(?:[A-Za-z][A-Za-z0-9-]{1,30}[ \t]{1,4})?[^\s\"'\\,;&<>)}\]]+"
 )
-_COOKIE_BEGINS = re.compile(r"[^\s=;,\"'\\]{1,128}=")
+_COOKIE_BEGINS = re.compile(r"[A-Za-z0-9!#$%&^_`|~.+-]{1,128}=")
 _COOKIES = re.compile(r"[^\r\n\"'\\]+")
 _PASSWORDS = frozenset({"password", "pwd"})
 
@@ -124,7 +129,7 @@ class AssignmentSearch:
         rule = self._keys.rule_for(text[key_start:run_end].strip("-."))
         if rule is None or (rule.id == "secret" and self._is_in_arn(key_start)):
             return None, run_end
-        before = text[max(floor, key_start - 2) : key_start] or ("*" if key_start else "")
+        before = text[max(floor, key_start - 3) : key_start] or ("*" if key_start else "")
         span = self._span(rule, before, key_start, run_end)
         if span is None or span[0] >= span[1]:
             return None, run_end
@@ -148,15 +153,29 @@ class AssignmentSearch:
         if is_option and (blank := _OPTION_BLANK.match(text, end)) is not None:
             return self._value(rule, blank.end(), "--" if text.startswith("--", start) else "-")
         if before[-1:] in ("'", '"'):
-            is_pair = is_option or before[:1] in ("(", "[")
+            is_pair = is_option or before[:-1].rstrip("bru")[-1:] in ("(", "[")
             comma = _OPTION_COMMA.match(text, end) if is_pair else None
             comma = comma or _NAMED_VALUE.match(text, end)
             if comma is not None:
                 return self._value(rule, comma.end(), ",")
+        if (element := self._element(before, start, end)) is not None:
+            value = _TAG_VALUE.match(text, element)
+            return self._checked(rule, *value.span()) if value is not None else None
         if before[-1:] in ("<", ":") and (tag := _TAG_END.match(text, end)) is not None:
             value = _TAG_VALUE.match(text, tag.end())
             return self._checked(rule, *value.span()) if value is not None else None
         return self._prose(rule, end)
+
+    def _element(self, before: str, start: int, end: int) -> int | None:
+        """Where the content begins of `<entry key="password">` and of what follows `<key>password</key>`."""
+        match = None
+        if before[-1:] == ">":
+            match = _NEXT_ELEMENT.match(self._text, end)
+        elif before[-1:] in ("'", '"') and self._text[max(0, start - 6) : start - 1].endswith(
+            ("key=", "name=")
+        ):
+            match = _ATTRIBUTE_END.match(self._text, end)
+        return match.end() if match is not None else None
 
     def _prose(self, rule: KeyRule, end: int) -> tuple[int, int] | None:
         """`the password is hunter2`, `bad password hunter2`."""
@@ -180,13 +199,15 @@ class AssignmentSearch:
         if rule.id in _PASSWORDS:
             is_secret = is_password_like(value) or (is_number and match["link"] in ("is", "was", ":", "="))
         else:
-            is_secret = match["link"] in ("is", "was", "=", ":") and is_token_like(value)
+            is_linked = match["link"] in ("is", "was", "=", ":") and is_token_like(value)
+            is_bearer = self._lowered.endswith("bearer", 0, end)
+            is_secret = is_linked or (not is_bearer and is_generated(value))
         return (start, stop) if is_secret else None
 
     def _value(self, rule: KeyRule, start: int, sign: str) -> tuple[int, int] | None:
         """Where the value stands, or None where it is harmless."""
         text = self._text
-        quoted = _QUOTED.match(text, start)
+        quoted = _QUOTED.match(text, start) or _WRAPPED.match(text, start)
         if quoted is not None:
             return self._checked(rule, quoted.end(), self._closing(quoted))
         if (block := _BLOCK.match(text, start)) is not None:

@@ -125,6 +125,13 @@ def is_random(value: str) -> bool:
     )
 
 
+def is_generated(value: str) -> bool:
+    """A token that a program made up, among the words of a sentence: letters of both cases, and digits."""
+    if len(value) < 12 or not value.isascii() or not re.sub("[-_]", "", value).isalnum():
+        return False
+    return value != value.lower() and value != value.upper() and sum(map(str.isdigit, value)) >= 2
+
+
 def is_password_like(value: str) -> bool:
     """A password rather than a word of the sentence it stands in."""
     if _PASSWORD.fullmatch(value) is None or IS_MASK.search(value) or _ALGORITHMS.fullmatch(value):
