@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import grpc.aio
+if TYPE_CHECKING:  # the encoder's workers get here too, and may have no gRPC: they are forked
+    import grpc.aio
 
 
 class HostedService(Protocol):

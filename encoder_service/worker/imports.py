@@ -10,7 +10,11 @@ from encoder_service import capabilities, pillow
 from encoder_service.formats import FORMATS, load_writer
 from encoder_service.spec import PixelFormat
 
-_AT_FIRST_USE = ("av.subtitles.stream", "encodings.cp437")
+_AT_FIRST_USE = (
+    "av.subtitles.stream", "encodings.cp437",
+    # Readers of the pictures that overlays may be, with their own libraries.
+    *(f"PIL.{name}ImagePlugin" for name in ("Png", "Jpeg", "WebP", "Gif", "Bmp")),
+)  # fmt: skip
 """What libraries import when they are first used, however they have been imported."""
 
 

@@ -20,6 +20,7 @@ _SYSTEM = (
     "/etc/localtime", "/usr/share/zoneinfo", "/usr/share/locale",
 )  # fmt: skip
 _INSTALLED = ("site-packages", "dist-packages")
+_DISTRIBUTIONS = {"PIL": "pillow"}
 
 
 @cache
@@ -48,4 +49,14 @@ def _of_packages() -> Iterator[str]:
         if "." in name or name == "__main__":
             continue
         places = [*(getattr(module, "__path__", None) or [])] or [getattr(module, "__file__", None)]
-        yield from (place for place in places if isinstance(place, str) and Path(place).is_absolute())
+        for place in places:
+            if isinstance(place, str) and Path(place).is_absolute():
+                yield place
+                yield from _libraries_beside(Path(place))
+
+
+def _libraries_beside(package: Path) -> Iterator[str]:
+    """Where wheels put shared libraries, which some load at first use: `av.libs` beside `av`."""
+    beside = package.with_name(f"{_DISTRIBUTIONS.get(package.name, package.name)}.libs")
+    if beside.is_dir():
+        yield str(beside)

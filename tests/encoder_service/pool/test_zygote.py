@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 from telecine.embedded import MALLOC_SETTINGS
 
 import encoder_service
+from encoder_service.overlays.picture_header import KINDS
 from encoder_service.pool.environment import worker_environment
 from encoder_service.pool.messages import Fork, send
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
@@ -37,6 +41,7 @@ from encoder_service.attempt import Attempt
 from encoder_service.formats import FORMATS
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
 from encoder_service.work import Assignment
+from encoder_service.pillow import read_overlay
 root, spool, *formats = sys.argv[1:]
 imported = set(sys.modules)
 for name in formats:
@@ -47,6 +52,9 @@ for name in formats:
     attempt = Attempt(assignment, lambda _: None)
     attempt.intake.extend(2, is_complete=True)
     print(name, type(attempt.run()).__name__, sorted(set(sys.modules) - imported))
+for picture in pathlib.Path(root).glob("picture.*"):
+    read_overlay(picture.read_bytes(), 16)
+print("overlays", sorted(set(sys.modules) - imported))
 print(threads)
 """
 )
@@ -59,15 +67,18 @@ def test_a_worker_has_imported_what_its_first_output_needs_with_one_thread_and_n
 ) -> None:
     spool = tmp_path / "video.raw"
     spool.write_bytes(gradient_clip(2, 64, 64).tobytes())
+    for kind in KINDS:
+        Image.new("RGB", (4, 4)).save(tmp_path / f"picture.{kind.lower()}", kind)
     done = subprocess.run(
         [sys.executable, "-c", _FIRST_USE, str(tmp_path), str(spool), *FORMATS],
         env=worker_environment(os.environ, (), 0),
         capture_output=True,
         text=True,
-        check=True,
         timeout=100,
     )
-    assert done.stdout.splitlines() == [*(f"{name} Produced []" for name in FORMATS), "1"]
+    assert done.returncode == 0, done.stderr
+    ended = [f"{name} Produced []" for name in FORMATS]
+    assert done.stdout.splitlines() == [*ended, "overlays []", "1"]
 
 
 def test_workers_are_forked_from_one_thread_even_where_numpy_could_use_all_cores() -> None:
@@ -156,3 +167,25 @@ def test_modules_that_lie_in_the_working_directory_are_never_imported(
         answer = driver.produce(video, OutputSpec("clip", "mp4"), spool, tmp_path / "out", 2)
     assert isinstance(answer, Produced)
     assert not (tmp_path / "IMPORTED").exists()
+
+
+def test_shared_libraries_beside_packages_may_be_read_wherever_packages_are_installed(tmp_path: Path) -> None:
+    """A wheel's libraries may be loaded at first use; a directory of PYTHONPATH need not be site-packages."""
+    elsewhere = tmp_path / "py libs"
+    elsewhere.symlink_to(sysconfig.get_path("platlib"))
+    root = Path(encoder_service.__file__).parents[1]
+    path = os.pathsep.join(map(str, (elsewhere, root, root / "client")))
+    code = (
+        "import av, json, numpy, PIL; from encoder_service.worker.sandbox.places import program_paths;"
+        "print(json.dumps(program_paths()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    allowed = json.loads(done.stdout)
+    assert {str(elsewhere / f"{name}.libs") for name in ("av", "numpy", "pillow")} <= set(allowed)
+    assert str(elsewhere) not in allowed, "what lies beside them is nobody's business"
