@@ -16,7 +16,7 @@ from telecine.logging.redaction.scanner import build_scanner
 from telecine.logging.redaction.secret_keys import SecretKeys, key_triggers
 from telecine.logging.redaction.text import commands, encodings, lookalikes
 from telecine.logging.redaction.text.assignments import is_secret_value
-from telecine.logging.redaction.text.checks import IS_MASK, is_password_like, is_token_like, value_passes
+from telecine.logging.redaction.text.checks import IS_MASK, is_password_like, is_token_like
 from telecine.logging.redaction.text.secret_text import MASK, SecretText
 
 Counts = dict[str, int]
@@ -334,7 +334,7 @@ class Redactor:
             return [self._redact_secret(item, rule, counts, depth + 1) for item in value]
         text = _text_of(value)
         if rule.check is not Check.NONE:
-            if value_passes(rule.check, text):
+            if is_secret_value(rule, text):
                 return self._count(rule.id, self.mask(text), counts)
             return self._redact_tree(value, counts, depth, is_id=False)
         if isinstance(value, (int, float, msgspec.Raw)) and rule.keeps_numbers:

@@ -83,6 +83,8 @@ class Position(StrEnum):
 
     ANYWHERE = "anywhere"
     LAST = "last"
+    LAST_WORD = "last_word"
+    """Last, and words of their own: `db_pw`, `dbPw`, not `mpw`."""
     WHOLE = "whole"
 
 

@@ -101,6 +101,8 @@ def _key_pattern(rule: KeyRule) -> re.Pattern[str]:
     phrases = f"(?i:{phrase_pattern(rule)})"
     if rule.position is Position.WHOLE:
         pattern = rf"^[^A-Za-z0-9]*{phrases}[^A-Za-z0-9]*$"
+    elif rule.position is Position.LAST_WORD:
+        pattern = rf"(?:(?<![A-Za-z0-9])|(?<=[a-z0-9])(?=[A-Z])){phrases}[^A-Za-z0-9]*$"
     elif rule.position is Position.LAST:
         pattern = rf"{phrases}[^A-Za-z0-9]*$"
     else:

@@ -76,3 +76,65 @@ def test_a_secret_under_a_key_that_comes_again_goes_with_it(line: bytes, secret:
 def test_a_doubled_key_without_a_secret_stays_as_it_is() -> None:
     line = b'{"msg":"x","password":null,"a":1,"a":2}'
     assert REDACTOR.redact_json_line(line) == (line, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Settings(api_key=SecretStr('S3cr3tV4lu3xQ9'))", "Settings(api_key=SecretStr('***redacted***'))"),
+        ("db(password=Secret(b'S3cr3tV4'), port=5)", "db(password=Secret(b'***redacted***'), port=5)"),
+        (
+            "SET PASSWORD FOR u = PASSWORD('S3cr3tV4lu3xQ9')",
+            "SET PASSWORD FOR u = PASSWORD('***redacted***')",
+        ),
+        ("rspconfig n1 HMC_passwd=old1pass,new2pass", "rspconfig n1 HMC_passwd=***redacted***"),
+        ("rspconfig n1 *_passwd=xyz,123 ip=dhcp", "rspconfig n1 *_passwd=***redacted*** ip=dhcp"),
+        ("mount -o username=u,password=S3cr3tV4,ro", "mount -o username=u,password=***redacted***,ro"),
+        ("connect password=S3cr3tV4,port=5", "connect password=***redacted***,port=5"),
+        ("client_secret S3cr3tV4lu3xQ9 is wrong", "client_secret ***redacted*** is wrong"),
+        ("Incorrect API key provided: S3cr3tV4lu3xQ9.", "Incorrect API key provided: ***redacted***."),
+        (
+            "bmcdiscover --range 10.0.0.1-9 -u admin -p abc",
+            "bmcdiscover --range 10.0.0.1-9 -u admin -p ***redacted***",
+        ),
+        ("ipmitool -H h -U admin -P abc power on", "ipmitool -H h -U admin -P ***redacted*** power on"),
+        ("snmpwalk -v2c -c pub1ic h", "snmpwalk -v2c -c ***redacted*** h"),
+        ("xfreerdp /u:me /p:S3cr3tV4 /v:h", "xfreerdp /u:me /p:***redacted*** /v:h"),
+        ("monerod --rpc-login ada:S3cr3tV4", "monerod --rpc-login ada:***redacted***"),
+        ("env STRATUM_PASS=x1y2 PW_FP=ab12cd34", "env STRATUM_PASS=***redacted*** PW_FP=***redacted***"),
+        (
+            "NPM_AUTH=S3cr3tV4lu3xQ9 http_auth=ada:S3cr3tV4",
+            "NPM_AUTH=***redacted*** http_auth=***redacted***",
+        ),
+    ],
+)
+def test_secrets_of_public_bug_reports_go_and_what_stands_beside_them_stays(text: str, left: str) -> None:
+    assert REDACTOR.redact_value({"msg": text})[0] == {"msg": left}
+    line = json.dumps({"msg": text}).encode()
+    assert json.loads(REDACTOR.redact_json_line(line)[0]) == {"msg": left}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("render_pass", "beauty"), ("first_pass", "2"), ("proxy_pass", "http://backend"),
+        ("has_auth", "kerberos"), ("device_code", "h200"), ("session_id", "S3cr3tV4lu3xQ9"),
+        ("content_hash", "ab12cd34ef56"), ("film_hash", "ab12cd34ef56"), ("cache_key", "frames/2024/x1.mp4"),
+        ("tls_key", "/etc/tls/server1.key"), ("csrf", "enabled"),
+        ("pw", 12), ("mpw", "ab12cd34ef56"),
+    ],
+)  # fmt: skip
+def test_keys_that_only_resemble_those_of_secrets_keep_their_values(key: str, value: object) -> None:
+    assert REDACTOR.redact_value({key: value}) == ({key: value}, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "secret default-token-abcde12345 was mounted", "unexpected token abcde12345", 'get_secret("db1-key")',
+        "password('name')", "openssl s_client -connect h:443", "snmpwalk -v3 h", "ipmitool -H h sdr",
+        "xmrig --threads 4", "passwd=prompt,3 tries",
+    ],
+)  # fmt: skip
+def test_texts_that_only_resemble_those_of_secrets_stay(text: str) -> None:
+    assert REDACTOR.redact_value({"msg": text}) == ({"msg": text}, {})

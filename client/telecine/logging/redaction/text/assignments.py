@@ -15,6 +15,7 @@ from telecine.logging.redaction.text.checks import (
     is_generated,
     is_harmless,
     is_password_like,
+    is_random,
     is_token_like,
     value_passes,
 )
@@ -44,13 +45,15 @@ _BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*(?:\r?\n|\\n)[ \t]+(?P<body>[^\n]*(?:
 _PROSE = re.compile(
     r"[ \t]{1,4}(?:(?P<link>(?:(?:is|was|been|be)[ \t])?"
     r"(?:now[ \t]|set[ \t]to|changed[ \t]to|reset[ \t]to|entered|used|given)"
-    r"|is|was|are|as|to|of|=|:|—|–|e|es|est|ist)"
+    r"|is|was|are|as|to|of|=|:|—|–|e|es|est|ist|(?:provided|supplied|received):)"
     r"[ \t:]{0,4}(?<=[ \t:]))?(?P<quote>\\{0,64}[\"'`(“]?)(?P<value>[^\s\"'`”\\,;<>()=/]{3,128})"
 )
 _PROSE_END = re.compile(r"\\{0,64}[\"'`]?(?:[\s.,;:!?)”\"'\\<]|$)")
 _QUOTED = re.compile(r"[bru]{0,2}(\\{0,64})([\"'`])", re.ASCII)
 _WRAPPED = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,64}\([bru]{0,2}(\\{0,64})([\"'`])", re.ASCII)
 _BRACKETED = re.compile(r"[\[{(][^\]})]*[\]})]?")
+_ARGUMENT = re.compile(r"\(\s{0,4}[bru]{0,2}(\\{0,64})([\"'])", re.ASCII)
+_SECOND = re.compile(r"(?:,[^\s,\"'\\;&|<>=:(){}\[\]\x1b]+)+", re.ASCII)
 _BARE = re.compile(r"[^\s\"'\\,;&<>)}\]\x1b]+")
 _AUTHORIZATION = re.compile(
     r"(?i:digest|aws4-hmac-sha256|hawk|ntlm|negotiate)\s[^\r\n]*"
@@ -59,6 +62,8 @@ _AUTHORIZATION = re.compile(
 _COOKIE_BEGINS = re.compile(r"[A-Za-z0-9!#$%&^_`|~.+-]{1,128}=")
 _COOKIES = re.compile(r"[^\r\n\"'\\]+")
 _PASSWORDS = frozenset({"password", "pwd"})
+_LINKS = frozenset({"is", "was", "=", ":", "provided:", "supplied:", "received:"})
+_IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+", re.ASCII)
 
 
 class Named(NamedTuple):
@@ -164,7 +169,9 @@ class AssignmentSearch:
         if before[-1:] in ("<", ":") and (tag := _TAG_END.match(text, end)) is not None:
             value = _TAG_VALUE.match(text, tag.end())
             return self._checked(rule, *value.span()) if value is not None else None
-        return self._prose(rule, end)
+        if rule.id in _PASSWORDS and (call := _ARGUMENT.match(text, end)) is not None:
+            return self._argument(rule, call)
+        return self._prose(rule, text[start:end], end)
 
     def _element(self, before: str, start: int, end: int) -> int | None:
         """Where the content begins of `<entry key="password">` and of what follows `<key>password</key>`."""
@@ -177,7 +184,12 @@ class AssignmentSearch:
             match = _ATTRIBUTE_END.match(self._text, end)
         return match.end() if match is not None else None
 
-    def _prose(self, rule: KeyRule, end: int) -> tuple[int, int] | None:
+    def _argument(self, rule: KeyRule, call: re.Match[str]) -> tuple[int, int] | None:
+        """`PASSWORD('hunter2')`, but not `password("name")`."""
+        span = self._checked(rule, call.end(), self._closing(call))
+        return span if span is not None and is_password_like(self._text[slice(*span)]) else None
+
+    def _prose(self, rule: KeyRule, key: str, end: int) -> tuple[int, int] | None:
         """`the password is hunter2`, `bad password hunter2`."""
         if not rule.is_prose:
             return None
@@ -198,8 +210,11 @@ class AssignmentSearch:
             return (start, stop) if is_number and match["link"] and 4 <= len(value) <= 10 else None
         if rule.id in _PASSWORDS:
             is_secret = is_password_like(value) or (is_number and match["link"] in ("is", "was", ":", "="))
+        elif match["link"] is None and _IDENTIFIER.fullmatch(key):
+            # A field that an error body quotes: "client_secret X is wrong"; "secret db-1" names one.
+            is_secret = is_random(value)
         else:
-            is_linked = match["link"] in ("is", "was", "=", ":") and is_token_like(value)
+            is_linked = match["link"] in _LINKS and is_token_like(value)
             is_bearer = self._lowered.endswith("bearer", 0, end)
             is_secret = is_linked or (not is_bearer and is_generated(value))
         return (start, stop) if is_secret else None
@@ -225,7 +240,18 @@ class AssignmentSearch:
         # `passwd=3` compares; `-pass val` explains.
         if (NUMBER.fullmatch(match[0]) and len(match[0]) < _SHORTEST) or (sign == "-" and match[0].isalpha()):
             return None
-        return self._checked(rule, *match.span())
+        end = match.end()
+        if sign == "=" and rule.id in _PASSWORDS and self._is_word_before(start):
+            # Two in one argument: `passwd=abc,123`; in `a=b,password=c,ro` other things follow.
+            second = _SECOND.match(text, end)
+            stop = second.end() if second is not None else end
+            end = stop if stop == len(text) or text[stop].isspace() else end
+        return self._checked(rule, match.start(), end)
+
+    def _is_word_before(self, start: int) -> bool:
+        """Whether the assignment whose value begins here is a word of its own."""
+        begins = max(self._text.rfind(" ", max(0, start - 2 * _REACH), start), 0)
+        return not any(char in self._text[begins:start] for char in ",;&?\"'")
 
     def _cookies(self, rule: KeyRule, start: int) -> tuple[int, int] | None:
         if _COOKIE_BEGINS.match(self._text, start) is None:
@@ -264,8 +290,8 @@ def is_secret_value(rule: KeyRule, value: str) -> bool:
     # Behind a mask stands what the rule that masked did not count to the secret.
     if is_harmless(value) or not value.strip() or IS_MASK.match(value):
         return False
-    if rule.check is not Check.NONE:
-        return value_passes(rule.check, value)
     if rule.keeps_numbers and NUMBER.fullmatch(value):
         return False
-    return not (rule.keeps_paths and PATH.match(value))
+    if rule.keeps_paths and PATH.match(value):
+        return False
+    return rule.check is Check.NONE or value_passes(rule.check, value)

@@ -40,7 +40,17 @@ _USER = {
     "--proxy-user": _Form.USER_NEXT,
 }
 _AUTH = {"-a": _Form.USER_NEXT, "--auth": _Form.USER_NEXT}
-_SSL = {"-passin": _Form.SOURCE_NEXT, "-passout": _Form.SOURCE_NEXT, "-pass": _Form.SOURCE_NEXT}
+_SSL = {
+    "-k": _Form.NEXT,
+    "-passin": _Form.SOURCE_NEXT,
+    "-passout": _Form.SOURCE_NEXT,
+    "-pass": _Form.SOURCE_NEXT,
+}
+_IPMI = {"-P": _Form.NEXT, "-p": _Form.NEXT}
+_SNMP = {"-c": _Form.NEXT, "-A": _Form.NEXT, "-X": _Form.NEXT}
+_RDP = {"/p:": _Form.ATTACHED, "/gp:": _Form.ATTACHED}
+_RPC = {"--rpc-login": _Form.USER_NEXT, "--daemon-login": _Form.USER_NEXT}
+_MINER = {"-p": _Form.NEXT, "-O": _Form.USER_NEXT, "--userpass": _Form.USER_NEXT}
 _PROGRAMS: dict[str, dict[str, _Form]] = {
     **dict.fromkeys(
         ("mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlcheck", "mysqlshow", "mysqlslap", "mysqlsh",
@@ -52,6 +62,12 @@ _PROGRAMS: dict[str, dict[str, _Form]] = {
     **{key: {"-P": _Form.NEXT} for key in ("sqlcmd", "bcp", "osql", "isql", "zip", "unzip", "lftp")},
     **dict.fromkeys(("curl", "wget2", "lftp"), _USER),
     **dict.fromkeys(("http", "https", "xh", "xhs"), _AUTH),
+    **dict.fromkeys(("ipmitool", "ipmipower", "ipmi-sensors", "ipmi-chassis", "ipmiconsole"), _IPMI),
+    "bmcdiscover": {"-p": _Form.NEXT, "-n": _Form.NEXT},
+    **dict.fromkeys(("snmpwalk", "snmpget", "snmpset", "snmpbulkwalk", "snmpgetnext", "snmptable"), _SNMP),
+    **dict.fromkeys(("xfreerdp", "xfreerdp3", "wlfreerdp", "freerdp"), _RDP),
+    **dict.fromkeys(("monerod", "monero-wallet-rpc", "monero-wallet-cli"), _RPC),
+    **dict.fromkeys(("xmrig", "cpuminer", "minerd"), _MINER),
     "sshpass": {"-p": _Form.NEXT},
     "redis-cli": {"-a": _Form.NEXT},
     "ab": {"-A": _Form.USER_NEXT, "-P": _Form.USER_NEXT},
@@ -112,7 +128,10 @@ def secrets_in(arguments: Sequence[str]) -> Iterator[NamedArgument]:
 
 def _option_of(argument: str, options: dict[str, _Form]) -> tuple[str, _Form | None]:
     if not argument.startswith("-"):
-        return "", None
+        return next(
+            ((name, form) for name, form in options.items() if name[0] == "/" and argument.startswith(name)),
+            ("", None),
+        )
     if argument in options:
         return argument, options[argument]
     name = argument.partition("=")[0]
@@ -201,6 +220,9 @@ TRIGGERS = (
             ("mongo(?:sh|dump|restore|export|import)?", ("mongo",)),
             ("ldap[a-z]{3,8}|sqlcmd|bcp|osql|isql|lftp", ("ldap", "sqlcmd", "bcp", "osql", "isql", "lftp")),
             ("sshpass|redis-cli|smbclient", ("sshpass", "redis-cli", "smbclient")),
+            ("ipmi[a-z-]{4,8}|bmcdiscover|snmp[a-z]{3,8}", ("ipmi", "bmcdiscover", "snmp")),
+            ("(?:xfree|wlfree|free)rdp3?|monero[a-z-]{1,11}", ("freerdp", "monero")),
+            ("xmrig|cpuminer|minerd|openssl", ("xmrig", "cpuminer", "minerd", "openssl")),
         )
     ),
     Trigger(f"7z[arz]?{_DELIMITER}[a-z]", ("7z",)),
