@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import shutil
@@ -12,14 +13,22 @@ from pathlib import Path
 
 import grpc
 import pytest
+from PIL import Image
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
+from tests.encoder_service.webhooks.listener import SECRET
 
 Maker = Callable[..., ServerProcess]
 CLIP = raw.clip()
 HURT = ("flip", "cut", "empty", "delete")
+HOOKS = {
+    "webhooks__secret": SECRET,
+    "webhooks__allowed_networks": "127.0.0.0/8",
+    "webhooks__allows_plain_http": "true",
+}
+JOBS = ("ended", "half", "handed")
 
 
 @asynccontextmanager
@@ -43,35 +52,77 @@ def hurt(path: Path, how: str, chance: random.Random) -> None:
         path.write_bytes(data)
 
 
+def spec(job_id: str) -> pb.JobSpec:
+    """A job that draws a text and a picture, and whose end is owed to a receiver that is never there."""
+    buffer = io.BytesIO()
+    Image.new("RGBA", (12, 8), (255, 40, 0, 200)).save(buffer, "PNG")
+    overlays = [
+        pb.Overlay(text=pb.TextOverlay(text="{frame}", size=pb.Length(pixels=14))),
+        pb.Overlay(image=pb.ImageOverlay(image=buffer.getvalue()), position=pb.POSITION_TOP_LEFT),
+    ]
+    output = pb.OutputSpec(format="mp4", quality=pb.QUALITY_DRAFT, overlays=overlays)
+    events = [pb.WEBHOOK_EVENT_JOB_RECEIVED, pb.WEBHOOK_EVENT_JOB_ENDED]
+    # Port 9 discards: nothing answers there, and so the notices stay.
+    return raw.spec(job_id, output, webhooks=[pb.Webhook(url="http://127.0.0.1:9/hook", events=events)])
+
+
 async def furnished(server: ServerProcess) -> None:
-    """An ended job, and an upload that waits for its client, and a healthy neighbour of each."""
+    """An ended job, an upload that waits for its client, one that is complete, and a neighbour of each.
+
+    Ends the server: only so does the complete upload find no worker.
+    """
     async with connected(server) as client:
         for job_id in ("ended", "ended-too"):
-            assert (await client.encode(raw.spec(job_id), CLIP)).result is not None
+            assert (await client.encode(spec(job_id), CLIP)).result is not None
         for job_id in ("half", "half-too"):
             async with client.stream() as stream:
-                await stream.open(raw.spec(job_id))
+                await stream.open(spec(job_id))
                 await stream.push(CLIP[:60_000])
                 await stream.until(lambda heard: max(heard.acknowledged) == 60_000)
+        programs = [*server.workers(), *server.zygotes()]
+        for program in programs:
+            program.suspend()
+        for job_id in ("handed", "handed-too"):
+            async with client.stream() as stream:
+                await stream.open(spec(job_id))
+                await stream.push(CLIP)
+                await stream.write(raw.finish(CLIP))
+                await stream.until(lambda heard: heard.is_complete)
+    server.kill()
+    for program in programs:
+        program.kill()
+
+
+def owed(data_dir: Path) -> dict[str, Path]:
+    """The notices' files, by job and event."""
+    found = {}
+    for path in sorted((data_dir / "webhooks").glob("*.json")):
+        notice = json.loads(path.read_bytes().partition(b"\n")[0])
+        found[f"{notice['job_id']} {notice['event']}"] = path
+    return found
 
 
 def targets(data_dir: Path) -> list[Path]:
-    """Every file of the two jobs that are hurt, and the directory's own."""
+    """Every file of the jobs that are hurt and of their notices, and the directory's own."""
+    spared = {path for owner, path in owed(data_dir).items() if "-too" in owner}
     return sorted(
         path
         for path in data_dir.rglob("*")
-        if path.is_file() and "-too" not in str(path.relative_to(data_dir)) and "logs" not in path.parts
+        if path.is_file() and "-too" not in str(path.relative_to(data_dir)) and path not in spared
     )
 
 
-async def check(server: ServerProcess, victim: Path) -> None:
+async def check(server: ServerProcess, victim: Path, notices: set[str]) -> None:
     """The neighbours are whole; the job that was hurt is whole or says what it is."""
     async with connected(server) as client:
-        for job_id in ("ended-too", "half-too"):
-            assert (await client.encode(raw.spec(job_id), CLIP)).result is not None, victim
-        for job_id in ("ended", "half"):
+        for job_id in (f"{name}-too" for name in JOBS):
+            result = (await client.encode(spec(job_id), CLIP)).result
+            assert result is not None, victim
+            assert result.job.state == pb.JOB_STATE_SUCCEEDED, victim
+        assert {path.name for path in owed_unhurt(server.data_dir, victim)} >= notices, victim
+        for job_id in JOBS:
             try:
-                heard = await client.encode(raw.spec(job_id), CLIP)
+                heard = await client.encode(spec(job_id), CLIP)
             except grpc.aio.AioRpcError as error:
                 is_named = raw.reason(error) == "JOB_DAMAGED"
                 assert is_named, (victim, error)  # noqa: PT017 - it may as well have succeeded
@@ -81,12 +132,16 @@ async def check(server: ServerProcess, victim: Path) -> None:
             assert problems <= {"", "SPOOL_DAMAGED"}, victim
 
 
+def owed_unhurt(data_dir: Path, victim: Path) -> list[Path]:
+    """The files of notices but the one that was hurt."""
+    return [path for path in (data_dir / "webhooks").glob("*.json") if path != victim]
+
+
 async def run_mutations(make_server: Maker, tmp_path: Path, count: int, seed: int) -> None:
     """Hurts one file at a time, and starts the service on what is left."""
     chance = random.Random(seed)
-    server = make_server(workers="1").start()
+    server = make_server(workers="1", **HOOKS).start()
     await furnished(server)
-    server.kill()
     sound = tmp_path / "sound"
     shutil.copytree(server.data_dir, sound)
     for number in range(count):
@@ -99,8 +154,9 @@ async def run_mutations(make_server: Maker, tmp_path: Path, count: int, seed: in
             HURT[number // len(files) % len(HURT)] if count > len(files) else chance.choice(HURT),
             chance,
         )
+        notices = {path.name for path in owed_unhurt(server.data_dir, victim)}
         server.start()
-        await check(server, victim)
+        await check(server, victim, notices)
         server.kill()
     assert "Traceback" not in server.log()
 
@@ -150,13 +206,16 @@ async def test_a_damaged_artifact_is_told(make_server: Maker, how: str) -> None:
 
 
 async def test_no_file_of_a_job_is_for_other_users(make_server: Maker) -> None:
-    server = make_server(workers="1").start()
+    server = make_server(workers="1", **HOOKS).start()
     async with connected(server) as client:
         await client.encode(raw.spec("job", "mp4", "webp", "png"), CLIP)
+        await client.encode(spec("told"), CLIP)
         async with client.stream() as stream:
-            await stream.open(raw.spec("half"))
+            await stream.open(spec("half"))
             await stream.push(CLIP[:1000])
             await stream.until(lambda heard: max(heard.acknowledged) == 1000)
+    kinds = {path.parent.name for path in server.data_dir.rglob("*") if path.is_file()}
+    assert kinds >= {"jobs", "webhooks", "half", "pictures"}
     open_to_others = [
         path for path in server.data_dir.rglob("*") if stat.S_IMODE(path.lstat().st_mode) & 0o077
     ]
