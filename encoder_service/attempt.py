@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import shutil
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 from encoder_service.chunk_sums import DamagedFramesError
 from encoder_service.formats import open_writer
 from encoder_service.meter import Meter
+from encoder_service.outputs.limits import frame_limit
 from encoder_service.outputs.writer import (
     DrawingMaterial,
     Finished,
@@ -25,7 +24,6 @@ from encoder_service.outputs.writer import (
     WriterContext,
 )
 from encoder_service.source import SpoolSource
-from encoder_service.spec import OutputSpec, VideoSpec
 from encoder_service.work import (
     Assignment,
     DrawnOverlay,
@@ -285,15 +283,6 @@ class Attempt:
             overlays=tuple(self._overlays),
             frames_cut=self._frames_cut,
         )
-
-
-def frame_limit(output: OutputSpec, video: VideoSpec) -> int:
-    """How many frames end by the output's maximum duration, at least one; 0: no limit."""
-    if not output.max_duration_seconds:
-        return 0
-    rate = output.frame_rate or video.frame_rate
-    longest = Fraction(round(output.max_duration_seconds * 1_000_000), 1_000_000)
-    return max(1, math.floor(longest * rate.numerator / rate.denominator))
 
 
 def _all_cores() -> int:

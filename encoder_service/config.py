@@ -70,7 +70,14 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_output_pixels: Count = 8192 * 4608
     """Of one picture that an output scales its frames to; frames that were sent larger may stay as large."""
     max_overlay_pixels: Count = 64 * MIB
-    """Of what one text overlay is drawn on, with its outline and box, estimated from its spec."""
+    """Of what one overlay is drawn on: a text with its outline and box, estimated from its spec, or an image
+    at the size at which it is drawn."""
+    max_drawn_pixels: Count = 256 * MIB
+    """Of all overlays of one output together, each as far as it lies within the picture."""
+    max_job_output_pixels: CountOrZero | None = None
+    """That all outputs of a job make together; a picture counts as at least 4096. Frames beyond it are
+    refused. 0: no bound. None: a pixel for each byte of `max_job_bytes` in each of `max_outputs_per_job`:
+    what can be sent can be made at its own size, and what is made larger is bounded."""
     max_overlays_per_output: Annotated[int, msgspec.Meta(ge=0, le=100)] = 16
     max_overlay_image_bytes: CountOrZero = 1 * MIB
     """Of one image of an overlay; all those of a job travel in one message (`host.max_message_bytes`)."""
@@ -153,6 +160,13 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
         """How often a client with nothing to send is to say that it is there."""
         idle = self.idle_upload_timeout_seconds
         return min(_KEEP_ALIVE_SECONDS, idle / 3) if idle else _KEEP_ALIVE_SECONDS
+
+    @property
+    def most_made_pixels(self) -> int:
+        """`max_job_output_pixels`, resolved."""
+        if self.max_job_output_pixels is None:
+            return self.max_job_bytes * self.max_outputs_per_job
+        return self.max_job_output_pixels
 
     @property
     def font_paths(self) -> tuple[str, ...]:

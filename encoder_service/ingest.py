@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 
 from encoder_service import errors, faults
+from encoder_service.clip_limit import NO_LIMIT, ClipLimit
 from encoder_service.config import EncoderConfig
 from encoder_service.spool import DiskFullError, Spool, SpoolFullError, SpoolSpace
 
@@ -29,12 +30,9 @@ class Ingest:
         config: EncoderConfig,
         on_persisted: Callable[[], None],
         on_failed: Callable[[Exception], None],
-        limit_bytes: int = 0,
+        limit: ClipLimit = NO_LIMIT,
     ) -> None:
-        """`on_failed` hears of a failed write at once: the sender may have nothing more to send.
-
-        `limit_bytes`: of the longest clip that is taken; 0: no limit.
-        """
+        """`on_failed` hears of a failed write at once: the sender may have nothing more to send."""
         self._job_id = job_id
         self._spool = spool
         self._space = space
@@ -42,7 +40,7 @@ class Ingest:
         self._config = config
         self._on_persisted = on_persisted
         self._on_failed = on_failed
-        self._limit_bytes = limit_bytes
+        self._limit = limit
         self._pending: list[tuple[bytes | memoryview, int]] = []
         self._pending_bytes = 0
         self._writing_bytes = 0
@@ -58,9 +56,9 @@ class Ingest:
         A chunk that was taken is acknowledged only by the spool's length.
         """
         self._raise_failure()
-        if self._limit_bytes and self._end + len(data) > self._limit_bytes:
-            what = f"the video track, which may last {self._config.max_clip_seconds:g} s here,"
-            raise errors.too_large(what, self._end + len(data), self._limit_bytes)
+        if self._limit.size_bytes and self._end + len(data) > self._limit.size_bytes:
+            what = f"the video track, {self._limit.reason}"
+            raise errors.too_large(what, self._end + len(data), self._limit.size_bytes)
         try:
             self._space.hold(self._job_id, self._end + len(data))
         except SpoolFullError as error:

@@ -13,6 +13,7 @@ import structlog
 
 from encoder_service import errors, faults
 from encoder_service.attachment import Attachment
+from encoder_service.clip_limit import clip_limit
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.disk.room import disk_room
@@ -29,7 +30,7 @@ from encoder_service.record import JobRecord, JobState, new_record
 from encoder_service.registry import Registry
 from encoder_service.spec import JobSpec, WebhookEvent
 from encoder_service.spool import Spool, SpoolFullError, SpoolSpace
-from encoder_service.wire import clip_limit_frames, differing_fields
+from encoder_service.wire import differing_fields
 from service_host.request_id import current_request_id
 
 if TYPE_CHECKING:
@@ -178,7 +179,6 @@ class Jobs:
             if job.attachment is not None:
                 job.attachment.interrupt(error)
 
-        video = job.record.spec.video
         return Ingest(
             job.job_id,
             job.spool,
@@ -187,7 +187,7 @@ class Jobs:
             self.config,
             persisted,
             failed,
-            limit_bytes=clip_limit_frames(video, self.config) * video.frame_bytes,
+            clip_limit(job.record.spec, self.config),
         )
 
     # --- new jobs --------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service import errors
 from encoder_service.chunk_sums import crc32c
+from encoder_service.clip_limit import clip_limit_frames
 from encoder_service.config import EncoderConfig
 from encoder_service.ring import Ring, RingError
 from encoder_service.sizes import MAX_SIDE_PIXELS
@@ -28,6 +28,7 @@ from encoder_service.spec import (
 from encoder_service.wire_chunks import RawChunk
 from encoder_service.wire_enums import DELIVERIES, ODD_SIZE_POLICIES, PIXEL_FORMATS
 from encoder_service.wire_fields import Faults, color_override, rational
+from encoder_service.wire_made import check_total
 from encoder_service.wire_outputs import parse_outputs
 from encoder_service.wire_webhooks import parse_webhooks
 
@@ -64,6 +65,7 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: flo
     )
     video = _video(message, config, faults)
     outputs, skipped = parse_outputs(message, config, faults)
+    check_total(outputs, video, config, faults)
     metadata = dict(message.metadata)
     metadata_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
     faults.check(
@@ -136,14 +138,6 @@ def _video(message: pb.JobSpec, config: EncoderConfig, faults: Faults) -> VideoS
             f"this server takes at most {longest} at this rate",
         )
     return video
-
-
-def clip_limit_frames(video: VideoSpec, config: EncoderConfig) -> int:
-    """How many frames the longest clip has at a track's rate; 0: no limit."""
-    if not config.max_clip_seconds:
-        return 0
-    rate = video.frame_rate
-    return max(1, math.floor(config.max_clip_seconds * rate.numerator / rate.denominator))
 
 
 def _source_color(message: pb.Color, pixel_format: PixelFormat, at: str, faults: Faults) -> Color:

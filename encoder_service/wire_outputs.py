@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
 import msgspec
@@ -11,16 +11,15 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
 from encoder_service.formats import FORMATS
-from encoder_service.made_pixels import picture_size, text_pixels
 from encoder_service.options.choice import best_fit
 from encoder_service.options.reading import MAX_OPTIONS
 from encoder_service.outputs.limits import rate_fault, size_fault
-from encoder_service.overlay import TextOverlay
 from encoder_service.sizes import MAX_SIDE_PIXELS, SHORT_SIDES, parse_aspect_ratio
 from encoder_service.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode, SkippedOutput
 from encoder_service.wire_enums import ALPHAS, QUALITIES, SCALE_MODES
 from encoder_service.wire_fields import Faults, color_override, rational
-from encoder_service.wire_overlays import parse_overlays, seconds
+from encoder_service.wire_made import check_made
+from encoder_service.wire_overlays import parse_overlays, pictures_of, seconds
 
 MAX_BIT_RATE = 10_000_000_000
 
@@ -40,6 +39,7 @@ def parse_outputs(
     names = _names(asked, faults)
     prefixes: set[str] = set()
     outputs, skipped = [], []
+    pictures = pictures_of(message)
     for index, (output, name) in enumerate(zip(asked, names, strict=True)):
         at = f"spec.outputs[{index}]"
         may_skip = message.skip_unavailable and not (message.strict or output.strict)
@@ -47,9 +47,9 @@ def parse_outputs(
             reason = f"format {output.format!r} is unknown; this server makes {', '.join(FORMATS)}"
             skipped.append(SkippedOutput(OutputSpec(name=name, format=output.format), reason))
             continue
-        outputs.append(_output(output, name, at, message, config, faults))
+        outputs.append(_output(output, name, at, message, pictures, config, faults))
         _check_limits(outputs[-1], message.video, at, faults)
-        _check_made(outputs[-1], message.video, at, config, faults)
+        check_made(outputs[-1], message, pictures, at, config, faults)
         prefix = output.prefix or "frame"
         if output.format == "png":
             faults.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
@@ -92,8 +92,9 @@ def _numbered(stem: str) -> Iterator[str]:
 
 
 def _output(
-    message: pb.OutputSpec, name: str, at: str, job: pb.JobSpec, config: EncoderConfig, faults: Faults
-) -> OutputSpec:
+    message: pb.OutputSpec, name: str, at: str, job: pb.JobSpec, pictures: Mapping[str, bytes],
+    config: EncoderConfig, faults: Faults,
+) -> OutputSpec:  # fmt: skip
     _check_format(message, at, faults)
     _check_bit_rate(message, at, faults)
     _check_words(message, at, faults)
@@ -119,7 +120,7 @@ def _output(
         frame_index=faults.number(message.frame_index, -(1 << 40), 1 << 40, f"{at}.frame_index"),
         columns=faults.number(message.columns, 0, 100, f"{at}.columns"),
         rows=faults.number(message.rows, 0, 100, f"{at}.rows"),
-        overlays=parse_overlays(message, job, at, config, faults),
+        overlays=parse_overlays(message, job, pictures, at, config, faults),
         max_duration_seconds=seconds(message.max_duration, f"{at}.max_duration", faults),
         bit_rate=message.bit_rate,
     )
@@ -156,32 +157,6 @@ def _check_limits(output: OutputSpec, video: pb.VideoTrack, at: str, faults: Fau
     width, height = video.width + video.width % 2, video.height + video.height % 2
     if output.scale is None and width > 0 and height > 0 and (fault := size_fault(codec, width, height)):
         faults.add(at, fault)
-
-
-def _check_made(
-    output: OutputSpec, video: pb.VideoTrack, at: str, config: EncoderConfig, faults: Faults
-) -> None:
-    """Notes pictures and texts that would cost a worker more memory than anybody may ask for."""
-    if not (0 < video.width <= MAX_SIDE_PIXELS and 0 < video.height <= MAX_SIDE_PIXELS):
-        return
-    width, height = picture_size(output.scale, video.width, video.height)
-    # Frames that were sent as large may be encoded as large.
-    most = max(config.max_output_pixels, video.width * video.height)
-    faults.check(
-        width * height <= most,
-        f"{at}.scale",
-        f"comes to {width} x {height}, {width * height} pixels; max_output_pixels is {most} here",
-    )
-    for index, overlay in enumerate(output.overlays):
-        where = f"{at}.overlays[{index}].text"
-        is_sound = not any(fault.field.startswith(where) for fault in faults.found)
-        if isinstance(overlay.kind, TextOverlay) and is_sound:
-            pixels, limit = text_pixels(overlay.kind, height), config.max_overlay_pixels
-            faults.check(
-                pixels <= limit,
-                where,
-                f"with its size, outline and padding takes {pixels} pixels; max_overlay_pixels is {limit}",
-            )
 
 
 def _check_format(message: pb.OutputSpec, at: str, faults: Faults) -> None:

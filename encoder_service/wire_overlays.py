@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from google.protobuf.duration_pb2 import Duration
 from telecine.encoder.v1 import encoder_pb2 as pb
@@ -33,9 +33,10 @@ def pictures_of(message: pb.JobSpec) -> dict[str, bytes]:
 
 
 def parse_overlays(
-    message: pb.OutputSpec, job: pb.JobSpec, at: str, config: EncoderConfig, faults: Faults
-) -> tuple[Overlay, ...]:
-    """Returns an output's overlays; what is wrong goes to `faults`."""
+    message: pb.OutputSpec, job: pb.JobSpec, pictures: Mapping[str, bytes], at: str, config: EncoderConfig,
+    faults: Faults,
+) -> tuple[Overlay, ...]:  # fmt: skip
+    """Returns an output's overlays; what is wrong goes to `faults`. `pictures`: those of `pictures_of`."""
     count, most = len(message.overlays), config.max_overlays_per_output
     faults.check(count <= most, f"{at}.overlays", f"must be at most {most}, are {count}")
     found = []
@@ -46,7 +47,7 @@ def parse_overlays(
             content: TextOverlay | ImageOverlay = _text(overlay.text, job, f"{where}.text", config, faults)
             usual = Position.BOTTOM
         elif kind == "image":
-            content = _image(overlay.image, job, f"{where}.image", config, faults)
+            content = _image(overlay.image, pictures, f"{where}.image", config, faults)
             usual = Position.BOTTOM_RIGHT
         else:
             faults.add(where, "must have a text or an image")
@@ -91,7 +92,9 @@ def _text(
     )
     _check_fields(text[:MAX_TEXT_CHARS], job.metadata, f"{at}.text", faults)
     if len(font) > 1024 or find_font(font, config.font_directories) is None:
-        known = ", ".join(list_fonts(config.font_directories)[:_FONTS_NAMED])
+        # Listing them goes through directories: once is enough, however many overlays are wrong.
+        is_listed = any(fault.field.endswith(".font") for fault in faults.found)
+        known = "those above" if is_listed else ", ".join(list_fonts(config.font_directories)[:_FONTS_NAMED])
         faults.add(f"{at}.font", f"{font[:80]!r} is no font of this server; expected one of {known}")
     return TextOverlay(
         text=text,
@@ -118,7 +121,7 @@ def _check_fields(text: str, metadata: Collection[str], at: str, faults: Faults)
 
 
 def _image(
-    message: pb.ImageOverlay, job: pb.JobSpec, at: str, config: EncoderConfig, faults: Faults
+    message: pb.ImageOverlay, pictures: Mapping[str, bytes], at: str, config: EncoderConfig, faults: Faults
 ) -> ImageOverlay:
     limit = config.max_overlay_image_bytes
     width = _length(message, "width", at, faults)
@@ -128,7 +131,7 @@ def _image(
         faults.add(f"{at}.image", "must be set, or image_sha256 instead")
     elif sha256:
         is_right = _SHA256.fullmatch(sha256) is not None
-        image = pictures_of(job).get(sha256, b"") if is_right else b""
+        image = pictures.get(sha256, b"") if is_right else b""
         faults.check(bool(image), f"{at}.image_sha256", "must be that of an image in another overlay")
     faults.check(len(image) <= limit, f"{at}.image", f"must be at most {limit} bytes, is {len(image)}")
     if message.image and (wrong := find_fault(message.image)):

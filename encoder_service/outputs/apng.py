@@ -16,7 +16,7 @@ from encoder_service.checksum import sha256_file
 from encoder_service.formats import FormatRow
 from encoder_service.libav.versions import library_versions
 from encoder_service.outputs.apng_file import ApngFrame, ApngHead, ApngWriter, FrameControl, read_apng
-from encoder_service.outputs.frame_pool import FramePool
+from encoder_service.outputs.frame_pool import FramePool, threads_for
 from encoder_service.outputs.image_options import resolve_options
 from encoder_service.outputs.image_quality import as_rgb8, sampled_frames
 from encoder_service.outputs.pixels import FramePixels, PixelLimits, Pixels
@@ -64,7 +64,7 @@ class ApngOutput:
         self._prints: list[tuple[FrameControl, int]] = []
         self._path = context.directory / f"{context.output.name}{row.extension}"
         self._file: BinaryIO = self._path.open("w+b")
-        self._pool: FramePool[_Encoded] = FramePool(context.threads)
+        self._pool: FramePool[_Encoded] = FramePool(threads_for(context.threads, self._pixels.frame_bytes))
         try:
             self._muxer = ApngWriter(self._file, context.output.loop_count, self._pixels.color)
         except PngError as error:

@@ -8,6 +8,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
+_MOST_BYTES = 4 << 30
+"""Half of what a worker may take by default (`worker_memory_bytes`)."""
+_COPIES = 5
+"""Of a task's pixels that exist while it is done: as sent, converted, and what its codec makes of them."""
+
+
+def threads_for(threads: int, task_bytes: int) -> int:
+    """How many tasks of so many bytes of pixels may be done side by side: fewer where pictures are huge."""
+    return max(1, min(threads, _MOST_BYTES // (_COPIES * max(1, task_bytes))))
 
 
 class FramePool(Generic[Result]):

@@ -14,7 +14,7 @@ from encoder_service.libav.palettes import PaletteSettings, to_palette
 from encoder_service.libav.pictures import Picture, PictureFormat
 from encoder_service.libav.stills import decode_animation
 from encoder_service.libav.versions import library_versions
-from encoder_service.outputs.frame_pool import FramePool
+from encoder_service.outputs.frame_pool import FramePool, threads_for
 from encoder_service.outputs.gif_file import GifError, GifFacts, read_gif, set_last_delay
 from encoder_service.outputs.image_options import OptionRange, resolve_options
 from encoder_service.outputs.image_quality import as_rgb8, sampled_frames
@@ -64,12 +64,14 @@ class GifWriter:
         self._rate = context.output.frame_rate or context.video.frame_rate
         self._clock = TickClock(self._rate, _TICKS_PER_SECOND)
         self._warn()
-        frame_bytes = self._pixels.width * self._pixels.height * (4 if self._pixels.keeps_alpha else 3)
+        frame_bytes = self._pixels.frame_bytes
         self._group_frames = min(_MOST_FRAMES, max(_LEAST_FRAMES, _GROUP_BYTES // frame_bytes))
         self._group: list[Pixels] = []
         self._encoded = 0
         self._path = context.directory / f"{context.output.name}{row.extension}"
-        self._pool: FramePool[list[Picture]] = FramePool(context.threads)
+        self._pool: FramePool[list[Picture]] = FramePool(
+            threads_for(context.threads, self._group_frames * frame_bytes)
+        )
         self._encoder = VideoFileEncoder(
             self._path,
             ContainerSettings(row.container, {"loop": str(_repeats(context.output.loop_count))}),

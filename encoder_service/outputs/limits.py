@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+
+from encoder_service.spec import OutputSpec, VideoSpec
 
 MIN_FRAME_RATE = Fraction(1, 3600)
 MAX_FRAME_RATE = Fraction(1000)
@@ -35,3 +38,12 @@ def size_fault(codec: str, width: int, height: int) -> str:
     if width >= columns and height >= rows:
         return ""
     return f"{codec} takes pictures from {columns} x {rows} on, not {width} x {height}"
+
+
+def frame_limit(output: OutputSpec, video: VideoSpec) -> int:
+    """How many frames end by the output's maximum duration, at least one; 0: no limit."""
+    if not output.max_duration_seconds:
+        return 0
+    rate = output.frame_rate or video.frame_rate
+    longest = Fraction(round(output.max_duration_seconds * 1_000_000), 1_000_000)
+    return max(1, math.floor(longest * rate.numerator / rate.denominator))

@@ -82,6 +82,12 @@ class FramePixels:
         """Frames are drawn over, or lie on a larger canvas."""
         return self._conversion.is_drawn
 
+    @property
+    def frame_bytes(self) -> int:
+        """Of one array."""
+        wide = _CHANNELS[self.pixel_format] * (2 if self.pixel_format.endswith("le") else 1)
+        return self.width * self.height * wide
+
     def array(self, frame: SourceFrame) -> Pixels:
         """Converts one frame, overlays and all; the array is read-only and may lie in its memory."""
         if self._stretches_gray:

@@ -15,7 +15,7 @@ import msgspec
 from encoder_service.checksum import sha256_file
 from encoder_service.formats import FormatRow
 from encoder_service.libav.versions import library_versions
-from encoder_service.outputs.frame_pool import FramePool
+from encoder_service.outputs.frame_pool import FramePool, threads_for
 from encoder_service.outputs.image_options import resolve_options
 from encoder_service.outputs.image_quality import as_rgb8, sampled_frames
 from encoder_service.outputs.pixels import FramePixels, PixelLimits, Pixels
@@ -66,7 +66,7 @@ class PngWriter:
         (context.directory / DIRECTORY).mkdir()
         self._zip_path = context.directory / f"{context.output.name}{row.extension}"
         self._zip = zipfile.ZipFile(self._zip_path, "w", zipfile.ZIP_STORED)
-        self._pool: FramePool[_Encoded] = FramePool(context.threads)
+        self._pool: FramePool[_Encoded] = FramePool(threads_for(context.threads, self._pixels.frame_bytes))
         self._bytes = 0
 
     @property

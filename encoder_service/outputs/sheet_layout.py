@@ -52,7 +52,7 @@ def plan_sheet(frame_count: int, frame_size: tuple[int, int], columns: int = 0, 
     """Plans a sheet; 0 columns or rows are chosen. Tiles are evenly spaced frames, first and last included.
 
     A grid never has more tiles than the clip has frames, nor an empty row.
-    Raises ValueError for more than MAX_TILES tiles.
+    What is chosen keeps to MAX_TILES. Raises ValueError where more are asked for.
     """
     columns, rows = _grid(frame_count, columns, rows)
     if columns * rows > MAX_TILES:
@@ -81,9 +81,9 @@ def _grid(frame_count: int, columns: int, rows: int) -> tuple[int, int]:
         return min(columns, frame_count), rows
     if columns:
         columns = min(columns, frame_count)
-        return columns, min(columns, math.ceil(frame_count / columns))
+        return columns, min(columns, math.ceil(frame_count / columns), MAX_TILES // columns)
     if rows:
-        columns = min(rows, math.ceil(frame_count / rows))
+        columns = min(rows, math.ceil(frame_count / rows), MAX_TILES // rows)
         return columns, rows
     columns = math.ceil(math.sqrt(min(_DEFAULT_TILES, frame_count)))
     return columns, columns

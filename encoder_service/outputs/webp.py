@@ -11,7 +11,7 @@ from typing import BinaryIO
 from encoder_service.encoders import EncoderRow
 from encoder_service.formats import FormatRow
 from encoder_service.libav.versions import library_versions
-from encoder_service.outputs.frame_pool import FramePool
+from encoder_service.outputs.frame_pool import FramePool, threads_for
 from encoder_service.outputs.image_options import OptionRange, resolve_options
 from encoder_service.outputs.pixels import FramePixels, PixelLimits
 from encoder_service.outputs.reuse import Reuse, ReuseRule, lossless_rule, lossy_rule
@@ -64,7 +64,7 @@ class WebpWriter:
         self._is_opaque = True
         self._path = context.directory / f"{context.output.name}{row.extension}"
         self._file: BinaryIO = self._path.open("w+b")
-        self._pool: FramePool[CodedFrame] = FramePool(context.threads)
+        self._pool: FramePool[CodedFrame] = FramePool(threads_for(context.threads, self._pixels.frame_bytes))
         self._muxer = self._open_muxer()
 
     @property

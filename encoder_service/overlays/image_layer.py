@@ -12,7 +12,7 @@ from encoder_service.outputs.writer import OutputError, WriterContext
 from encoder_service.overlay import ImageOverlay, Overlay
 from encoder_service.overlays.blend import Stamp, make_stamp
 from encoder_service.overlays.colors import to_frames
-from encoder_service.overlays.layout import margin_pixels, place
+from encoder_service.overlays.layout import image_size, place
 from encoder_service.overlays.picture_header import MAX_PIXELS
 from encoder_service.overlays.warn import warn_of_gray_picture, warn_of_place
 from encoder_service.work import DrawnOverlay
@@ -32,8 +32,9 @@ class ImageLayer:
                 "OVERLAY_PROFILE_IGNORED",
                 f"the image's colour profile cannot be used ({picture.ignored_profile}); taken for sRGB",
             )
-        width, height = _size(overlay, image, picture.pixels, layout)
         pixels = picture.pixels
+        rows, columns = pixels.shape[:2]
+        width, height = image_size(overlay, image, (columns, rows), (layout.width, layout.height))
         if pixels.shape[:2] != (height, width):
             pixels = pillow.resize_overlay(pixels, width, height)
         self._image = image
@@ -72,17 +73,3 @@ def _read(image: ImageOverlay, context: WriterContext) -> bytes:
     if hashlib.sha256(data).hexdigest() != image.sha256:
         raise OutputError("SPOOL_DAMAGED", "the overlay's image is not the one that was sent")
     return data
-
-
-def _size(
-    overlay: Overlay, image: ImageOverlay, pixels: pillow.Pixels, layout: PictureFormat
-) -> tuple[int, int]:
-    rows, columns = pixels.shape[:2]
-    if image.width is not None:
-        width = max(1.0, min(image.width.pixels(layout.width), 2.0 * layout.width))
-    else:
-        margin = 0.0 if overlay.x is not None else margin_pixels(overlay, (layout.width, layout.height))
-        room = (max(1.0, layout.width - 2 * margin), max(1.0, layout.height - 2 * margin))
-        width = columns * min(1.0, room[0] / columns, room[1] / rows)
-    height = min(width * rows / columns, 4.0 * layout.height)
-    return max(1, round(width)), max(1, round(height))

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import Final
 
-from encoder_service.overlay import Overlay, Position
+from encoder_service.overlay import ImageOverlay, Overlay, Position
 from encoder_service.spec import Rational
 
 _ACROSS: Final = {
@@ -43,6 +43,21 @@ def place(overlay: Overlay, size: tuple[int, int], canvas: tuple[int, int]) -> t
         round(margin + across * (canvas[0] - 2 * margin - size[0])),
         round(margin + down * (canvas[1] - 2 * margin - size[1])),
     )
+
+
+def image_size(
+    overlay: Overlay, image: ImageOverlay, picture: tuple[int, int], canvas: tuple[int, int]
+) -> tuple[int, int]:
+    """The size at which a picture of so many columns and rows is drawn."""
+    columns, rows = picture
+    if image.width is not None:
+        width = max(1.0, min(image.width.pixels(canvas[0]), 2.0 * canvas[0]))
+    else:
+        margin = 0.0 if overlay.x is not None else margin_pixels(overlay, canvas)
+        room = (max(1.0, canvas[0] - 2 * margin), max(1.0, canvas[1] - 2 * margin))
+        width = columns * min(1.0, room[0] / columns, room[1] / rows)
+    height = min(width * rows / columns, 4.0 * canvas[1])
+    return max(1, round(width)), max(1, round(height))
 
 
 def shown_frames(overlay: Overlay, rate: Rational) -> tuple[int, int | None]:

@@ -10,12 +10,13 @@ from google.protobuf.duration_pb2 import Duration
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
+from encoder_service.clip_limit import clip_limit_frames
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
 from encoder_service.overlay import ImageOverlay, Length, Position, TextOverlay
 from encoder_service.spec import OutputSpec, Quality, Rational, Scale, ScaleMode
 from encoder_service.strictness import without_unavailable
-from encoder_service.wire import clip_limit_frames, differing_fields, parse_spec
+from encoder_service.wire import differing_fields, parse_spec
 from encoder_service.wire_overlays import pictures_of
 from encoder_service.work import EncoderProbe, FormatProbe, Probed
 from tests.encoder_service.raw_client import spec

@@ -905,6 +905,7 @@ class TextOverlay(_message.Message):
     picture are broken between words. Fields in braces are filled in: {frame}
     (from 0), {time} (mm:ss.mmm in the output), {job_id}, and any key of
     `JobSpec.metadata`, such as {seed}. "{{" and "}}" are the braces themselves.
+    With its fields filled in it has at most 10,000 characters.
     """
     font: _builtins.str
     """"sans" or "sans-bold", which come with the server (DejaVu: Latin, Greek,
@@ -1160,9 +1161,11 @@ class OutputSpec(_message.Message):
     others without meaning.
     """
     columns: _builtins.int
-    """For "contact_sheet": columns; 0: chosen by the number of tiles."""
+    """For "contact_sheet": columns, at most 100; 0: chosen by the number of tiles.
+    A sheet has at most 400 tiles and the server's `max_output_pixels`.
+    """
     rows: _builtins.int
-    """For "contact_sheet": rows; 0: chosen by the number of tiles."""
+    """For "contact_sheet": rows, at most 100; 0: chosen by the number of tiles."""
     bit_rate: _builtins.int
     """Bits per second to aim at over the whole clip, instead of a constant
     quality; up to 10 billion. For encoders of video that know rate control;
