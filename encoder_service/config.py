@@ -25,6 +25,7 @@ CountOrZero = Annotated[int, msgspec.Meta(ge=0)]
 
 _MESSAGE_OVERHEAD_BYTES = 1024
 _KEEP_ALIVE_SECONDS = 10.0
+_MIN_WORKER_MEMORY_BYTES = 128 * MIB
 
 FIXED_FIELDS = (
     "host", "data_dir", "ring_bytes", "max_rings", "worker_niceness", "worker_wrapper",
@@ -116,7 +117,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Devices that workers may use, such as those of a graphics card."""
     worker_memory_bytes: CountOrZero = 8 * GIB
     """Memory of its own that an output may take before it fails with OUT_OF_MEMORY; at most three quarters of
-    what the machine or the container has. 0: no bound."""
+    what the machine or the container has. At least 128 MiB, which a worker needs to start. 0: no bound."""
     max_running_jobs: CountOrZero = 0
     """Jobs with an output on a worker at the same time; the others wait. 0: as many as there are workers."""
     attempts: Count = 3
@@ -211,6 +212,11 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
             yield "max_chunk_bytes", f"at most {room}, {_MESSAGE_OVERHEAD_BYTES} below host.max_message_bytes"
         if self.max_overlay_image_bytes > room:
             yield "max_overlay_image_bytes", f"at most {room}, as max_chunk_bytes"
+        if 0 < self.worker_memory_bytes < _MIN_WORKER_MEMORY_BYTES:
+            yield (
+                "worker_memory_bytes",
+                f"0 or at least {_MIN_WORKER_MEMORY_BYTES} (no worker starts with less)",
+            )
         for encoder, names in self.allowed_encoder_options.items():
             if encoder not in RULES:
                 yield "allowed_encoder_options", f"no encoder {encoder!r}; expected one of {', '.join(RULES)}"

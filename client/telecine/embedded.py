@@ -36,6 +36,12 @@ MALLOC_SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": "33554432",
 }
 _START_SECONDS = 60.0
+_WRONG_CONFIGURATION = 2
+"""Status of a service that cannot use its settings; it has named each of them."""
+_SERVICE_COMPLAINS = (
+    "Correct what the service names, in the file or variable that it names; `telecine config show encoder "
+    "collector` shows every setting and its source."
+)
 _STOP_SECONDS = 40.0
 _NEEDED = {
     "encoder": ("encoder_service", "av", "grpc_health", "prometheus_client"),
@@ -136,7 +142,8 @@ class EmbeddedServer:
             status = self._process.poll()
             why = f"it ended with status {status}" if status is not None else "it was not ready in time"
             raise EmbeddedUnavailableError(
-                f"the embedded {self._service} did not start: {why}{self._last_words()}"
+                f"the embedded {self._service} did not start: {why}{self._last_words()}",
+                recovery=_SERVICE_COMPLAINS if status == _WRONG_CONFIGURATION else "",
             )
         return str(json.loads(line)["address"])
 

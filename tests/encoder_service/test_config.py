@@ -45,3 +45,28 @@ def test_limits_that_contradict_each_other_are_told_together() -> None:
             overrides={"max_job_bytes": "100GiB", "max_chunk_bytes": "4MiB"},
         )
     assert {fault.key for fault in contradicting.value.faults} == {"max_job_bytes", "max_chunk_bytes"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("worker_memory_bytes", "5", "0 or at least 134217728"),
+        ("worker_memory_bytes", "127MiB", "0 or at least 134217728"),
+        ("worker_command", "nice", "worker_wrapper names"),
+        ("assignments_per_worker", "2", "is gone since"),
+        ("spool_reserve_bytes", "5", "is gone since"),
+        ("spool_reserve_seconds", "5", "is gone since"),
+    ],
+)
+def test_what_no_worker_could_start_with_or_an_upgrade_leaves_is_refused_with_the_way_out(
+    setting: str, value: str, says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says) as refused:
+        load_config(EncoderConfig, prefix="TELECINE_ENCODER_", environ={}, overrides={setting: value})
+    assert "did you mean" not in str(refused.value)
+
+
+def test_a_bound_on_workers_memory_may_be_left_out() -> None:
+    for value in ("0", "128MiB"):
+        overrides = {"worker_memory_bytes": value}
+        load_config(EncoderConfig, prefix="TELECINE_ENCODER_", environ={}, overrides=overrides)

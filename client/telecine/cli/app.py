@@ -78,7 +78,14 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(error, _WrongCommandLine):
             error = _usage_error(error)
         return show_failure(error, as_json=as_json)
+    if code == ExitCode.INTERRUPTED and not _ends_by_interruption(arguments):
+        return show_failure(KeyboardInterrupt(), as_json=as_json)  # typer makes a bare exit code of it
     return int(code) if isinstance(code, int) else int(ExitCode.OK)
+
+
+def _ends_by_interruption(arguments: Sequence[str]) -> bool:
+    """Ctrl-C is how commands end that follow something; there is nothing to say about it."""
+    return "serve" in arguments[:1] or bool({"tail", "watch"} & set(arguments[1:2]))
 
 
 def _usage_error(error: Any) -> UsageError:

@@ -10,6 +10,7 @@ from telecine.options import RetryPolicy
 
 if TYPE_CHECKING:
     from telecine.client import Client
+    from telecine.sdk_config import SdkConfig
 
 _FIRST_ANSWER_SECONDS = 5.0
 """Within this time a server that runs answers; it may be starting just now."""
@@ -21,15 +22,33 @@ _PROBE_SECONDS = 120.0
 def connect(server: str | None, *, call_timeout_seconds: float = 30.0) -> Iterator[Client]:
     """Yields a client whose server has answered once.
 
-    None: an embedded server. Raises UnavailableError at once when nobody listens there, and
-    EmbeddedUnavailableError when it cannot be started here.
+    None: the one that the configuration names, else an embedded server. Raises UnavailableError at once
+    when nobody listens there, and EmbeddedUnavailableError when it cannot be started here.
     """
     from telecine.client import Client  # late: numpy and gRPC take a while to load
 
+    server = server or configured_server()
     if server is not None:
         _expect_answer(server)
     with Client(server, call_timeout_seconds=call_timeout_seconds) as client:
         yield client
+
+
+def configured_server() -> str | None:
+    """The server that a file or a variable names. Raises InvalidRequestError."""
+    return _configured().server or None
+
+
+def is_kept() -> bool:
+    """Whether jobs outlive the command where no server is named: the embedded one has a lasting directory."""
+    configured = _configured()
+    return bool(configured.server or configured.data_dir)
+
+
+def _configured() -> SdkConfig:
+    from telecine.sdk_config import load_sdk_config
+
+    return load_sdk_config().value
 
 
 @contextmanager

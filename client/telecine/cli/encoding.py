@@ -11,8 +11,8 @@ from rich.console import Console
 
 from telecine.cli import documents as doc
 from telecine.cli import readable, terminal
-from telecine.cli.connection import connect
-from telecine.cli.failures import SourceError
+from telecine.cli.connection import connect, is_kept
+from telecine.cli.failures import SourceError, check_writable
 from telecine.cli.manifest_view import read_view
 from telecine.cli.progress import JobProgressView
 from telecine.cli.sources import Source
@@ -41,6 +41,7 @@ def encode_source(
 
     Outputs that failed while others succeeded are no exception here; they stand in the document.
     """
+    check_writable(out_dir or Path(OUTPUT_DIRECTORY))
     with (
         connect(server) as client,
         JobProgressView(
@@ -59,8 +60,12 @@ def encode_source(
             total_seconds = time.perf_counter() - begin
             sent_bytes = job.progress.acknowledged_bytes
         except KeyboardInterrupt:
-            # With an id of the caller's own the job can be resumed; without one nobody could name it.
-            if not arguments.get("job_id"):
+            if not is_silent:
+                # Now: an embedded service may take a while to end.
+                terminal.notices().print("interrupted; ending")
+            # With an id of the caller's own the job can be resumed; without one nobody could name it, and
+            # what an embedded service has in a temporary directory goes with it.
+            if not arguments.get("job_id") or not (server or is_kept()):
                 job.cancel()
             raise
         except SourceError:

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -121,7 +122,7 @@ def explain(error: BaseException) -> Failure:
     if isinstance(error, SourceError | UsageError | UnavailableHereError):
         return Failure(_code_of(error), str(error), _sentence(error.advice), int(exit_code))
     if isinstance(error, KeyboardInterrupt):
-        advice = "Nothing acknowledged is lost: repeat the command with the same --job-id to go on."
+        advice = "Repeat the command. Where both name the same server and --job-id, it goes on where it was."
         return Failure("INTERRUPTED", "interrupted", advice, int(exit_code), is_retryable=True)
     if isinstance(error, OSError):
         return _explain_os_error(error)
@@ -192,6 +193,19 @@ def _explain_os_error(error: OSError) -> Failure:
         "Check that the path exists and that you may read and write there.",
         int(ExitCode.USAGE),
     )
+
+
+def check_writable(directory: Path) -> None:
+    """Raises OSError where the directory cannot be made or written, before work is done for it."""
+    there = directory.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        is_read_only = bool(os.statvfs(there).f_flag & os.ST_RDONLY) if hasattr(os, "statvfs") else False
+        code = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(code, os.strerror(code), str(there))
 
 
 def _code_of(error: BaseException) -> str:

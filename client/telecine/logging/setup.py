@@ -10,7 +10,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ class LoggingState:
             OSError: a file or the spool cannot be written.
         """
         with self._lock:
-            pipeline = _build(config)
+            with _explained(config):
+                pipeline = _build(config)
             self.shut_down()
             self._pipeline = pipeline
             self._level = config.level
@@ -273,6 +275,18 @@ def default_redactor() -> Redactor:
 
 def _redactor(pack: RulePack, hash_key: bytes | None) -> Redactor:
     return Redactor(pack, hash_key=hash_key, prefers_fast_start=True)
+
+
+@contextmanager
+def _explained(config: LogConfig) -> Iterator[None]:
+    """Says which setting a directory comes from that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        if config.directory is None or error.errno is None:
+            raise
+        what = f'{error.strerror} (name another directory by TELECINE_LOG_DIR or directory=, or "off")'
+        raise OSError(error.errno, what, str(error.filename or config.directory)) from error
 
 
 def _build(config: LogConfig) -> Pipeline:

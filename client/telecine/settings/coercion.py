@@ -11,6 +11,7 @@ import msgspec
 
 from telecine.settings.cross_checks import FAULTY, find_faults
 from telecine.settings.leaves import Report, checked, read_leaf
+from telecine.settings.removed import REMOVED
 from telecine.settings.secrecy import shown
 from telecine.settings.sources import Text
 
@@ -167,6 +168,8 @@ def _opened(value: object, kind: type[list[Any] | dict[str, Any]]) -> object:
 
 
 def _unknown(name: str, known: list[str]) -> str:
+    if name in REMOVED:
+        return REMOVED[name]
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if close:
         return f'unknown setting; did you mean "{close[0]}"?'

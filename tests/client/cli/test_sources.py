@@ -153,3 +153,13 @@ def test_a_cut_array_or_image_is_one_clear_error(tmp_path: Path, kind: str, part
     path.write_bytes(data[: min(int(len(data) * part), len(data) - 40)])
     with pytest.raises(SourceError):
         list(open_source(str(path if "webp" not in kind else tmp_path)).frames)
+
+
+def test_what_other_systems_leave_beside_images_is_not_taken_for_one(tmp_path: Path) -> None:
+    for number in (1, 2):
+        draw(tmp_path / f"frame_{number}.jpg", value=number)
+        (tmp_path / f"._frame_{number}.jpg").write_bytes(b"\0\5\x16\7 Mac OS X")
+    assert open_source(str(tmp_path)).frame_count == 2
+    assert open_source(str(tmp_path / "*.jpg")).frame_count == 2
+    draw(tmp_path / ".hidden.png")
+    assert open_source(str(tmp_path / ".hidden.png")).frame_count == 1, "it was named"

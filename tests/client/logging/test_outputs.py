@@ -289,3 +289,10 @@ def test_hooks_are_put_back(tmp_path: Path) -> None:
     shutdown_logging()
     assert (sys.excepthook, threading.excepthook, sys.unraisablehook) == before
     gc.collect()
+
+
+def test_a_directory_that_cannot_be_written_is_an_error_that_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(NotADirectoryError, match="TELECINE_LOG_DIR") as refused:
+        configure_logging("worker", directory=tmp_path / "file" / "logs", console="off")
+    assert str(tmp_path / "file") in str(refused.value)

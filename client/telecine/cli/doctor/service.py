@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from telecine.cli.connection import connect_for_capabilities
+from telecine.cli.connection import configured_server, connect_for_capabilities
 from telecine.cli.documents import CheckDocument
 from telecine.cli.failures import explain
 from telecine.cli.terminal import seconds_text
@@ -18,6 +18,7 @@ _EXPECTED_FORMATS = ("mp4", "webm", "webp", "png")
 
 def check_service(server: str | None) -> Iterator[CheckDocument]:
     """Calls the server, or starts the embedded service, and asks what it can make."""
+    server = server or configured_server()
     name = f"server {server}" if server else "embedded service"
     begin = time.perf_counter()
     try:

@@ -51,7 +51,9 @@ def natural_order(path: Path) -> tuple[tuple[int, str], ...]:
 
 def _find(text: str) -> Sequence[Path]:
     path = Path(text)
-    candidates = path.iterdir() if path.is_dir() else [path] if path.exists() else _glob(path)
+    if path.is_file():
+        return [path]
+    candidates = path.iterdir() if path.is_dir() else _glob(path)
     found = sorted((each for each in candidates if _is_image(each)), key=natural_order)
     if not found:
         raise SourceError(
@@ -62,7 +64,8 @@ def _find(text: str) -> Sequence[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    # What macOS leaves beside each file on foreign disks ("._frame1.jpg") bears the name of an image.
+    return not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def _glob(pattern: Path) -> Iterator[Path]:
