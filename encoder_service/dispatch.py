@@ -20,6 +20,7 @@ from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerProcess
 from encoder_service.record import OutputState
 from encoder_service.results import Results
+from encoder_service.work import Failed, Produced
 
 
 class Dispatcher:
@@ -142,17 +143,28 @@ class Dispatcher:
                     job, name, partial(store.begin_attempt, job.record, name, run.attempt)
                 )
                 result = await run.run(directory, store.spool_path(job.record))
+                if isinstance(result, Produced):
+                    await worker.settle()
             finally:
                 self._pool.give_back(worker)
             if isinstance(result, Stopped):
                 await self._results.put_back(run, result)
             else:
-                await self._results.take_in(run, result)
+                await self._take_in(run, result)
         finally:
             job.runs.pop(name, None)
             run.mark_recorded()
         await self._ending.settle(job)
         self.kick()
+
+    async def _take_in(self, run: OutputRun, result: Produced | Failed) -> None:
+        try:
+            await self._results.take_in(run, result)
+        except Exception as error:  # noqa: BLE001 - the job must come to its end
+            self._log.error("an answer could not be taken in", exc_info=error, job_id=run.job.job_id)
+            if not run.job.record.outputs[run.output.name].state.is_final:
+                message = "the worker's answer could not be taken in; the service's log says why"
+                await self._results.take_in(run, Failed("INTERNAL", message, is_retryable=False))
 
     # --- ending ----------------------------------------------------------------------------------
 

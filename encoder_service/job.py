@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from encoder_service.output_run import OutputRun
 
 MAX_WARNINGS = 1000
+MAX_WARNING_CHARS = 256 << 10
+"""Of all of them together: they stand in each answer about the job."""
 
 
 class OutputView(msgspec.Struct, frozen=True):
@@ -119,6 +121,9 @@ class Job:
             (entry.code, entry.message, entry.output) == (code, message, output) for entry in self.warnings
         )
         if is_known or len(self.warnings) >= MAX_WARNINGS:
+            return
+        taken_chars = sum(len(entry.code) + len(entry.message) for entry in self.warnings)
+        if taken_chars + len(code) + len(message) > MAX_WARNING_CHARS:
             return
         now = self._clock.unix_nano()
         self.warnings.append(RaisedWarning(code=code, message=message, output=output, at_unix_nano=now))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from telecine.encoder.v1 import encoder_pb2 as pb
@@ -18,6 +20,10 @@ from encoder_service.ring import Offer
 from encoder_service.spec import OutputSpec
 from encoder_service.wire_enums import PIXEL_FORMATS
 from encoder_service.work import Confinement, EncoderProbe, Probed, ProducedFile, Walls
+
+MAX_PAGE_BYTES = 2 << 20
+"""gRPC's clients take messages of 4 MiB unless they are told otherwise."""
+_FRAMING_BYTES = 8
 
 JOB_STATES = {
     JobState.RECEIVING: pb.JOB_STATE_RECEIVING,
@@ -137,6 +143,18 @@ def job_message(job: Job) -> pb.Job:
         if record.problem is not None:
             message.problem.code, message.problem.message = record.problem.code, record.problem.message
     return message
+
+
+def fitting(jobs: Iterable[pb.Job]) -> list[pb.Job]:
+    """As many of the first jobs as one answer can carry, at least one."""
+    page: list[pb.Job] = []
+    room_bytes = MAX_PAGE_BYTES
+    for job in jobs:
+        room_bytes -= job.ByteSize() + _FRAMING_BYTES
+        if page and room_bytes < 0:
+            break
+        page.append(job)
+    return page
 
 
 def _output_status(job: Job, output: OutputSpec) -> pb.OutputStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import PurePosixPath
 
 import msgspec
 import structlog
@@ -23,6 +24,8 @@ from encoder_service.webhooks.courier import Courier
 from encoder_service.work import Failed, Produced
 
 FULL_DISK_PAUSE_SECONDS = 5.0
+_FILES_BESIDES_FRAMES = 8
+_LARGEST_RATE = 1 << 53
 
 
 class Results:
@@ -121,14 +124,38 @@ class Results:
             message = f"the worker read {result.frames_read} of {record.total_frames} frames"
             return Failed("FRAMES_MISSING", message, is_retryable=True, resources=result.resources)
         taken = {file.path for file in record.files}
+        if fault := _implausible(result, record.total_frames):
+            return Failed("IMPLAUSIBLE_ANSWER", fault, is_retryable=False, resources=result.resources)
         try:
             paths = [checked_path(file.path) for file in result.files]
         except UnsafePathError as error:
             return Failed("UNSAFE_PATH", str(error), is_retryable=False, resources=result.resources)
-        if double := next((path for path in paths if path in taken), None):
+        if double := next((path for path in paths if _collides(path, taken)), None):
             message = f"another output has made {double!r} already; give the outputs other names"
             return Failed("PATH_TAKEN", message, is_retryable=False, resources=result.resources)
         return result
+
+
+def _implausible(result: Produced, total_frames: int) -> str:
+    """What no honest worker says, in words; empty: nothing. Single values were looked at when it was read."""
+    files, most = len(result.files), total_frames + _FILES_BESIDES_FRAMES
+    if files > most:
+        return f"the worker names {files} files; {total_frames} frames make at most {most}"
+    primary = sum(file.is_primary for file in result.files)
+    if not 1 <= primary <= _FILES_BESIDES_FRAMES:
+        return f"the worker names {primary} files to deliver, not 1 to {_FILES_BESIDES_FRAMES}"
+    if len({file.path for file in result.files}) != files:
+        return "the worker names a file twice"
+    rate = result.readback.frame_rate
+    if rate.numerator < 0 or rate.denominator < 1 or max(rate.numerator, rate.denominator) > _LARGEST_RATE:
+        return "the worker names a frame rate that is none"
+    return ""
+
+
+def _collides(path: str, taken: set[str]) -> bool:
+    """Whether another output has a file of this name, or one where this needs a directory, or the reverse."""
+    above = {str(parent) for parent in PurePosixPath(path).parents}
+    return path in taken or bool(above & taken) or any(other.startswith(f"{path}/") for other in taken)
 
 
 def _with_attempt(name: str, evidence: AttemptEvidence, state: OutputState, record: JobRecord) -> JobRecord:

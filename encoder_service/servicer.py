@@ -133,9 +133,9 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         begin = _parse_token(request.page_token) if request.page_token else None
         found = [job for job in self._jobs.registry.newest_first() if _matches(job, request, begin)]
-        page = found[:size]
-        token = _page_token(page[-1]) if len(found) > size else ""
-        return pb.ListJobsResponse(jobs=map(replies.job_message, page), next_page_token=token)
+        page = replies.fitting(map(replies.job_message, found[:size]))
+        token = _page_token(found[len(page) - 1]) if len(found) > len(page) else ""
+        return pb.ListJobsResponse(jobs=page, next_page_token=token)
 
     async def CancelJob(  # noqa: N802
         self, request: pb.CancelJobRequest, context: Context

@@ -19,6 +19,7 @@ Every method blocks; those about one job must not run at the same time.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,10 +50,15 @@ from service_host.plain_files import (
     read_plain,
     remove_tree,
     sync_directory,
+    temporary_path,
     write_whole,
 )
 
-_RESERVED = {FILE_NAME, STAGE_LOG_NAME, PARTIAL}
+_RESERVED = {FILE_NAME, STAGE_LOG_NAME, PARTIAL, temporary_path(Path(FILE_NAME)).name}
+_NAME_BYTES = 255
+"""Longest name of a file on common disks."""
+_MISPLACED = frozenset({errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.ENAMETOOLONG})
+"""What trying again does not change: something else has the name."""
 
 
 class DataDirectoryError(Exception):
@@ -241,10 +247,7 @@ class Store:
         for file in files:
             part, place = source / checked_path(file.path), target / checked_path(file.path)
             if _has(source, file):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                if not is_plain_path(target, file.path):
-                    raise MissingFileError(file.path)
-                part.replace(place)
+                _put(part, place, target, file.path)
                 faults.reach("artifact_renamed")
             elif not _has(target, file):
                 raise MissingFileError(file.path)
@@ -339,9 +342,23 @@ def checked_path(path: str) -> str:
     """Returns a file's path below its directory. Raises UnsafePathError when it could lie elsewhere."""
     pure = PurePosixPath(path)
     parts = pure.parts
-    if not parts or pure.is_absolute() or ".." in parts or parts[0] in _RESERVED or "\0" in path:
-        raise UnsafePathError(f"{path!r} is not a path below the job directory")
+    is_inside = parts and not pure.is_absolute() and ".." not in parts and parts[0] not in _RESERVED
+    if not is_inside or not path.isprintable() or any(len(part.encode()) > _NAME_BYTES for part in parts):
+        raise UnsafePathError(f"{path[:_NAME_BYTES]!r} is not a path below the job directory")
     return str(pure)
+
+
+def _put(part: Path, place: Path, target: Path, path: str) -> None:
+    """Renames one file. Raises MissingFileError where it can never have its place, and OSError."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not is_plain_path(target, path):
+            raise MissingFileError(path)
+        part.replace(place)
+    except OSError as error:
+        if error.errno in _MISPLACED:
+            raise MissingFileError(path) from error
+        raise
 
 
 def _has(directory: Path, file: ProducedFile) -> bool:

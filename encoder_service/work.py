@@ -7,10 +7,27 @@ A worker does one assignment at a time and ends when its stdin closes.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Literal
 
 import msgspec
 
 from encoder_service.spec import OutputSpec, Rational, VideoSpec
+
+# A worker handles strangers' data and may have been taken over: what it says is read within these bounds
+# alone. An honest one stays far below them, and messages, records and manifests can carry them.
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+Place = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=1 << 31)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]{0,63}\Z")]
+Word = Annotated[str, msgspec.Meta(max_length=256)]
+Text = Annotated[str, msgspec.Meta(max_length=1 << 16)]
+RelativePath = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+MediaType = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+/[a-z0-9.+-]{1,100}\Z")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Named = Annotated[dict[Word, Text], msgspec.Meta(max_length=256)]
+MESSAGE_CHARS = 4000
+"""Of what a worker says in words; more is cut before it is sent."""
 
 # --- the sandbox ---------------------------------------------------------------------------------
 
@@ -127,21 +144,21 @@ Order = Assignment | Extent | Cancel | Probe
 class ColorTags(msgspec.Struct, frozen=True):
     """Colour tags as FFmpeg names them; "unknown" where there is none."""
 
-    primaries: str = "unknown"
-    transfer: str = "unknown"
-    matrix: str = "unknown"
-    range: str = "unknown"
+    primaries: Word = "unknown"
+    transfer: Word = "unknown"
+    matrix: Word = "unknown"
+    range: Word = "unknown"
 
 
 class ProducedFile(msgspec.Struct, frozen=True):
     """A finished file of an output."""
 
-    path: str
+    path: RelativePath
     """Below the job directory, with "/"."""
-    size_bytes: int
-    sha256: str
+    size_bytes: Count
+    sha256: Sha256
     """Lower-case hex."""
-    media_type: str
+    media_type: MediaType
     is_primary: bool = True
     """False for the single files of a sequence, which are returned as one zip."""
 
@@ -149,25 +166,25 @@ class ProducedFile(msgspec.Struct, frozen=True):
 class EncoderReport(msgspec.Struct, frozen=True):
     """What the output was made with."""
 
-    encoder: str
+    encoder: Word
     """FFmpeg's name, or "libwebp"."""
-    codec: str
-    container: str
-    pixel_format: str
-    options: dict[str, str]
+    codec: Word
+    container: Word
+    pixel_format: Word
+    options: Named
     """Exactly what was handed to the encoder, named quality resolved to numbers."""
-    threads: int
-    library_versions: dict[str, str]
+    threads: Count
+    library_versions: Named
 
 
 class Readback(msgspec.Struct, frozen=True):
     """What a reader finds in the finished artifact."""
 
-    frame_count: int
-    width: int
-    height: int
-    pixel_format: str
-    duration_seconds: float
+    frame_count: Count
+    width: Count
+    height: Count
+    pixel_format: Word
+    duration_seconds: Seconds
     frame_rate: Rational
     color_container: ColorTags
     """Tags as the container states them."""
@@ -176,68 +193,71 @@ class Readback(msgspec.Struct, frozen=True):
     has_alpha: bool = False
     is_faststart: bool | None = None
     """None where the container does not know it."""
-    loop_count: int | None = None
+    loop_count: Count | None = None
     """None where the format does not loop."""
 
 
 class QualityReport(msgspec.Struct, frozen=True):
     """Decoded frames against the frames that were sent, sampled; in 8-bit RGB code values."""
 
-    sampled_frames: tuple[int, ...]
-    mean_absolute_error: float
-    max_absolute_error: int
-    psnr_db: float | None
+    sampled_frames: Annotated[tuple[Count, ...], msgspec.Meta(max_length=1000)]
+    mean_absolute_error: Amount
+    max_absolute_error: Count
+    psnr_db: Amount | None
     """10 log10(255^2 / MSE) over all samples; None: no difference."""
-    ssim: float
+    ssim: Annotated[float, msgspec.Meta(ge=-2, le=2)]
     """Mean SSIM of the luma (Wang et al. 2004, 8x8 windows)."""
 
 
 class DrawnOverlay(msgspec.Struct, frozen=True):
     """An overlay as it was drawn."""
 
-    kind: str
+    kind: Word
     """"text" or "image"."""
-    left: int
+    left: Place
     """Of its box in the output's picture, on the first frame that shows it, as `top`, `width`, `height`."""
-    top: int
-    width: int
-    height: int
-    first_frame: int
-    end_frame: int | None
+    top: Place
+    width: Place
+    height: Place
+    first_frame: Count
+    end_frame: Count | None
     """The first frame that does not show it any more; null: none."""
-    text: str = ""
+    text: Text = ""
     """As it stands on the first frame."""
-    font: str = ""
-    size_pixels: float = 0.0
+    font: Word = ""
+    size_pixels: Amount = 0.0
     """Of the font."""
-    sha256: str = ""
+    sha256: Word = ""
     """Of the image's or the font's file."""
 
 
 class Resources(msgspec.Struct, frozen=True):
     """What the attempt cost."""
 
-    cpu_seconds: float
-    peak_rss_bytes: int
+    cpu_seconds: Seconds
+    peak_rss_bytes: Count
 
 
 class Phases(msgspec.Struct, frozen=True):
     """Wall-clock seconds of each part of the attempt."""
 
-    wait_seconds: float
+    wait_seconds: Seconds
     """Waiting for frames that had not arrived."""
-    encode_seconds: float
-    mux_seconds: float
+    encode_seconds: Seconds
+    mux_seconds: Seconds
     """Closing and finishing the container."""
-    verify_seconds: float
+    verify_seconds: Seconds
 
 
 class WarningEntry(msgspec.Struct, frozen=True):
     """Something that was done otherwise than asked, or is worth knowing."""
 
-    code: str
+    code: Code
     """Listed in docs/warnings.md."""
-    message: str
+    message: Text
+
+
+WarningEntries = Annotated[tuple[WarningEntry, ...], msgspec.Meta(max_length=1000)]
 
 
 # --- events: worker to service -------------------------------------------------------------------
@@ -260,40 +280,40 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
     """Sent at most every 200 ms, at each change of phase, and when all frames given so far are encoded."""
 
     phase: OutputPhase
-    frames_encoded: int
-    bytes_written: int
+    frames_encoded: Count
+    bytes_written: Count
 
 
 class Warned(msgspec.Struct, frozen=True, tag="warned"):
     """A warning, as soon as it is known; it stands in `Produced.warnings` too."""
 
-    code: str
-    message: str
+    code: Code
+    message: Text
 
 
 class Logged(msgspec.Struct, frozen=True, tag="logged"):
     """A line for the job's stage.log."""
 
-    level: str
-    message: str
+    level: Literal["debug", "info", "warning", "error"]
+    message: Text
 
 
 class Produced(msgspec.Struct, frozen=True, tag="produced"):
     """The output is finished and verified; its files lie in the assignment's directory."""
 
-    files: tuple[ProducedFile, ...]
+    files: Annotated[tuple[ProducedFile, ...], msgspec.Meta(min_length=1)]
     encoder: EncoderReport
     readback: Readback
     quality: QualityReport | None
     """None where no frame could be compared, with a warning that says why."""
-    frames_read: int
-    frames_encoded: int
-    frames_decoded: int
+    frames_read: Count
+    frames_encoded: Count
+    frames_decoded: Count
     resources: Resources
     phases: Phases
-    warnings: tuple[WarningEntry, ...] = ()
-    overlays: tuple[DrawnOverlay, ...] = ()
-    frames_cut: int = 0
+    warnings: WarningEntries = ()
+    overlays: Annotated[tuple[DrawnOverlay, ...], msgspec.Meta(max_length=100)] = ()
+    frames_cut: Count = 0
     """Read and left out, because the output has a maximum duration."""
     walls: Walls | None = None
     """Those that the worker stood behind; null: written before there were any."""
@@ -302,13 +322,13 @@ class Produced(msgspec.Struct, frozen=True, tag="produced"):
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The assignment ended without an artifact; the worker is ready for another."""
 
-    code: str
+    code: Code
     """Such as ENCODER_UNAVAILABLE, INVALID_OPTION, VERIFICATION_FAILED, DISK_FULL, CANCELLED."""
-    message: str
+    message: Text
     is_retryable: bool
     """Another attempt may succeed."""
     resources: Resources | None = None
-    warnings: tuple[WarningEntry, ...] = ()
+    warnings: WarningEntries = ()
 
 
 class EncoderProbe(msgspec.Struct, frozen=True):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from service_host.data_directory import is_plain_directory
+from service_host.trees import remove_directory
 
 _FILE_MODE = 0o640
 """Less the process's umask: 0600 unless the operator lets a group read."""
@@ -134,6 +134,6 @@ def remove_tree(path: Path) -> None:
     Idempotent. Raises OSError.
     """
     if is_plain_directory(path):
-        shutil.rmtree(path)  # which follows no link: it walks by descriptors
+        remove_directory(path)
     else:
         path.unlink(missing_ok=True)

@@ -61,6 +61,7 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
     "FONT_UNAVAILABLE": _caller("Put the font back, or name one that the service has."),
     "FONT_UNUSABLE": _caller("Name another font; the service cannot read the file of this one."),
     "FRAMES_MISSING": _ours(is_retryable=True),
+    "IMPLAUSIBLE_ANSWER": _ours("Report it, with the clip's spec: a codec may have been attacked."),
     "INVALID_BACKGROUND": _caller("Write the colour as #rrggbb."),
     "INVALID_COLOR": _caller(
         "Leave the colour out, or name a combination that exists, such as bt709 for all four."

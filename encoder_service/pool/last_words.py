@@ -8,6 +8,9 @@ from collections import deque
 
 _LINES = 20
 _LINE_CHARS = 300
+_BURST_BYTES = 64 << 10
+_PAUSE_SECONDS = 0.02
+"""After each burst: a process that writes without end waits on its own pipe, and the service does not."""
 
 
 class LastWords:
@@ -36,7 +39,12 @@ class LastWords:
 
     async def _listen(self, stream: asyncio.StreamReader | None) -> None:
         assert stream is not None  # noqa: S101 - the process was started with a pipe
+        burst_bytes = 0
         while data := await stream.read(4096):
+            burst_bytes += len(data)
+            if burst_bytes >= _BURST_BYTES:
+                await asyncio.sleep(_PAUSE_SECONDS)
+                burst_bytes = 0
             *lines, rest = (self._rest + data).split(b"\n")
             self._lines.extend(line.decode(errors="replace")[:_LINE_CHARS] for line in lines)
             self._rest = rest[-_LINE_CHARS:]

@@ -55,6 +55,8 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """Negative: the signal that killed it."""
     memory_bytes: int = 0
     """What it had taken when it was killed for that; 0: it was not."""
+    threads: int = 0
+    """How many it had when it was killed for that; 0: it was not."""
 
 
 Report = ZygoteReady | Forked | NotForked | Ended

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from encoder_service.config import EncoderConfig
+from encoder_service.pool.allowance import BURST, Allowance
 from encoder_service.pool.last_words import LastWords
 from encoder_service.pool.zygote_process import (
     Birth,
@@ -20,11 +21,25 @@ from encoder_service.pool.zygote_process import (
     ZygoteDiedError,
     ZygoteProcess,
 )
-from encoder_service.work import Assignment, Cancel, Event, Logged, Order, Probe, Ready
+from encoder_service.work import (
+    Assignment,
+    Cancel,
+    Event,
+    Failed,
+    Logged,
+    Order,
+    Probe,
+    Probed,
+    Produced,
+    Ready,
+)
 
 __all__ = ["WorkerDiedError", "WorkerOutOfMemoryError", "WorkerProcess", "ZygoteDiedError"]
 
 _LINE_BYTES = 64 << 20
+"""Of an answer, which names each file of a sequence."""
+_EVENT_BYTES = 256 << 10
+"""Of everything else."""
 _LINE_CHARS = 300
 _UNSENT_BYTES = 16 << 10
 _CLOSE_SECONDS = 2.0
@@ -47,6 +62,7 @@ class WorkerProcess:
         self._orders = orders
         self._events = events
         self._words = words
+        self._allowance = Allowance()
         self.is_used = False
         """It has had its assignment."""
         self.memory_bytes = 0
@@ -111,10 +127,15 @@ class WorkerProcess:
             raise WorkerDiedError(f"the worker sent a line of more than {_LINE_BYTES} bytes") from error
         if not line.endswith(b"\n"):
             raise await self._obituary()
-        try:
-            return _decoder.decode(line)
-        except msgspec.MsgspecError:
-            return Logged("warning", f"not an event: {line[:_LINE_CHARS]!r}")
+        # Lines that lie in memory already are read without a pause in which others could work.
+        if not self._allowance.spend():
+            await self.kill()
+            raise WorkerDiedError(f"the worker sent more than {BURST} events at once and was killed")
+        event = _decoded(line)
+        if len(line) > _EVENT_BYTES and not isinstance(event, Produced | Failed | Probed):
+            await self.kill()
+            raise WorkerDiedError(f"the worker sent an event of {len(line)} bytes and was killed")
+        return event
 
     def cancel(self) -> None:
         """Asks it to give up its assignment; it answers `Failed` with code CANCELLED."""
@@ -124,6 +145,13 @@ class WorkerProcess:
         """Ends the process at once; idempotent."""
         self.is_broken = True
         await self._end()
+
+    async def settle(self) -> None:
+        """Waits for the end of a worker that has answered; one that goes on is killed.
+
+        Only then is what it has made as it says: it can still write into its files until it is gone.
+        """
+        await self.close()
 
     async def close(self) -> None:
         """Lets the worker end, which it does when it has answered or has no orders to come; or kills it."""
@@ -154,7 +182,16 @@ class WorkerProcess:
                 f"the output took {ended.memory_bytes >> 20} MiB of memory; this server's bound "
                 f"(worker_memory_bytes) is {self.memory_bytes >> 20} MiB"
             )
+        if ended.threads:
+            return WorkerDiedError(f"the worker process had {ended.threads} threads and was killed")
         return WorkerDiedError(f"the worker process {self._words.describe(ended.exit_code)}")
+
+
+def _decoded(line: bytes) -> Event:
+    try:
+        return _decoder.decode(line)
+    except (msgspec.MsgspecError, ValueError) as error:
+        return Logged("warning", f"not an event: {str(error)[:_LINE_CHARS]}: {line[:_LINE_CHARS]!r}")
 
 
 async def _fork(zygote: ZygoteProcess, memory_bytes: int) -> WorkerProcess:

@@ -36,7 +36,7 @@ from encoder_service.pool.messages import (
     send,
 )
 from encoder_service.work import Walls
-from encoder_service.worker.memory import own_memory_bytes
+from encoder_service.worker.memory import holdings
 from encoder_service.worker.parent import die_with_parent
 
 ORDERS, EVENTS = 0, 3
@@ -46,6 +46,9 @@ _AWAY = 16
 _BYTES_PER_SECOND = 8 << 30
 """Faster than processes are given memory; the next look is due when the bound could be reached."""
 _SHORTEST_SECONDS = 0.02
+_LONGEST_SECONDS = 0.5
+_MOST_THREADS = 2048
+"""Of a worker: many times what codecs start on large machines, and a small part of what a machine has."""
 _TASKS = Path("/proc/self/task")
 
 
@@ -62,7 +65,9 @@ class Zygote:
         self._workers: dict[int, int] = {}
         """Process id to the bound of its memory."""
         self._killed: dict[int, int] = {}
-        """Those that took more, and how much."""
+        """Those that took more memory, and how much."""
+        self._swarms: dict[int, int] = {}
+        """Those that were killed for their threads, and how many they had."""
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self) -> None:
@@ -147,7 +152,8 @@ class Zygote:
             if pid == 0:
                 return
             self._workers.pop(pid, None)
-            self._report(Ended(pid, os.waitstatus_to_exitcode(status), self._killed.pop(pid, 0)))
+            code = os.waitstatus_to_exitcode(status)
+            self._report(Ended(pid, code, self._killed.pop(pid, 0), self._swarms.pop(pid, 0)))
 
     def _watch_memory(self) -> float | None:
         """Kills workers that have taken too much; returns the milliseconds until the next look is due.
@@ -157,14 +163,18 @@ class Zygote:
         """
         pause_seconds = math.inf
         for pid, limit_bytes in self._workers.items():
-            if not limit_bytes or pid in self._killed:
+            if not limit_bytes or pid in self._killed or pid in self._swarms:
                 continue
-            taken_bytes = own_memory_bytes(pid)
-            if taken_bytes > limit_bytes:
-                self._killed[pid] = taken_bytes
+            taken_bytes, threads = holdings(pid)
+            if taken_bytes > limit_bytes or threads > _MOST_THREADS:
+                if taken_bytes > limit_bytes:
+                    self._killed[pid] = taken_bytes
+                else:
+                    self._swarms[pid] = threads
                 os.kill(pid, signal.SIGKILL)
             else:
-                pause_seconds = min(pause_seconds, (limit_bytes - taken_bytes) / _BYTES_PER_SECOND)
+                reach_seconds = (limit_bytes - taken_bytes) / _BYTES_PER_SECOND
+                pause_seconds = min(pause_seconds, reach_seconds, _LONGEST_SECONDS)
         return None if pause_seconds == math.inf else 1000 * max(_SHORTEST_SECONDS, pause_seconds)
 
     def _report(self, report: Report, descriptors: list[int] | None = None) -> None:

@@ -23,11 +23,13 @@ from encoder_service.attempt import Attempt
 from encoder_service.capabilities import probe
 from encoder_service.data_layout import CHECKSUMS_FILE_NAME
 from encoder_service.work import (
+    MESSAGE_CHARS,
     Assignment,
     Cancel,
     Event,
     Extent,
     Failed,
+    Logged,
     Order,
     Probe,
     Probed,
@@ -54,6 +56,8 @@ class EventPipe:
 
     def emit(self, event: Event) -> None:
         """Sends one event; ends the process when nobody listens any more."""
+        if isinstance(event, Logged):
+            event = Logged(event.level, event.message[:MESSAGE_CHARS])
         line = memoryview(self._encoder.encode(event) + b"\n")
         with self._lock:
             try:

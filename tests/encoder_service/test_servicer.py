@@ -7,6 +7,7 @@ import grpc.aio
 import pytest
 from telecine.encoder.v1 import encoder_pb2 as pb
 
+from encoder_service.replies import MAX_PAGE_BYTES, fitting
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
 
@@ -38,6 +39,17 @@ async def test_jobs_are_listed_in_pages_newest_first(server: ServerProcess) -> N
         running = await client.stub.ListJobs(pb.ListJobsRequest(states=[pb.JOB_STATE_ENCODING]))
     assert found == ids[::-1]
     assert list(running.jobs) == []
+
+
+@pytest.mark.parametrize("warnings", [0, 10, 600, 2000])
+def test_a_page_never_outgrows_a_message_however_much_its_jobs_say(warnings: int) -> None:
+    said = [pb.Warning(code="CODE", message="m" * 1000)] * warnings
+    jobs = [pb.Job(job_id=f"job-{number}", warnings=said) for number in range(1000)]
+    page = fitting(jobs)
+    assert page == jobs[: len(page)]
+    assert len(page) == 1 or pb.ListJobsResponse(jobs=page).ByteSize() <= MAX_PAGE_BYTES
+    one_more = pb.ListJobsResponse(jobs=jobs[: len(page) + 1])
+    assert page == jobs or one_more.ByteSize() > MAX_PAGE_BYTES - 8000
 
 
 @pytest.mark.parametrize(

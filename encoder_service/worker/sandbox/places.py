@@ -16,7 +16,7 @@ _SYSTEM = (
     # Codecs and the C library ask how many cores and how much memory there are.
     "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm/overcommit_memory",
     "/sys/devices/system/cpu", "/sys/devices/system/node",
-    "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom",
+    "/dev/null", "/dev/random", "/dev/urandom",
     "/etc/localtime", "/usr/share/zoneinfo", "/usr/share/locale",
 )  # fmt: skip
 _INSTALLED = ("site-packages", "dist-packages")

@@ -16,6 +16,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _CAPGET, _CAPSET = (125, 90), (126, 91)
 _HEADER = struct.pack("=Ii", 0x20080522, 0)  # version 3, this thread
 _SETS = struct.Struct("=6I")  # effective, permitted, inheritable: low words, then high words
+_OPEN_FILES = 1024
 _FILES_OF_OTHERS = (1 << 1) | (1 << 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 
 
@@ -63,9 +64,10 @@ def bound(data_bytes: int, file_bytes: int) -> None:
         _lower(resource.RLIMIT_DATA, data_bytes)
     if file_bytes:
         _lower(resource.RLIMIT_FSIZE, file_bytes)
-    # What it has now may not be raised again.
+    # Each open file is memory of the kernel.
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, soft))
+    most = _OPEN_FILES if soft == resource.RLIM_INFINITY else min(soft, _OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _lower(which: int, value: int) -> None:

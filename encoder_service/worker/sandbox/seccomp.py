@@ -37,19 +37,28 @@ _PR_SET_PDEATHSIG = 1
 _FCNTL_OF_OTHERS = (8, 10, 15, 1024, 1026)
 """F_SETOWN, F_SETSIG, F_SETOWN_EX: signals to others; F_SETLEASE, F_NOTIFY: holding up others."""
 
+_IOCTL_OF_FILES = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+"""TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. Others change attributes of files that may only
+be read: flags, versions, encryption, verity."""
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
+"""Such memory stays taken when its process lets go of its pages, and counts as nobody's then."""
+
 Instruction = tuple[int, int, int, int]
 """Code, steps to jump if true, if false, constant."""
 
 
-def restrict() -> None:
+def restrict(*, has_devices: bool = False) -> None:
     """Loads the filter into this thread, and those it starts. Raises OSError.
 
-    Call it while the process has one thread, and after `PR_SET_NO_NEW_PRIVS`.
+    Call it while the process has one thread, and after `PR_SET_NO_NEW_PRIVS`. `has_devices`: a driver is
+    allowed, which has calls and memory of its own kind.
     """
     place = column()
     if place is None:
         raise OSError(errno.ENOSYS, f"system calls of {os.uname().machine} are not known")
-    code = b"".join(struct.pack("=HBBI", *step) for step in program(place, os.getpid()))
+    code = b"".join(
+        struct.pack("=HBBI", *step) for step in program(place, os.getpid(), has_devices=has_devices)
+    )
     steps = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("@HP", len(code) // 8, ctypes.addressof(steps))
     argument = ctypes.create_string_buffer(header, len(header))
@@ -61,7 +70,7 @@ def restrict() -> None:
         call(_SECCOMP, _SET_MODE_FILTER, 0, argument)
 
 
-def program(place: int, pid: int) -> list[Instruction]:
+def program(place: int, pid: int, *, has_devices: bool = False) -> list[Instruction]:
     """The filter for a machine (its column in `syscalls`) and a process."""
     steps: list[Instruction] = [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -74,11 +83,14 @@ def program(place: int, pid: int) -> list[Instruction]:
         (_GREATER_EQUAL, 0, 1, syscalls.NEWEST_KNOWN + 1),
         (_RETURN, 0, 0, _failing(errno.ENOSYS)),
     ]
-    never = (syscalls.NETWORK, syscalls.PROCESSES, syscalls.FILES, syscalls.OTHERS, syscalls.KERNEL)
+    never = [syscalls.NETWORK, syscalls.PROCESSES, syscalls.FILES, syscalls.OTHERS, syscalls.KERNEL]
+    if not has_devices:
+        never.append(syscalls.UNCOUNTED)
     for numbers in never:
         for name in numbers:
             steps += _for_call(numbers[name][place], [(_RETURN, 0, 0, _failing(errno.EPERM))])
-    for name, body in _conditions(pid).items():
+    conditions = _conditions(pid) | ({} if has_devices else _conditions_without_devices())
+    for name, body in conditions.items():
         steps += _for_call(syscalls.CONDITIONAL[name][place], body)
     return [*steps, (_RETURN, 0, 0, _ALLOW)]
 
@@ -104,6 +116,19 @@ def _conditions(pid: int) -> dict[str, list[Instruction]]:
         "fcntl": _denied_if(1, _FCNTL_OF_OTHERS),
         # Otherwise the worker could outlive the service.
         "prctl": _denied_if(0, (_PR_SET_PDEATHSIG,)),
+    }
+
+
+def _conditions_without_devices() -> dict[str, list[Instruction]]:
+    return {
+        "ioctl": _only_if(1, _IOCTL_OF_FILES),
+        "mmap": [
+            *_load(3),
+            (_ANY_BIT, 0, 2, _MAP_SHARED),
+            (_ANY_BIT, 0, 1, _MAP_ANONYMOUS),
+            (_RETURN, 0, 0, _failing(errno.EPERM)),
+            (_RETURN, 0, 0, _ALLOW),
+        ],
     }
 
 

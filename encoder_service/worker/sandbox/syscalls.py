@@ -150,14 +150,24 @@ KERNEL: Numbers = {
     "uselib": (134, None),
     "lsm_set_self_attr": (460, 460),
     "memfd_secret": (447, 447),
+    "io_setup": (206, 0),
+    "sync": (162, 81),
+    "syncfs": (306, 267),
 }
-"""Parts of the kernel that no codec needs, and that have often been broken."""
+"""Parts of the kernel that no codec needs, and that have often been broken or hold up the whole machine."""
+
+UNCOUNTED: Numbers = {
+    "memfd_create": (319, 279),
+}
+"""Memory that counts as nobody's, so that no bound holds it."""
 
 CONDITIONAL: Numbers = {
     "clone": (56, 220),
     "clone3": (435, 435),
     "fcntl": (72, 25),
+    "ioctl": (16, 29),
     "kill": (62, 129),
+    "mmap": (9, 222),
     "tgkill": (234, 131),
     "tkill": (200, 130),
     "prctl": (157, 167),

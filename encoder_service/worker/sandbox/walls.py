@@ -49,7 +49,10 @@ def _plan(reach: Reach, confinement: Confinement) -> Iterator[tuple[tuple[Wall, 
     yield (Wall.BOUNDS,), lambda: privileges.bound(_data_bytes(confinement), confinement.file_bytes)
     yield (Wall.WRITES, Wall.READS, Wall.OTHERS), lambda: _restrict_files(reach, confinement)
     yield (Wall.WRITES,), _check_truncation
-    yield (Wall.NETWORK, Wall.PROCESSES, Wall.OTHERS), seccomp.restrict
+    yield (
+        (Wall.NETWORK, Wall.PROCESSES, Wall.OTHERS, Wall.BOUNDS),
+        lambda: seccomp.restrict(has_devices=bool(confinement.device_paths)),
+    )
 
 
 def _restrict_files(reach: Reach, confinement: Confinement) -> None:

@@ -49,7 +49,7 @@ def raw(name: str, *arguments: int | bytes | None) -> Callable[[], object]:
     numbers: dict[str, tuple[int | None, int | None]] = {}
     for group in (
         syscalls.NETWORK, syscalls.PROCESSES, syscalls.FILES, syscalls.OTHERS, syscalls.KERNEL,
-        syscalls.CONDITIONAL,
+        syscalls.UNCOUNTED, syscalls.CONDITIONAL,
     ):  # fmt: skip
         numbers |= group
     passed = [
@@ -140,6 +140,32 @@ def threads() -> None:
     assert done
 
 
+def memory_of_nobody() -> None:
+    """A file without a name and without a map."""
+    descriptor = os.memfd_create("memory", 0)
+    os.write(descriptor, bytes(1 << 20))
+    os.close(descriptor)
+
+
+def memory_let_go() -> None:
+    """Shared pages stay taken when the process does not map them any more."""
+    with mmap.mmap(-1, 1 << 20, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS) as memory:
+        memory[:4096] = bytes(4096)
+        memory.madvise(mmap.MADV_DONTNEED)
+
+
+def memory_of_a_device() -> None:
+    with Path("/dev/zero").open("rb") as file:
+        mmap.mmap(file.fileno(), 1 << 20, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ).close()
+
+
+def flags_of_its_frames() -> None:
+    """FS_IOC_GETFLAGS and FS_IOC_SETFLAGS: an owner may, even where the file is open for reading alone."""
+    descriptor = os.open(PLACE / "spool" / "video.raw", os.O_RDONLY)
+    flags = fcntl.ioctl(descriptor, 0x80086601, bytes(8))
+    fcntl.ioctl(descriptor, 0x40086602, flags)
+
+
 def own_signals() -> None:
     signal.signal(signal.SIGUSR1, lambda *_: None)
     os.kill(os.getpid(), signal.SIGUSR1)
@@ -153,7 +179,7 @@ ALLOWED: dict[str, Callable[[], object]] = {
     "threads": threads,
     "signals to itself": own_signals,
     "pipes": os.pipe,
-    "memory": lambda: mmap.mmap(-1, 1 << 20).close(),
+    "memory": lambda: mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close(),
     "randomness": lambda: os.urandom(8),
     "cores": lambda: os.sched_getaffinity(0),
 }
@@ -228,6 +254,7 @@ TRIES: dict[str, dict[str, Callable[[], object]]] = {
         "affinity": lambda: os.sched_setaffinity(PARENT, os.sched_getaffinity(PARENT)),
         "limits": lambda: resource.prlimit(PARENT, resource.RLIMIT_CORE),
         "outliving the service": raw("prctl", 1, 0, 0, 0, 0),
+        "flags of its frames": flags_of_its_frames,
         "a lease on its frames": lambda: fcntl.fcntl(
             os.open(PLACE / "spool" / "video.raw", os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK
         ),
@@ -243,16 +270,20 @@ TRIES: dict[str, dict[str, Callable[[], object]]] = {
         "its own bounds": lambda: resource.setrlimit(
             resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         ),
+        "memory of nobody": memory_of_nobody,
+        "shared memory that is let go": memory_let_go,
+        "shared memory of a device": memory_of_a_device,
+        "open files": lambda: [os.dup(0) for _ in range(2000)],
         "core dumps": lambda: resource.setrlimit(resource.RLIMIT_CORE, (1 << 20, 1 << 20)),
     },
     "kernel": {
         name: raw(name, 0, 0, 0, 0, 0)
         for name in (
             "add_key", "bpf", "chroot", "execveat", "fanotify_init", "fsopen", "inotify_init1",
-            "io_uring_setup", "ioprio_set", "kcmp", "keyctl", "mount", "mq_open", "msgget",
+            "io_setup", "io_uring_setup", "ioprio_set", "kcmp", "keyctl", "mount", "mq_open", "msgget",
             "open_by_handle_at", "open_tree", "perf_event_open", "personality", "pivot_root",
             "process_vm_readv", "process_vm_writev", "ptrace", "recvmsg", "semget", "sendmsg", "setns",
-            "shmget", "umount2", "unshare", "userfaultfd",
+            "shmget", "sync", "syncfs", "umount2", "unshare", "userfaultfd",
         )
     },
 }  # fmt: skip

@@ -2008,7 +2008,9 @@ class ListJobsRequest(_message.Message):
     job_id_prefix: _builtins.str
     """Only jobs whose id begins with this. Empty: all."""
     page_size: _builtins.int
-    """At most this many; 0: 50; capped at 1000."""
+    """At most this many; 0: 50; capped at 1000. A page ends earlier where its answer
+    would have more than 2 MiB.
+    """
     page_token: _builtins.str
     """From the answer before. Empty: the first page."""
     @_builtins.property
