@@ -7,7 +7,6 @@ import gc
 import os
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc.aio
@@ -31,6 +30,7 @@ from log_collector.journal import CursorStore, Journal, JournalLimits
 from log_collector.journal.places import JournalPlaceError
 from log_collector.output import FILE_SINK, Output, logs_directory
 from log_collector.own_log import configure_own_log
+from log_collector.processors.lanes import Lanes
 from log_collector.processors.redact import redaction_for
 from log_collector.query.library import Library
 from log_collector.reading import LogReading
@@ -64,7 +64,7 @@ class CollectorService:
         self._accounting = Accounting()
         self._budget = ByteBudget(config.intake.under_way_bytes)
         threads = config.intake.threads or os.cpu_count() or 1
-        self._executor = ThreadPoolExecutor(threads, "intake")
+        self._lanes = Lanes(threads)
         self._draining = asyncio.Event()
         self._streams = 0
         self._reloader = Reloader(
@@ -127,7 +127,7 @@ class CollectorService:
         selection = Selection(config.effective_selection())
         self._ingest = Ingest(self._journal, self._accounting, _intake(config, selection), selection)
         self._ingest.restore(self._journal.held())
-        self._exporter = Exporter(self._ingest, self._executor, self._budget, _export_limits(config))
+        self._exporter = Exporter(self._ingest, self._lanes, self._budget, _export_limits(config))
         self._fanout = Fanout(self._journal, self._cursors, self._log)
         self._registry.register(FanoutMetrics(self._fanout.runners))
         self._output = Output(self._fanout, self._log)
@@ -174,7 +174,7 @@ class CollectorService:
             self._upkeep.cancel()
             await asyncio.gather(self._upkeep, return_exceptions=True)
             asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
-        self._executor.shutdown(wait=True)
+        self._lanes.close()
         if self._is_open:
             self._is_open = False
             if self._applying is not None:
@@ -206,11 +206,11 @@ class CollectorService:
     def _new_stream(self, write: Write) -> ShipStream:
         config = self._config.intake
         limits = ShipLimits(config.batches_per_stream, config.records_per_batch, config.retry_seconds)
-        return ShipStream(self._ingest, self._executor, self._budget, limits, write, self._count_streams)
+        return ShipStream(self._ingest, self._lanes, self._budget, limits, write, self._count_streams)
 
-    async def _export(self, request: bytes) -> tuple[Rejection, ...]:
+    async def _export(self, request: bytes, sender: str) -> tuple[Rejection, ...]:
         try:
-            return await self._exporter.export(request)
+            return await self._exporter.export(request, sender)
         except ServiceError:
             raise
         except Exception as error:

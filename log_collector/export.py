@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import Counter
-from concurrent.futures import Executor
+from functools import partial
 
 import msgspec
 
@@ -21,6 +20,7 @@ from log_collector.journal import (
     JournalFullError,
 )
 from log_collector.otlp import MappedLogs, map_request
+from log_collector.processors.lanes import Lanes
 from log_collector.processors.redact import CostlyError
 from log_collector.quarantine import Quarantine
 from log_collector.record import Rejection
@@ -47,15 +47,17 @@ class _Prepared(msgspec.Struct):
 class Exporter:
     """Belongs to the event loop."""
 
-    def __init__(self, ingest: Ingest, executor: Executor, budget: ByteBudget, limits: ExportLimits) -> None:
+    def __init__(self, ingest: Ingest, lanes: Lanes, budget: ByteBudget, limits: ExportLimits) -> None:
         self._ingest = ingest
-        self._executor = executor
+        self._lanes = lanes
         self._budget = budget
         self.limits = limits
         self._running = 0
 
-    async def export(self, request: bytes) -> tuple[Rejection, ...]:
+    async def export(self, request: bytes, sender: str) -> tuple[Rejection, ...]:
         """Returns when every record is durable; what it returns is wrong for ever and quarantined.
+
+        Senders take turns where there is much to do.
 
         Raises ServiceError: malformed bytes, or UNAVAILABLE with a delay for all that is worth trying again.
         """
@@ -66,18 +68,17 @@ class Exporter:
         self._running += 1
         await self._budget.acquire(len(request))
         try:
-            return await self._export(request)
+            return await self._export(request, sender)
         finally:
             self._budget.release(len(request))
             self._running -= 1
 
-    async def _export(self, request: bytes) -> tuple[Rejection, ...]:
+    async def _export(self, request: bytes, sender: str) -> tuple[Rejection, ...]:
         now = self._ingest.now_unix_nano()
         try:
             prepared = self._prepare_if_cheap(request, now) if len(request) <= _INLINE_BYTES else None
             if prepared is None:
-                loop = asyncio.get_running_loop()
-                prepared = await loop.run_in_executor(self._executor, self._prepare, request, now)
+                prepared = await self._lanes.run(sender, partial(self._prepare, request, now))
         except ValueError as error:
             raise errors.malformed(str(error)) from error
         mapped = prepared.mapped
@@ -98,10 +99,17 @@ class Exporter:
 
     def _prepare(self, request: bytes, now: int, limit_bytes: float = math.inf) -> _Prepared:
         intake = self._ingest.intake
-        if len(request) > limit_bytes and intake.redaction.is_suspect(request):
-            # Bytes in it are redacted while it is mapped.
-            raise CostlyError
-        mapped = map_request(request, now, self.limits.record_bytes, intake.redaction.redact_bytes)
+        looked_at = 0
+
+        def redact_bytes(raw: bytes, counts: dict[str, int]) -> bytes:
+            nonlocal looked_at
+            if intake.redaction.is_suspect(raw):
+                looked_at += len(raw)
+                if looked_at > limit_bytes:
+                    raise CostlyError
+            return intake.redaction.redact_bytes(raw, counts)
+
+        mapped = map_request(request, now, self.limits.record_bytes, redact_bytes)
         mapped.origin = intake.redaction.redact_origin(mapped.origin)
         opened = intake.open_mapped(mapped.lines, limit_bytes)
         if mapped.redacted:

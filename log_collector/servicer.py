@@ -94,14 +94,14 @@ class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
         return self._stats()
 
 
-Take: TypeAlias = Callable[[bytes], Awaitable[tuple[Rejection, ...]]]
+Take: TypeAlias = Callable[[bytes, str], Awaitable[tuple[Rejection, ...]]]
 
 
 def otlp_handler(take: Take) -> grpc.GenericRpcHandler:
     """Serves LogsService/Export on the raw bytes of a request, which are read only once, in a thread."""
 
     async def export(request: bytes, context: Context) -> otlp_pb.ExportLogsServiceResponse:
-        return _response(await take(request))
+        return _response(await take(request, context.peer()))
 
     method: grpc.RpcMethodHandler[bytes, otlp_pb.ExportLogsServiceResponse]
     method = grpc.unary_unary_rpc_method_handler(

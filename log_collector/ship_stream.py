@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
+from functools import partial
 from typing import Final
 
 import google_crc32c
@@ -20,6 +20,7 @@ from log_collector.ingest import Envelope, Ingest
 from log_collector.intake import OpenedBatch, ReceivedBatch
 from log_collector.journal import JournalClosedError, JournalFailedError, JournalFullError, Verdict
 from log_collector.journal.digests import RECORD_BYTES
+from log_collector.processors.lanes import Lanes
 from log_collector.ship_answers import Answer, Answers, Write
 from service_host.status import ServiceError
 
@@ -55,7 +56,7 @@ class ShipStream:
     def __init__(
         self,
         ingest: Ingest,
-        executor: Executor,
+        lanes: Lanes,
         budget: ByteBudget,
         limits: ShipLimits,
         write: Write,
@@ -64,7 +65,7 @@ class ShipStream:
         """`count` is told +1 when the stream begins and -1 when it has ended."""
         self._ingest = ingest
         self._count = count
-        self._executor = executor
+        self._lanes = lanes
         self._budget = budget
         self._limits = limits
         self._turns: asyncio.Queue[_Turn | None] = asyncio.Queue(limits.batches_per_stream)
@@ -154,7 +155,8 @@ class ShipStream:
         loop = asyncio.get_running_loop()
         cheap = self._ingest.intake.open_if_cheap(batch) if batch.count <= _INLINE_RECORDS else None
         if cheap is None:
-            return loop.run_in_executor(self._executor, self._ingest.intake.open, batch)
+            # Its own turn among the streams.
+            return loop.create_task(self._lanes.run(self, partial(self._ingest.intake.open, batch)))
         opened = loop.create_future()
         opened.set_result(cheap)
         return opened
@@ -252,6 +254,8 @@ class ShipStream:
             turn = self._turns.get_nowait()
             if turn is not None:
                 self._budget.release(turn.size_bytes)
+                if turn.opening is not None:
+                    turn.opening.cancel()
 
 
 async def _outcome(

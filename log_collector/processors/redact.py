@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import msgspec
@@ -13,6 +15,11 @@ from telecine.logging.redaction.scanner import build_scanner
 
 from log_collector.journal.entry import Origin
 from log_collector.processors.validate import TYPE_TRIGGERS
+
+_WINDOW_BYTES = 256 * 1024
+"""As much is scanned at once: what is found in more would take much memory."""
+_MAX_ORIGIN = 256
+"""Characters of what a batch says of its sender."""
 
 
 class Redacted(msgspec.Struct, frozen=True):
@@ -45,13 +52,35 @@ class Redaction:
 
         Raises CostlyError where more than `limit_bytes` would have to be opened.
         """
-        ends = self._suspect.ends_in(lines)
-        if not ends:
-            return Redacted(lines, {}, has_suspect_types=False)
-        if limit_bytes < math.inf and _suspect_bytes(lines, ends) > limit_bytes:
-            raise CostlyError
-        redacted, counts, looked_at = self._redactor.redact_lines_at(lines, ends)
-        return Redacted(redacted, counts, self._suspect_types.found_in(b"\n".join((*looked_at, b""))))
+        counts: Counter[str] = Counter()
+        parts: list[bytes] = []
+        has_suspect_types = False
+        for window, ends in self._scanned(lines, limit_bytes):
+            if not ends:
+                parts.append(window)
+                continue
+            redacted, found, looked_at = self._redactor.redact_lines_at(window, ends)
+            counts.update(found)
+            has_suspect_types |= self._suspect_types.found_in(b"\n".join((*looked_at, b"")))
+            parts.append(redacted)
+        return Redacted(b"".join(parts) if counts else lines, dict(counts), has_suspect_types)
+
+    def _scanned(self, lines: bytes, limit_bytes: float) -> Iterable[tuple[bytes, list[int]]]:
+        """The lines in pieces, with the places behind hits."""
+        if limit_bytes == math.inf:
+            return ((window, self._suspect.ends_in(window)) for window in _windows(lines))
+        scanned: list[tuple[bytes, list[int]]] = []
+        suspect_bytes = 0
+        for window in _windows(lines):
+            if len(window) > max(limit_bytes, 2 * _WINDOW_BYTES) and self._suspect.found_in(window):
+                # One line. Saying where would take long, where it is nothing but hits.
+                raise CostlyError
+            ends = self._suspect.ends_in(window)
+            suspect_bytes += _suspect_bytes(window, ends) if ends else 0
+            if suspect_bytes > limit_bytes:
+                raise CostlyError
+            scanned.append((window, ends))
+        return scanned
 
     def is_suspect(self, raw: bytes) -> bool:
         """Whether anything in the bytes looks like a secret."""
@@ -70,11 +99,25 @@ class Redaction:
 
     def redact_origin(self, origin: Origin) -> Origin:
         """Who sent a batch: its texts go into the journal, the statistics and the names of files."""
-        texts = (origin.service, origin.env, origin.service_version, origin.host)
+        texts = [
+            text[:_MAX_ORIGIN] for text in (origin.service, origin.env, origin.service_version, origin.host)
+        ]
         if not self._suspect.found_in(" ".join(('"', *texts, '"')).encode("utf-8", "surrogatepass")):
             return origin
         service, env, service_version, host = map(self.redact_text, texts)
         return Origin(service, env, service_version, host, origin.pid)
+
+
+def _windows(lines: bytes) -> Iterator[bytes]:
+    """The same lines in pieces that end with lines."""
+    if len(lines) <= _WINDOW_BYTES:
+        yield lines
+        return
+    start = 0
+    while start < len(lines):
+        stop = lines.find(b"\n", min(start + _WINDOW_BYTES, len(lines)) - 1) + 1 or len(lines)
+        yield lines[start:stop]
+        start = stop
 
 
 def _suspect_bytes(lines: bytes, ends: list[int]) -> int:
