@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from telecine.logging.forked.descriptors import close_own, is_closed, open_high
 from telecine.logging.forked.file_locks import give, take
 from telecine.logging.rendering import Renderer
 
@@ -19,7 +20,8 @@ class RotatingFile:
     """`name`, then `name.1` … `name.N`. A line is never cut: each is one write, and files are only renamed.
 
     What others do to the file (another process's rotation, logrotate, copytruncate) is noticed within
-    a second. A full disk costs the record here, never the application.
+    a second; a descriptor that the program has closed (daemons close all that they do not know), at once.
+    A full disk costs the record here, never the application.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class RotatingFile:
         self._looked_at = clock()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._fd = -1
+        self._file = (0, 0)
         self._size = 0
         self._open()
 
@@ -56,9 +59,14 @@ class RotatingFile:
         text = self._render(line)
         with self._lock:
             try:
-                if not self._is_busy:
-                    self._make_ready(len(text))
-                self._size += os.write(self._fd, text)
+                try:
+                    self._put(text)
+                except OSError as error:
+                    if not is_closed(error):
+                        raise
+                    self._fd = -1
+                    self._open()
+                    self._put(text)
             except OSError:
                 self.failures += 1
 
@@ -66,13 +74,18 @@ class RotatingFile:
         """Releases the file; idempotent."""
         with self._lock:
             if self._fd >= 0:
-                os.close(self._fd)
+                close_own(self._fd)
                 self._fd = -1
 
     def renew_lock(self) -> None:
         """After a fork, in the child: another thread may have held the lock."""
         self._lock = threading.RLock()
         self._is_busy = False
+
+    def _put(self, text: bytes) -> None:
+        if not self._is_busy:
+            self._make_ready(len(text))
+        self._size += os.write(self._fd, text)
 
     def _make_ready(self, size: int) -> None:
         self._is_busy = True
@@ -87,15 +100,21 @@ class RotatingFile:
             self._is_busy = False
 
     def _open(self) -> None:
-        fd = os.open(self.path, _APPENDING, 0o640)
+        fd = open_high(self.path, _APPENDING, 0o640)
         old, self._fd = self._fd, fd
-        self._size = os.fstat(fd).st_size
+        found = os.fstat(fd)
+        self._size, self._file = found.st_size, (found.st_dev, found.st_ino)
         if old >= 0:
-            os.close(old)
+            close_own(old)
 
     def _follow(self) -> None:
         """Notices that the file was renamed, removed or truncated by somebody else."""
         mine = os.fstat(self._fd)
+        if (mine.st_dev, mine.st_ino) != self._file:
+            # The program has closed it, and opened a file of its own that got the number.
+            self._fd = -1
+            self._open()
+            return
         self._size = mine.st_size
         try:
             there = self.path.stat()
@@ -106,7 +125,7 @@ class RotatingFile:
             self._open()
 
     def _rotate(self, size: int) -> None:
-        lock = take(self.path.with_name(self.path.name + ".lock"), mode=0o640)
+        lock = take(self.path.with_name(self.path.name + ".lock"), is_brief=True, mode=0o640)
         try:
             self._follow()
             if self._size + size <= self._max_bytes:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from telecine.logging.forked.descriptors import close_own, is_closed, open_high
 from telecine.logging.forked.file_locks import give, take
 
 OWNER_LOCK = "owner.lock"
@@ -122,7 +123,7 @@ class Spool:
         # Before the resource: a spool that has one and no secret is of release 0.1.0.
         _write_own(self.directory / OWNERSHIP_FILE, secrets.token_bytes(_SECRET_BYTES))
         _write_own(self.directory / RESOURCE_FILE, msgspec.json.encode(resource))
-        self._fd = os.open(self.directory / segment_name(1), _APPENDING, 0o600)
+        self._fd = open_high(self.directory / segment_name(1), _APPENDING, 0o600)
         self._is_open = True
         self._free_end = 0
         self._set_free_end()
@@ -157,7 +158,7 @@ class Spool:
             self._say_losses()
             self._is_open = False
             self._free_end = -1
-            os.close(self._fd)
+            close_own(self._fd)
             give(self._owner_lock)
 
     def abandon_in_child(self) -> None:
@@ -166,12 +167,14 @@ class Spool:
         if self._is_open:
             self._is_open = False
             self._free_end = -1
-            os.close(self._fd)
+            close_own(self._fd)
 
     def _write(self, line: bytes, size: int) -> bool:
         try:
             written = os.write(self._fd, line)
         except OSError as error:
+            if is_closed(error):
+                return self._end_unasked()
             return self._drop("disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "io_error")
         if written != size:
             self._mend()
@@ -179,6 +182,16 @@ class Spool:
         self._size += size
         self._next_seq += 1
         return True
+
+    def _end_unasked(self) -> bool:
+        """The program has closed our descriptors, the owner's lock among them.
+
+        Others may ship and remove the spool already, so what comes goes to a new one.
+        """
+        self._is_open = False
+        self._free_end = -1
+        give(self._owner_lock)
+        return False
 
     def _append_with_care(self, line: bytes, size: int, is_urgent: bool) -> bool:
         if not self._is_open:
@@ -254,7 +267,7 @@ class Spool:
         self._is_rotating = True
         self._free_end = -1
         try:
-            fd = os.open(self.directory / segment_name(self._next_seq), _APPENDING, 0o600)
+            fd = open_high(self.directory / segment_name(self._next_seq), _APPENDING, 0o600)
         except OSError:
             self._unsaid_reason = self._unsaid_reason or "io_error"
             return False
@@ -263,7 +276,7 @@ class Spool:
             self._older_bytes += self._size
             self._size = 0
             self._must_rotate = False
-            os.close(old)
+            close_own(old)
             return True
         finally:
             self._is_rotating = False

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from telecine.logging.forked.descriptors import close_own, open_high
 from telecine.logging.forked.file_locks import give, is_free, take
 from telecine.logging.spool import (
     OWNER_LOCK,
@@ -60,7 +61,7 @@ class SpoolReader:
         self._clock = clock
         self.secret = _read_secret(directory)
         """What the collector knows the owner by; empty: a spool of release 0.1.0."""
-        self._acked_fd = os.open(directory / _ACKED, os.O_RDWR | os.O_CREAT | _OPENING, 0o600)
+        self._acked_fd = open_high(directory / _ACKED, os.O_RDWR | os.O_CREAT | _OPENING, 0o600)
         self._lost = 0
         self._seen_change = -1
         self._looked_at = float("-inf")
@@ -212,7 +213,7 @@ class SpoolReader:
         """Lets others ship the spool; idempotent."""
         self._close_segment()
         if self._lock_fd >= 0:
-            os.close(self._acked_fd)
+            close_own(self._acked_fd)
             give(self._lock_fd)
             self._lock_fd = -1
 
@@ -249,7 +250,7 @@ class SpoolReader:
 
     def _open_segment(self, first_seq: int) -> None:
         self._close_segment()
-        self._fd = os.open(self.directory / f"{first_seq:020d}{SEGMENT_SUFFIX}", os.O_RDONLY | _OPENING)
+        self._fd = open_high(self.directory / f"{first_seq:020d}{SEGMENT_SUFFIX}", os.O_RDONLY | _OPENING)
         self._segment = first_seq
         self._offset = 0
         if first_seq > self._next_seq:
@@ -258,7 +259,7 @@ class SpoolReader:
 
     def _close_segment(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            close_own(self._fd)
         self._fd, self._segment, self._offset = -1, None, 0
         self._seen_change = -1
 

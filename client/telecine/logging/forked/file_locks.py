@@ -11,6 +11,8 @@ import os
 import threading
 from pathlib import Path
 
+from telecine.logging.forked.descriptors import close_own, open_high
+
 _guard = threading.RLock()
 _held: set[int] = set()
 
@@ -19,16 +21,23 @@ _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def take(
-    path: Path, *, waits: bool = True, creates: bool = True, is_shared: bool = False, mode: int = 0o600
+    path: Path,
+    *,
+    waits: bool = True,
+    creates: bool = True,
+    is_shared: bool = False,
+    is_brief: bool = False,
+    mode: int = 0o600,
 ) -> int:
-    """Opens the file, or directory, and locks it; returns what `give` takes.
+    """Opens the file, or directory, and locks it; returns what `give` takes, at once for a brief one.
 
     Raises:
         BlockingIOError: somebody else has the lock, and `waits` is false.
         OSError: the file cannot be opened.
     """
     with _guard:
-        fd = os.open(path, _CREATING if creates else _READING, mode)
+        opened = os.open if is_brief else open_high
+        fd = opened(path, _CREATING if creates else _READING, mode)
         _held.add(fd)
     try:
         kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
@@ -44,7 +53,7 @@ def give(fd: int) -> None:
     with _guard:
         if fd in _held:
             _held.discard(fd)
-            os.close(fd)
+            close_own(fd)
 
 
 def is_free(path: Path) -> bool:
@@ -54,7 +63,7 @@ def is_free(path: Path) -> bool:
         OSError: it cannot be opened.
     """
     try:
-        give(take(path, waits=False, creates=False))
+        give(take(path, waits=False, creates=False, is_brief=True))
     except BlockingIOError:
         return False
     return True
@@ -64,7 +73,7 @@ def _let_go_in_child() -> None:
     global _guard  # noqa: PLW0603 - the parent's may be held by a thread that is not here
     _guard = threading.RLock()
     for fd in _held:
-        os.close(fd)
+        close_own(fd)
     _held.clear()
 
 
