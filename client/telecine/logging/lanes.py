@@ -33,6 +33,8 @@ class ShippingCounts(msgspec.Struct):
     shipped: int = 0
     rejected: int = 0
     given_up: int = 0
+    lost: int = 0
+    """Records that a spool no longer had: dropped while it was full, damaged by a crash of the machine."""
     reconnects: int = 0
     unanswered: int = 0
     """Streams that were given up because the collector answered nothing any more."""
@@ -50,6 +52,8 @@ class Lane(msgspec.Struct):
     """Whether the collector has said where the producer stands."""
     unacked: list[int] = msgspec.field(default_factory=list)
     """Last sequence number of each batch under way."""
+    lost: dict[int, int] = msgspec.field(default_factory=dict)
+    """How many records are missing right before a number that is under way."""
     waiting_since: float = 0.0
     """When the last answer came, or the first thing to be answered was sent."""
     wait_until: float = 0.0

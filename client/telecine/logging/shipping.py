@@ -251,6 +251,8 @@ class Shipper:
             if not lane.unacked:
                 lane.waiting_since = now
             lane.unacked.append(batch.first_seq + batch.count - 1)
+            if batch.lost_before:
+                lane.lost[batch.first_seq] = batch.lost_before
             self._sent_full = self._sent_full or len(batch.lines) * 2 > self._limits.batch_bytes
 
     def _retire(self, lane: Lane, now: float) -> None:
@@ -286,14 +288,23 @@ class Shipper:
         if not lane.is_known:
             lane.is_known, lane.is_at_end = True, False
             # What a stream that broke carried, and its acknowledgement did not.
-            self.counts.shipped += max(0, answer.last_seq - lane.reader.acked_seq)
+            self._count_shipped(lane, answer.last_seq)
             lane.reader.go_on_behind(answer.last_seq)
             return
-        self.counts.shipped += max(0, answer.last_seq - lane.reader.acked_seq)
+        self._count_shipped(lane, answer.last_seq)
         lane.reader.acknowledge(answer.last_seq)
         lane.unacked = [seq for seq in lane.unacked if seq > answer.last_seq]
         with self._progress:
             self._progress.notify_all()
+
+    def _count_shipped(self, lane: Lane, last_seq: int) -> None:
+        lost = sum(count for first, count in lane.lost.items() if first <= last_seq)
+        lane.lost = {first: count for first, count in lane.lost.items() if first > last_seq}
+        self.counts.lost += lost
+        self.counts.shipped += max(0, last_seq - lane.reader.acked_seq - lost)
+        if lost and lane.reader.directory != self._own:
+            fields: dict[str, object] = {"count": lost, "producer": lane.reader.producer}
+            self._report("WARNING", "a spool lacks log records: it was full, or is damaged", fields)
 
     def _refused(self, lane: Lane, answer: Refused) -> None:
         # Later batches of the lane come back as out of order; the first refusal has moved it already.

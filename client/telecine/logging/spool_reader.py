@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +70,9 @@ class SpoolReader:
         self._fd = -1
         self._offset = 0
         self._next_seq = 1
-        self.acked_seq = read_acked(directory)
+        acked = read_acked(directory)
+        # More than was written: that file is damaged, or the last records are. The collector knows better.
+        self.acked_seq = acked if acked <= last_written_seq(directory) else 0
         self.go_on_at(self.acked_seq + 1)
 
     @classmethod
@@ -85,7 +88,7 @@ class SpoolReader:
         except OSError:
             return None
         try:
-            return cls(directory, read_resource(directory), lock, clock)
+            return cls(directory, _readable_resource(directory), lock, clock)
         except OSError:
             give(lock)
             return None
@@ -106,6 +109,8 @@ class SpoolReader:
             changed_at = self._changed_at()
             newer = [seq for seq in self._segments() if self._segment is None or seq > self._segment]
             lines = self._read_lines(max_bytes) if self._segment is not None else b""
+            if newer:
+                lines = _first_lines(lines, newer[0] - self._next_seq)
             if lines:
                 first, lost = self._next_seq, self._lost
                 count = lines.count(b"\n")
@@ -154,10 +159,7 @@ class SpoolReader:
                 self._next_seq = seq
                 return
             if count > wanted:
-                end = -1
-                for _ in range(wanted):
-                    end = lines.index(b"\n", end + 1)
-                lines, count = lines[: end + 1], wanted
+                lines, count = _first_lines(lines, wanted), wanted
             self._offset += len(lines)
             self._next_seq += count
 
@@ -178,7 +180,8 @@ class SpoolReader:
         segments = self._segments()
         for first, following in pairwise(segments):
             if following <= seq + 1 and first != self._segment:
-                (self.directory / f"{first:020d}{SEGMENT_SUFFIX}").unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    (self.directory / f"{first:020d}{SEGMENT_SUFFIX}").unlink()
 
     def remove_if_finished(self) -> bool:
         """Removes the spool of a dead producer when all of it is acknowledged; True when it is gone."""
@@ -233,12 +236,16 @@ class SpoolReader:
         return count
 
     def _read_lines(self, max_bytes: int) -> bytes:
-        data = os.pread(self._fd, max_bytes, self._offset)
-        end = data.rfind(b"\n") + 1
-        while not end and len(data) == max_bytes:
-            max_bytes *= 2
+        """Whole lines; none at the end of the segment, and where it cannot be read: what is behind it can."""
+        try:
             data = os.pread(self._fd, max_bytes, self._offset)
-            end = data.find(b"\n") + 1
+            end = data.rfind(b"\n") + 1
+            while not end and len(data) == max_bytes:
+                max_bytes *= 2
+                data = os.pread(self._fd, max_bytes, self._offset)
+                end = data.find(b"\n") + 1
+        except OSError:
+            return b""
         return data[:end]
 
     def _segments(self) -> list[int]:
@@ -262,6 +269,16 @@ class SpoolReader:
             close_own(self._fd)
         self._fd, self._segment, self._offset = -1, None, 0
         self._seen_change = -1
+
+
+def _first_lines(lines: bytes, count: int) -> bytes:
+    """What a segment has beyond the name of the next one is damage, not records."""
+    if lines.count(b"\n") <= count:
+        return lines
+    end = -1
+    for _ in range(max(0, count)):
+        end = lines.index(b"\n", end + 1)
+    return lines[: end + 1]
 
 
 def read_acked(directory: Path) -> int:
@@ -330,6 +347,22 @@ def is_of_child(directory: Path) -> bool:
         return bool(read_resource(directory).forked_from)
     except OSError:
         return False
+
+
+def _readable_resource(directory: Path) -> Resource:
+    """As `read_resource`; of a dead producer whose file is damaged, what its name says.
+
+    Raises:
+        OSError: the producer lives, and may be writing it.
+    """
+    try:
+        return read_resource(directory)
+    except OSError:
+        if has_living_owner(directory):
+            raise
+    named = directory.name.rsplit("-", 2)[0]
+    host = socket.gethostname()
+    return Resource(named.removesuffix(f"-{host}"), host=host if named.endswith(f"-{host}") else "")
 
 
 def last_written_seq(directory: Path) -> int:

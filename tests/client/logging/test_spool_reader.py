@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,80 @@ def test_reading_acknowledging_and_going_back_in_any_order_ends_with_everything(
     finally:
         reader.release()
         spool.close()
+
+
+def _zeroed(path: Path, begin: int) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:begin] + bytes(len(data) - begin))
+
+
+def _made_a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "cut": lambda path: os.truncate(path, len(LINE % 0) + 3),
+    "empty": lambda path: os.truncate(path, 0),
+    "zeros": lambda path: _zeroed(path, 0),
+    "zeros behind": lambda path: _zeroed(path, len(LINE % 0)),
+    "line feeds": lambda path: path.write_bytes(b"\n" * 5000),
+    "garbage": lambda path: path.write_bytes(bytes(range(256)) * 40),
+    "gone": lambda path: path.unlink(),
+    "cannot be read": _made_a_directory,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_segment_costs_its_own_records_and_shifts_no_number(tmp_path: Path, damage: str) -> None:
+    spool = spool_in(tmp_path)
+    for n in range(1, 10):
+        spool.append(LINE % n)
+    spool.close()
+    DAMAGES[damage](spool.directory / "00000000000000000004.ndjson")
+    for acked in range(10):
+        reader = reader_of(spool)
+        reader.go_on_behind(acked)
+        found: dict[int, bytes] = {}
+        at = reader.acked_seq
+        while (batch := reader.next_batch(1 << 20)) is not None:
+            assert batch.first_seq - batch.lost_before == at + 1
+            at = batch.first_seq + batch.count - 1
+            found |= dict(zip(range(batch.first_seq, at + 1), batch.lines.split(b"\n"), strict=False))
+        sound = [n for n in (1, 2, 3, 7, 8, 9) if n > acked]
+        assert {n: found.get(n) for n in sound} == {n: (LINE % n).strip() for n in sound}
+        assert set(found) <= set(range(acked + 1, 10))
+        reader.release()
+    reader = reader_of(spool)
+    reader.acknowledge(9)
+    assert numbers(reader) == []
+    assert reader.remove_if_finished()
+    left = [path.name for path in tmp_path.rglob("*.ndjson")]
+    assert left == (["00000000000000000004.ndjson"] if damage == "cannot be read" else [])
+
+
+@pytest.mark.parametrize("content", [b"9" * 20 + b"\n", b"%020d\n" % 10, bytes(21), b"", b"\xff" * 21])
+def test_a_damaged_acknowledgement_never_removes_what_was_not_shipped(tmp_path: Path, content: bytes) -> None:
+    spool = spool_in(tmp_path)
+    for n in range(1, 10):
+        spool.append(LINE % n)
+    spool.close()
+    (spool.directory / "acked").write_bytes(content)
+    reader = reader_of(spool)
+    assert not reader.remove_if_finished()
+    assert numbers(reader) == list(range(1, 10))
+
+
+@pytest.mark.parametrize("content", [b"", bytes(200), b'{"service":"wor', b"[]"])
+def test_a_spool_whose_resource_is_damaged_is_shipped_under_the_name_of_its_producer(
+    tmp_path: Path, content: bytes
+) -> None:
+    host = socket.gethostname()
+    spool = Spool(tmp_path, Resource("my-worker", host=host), LIMITS, lambda count, reason: b"")
+    spool.append(LINE % 1)
+    (spool.directory / "resource.json").write_bytes(content)
+    assert SpoolReader.claim(spool.directory) is None, "who lives may be writing it"
+    spool.close()
+    reader = reader_of(spool)
+    assert reader.resource.service == "my-worker"
+    assert numbers(reader) == [1]
