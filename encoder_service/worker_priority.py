@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import struct
@@ -27,11 +28,13 @@ def give_way() -> None:
     """Lowers this process's priority by the niceness of `VARIABLE`, for good.
 
     Call it before any thread is started: threads inherit what is set here. Nothing here is needed
-    for a right result, so what a kernel does not know is left out. Why each part is there:
+    for a right result, so what a kernel does not know, or a filter around the service denies (systemd's
+    `SystemCallFilter=~@resources`), is left out. Why each part is there:
     docs/decisions/worker-priority.md.
     """
     niceness = int(os.environ.get(VARIABLE, _DEFAULT_NICENESS))
-    os.nice(niceness)
+    with contextlib.suppress(OSError):
+        os.nice(niceness)
     if not sys.platform.startswith("linux"):
         return
     refuse_real_time()
@@ -57,8 +60,9 @@ def _lengthen_slice(niceness: int) -> None:
 
 def refuse_real_time() -> None:
     """Leaves a real-time policy that was inherited, and gives up the right to ask for one."""
-    if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     held = ctypes.create_string_buffer(_CAPABILITIES.size)
     if _call(_CAPGET, _CAPABILITY_HEADER, held) != 0:
         return

@@ -192,6 +192,8 @@ def _locked(path: Path, directory: int, kind: str) -> int:
                 raise
     except OSError as error:
         os.close(lock)
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise StartError(f"data_dir {path} cannot be locked: {error.strerror or error}") from error
         raise StartError(f"data_dir {path} is in use by another {kind}") from error
     return lock
 

@@ -14,6 +14,7 @@ from telecine.settings.trust import NAMES_A_PATH, OPERATOR_ONLY
 from service_host.address import AddressError, parse_address, parse_admin_address
 from service_host.call_bounds import Limits
 
+_USUAL_FILES = 1024
 _OTHER_FILES = 64
 """What a service has open without any stream."""
 _FEWEST_STREAMS = 8
@@ -100,7 +101,10 @@ class HostConfig(msgspec.Struct, frozen=True):
     @property
     def call_limits(self) -> Limits:
         """The bounds on calls, resolved."""
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        except OSError:  # a filter around the service may deny to ask
+            files = _USUAL_FILES
         share = self.max_calls * 3 // 4
         if files != resource.RLIM_INFINITY:
             share = min(share, max(_FEWEST_STREAMS, (files - _OTHER_FILES) // 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import atexit
+import contextlib
 import os
 import resource
 import signal
@@ -173,11 +174,15 @@ async def _serve(program: Program[ConfigT], loaded: Loaded[ConfigT]) -> None:
 
 
 def _allow_open_files() -> None:
-    """Takes as many open files as the system lets the process have: each connection and upload needs some."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    """Takes as many open files as the system lets the process have: each connection and upload needs some.
+
+    Where a filter around the service denies it (systemd's `SystemCallFilter=~@resources`) all stays as it is.
+    """
+    with contextlib.suppress(OSError):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _on_signal(stop: Stop, number: signal.Signals) -> None:

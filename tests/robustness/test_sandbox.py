@@ -63,6 +63,8 @@ async def test_capabilities_and_manifest_say_which_walls_stood(make_server: Make
         (("landlock",), {Wall.NETWORK, Wall.PROCESSES, Wall.BOUNDS}),
         (("seccomp",), {Wall.WRITES, Wall.READS}),  # memory that counts as nobody's is refused by it
         (("landlock", "seccomp"), {Wall.BOUNDS}),
+        (("-landlock",), {Wall.NETWORK, Wall.PROCESSES, Wall.BOUNDS}),
+        (("-limits", "-priority", "-scheduling"), {*Wall} - {Wall.BOUNDS}),
     ],
 )
 async def test_where_the_kernel_has_less_outputs_are_made_and_the_gaps_are_named(
@@ -93,6 +95,31 @@ def test_where_walls_are_required_and_missing_the_service_does_not_start(make_se
     last = server.log().strip().splitlines()[-1]
     assert "no Landlock" in last
     assert "Traceback" not in server.log()
+
+
+def test_a_service_starts_behind_a_filter_that_denies_to_ask_for_limits_and_priorities(
+    tmp_path: Path,
+) -> None:
+    """Such as systemd's `SystemCallFilter=~@resources`."""
+    command = [sys.executable, "-P", str(WITHOUT), "-limits,-priority,-scheduling"]
+    command += [
+        sys.executable,
+        "-m",
+        "encoder_service",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        str(tmp_path),
+    ]
+    service = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert service.stdout is not None
+        assert '"listening"' in service.stdout.readline(), service.communicate(timeout=30)
+        service.terminate()
+        assert service.wait(60) == 0
+    finally:
+        service.kill()
+        service.communicate()
 
 
 async def test_an_output_that_takes_too_much_memory_fails_alone_and_once(

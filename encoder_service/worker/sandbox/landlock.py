@@ -6,6 +6,7 @@ See `man 7 landlock`. What is not granted is denied, by the kernel, to this proc
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import stat
 import struct
@@ -63,10 +64,16 @@ _SCOPES_SINCE, _SCOPES = 6, 0b11  # abstract Unix sockets, signals
 
 
 def version() -> int:
-    """The kernel's version of Landlock; 0: it has none, or it is switched off."""
+    """The kernel's version of Landlock; 0: it has none, or it is switched off.
+
+    Raises OSError where a filter around the service (a container's seccomp profile) denies to ask.
+    """
     try:
         return call(_CREATE_RULESET, None, 0, _VERSION)
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EACCES):
+            message = "a filter around the service, such as a container's seccomp profile, denies Landlock"
+            raise OSError(message) from error
         return 0
 
 

@@ -22,7 +22,10 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - looked at, never written to
 
 def check_processors() -> CheckDocument:
     """Cores that may be used, and whether a container's quota is lower than they are."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    except OSError:  # a filter around the program may deny to ask
+        cores = os.cpu_count() or 1
     quota = _cpu_quota()
     if quota is not None and quota < cores:
         return CheckDocument(
@@ -133,7 +136,15 @@ def check_shared_memory() -> CheckDocument:
 
 def check_open_files() -> CheckDocument:
     """How many files a process may have open."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except OSError as error:
+        return CheckDocument(
+            name="open files",
+            status="warning",
+            message=f"the limit cannot be read: {error.strerror}",
+            advice="",
+        )
     is_low = soft != resource.RLIM_INFINITY and soft < _GOOD_OPEN_FILES
     return CheckDocument(
         name="open files",

@@ -23,7 +23,10 @@ _turns = itertools.count()
 def open_high(path: Path, flags: int, mode: int = 0o600) -> int:
     """As `os.open`, for what stays open for long: with a high number where one is free. Raises OSError."""
     low = os.open(path, flags, mode)
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except OSError:  # a filter around the program may deny to ask
+        soft = resource.RLIM_INFINITY
     half = _MOST_NUMBERS if soft == resource.RLIM_INFINITY else min(_MOST_NUMBERS, soft // 2)
     for begin in (half + next(_turns) % max(1, half), half):
         with contextlib.suppress(OSError):  # all from there on are taken
