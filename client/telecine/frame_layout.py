@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telecine.options import PixelFormat
 
@@ -24,6 +24,8 @@ _SIXTEEN_BIT = {
     PixelFormat.P010LE,
     PixelFormat.YUV420P10LE,
 }
+_ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""What decoders, cameras and GPUs pad rows to."""
 _PACKED = {
     (1, 8): PixelFormat.GRAY8,
     (3, 8): PixelFormat.RGB24,
@@ -74,6 +76,23 @@ class FrameLayout:
         else:
             samples = width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
         return samples * self.sample_bytes
+
+    def explain_size(self, size_bytes: int) -> str:
+        """What else a frame of this size could be: padded, or with chroma rounded down; else empty."""
+        for rows in (1, 2, 8, 16, 32, 64):
+            for columns in _ALIGNMENTS:
+                padded = replace(
+                    self, width=-(-self.width // columns) * columns, height=-(-self.height // rows) * rows
+                )
+                if padded.frame_bytes == size_bytes and padded != self:
+                    return (
+                        f"; it would be one that is padded to {padded.width}x{padded.height}: "
+                        "send rows and planes without padding"
+                    )
+        rounded_down = self.width * self.height + 2 * (self.width // 2) * (self.height // 2)
+        if self.pixel_format not in _CHANNELS and size_bytes == rounded_down * self.sample_bytes:
+            return f"; chroma of an odd size is rounded up: {(self.width + 1) // 2}x{(self.height + 1) // 2}"
+        return ""
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height} {self.pixel_format.value}"

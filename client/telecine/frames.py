@@ -122,6 +122,7 @@ class FrameReader:
         if array.nbytes % layout.frame_bytes:
             raise InvalidFramesError(
                 f"{array.nbytes} bytes are no whole number of {layout} frames of {layout.frame_bytes} bytes"
+                + layout.explain_size(array.nbytes)
             )
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         flat: Array = np.ascontiguousarray(little).reshape(-1).view(np.uint8)

@@ -309,3 +309,22 @@ def test_only_8_bit_rgb_is_converted() -> None:
         read(CLIP[0, ..., 0], convert_to="yuv420p")
     with pytest.raises(InvalidRequestError, match='expected "yuv420p"'):
         FrameReader(convert_to="nv12")
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "size", "sent", "words"),
+    [
+        ("yuv420p", (100, 50), 128 * 50 * 3 // 2, "padded to 128x50: send rows and planes without padding"),
+        ("nv12", (1918, 1078), 1920 * 1088 * 3 // 2, "padded to 1920x1088"),
+        ("p010le", (100, 50), 128 * 64 * 3, "padded to 128x64"),
+        ("yuv420p", (100, 51), 7600, "chroma of an odd size is rounded up: 50x26"),
+        ("yuv444p", (99, 51), 128 * 51 * 3, "padded to 128x51"),
+        ("yuv420p", (100, 50), 7499, r"of 7500 bytes\n"),
+    ],
+)
+def test_raw_frames_of_a_wrong_size_are_refused_with_what_they_could_be(
+    pixel_format: str, size: tuple[int, int], sent: int, words: str
+) -> None:
+    reader = FrameReader(width=size[0], height=size[1], pixel_format=pixel_format)
+    with pytest.raises(InvalidFramesError, match=words):
+        list(reader.blocks(bytes(sent)))
