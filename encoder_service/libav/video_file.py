@@ -25,6 +25,7 @@ from encoder_service.color import tags_from_codes
 from encoder_service.libav.errors import translated
 from encoder_service.libav.file_ends import missing_end
 from encoder_service.libav.pictures import Converter, Picture, PictureFormat, describe, planes_of
+from encoder_service.libav.video_losses import Timing, losses_at_opening
 from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import (
     SRGB,
@@ -65,6 +66,8 @@ class VideoFile(msgspec.Struct, frozen=True):
     """As the container states it; 0: it does not."""
     turned_degrees: int
     """Counterclockwise, by which `frames` are turned to stand upright: 0, 90, 180 or -90."""
+    losses: list[str]
+    """What `frames` do not carry of the file, for people; complete once they have ended."""
     frames: Iterator[bytes]
     """Whole frames in `pixel_format`, upright; raises OutputError where the file is damaged."""
 
@@ -84,7 +87,8 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
     try:
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO"
-        pictures = _decode(container, stream, path, report)
+        losses: list[str] = []
+        pictures = _decode(container, stream, path, report, losses)
         first = next(pictures, None)
         if first is None:
             raise OutputError(_UNREADABLE, f"{path} has a video stream without a frame")
@@ -92,6 +96,7 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
         target = _target(source)
         turns = round(first.rotation / 90) % 4 if first.rotation % 90 == 0 else 0
         is_on_its_side = turns % 2 == 1
+        losses += losses_at_opening(container, stream, first, is_on_its_side=is_on_its_side)
         return VideoFile(
             width=first.height if is_on_its_side else first.width,
             height=first.width if is_on_its_side else first.height,
@@ -102,6 +107,7 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
             frame_rate=_frame_rate(stream),
             frame_count=stream.frames,
             turned_degrees=(0, 90, 180, -90)[turns],
+            losses=losses,
             frames=_raw_frames(container, pictures, first, Converter(source, target), turns),
         )
     except BaseException:
@@ -125,9 +131,14 @@ def _refuse(path: Path, fault: str) -> None:
 
 
 def _decode(
-    container: InputContainer, stream: VideoStream, path: Path, report: Callable[[str], None]
+    container: InputContainer,
+    stream: VideoStream,
+    path: Path,
+    report: Callable[[str], None],
+    losses: list[str],
 ) -> Iterator[Picture]:
     packets = frames = 0
+    timing = Timing()
     with translated(_UNREADABLE, f"{path}"):
         for packet in container.demux(stream):
             packets += packet.size > 0 or packet.pts is not None
@@ -142,10 +153,12 @@ def _decode(
                 if picture.is_corrupt:
                     report(f"frame {frames} is damaged; parts of it are guessed")
                 frames += 1
+                timing.see(picture.pts)
                 yield picture
         stated = len(stream.index_entries) if container.format.name == _INDEXED_CONTAINER else 0
         if packets < stated:
             report(f"{stated - packets} of {stated} packets are missing")
+        losses += timing.losses()
 
 
 def _raw_frames(

@@ -17,6 +17,7 @@ from telecine.cli.manifest_view import read_view
 from telecine.cli.progress import JobProgressView
 from telecine.cli.sources import Source
 from telecine.cli.terminal import escape
+from telecine.job import Job
 from telecine.job_plan import JobArguments
 from telecine.options import Output
 from telecine.results import EncodeResult
@@ -41,6 +42,7 @@ def encode_source(
 
     Outputs that failed while others succeeded are no exception here; they stand in the document.
     """
+    _refuse_losses(source, arguments)
     check_writable(out_dir or Path(OUTPUT_DIRECTORY))
     with (
         connect(server) as client,
@@ -53,6 +55,7 @@ def encode_source(
         begin = time.perf_counter()
         try:
             job.push(source.frames)
+            _refuse_losses(source, arguments)
             job.finish()
             hand_off_seconds = time.perf_counter() - begin
             directory = out_dir or Path(OUTPUT_DIRECTORY, job.job_id)
@@ -60,13 +63,7 @@ def encode_source(
             total_seconds = time.perf_counter() - begin
             sent_bytes = job.progress.acknowledged_bytes
         except KeyboardInterrupt:
-            if not is_silent:
-                # Now: an embedded service may take a while to end.
-                terminal.notices().print("interrupted; ending")
-            # With an id of the caller's own the job can be resumed; without one nobody could name it, and
-            # what an embedded service has in a temporary directory goes with it.
-            if not arguments.get("job_id") or not (server or is_kept()):
-                job.cancel()
+            _leave(job, server, arguments, is_silent=is_silent)
             raise
         except SourceError:
             job.cancel()
@@ -74,7 +71,7 @@ def encode_source(
         finally:
             job.close()
     document = _document(result, directory, sent_bytes, hand_off_seconds, total_seconds)
-    return _with_damage(document, source)
+    return _with_remarks(document, source)
 
 
 def _document(
@@ -96,16 +93,32 @@ def _document(
     )
 
 
-def _with_damage(document: doc.EncodeDocument, source: Source) -> doc.EncodeDocument:
-    if not source.damage:
-        return document
-    more = f", and {len(source.damage) - 1} more" if len(source.damage) > 1 else ""
-    warning = doc.WarningDocument(
-        "SOURCE_DAMAGED",
-        f"{document.frames} frames were taken of a damaged source: {source.damage[0]}{more}",
-        output="",
-    )
-    return msgspec.structs.replace(document, warnings=[*document.warnings, warning])
+def _leave(job: Job, server: str | None, arguments: JobArguments, *, is_silent: bool) -> None:
+    if not is_silent:
+        # Now: an embedded service may take a while to end.
+        terminal.notices().print("interrupted; ending")
+    # With an id of the caller's own the job can be resumed; without one nobody could name it, and
+    # what an embedded service has in a temporary directory goes with it.
+    if not arguments.get("job_id") or not (server or is_kept()):
+        job.cancel()
+
+
+def _refuse_losses(source: Source, arguments: JobArguments) -> None:
+    """Raises SourceError where every fallback is an error and the source has some."""
+    if arguments.get("strict") and source.losses:
+        raise SourceError(
+            f"{source.description}: {'; '.join(source.losses)}",
+            "convert it first, or leave --strict out and take that as a warning",
+        )
+
+
+def _with_remarks(document: doc.EncodeDocument, source: Source) -> doc.EncodeDocument:
+    remarks = [doc.WarningDocument("SOURCE_SIMPLIFIED", loss, output="") for loss in source.losses]
+    if source.damage:
+        more = f", and {len(source.damage) - 1} more" if len(source.damage) > 1 else ""
+        text = f"{document.frames} frames were taken of a damaged source: {source.damage[0]}{more}"
+        remarks.insert(0, doc.WarningDocument("SOURCE_DAMAGED", text, output=""))
+    return msgspec.structs.replace(document, warnings=[*document.warnings, *remarks])
 
 
 def _layout_of(source: Source) -> JobArguments:

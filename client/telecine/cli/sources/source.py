@@ -37,6 +37,8 @@ class Source:
     """None: the default of the pixel format."""
     damage: list[str] = field(default_factory=list)
     """What was found broken so far, where that is allowed; complete once `frames` has ended."""
+    losses: list[str] = field(default_factory=list)
+    """What the frames do not carry of the source, for people; complete once `frames` has ended."""
 
 
 def size_of(array: npt.NDArray[Any]) -> tuple[int, int]:

@@ -66,6 +66,7 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
             range=color.range.value,
         ),
         damage=damage,
+        losses=video.losses,
     )
 
 
