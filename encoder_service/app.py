@@ -27,6 +27,7 @@ from encoder_service.output_run import StopReason
 from encoder_service.own_log import configure_own_log
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerDiedError
+from encoder_service.quarantine import Quarantine
 from encoder_service.recovery import recover
 from encoder_service.registry import Registry
 from encoder_service.results import Results
@@ -66,7 +67,8 @@ class EncoderService:
         self._metrics = metrics = EncoderMetrics(registry or new_registry())
         self._store = store or Store(config.root, is_synced=config.is_synced)
         self._space = SpoolSpace(config.spool_quota_bytes)
-        self._registry = Registry()
+        self._quarantine = Quarantine(self._space, self._log)
+        self._registry = Registry(self._quarantine)
         self._hash_thread = HashThread()
         self._spool_executor = ThreadPoolExecutor(SPOOL_THREADS, "spool")
         self._pool = WorkerPool(config, self)
@@ -240,6 +242,10 @@ class EncoderService:
     def jobs_by_state(self) -> dict[str, int]:
         """Live jobs by state."""
         return self._jobs.counts()
+
+    def damaged(self) -> dict[str, int]:
+        """What damage has left, by reason."""
+        return self._quarantine.counts()
 
     def waiting_outputs(self) -> int:
         """Outputs that could run and have no worker."""

@@ -79,6 +79,14 @@ def is_spool_of_nothing(path: Path) -> bool:
     )
 
 
+def size_of_spool(path: Path) -> int:
+    """Bytes of the plain files in a spool's directory; 0 where there is none. Never raises OSError."""
+    try:
+        return sum(entry.stat().st_size for entry in path.iterdir() if is_plain_file(entry))
+    except OSError:
+        return 0
+
+
 def remove_old_reserve(root: Path) -> None:
     """Removes the spools that 0.1.0 kept to write over, and nothing else. Raises OSError."""
     directory = root / _OLD_RESERVE

@@ -26,6 +26,7 @@ from encoder_service.job_story import JobStory
 from encoder_service.keeper import Keeper
 from encoder_service.manifest import JobOutcome, Problem
 from encoder_service.metrics import EncoderMetrics
+from encoder_service.quarantine import find_gone
 from encoder_service.record import JobRecord, JobState, new_record
 from encoder_service.registry import Registry
 from encoder_service.spec import JobSpec, WebhookEvent
@@ -345,6 +346,9 @@ class Jobs:
             strays = await asyncio.to_thread(self._keeper.store.remove_strays, known)
         if strays:
             self._log.info("leftovers removed", names=strays[:20], count=len(strays))
+        quarantine = self.registry.quarantine
+        quarantine.forget(await asyncio.to_thread(find_gone, quarantine.all()))
+        quarantine.remind()
 
     # --- draining --------------------------------------------------------------------------------
 

@@ -23,6 +23,10 @@ class Levels(Protocol):
         """Jobs that have not ended, by state."""
         ...
 
+    def damaged(self) -> dict[str, int]:
+        """What damage has left, by reason."""
+        ...
+
     def waiting_outputs(self) -> int:
         """Outputs that could run and have no worker."""
         ...
@@ -95,6 +99,14 @@ class EncoderMetrics:
         gauge("waiting_outputs", "Outputs that wait for a worker.").set_function(levels.waiting_outputs)
         gauge("idle_workers", "Workers that wait for an output.").set_function(levels.idle_workers)
         gauge("webhooks_pending", "Notices that nobody has taken yet.").set_function(levels.pending_webhooks)
+        damaged = Gauge(
+            "telecine_encoder_damaged",
+            "Jobs and files that damage has left and an operator has to repair or remove.",
+            ["reason"],
+            registry=self._registry,
+        )
+        for reason in levels.damaged():
+            damaged.labels(reason).set_function(partial(_damaged, levels, reason))
         states = Gauge(
             "telecine_encoder_jobs_open", "Jobs that have not ended.", ["state"], registry=self._registry
         )
@@ -130,6 +142,10 @@ class EncoderMetrics:
     def stream_failed(self, reason: str) -> None:
         """Counts an Encode stream that ended with a reason."""
         self._rejected.labels(reason).inc()
+
+
+def _damaged(levels: Levels, reason: str) -> float:
+    return levels.damaged().get(reason, 0)
 
 
 def _count(levels: Levels, state: str) -> float:

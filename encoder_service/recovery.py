@@ -8,13 +8,15 @@ import os
 import structlog
 
 from encoder_service.clock import Clock
+from encoder_service.damage import Damaged
+from encoder_service.data_layout import is_directory_of
 from encoder_service.ending import Ending
 from encoder_service.job import Job
 from encoder_service.jobs import Jobs
 from encoder_service.manifest import JobOutcome, Problem
 from encoder_service.record import JobRecord, OutputRecord, OutputState
 from encoder_service.spool import Spool, SpoolSpace
-from encoder_service.store import Damaged, MissingFileError, Store
+from encoder_service.store import MissingFileError, Store
 from encoder_service.webhooks.courier import Courier
 
 
@@ -33,7 +35,7 @@ async def recover(
     """
     records, damaged = await asyncio.to_thread(_load, store)
     for fault in damaged:
-        _set_aside(jobs, fault, log)
+        jobs.registry.quarantine.add(fault)
     strays = await asyncio.to_thread(store.remove_strays, records)
     if strays:
         log.info("leftovers removed", names=strays[:20], count=len(strays))
@@ -42,8 +44,7 @@ async def recover(
             await _recover_one(store, jobs, ending, space, clock, record, log)
         except Exception as error:  # noqa: BLE001 - whatever damage did, the other jobs must go on
             jobs.registry.live.pop(record.job_id, None)
-            reason = f"{type(error).__name__}: {error}"
-            _set_aside(jobs, Damaged(record.job_id, store.job_directory(record), reason), log)
+            jobs.registry.quarantine.add(store.not_recovered(record, error))
     for job in list(jobs.registry.live.values()):
         await courier.catch_up(job)
         await ending.settle(job)
@@ -53,20 +54,15 @@ def _load(store: Store) -> tuple[list[JobRecord], list[Damaged]]:
     found = list(store.load())
     records = [entry for entry in found if isinstance(entry, JobRecord)]
     damaged = [entry for entry in found if isinstance(entry, Damaged)]
-    named = {entry.job_id for entry in damaged}
+    named = {entry.job_id for entry in damaged if entry.job_id}
     unknown = [entry for entry in store.find_unknown(records) if entry.job_id not in named]
-    return records, damaged + unknown
+    named |= {entry.job_id for entry in unknown if entry.job_id}
+    return records, damaged + [entry for entry in unknown if not _is_directory_of(entry, named)]
 
 
-def _set_aside(jobs: Jobs, fault: Damaged, log: structlog.typing.FilteringBoundLogger) -> None:
-    log.error(
-        "damaged: left as it is until an operator repairs or removes it",
-        job_id=fault.job_id,
-        path=str(fault.path),
-        error=fault.reason,
-    )
-    if fault.job_id:
-        jobs.registry.damaged[fault.job_id] = fault.reason
+def _is_directory_of(found: Damaged, jobs: set[str]) -> bool:
+    """Whether it is the directory of a job that is named as damaged already."""
+    return not found.job_id and any(is_directory_of(found.path.name, job_id) for job_id in jobs)
 
 
 def _age(record: JobRecord) -> int:

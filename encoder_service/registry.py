@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from encoder_service import errors
 from encoder_service.job import Job
+from encoder_service.quarantine import Quarantine
 
 
 class Registry:
     """Lives on the event loop; holds jobs in memory, nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, quarantine: Quarantine) -> None:
         self.live: dict[str, Job] = {}
         """Not over yet."""
         self.ended: dict[str, Job] = {}
         """Over, in the order of their end."""
-        self.damaged: dict[str, str] = {}
-        """Jobs whose files cannot be understood, and why; they stay until an operator acts."""
+        self.quarantine = quarantine
+        """Jobs whose files cannot be understood; they stay until an operator acts."""
 
     def find(self, job_id: str) -> Job:
         """Returns a job. Raises ServiceError JOB_NOT_FOUND, JOB_DAMAGED."""
         job = self.live.get(job_id) or self.ended.get(job_id)
-        if job is None and job_id in self.damaged:
+        if job is None and self.quarantine.has(job_id):
             raise errors.job_damaged(job_id)
         if job is None:
             raise errors.job_not_found(job_id)
@@ -28,7 +29,7 @@ class Registry:
 
     def knows(self, job_id: str) -> bool:
         """Whether the id is taken."""
-        return job_id in self.live or job_id in self.ended or job_id in self.damaged
+        return job_id in self.live or job_id in self.ended or self.quarantine.has(job_id)
 
     def retire(self, job: Job) -> None:
         """Moves a job that is over to the ended ones."""

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
+from encoder_service.damage import Damaged
 from encoder_service.delivery import Piece
 from encoder_service.disclosure.neighbours import Disclosure
 from encoder_service.job import Job
@@ -121,6 +122,11 @@ def primary_files(record: JobRecord) -> list[tuple[str, ProducedFile]]:
         for file in output.produced.files
         if file.is_primary
     ]
+
+
+def damaged_message(found: Damaged) -> pb.DamagedJob:
+    """A job of which damage has left something."""
+    return pb.DamagedJob(job_id=found.job_id, reason=found.reason.value, spool_bytes=found.spool_bytes)
 
 
 def job_message(job: Job) -> pb.Job:

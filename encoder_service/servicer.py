@@ -135,7 +135,11 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         found = [job for job in self._jobs.registry.newest_first() if _matches(job, request, begin)]
         page = replies.fitting(map(replies.job_message, found[:size]))
         token = _page_token(found[len(page) - 1]) if len(found) > len(page) else ""
-        return pb.ListJobsResponse(jobs=page, next_page_token=token)
+        response = pb.ListJobsResponse(jobs=page, next_page_token=token)
+        if begin is None and not request.states:
+            damaged = self._jobs.registry.quarantine.jobs(request.job_id_prefix)
+            response.damaged.extend(map(replies.damaged_message, damaged[:MAX_PAGE_SIZE]))
+        return response
 
     async def CancelJob(  # noqa: N802
         self, request: pb.CancelJobRequest, context: Context

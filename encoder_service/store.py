@@ -28,10 +28,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-import msgspec
-
 from encoder_service import data_layout as layout
 from encoder_service import faults
+from encoder_service.damage import Damaged, DamageReason
 from encoder_service.data_layout import DELETED_PREFIX, PARTIAL, PICTURES, VIDEO_FILE_NAME
 from encoder_service.manifest import FILE_NAME, STAGE_LOG_NAME
 from encoder_service.record import JobRecord
@@ -63,15 +62,6 @@ _MISPLACED = frozenset({errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXI
 
 class DataDirectoryError(Exception):
     """The data directory cannot be used; the message names it and says what to do."""
-
-
-class Damaged(msgspec.Struct, frozen=True):
-    """Something of a job that cannot be understood and therefore stays as it is."""
-
-    job_id: str
-    """Whose it is, as its name says; empty where it is nobody's."""
-    path: Path
-    reason: str
 
 
 class UnsafePathError(Exception):
@@ -142,12 +132,13 @@ class Store:
             if layout.is_record_leftover(path.name) and is_plain_file(path):
                 path.unlink(missing_ok=True)
             elif not job_id:
-                yield Damaged("", path, "this is no record's name; it is left alone")
+                yield Damaged("", path, DamageReason.FOREIGN, "this is no record's name; it is left alone")
             else:
                 try:
                     yield decode_record(read_plain(path), job_id)
                 except (DamagedRecordError, OSError) as error:
-                    yield Damaged(job_id, path, f"the record cannot be read: {error}")
+                    why = f"the record cannot be read: {error}"
+                    yield self._damaged(job_id, path, DamageReason.RECORD_UNREADABLE, why)
 
     def directory_name(self, job_id: str, now_unix_nano: int) -> str:
         """A free name for a new job's directory; numbered where somebody has put one there."""
@@ -325,13 +316,27 @@ class Store:
         for path in self._spools.iterdir():
             if path.name not in known:
                 job_id = path.name if layout.is_job_id(path.name) else ""
-                yield Damaged(job_id, path, "there is no record of the job of these frames")
+                reason = DamageReason.RECORD_MISSING if job_id else DamageReason.FOREIGN
+                why = "there is no record of the job of these frames"
+                yield Damaged(job_id, path, reason, why, path, layout.size_of_spool(path))
         for path in self._artifacts.iterdir():
             name = path.name
             if name not in directories and not name.startswith(".") and not is_plain_file(path / FILE_NAME):
-                yield Damaged("", path, "no record and no manifest says what this is")
+                yield Damaged(
+                    "", path, DamageReason.RECORD_MISSING, "no record and no manifest says what this is"
+                )
+
+    def not_recovered(self, record: JobRecord, error: Exception) -> Damaged:
+        """What to note of a job that cannot be taken up, although its record can be read."""
+        path = self._records / f"{record.job_id}.json"
+        why = f"{type(error).__name__}: {error}"
+        return self._damaged(record.job_id, path, DamageReason.NOT_RECOVERED, why)
 
     # --- inside ----------------------------------------------------------------------------------
+
+    def _damaged(self, job_id: str, path: Path, reason: DamageReason, why: str) -> Damaged:
+        frames = self._spools / job_id
+        return Damaged(job_id, path, reason, why, frames, layout.size_of_spool(frames))
 
     def _write(self, path: Path, data: bytes, fault: str = "") -> None:
         reach = partial(faults.reach, fault) if fault else None

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from telecine.results import (
         Artifact,
         Capabilities,
+        DamagedJob,
         EncodeResult,
         JobInfo,
         JobState,
@@ -66,6 +67,7 @@ __all__ = [
     "Capabilities",
     "Client",
     "Color",
+    "DamagedJob",
     "EmbeddedServer",
     "EncodeResult",
     "ImageOverlay",
@@ -117,8 +119,8 @@ _HOMES = {
     ),
     "telecine.overlays": ("ImageOverlay", "Position", "TextOverlay"),
     "telecine.results": (
-        "Artifact", "Capabilities", "EncodeResult", "JobInfo", "JobState", "JobWarning", "OutputInfo",
-        "OutputProgress", "OutputState", "Problem", "Progress",
+        "Artifact", "Capabilities", "DamagedJob", "EncodeResult", "JobInfo", "JobState", "JobWarning",
+        "OutputInfo", "OutputProgress", "OutputState", "Problem", "Progress",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

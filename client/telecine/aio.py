@@ -25,7 +25,7 @@ from telecine.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.outcome import is_worth_fetching, verdict
 from telecine.progress import ProgressTeller
 from telecine.rates import FrameRate
-from telecine.results import Artifact, Capabilities, EncodeResult, JobInfo, JobState
+from telecine.results import Artifact, Capabilities, DamagedJob, EncodeResult, JobInfo, JobState
 from telecine.watching import Watching, progress_of
 
 
@@ -112,6 +112,10 @@ class AsyncClient:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    async def damaged_jobs(self, *, prefix: str = "") -> tuple[DamagedJob, ...]:
+        """As `Client.damaged_jobs`."""
+        return reading.damaged_jobs(await self._call(calls.LIST_JOBS, reading.list_request((), prefix, 1)))
 
     async def watch_job(
         self, job_id: str, *, interval_seconds: float = 0.2, timeout_seconds: float | None = None

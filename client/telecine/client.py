@@ -24,7 +24,7 @@ from telecine.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.outcome import is_worth_fetching, verdict
 from telecine.progress import ProgressTeller
 from telecine.rates import FrameRate
-from telecine.results import Artifact, Capabilities, EncodeResult, JobInfo, JobState
+from telecine.results import Artifact, Capabilities, DamagedJob, EncodeResult, JobInfo, JobState
 from telecine.watching import Watching, progress_of
 
 
@@ -131,6 +131,13 @@ class Client:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    def damaged_jobs(self, *, prefix: str = "") -> tuple[DamagedJob, ...]:
+        """Jobs whose files are damaged on the server's disk, at most 1000; `prefix`: ids that begin so.
+
+        `jobs` does not list them, and every call that names one raises DataLossError.
+        """
+        return reading.damaged_jobs(self._call(calls.LIST_JOBS, reading.list_request((), prefix, 1)))
 
     def watch_job(
         self, job_id: str, *, interval_seconds: float = 0.2, timeout_seconds: float | None = None

@@ -144,6 +144,11 @@ def _format(message: pb.FormatCapability) -> results.FormatCapability:
     )
 
 
+def damaged_jobs(message: pb.ListJobsResponse) -> tuple[results.DamagedJob, ...]:
+    """Jobs of which damage has left something."""
+    return tuple(results.DamagedJob(job.job_id, job.reason, job.spool_bytes) for job in message.damaged)
+
+
 def list_request(states: Iterable[results.JobState | str], prefix: str, page_size: int) -> pb.ListJobsRequest:
     """What to ask for a list of jobs. Raises InvalidRequestError for a state there is not."""
     named = [chosen(results.JobState, state, "states") for state in states]

@@ -150,6 +150,17 @@ class JobInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedJob:
+    """A job whose files are damaged on the server's disk: an operator has to repair or remove them."""
+
+    job_id: str
+    reason: str
+    """"record_unreadable", "record_missing" (frames are there) or "not_recovered"."""
+    spool_bytes: int
+    """Of its frames, which take their room from the server's quota."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a job has come; handed to progress callbacks."""
 

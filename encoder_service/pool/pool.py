@@ -144,7 +144,8 @@ class WorkerPool:
             await asyncio.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)])
             try:
                 worker = await WorkerProcess.start(self.config, await self._living_zygote())
-            except WorkerDiedError as error:
+            except (WorkerDiedError, OSError) as error:
+                # No descriptor or no memory is left: this passes, and nobody else starts workers.
                 attempt += 1
                 self._observer.worker_lost(str(error))
                 continue

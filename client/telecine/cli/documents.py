@@ -79,10 +79,19 @@ class JobDocument(msgspec.Struct, frozen=True, kw_only=True):
     outputs: list[OutputDocument]
 
 
+class DamagedJobDocument(msgspec.Struct, frozen=True):
+    """A job whose files are damaged on the server's disk."""
+
+    job_id: str
+    reason: str
+    spool_bytes: int
+
+
 class JobListDocument(msgspec.Struct, frozen=True):
     """What `jobs list` prints, newest first."""
 
     jobs: list[JobDocument]
+    damaged: list[DamagedJobDocument] = []
 
 
 class DeletedDocument(msgspec.Struct, frozen=True):

@@ -46,11 +46,15 @@ def list_jobs(
     server: RunningServerOption = DEFAULT_SERVER,
     as_json: JsonOption = False,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first, and those whose files are damaged on the server's disk."""
     states = [_state(text) for text in state or []]
     with connect(server) as client:
         found = list(itertools.islice(client.jobs(states=states, prefix=prefix), limit))
-    document = doc.JobListDocument([readable.job_document(job) for job in found])
+        damaged = () if states else client.damaged_jobs(prefix=prefix)
+    document = doc.JobListDocument(
+        [readable.job_document(job) for job in found],
+        [doc.DamagedJobDocument(job.job_id, job.reason, job.spool_bytes) for job in damaged],
+    )
     terminal.show(document, lambda console: _render_list(console, document), as_json=as_json)
 
 
@@ -153,6 +157,11 @@ def _state(text: str) -> JobState:
 
 
 def _render_list(console: Console, document: doc.JobListDocument) -> None:
+    for damaged in document.damaged:
+        console.print(
+            f"{terminal.mark('problem', 'damaged')} {escape(damaged.job_id)}: {escape(damaged.reason)}, "
+            f"{terminal.size_text(damaged.spool_bytes)} of frames; its operator repairs or removes it"
+        )
     if not document.jobs:
         console.print("no jobs")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -242,6 +243,20 @@ async def test_a_killed_zygote_is_replaced_with_its_workers(pool: tuple[WorkerPo
     await eventually_async(lambda: not any(is_running(pid) for pid in before))
     await eventually_async(lambda: workers.idle_count == 2)
     assert before.isdisjoint(children_of_zygotes())
+
+
+async def test_workers_come_when_there_are_descriptors_again(pool: tuple[WorkerPool, Told]) -> None:
+    workers, told = pool
+    first = await workers.wait_for_one()
+    first.send(assignment("ok"))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        workers.give_back(first)
+        await eventually_async(lambda: any("Too many open files" in reason for reason in told.lost))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    await eventually_async(lambda: workers.idle_count == 2)
 
 
 async def test_a_zygote_that_does_not_answer_is_replaced() -> None:
