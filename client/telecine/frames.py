@@ -69,7 +69,10 @@ class FrameReader:
                     raise InvalidFramesError("frames hold a list inside of a list; pass arrays or images")
                 yield from self.items(item)
         else:
-            raise InvalidFramesError(f"frames of type {type(frames).__qualname__} cannot be taken")
+            raise InvalidFramesError(
+                f"frames of type {type(frames).__qualname__} cannot be taken; expected an array, tensor, PIL "
+                "images or an iterator of those (a file: `telecine encode FILE`)"
+            )
 
     def blocks(self, item: object) -> Iterator[memoryview]:
         """Yields an item's frames as bytes, one or more whole frames at a time.

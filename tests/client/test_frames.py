@@ -145,7 +145,7 @@ def test_an_image_whose_colours_need_a_choice_is_refused() -> None:
 @pytest.mark.parametrize(
     ("frames", "message"),
     [
-        ("clip.mp4", "type str cannot be taken"),
+        ("clip.mp4", "type str cannot be taken; expected an array.*`telecine encode FILE`"),
         (7, "type int cannot be taken"),
         ([[1, 2], [3, 4]], "a list inside of a list"),
         (CLIP.astype(np.int64), "dtype int64"),
