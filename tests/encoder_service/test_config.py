@@ -53,9 +53,9 @@ def test_limits_that_contradict_each_other_are_told_together() -> None:
         ("worker_memory_bytes", "5", "0 or at least 134217728"),
         ("worker_memory_bytes", "127MiB", "0 or at least 134217728"),
         ("worker_command", "nice", "worker_wrapper names"),
-        ("assignments_per_worker", "2", "is gone since"),
-        ("spool_reserve_bytes", "5", "is gone since"),
-        ("spool_reserve_seconds", "5", "is gone since"),
+        ("assignments_per_worker", "2", "is gone after"),
+        ("spool_reserve_bytes", "5", "is gone after"),
+        ("spool_reserve_seconds", "5", "is gone after"),
     ],
 )
 def test_what_no_worker_could_start_with_or_an_upgrade_leaves_is_refused_with_the_way_out(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_GONE = "is gone since 0.1; remove it. "
+_GONE = "is gone after 0.1.0; remove it. "
 REMOVED: Mapping[str, str] = {
     "worker_command": f"{_GONE}worker_wrapper names a command to put before the workers' own",
     "assignments_per_worker": f"{_GONE}Each attempt at an output has a process of its own",
