@@ -16,7 +16,13 @@ from telecine.logging.redaction.scanner import build_scanner
 from telecine.logging.redaction.secret_keys import SecretKeys, key_triggers
 from telecine.logging.redaction.text import commands, encodings, lookalikes
 from telecine.logging.redaction.text.assignments import is_secret_value
-from telecine.logging.redaction.text.checks import IS_MASK, is_password_like, is_token_like
+from telecine.logging.redaction.text.checks import (
+    IS_MASK,
+    STATE,
+    is_harmless,
+    is_password_like,
+    is_token_like,
+)
 from telecine.logging.redaction.text.secret_text import MASK, SecretText
 
 Counts = dict[str, int]
@@ -45,6 +51,10 @@ _VALUE_KEYS = frozenset(
 )
 _LONG_KEY = 24
 """A key so long may hold a secret itself."""
+_AMBIGUOUS = frozenset({"pass", "token", "bearer"})
+"""Words that are no secret's name in every sentence."""
+_PLAIN_KEY = re.compile(r"[\w.\-]*")
+"""What is more than that may be an assignment: `password=X`."""
 _FIELDS = frozenset(
     {"email", "e-mail", "user", "username", "login", "name", "id", "host", "port", "phone", "address"}
 )
@@ -265,7 +275,7 @@ class Redactor:
             if rule is None and named is not None and key.lower() in _VALUE_KEYS:
                 rule = named
             new_key = key
-            if rule is None or len(key) >= _LONG_KEY:
+            if rule is None or len(key) >= _LONG_KEY or _PLAIN_KEY.fullmatch(key) is None:
                 new_key = self._redact_string(key, counts)
                 while new_key is not key and new_key in redacted:
                     new_key += "'"
@@ -312,14 +322,20 @@ class Redactor:
         if not isinstance(item, (str, bytes)):
             return False
         if is_pair and not name.startswith("-"):
-            return not isinstance(item, str) or (
-                item.lower() not in _FIELDS and self._keys.rule_for(item) is None
-            )
+            return not isinstance(item, str) or not self._is_of_prose(item, name)
         text = item if isinstance(item, str) else item.decode("utf-8", "replace")
         if name.startswith("-"):
             # `-pass val` explains an option; nobody doubts `--password`.
             return not text.startswith("-") and (name.startswith("--") or not text.isalpha())
         return _PLAIN_WORD.fullmatch(text) is None and (is_token_like(text) or is_password_like(text))
+
+    def _is_of_prose(self, item: str, name: str) -> bool:
+        """Whether the second of two words goes on with the first: `password`, `changed`."""
+        if item.lower() in _FIELDS or self._keys.rule_for(item) is not None or STATE.fullmatch(item):
+            return True
+        if name.lower().strip(":") in _AMBIGUOUS:
+            return item.isalpha() or "/" in item
+        return is_harmless(item)
 
     def _redact_secret(self, value: Any, rule: KeyRule, counts: Counts, depth: int) -> Any:
         """What stands under a telling key."""

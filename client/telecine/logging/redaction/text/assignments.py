@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from telecine.logging.redaction.rules import Check, KeyRule, RulePack
 from telecine.logging.redaction.secret_keys import SecretKeys, phrase_search
+from telecine.logging.redaction.text import source_code
 from telecine.logging.redaction.text.checks import (
     IS_MASK,
     NUMBER,
@@ -49,8 +50,11 @@ _PROSE = re.compile(
     r"[ \t:]{0,4}(?<=[ \t:]))?(?P<quote>\\{0,64}[\"'`(“]?)(?P<value>[^\s\"'`”\\,;<>()=/]{3,128})"
 )
 _PROSE_END = re.compile(r"\\{0,64}[\"'`]?(?:[\s.,;:!?)”\"'\\<]|$)")
-_QUOTED = re.compile(r"[bru]{0,2}(\\{0,64})([\"'`])", re.ASCII)
+_QUOTED = re.compile(r"[bruf]{0,2}(\\{0,64})([\"'`])", re.ASCII)
 _WRAPPED = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,64}\([bru]{0,2}(\\{0,64})([\"'`])", re.ASCII)
+_TEMPLATE = re.compile(
+    r"\$\{[^{}\s]{0,128}\}|\$?\{\{[^{}\n]{0,128}\}\}|\$\([^()\n]{0,128}\)|%\([A-Za-z_]{1,40}\)s"
+)
 _BRACKETED = re.compile(r"[\[{(][^\]})]*[\]})]?")
 _ARGUMENT = re.compile(r"\(\s{0,4}[bru]{0,2}(\\{0,64})([\"'])", re.ASCII)
 _SECOND = re.compile(r"(?:,[^\s,\"'\\;&|<>=:(){}\[\]\x1b]+)+", re.ASCII)
@@ -61,6 +65,9 @@ _AUTHORIZATION = re.compile(
 )
 _COOKIE_BEGINS = re.compile(r"[A-Za-z0-9!#$%&^_`|~.+-]{1,128}=")
 _COOKIES = re.compile(r"[^\r\n\"'\\]+")
+_SCHEME = re.compile(r"(?i:bearer|basic|token|digest|key)[ ]{1,4}")
+_OBJECT_NAME = re.compile(r"[a-z]{2,20}(?:-[a-z]{2,20}){0,3}/[a-z]{2,20}(?:-[a-z]{2,20}){0,6}", re.ASCII)
+"""A secret of Kubernetes by its namespace and name."""
 _PASSWORDS = frozenset({"password", "pwd"})
 _LINKS = frozenset({"is", "was", "=", ":", "provided:", "supplied:", "received:"})
 _IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+", re.ASCII)
@@ -151,7 +158,7 @@ class AssignmentSearch:
         text = self._text
         sign = _SIGN.match(text, end)
         if sign is not None:
-            return self._value(rule, sign.end(), sign[0])
+            return self._assigned(rule, before, text[start:end], sign)
         is_option = text.startswith("-", start) and (
             not before or not (before[-1].isalnum() or before[-1] == "_")
         )
@@ -164,14 +171,22 @@ class AssignmentSearch:
             if comma is not None:
                 return self._value(rule, comma.end(), ",")
         if (element := self._element(before, start, end)) is not None:
-            value = _TAG_VALUE.match(text, element)
-            return self._checked(rule, *value.span()) if value is not None else None
+            return self._content(rule, element)
         if before[-1:] in ("<", ":") and (tag := _TAG_END.match(text, end)) is not None:
-            value = _TAG_VALUE.match(text, tag.end())
-            return self._checked(rule, *value.span()) if value is not None else None
+            return self._content(rule, tag.end())
         if rule.id in _PASSWORDS and (call := _ARGUMENT.match(text, end)) is not None:
             return self._argument(rule, call)
         return self._prose(rule, text[start:end], end)
+
+    def _content(self, rule: KeyRule, start: int) -> tuple[int, int] | None:
+        """What stands in an element; behind `<your-api-key>`, which is none, a text goes on."""
+        value = _TAG_VALUE.match(self._text, start)
+        if value is None:
+            return None
+        is_closed = self._text.startswith(("</", "]]>", "\\u003c", "<!"), value.end())
+        if not is_closed and any(map(str.isspace, value[0].strip())):
+            return None
+        return self._checked(rule, *value.span())
 
     def _element(self, before: str, start: int, end: int) -> int | None:
         """Where the content begins of `<entry key="password">` and of what follows `<key>password</key>`."""
@@ -188,6 +203,26 @@ class AssignmentSearch:
         """`PASSWORD('hunter2')`, but not `password("name")`."""
         span = self._checked(rule, call.end(), self._closing(call))
         return span if span is not None and is_password_like(self._text[slice(*span)]) else None
+
+    def _assigned(self, rule: KeyRule, before: str, name: str, sign: re.Match[str]) -> tuple[int, int] | None:
+        """`password=…`, unless what follows is source code, a selector of CSS or the end of a text."""
+        text, start = self._text, sign.end()
+        is_quoted = text[start : start + 1] in ("'", '"')
+        if is_quoted and source_code.closes_a_text(text, before, start, sign[0]):
+            return None
+        if not is_quoted:
+            is_selector = "]" in sign[0] and sign[0].strip()[-1:] == ":" and "=" not in sign[0]
+            if is_selector or source_code.is_code(text, start, name, sign[0], self._is_key):
+                return None
+            template = _TEMPLATE.match(text, start)
+            if template is not None and not is_harmless(template[0]):
+                return self._checked(rule, *template.span())
+            if template is not None and not _BARE.match(text, template.end(), template.end() + 1):
+                return None
+        return self._value(rule, start, sign[0])
+
+    def _is_key(self, name: str) -> bool:
+        return self._keys.rule_for(name) is not None and self._keys.is_whole(name)
 
     def _prose(self, rule: KeyRule, key: str, end: int) -> tuple[int, int] | None:
         """`the password is hunter2`, `bad password hunter2`."""
@@ -289,6 +324,10 @@ def is_secret_value(rule: KeyRule, value: str) -> bool:
     """Whether a text under a key of the rule is to be taken out."""
     # Behind a mask stands what the rule that masked did not count to the secret.
     if is_harmless(value) or not value.strip() or IS_MASK.match(value):
+        return False
+    if rule.id == "authorization" and is_harmless(_SCHEME.sub("", value)):
+        return False
+    if rule.id == "secret" and _OBJECT_NAME.fullmatch(value):
         return False
     if rule.keeps_numbers and NUMBER.fullmatch(value):
         return False

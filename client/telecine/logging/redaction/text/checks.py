@@ -12,7 +12,9 @@ from telecine.logging.redaction.rules import Check
 IS_MASK = re.compile(r"\*\*\*redacted(?::[0-9a-f]{1,64})?\*\*\*", re.ASCII)
 HARMLESS = re.compile(
     r"(?i:none|null|nil|true|false|undefined|\*+|x{3,}|\.\.\.|[\[<(]?(?:redacted|filtered|masked|hidden|secret)[\]>)])"
-    r"|\$?\{{1,2}[^{}]*\}{1,2}|\$[A-Z_][A-Z0-9_]*|\$\([^()]*\)|%\(?\w*\)?s"
+    r"|(?i:redacted|filtered|your[_-][a-z_-]{2,40})"
+    r"|\$\{[^{}:?=+-]*\}|\$?\{\{[^{}]*\}\}|\{[A-Za-z_. ]*[0-9]{0,2}(?:\[[^\[\]]{0,40}\])?(?:![rsa])?\}"
+    r"|\$[A-Z_][A-Z0-9_]*|\$\([^()]*\)|%\(?\w*\)?s"
     r"|</?\|?[A-Za-z][A-Za-z0-9_ -]{0,30}\|?/?>|\[[A-Z]{2,8}\]"
 )
 """What stands for a value: absent, taken out already, a placeholder of a template or a vocabulary."""
@@ -21,7 +23,7 @@ STATE = re.compile(
     r"|rejected|denied|failed|ok|okay|success|successful|reset|updated|set|unset|not|no|yes|too|must|is|was|are"
     r"|has|cannot|should|needs|field|hidden|masked|enabled|disabled|unknown|none|given|provided|supplied"
     r"|found|present|valid|verified|mismatch|mismatched|matches|created|deleted|removed|rotated|revoked|loaded"
-    r"|hashing|authentication|prompt|protected|default|string|str|bytes|text|type|int)"
+    r"|hashing|authentication|prompt|protected|default|string|str|bytes|text|type|int|on|off|basic|digest|include|omit|same-origin|anonymous|auto)"
 )
 """Words that tell of a secret without being one: `password: required`."""
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)

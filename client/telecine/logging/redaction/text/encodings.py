@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from telecine.logging.redaction.rules import Trigger
 
-_JSON_ESCAPE = re.compile(r"\\u00([2-7][0-9a-fA-F])")
+_JSON_ESCAPE = re.compile(r"\\u((?!00[0189]|[dD][89a-fA-F])[0-9a-fA-F]{4})")
 _URL_SIGN = re.compile(r"%(?:25)?(?:3[aAdD]|22|5[bB])")
 _URL_ESCAPE = re.compile(r"((?:%(?:25)?[0-9a-fA-F]{2})+)|\+")
 _URL_BYTE = re.compile(r"%(?:25)?([0-9a-fA-F]{2})")
@@ -104,8 +104,8 @@ class View(NamedTuple):
 
 
 def without_json_escapes(text: str) -> str:
-    """Printable ASCII that was written as `\\u0041`."""
-    return _JSON_ESCAPE.sub(lambda m: chr(int(m[1], 16)), text) if "\\u00" in text else text
+    """Letters that were written as `\\u0041`, also those of other alphabets."""
+    return _JSON_ESCAPE.sub(lambda m: chr(int(m[1], 16)), text) if "\\u" in text else text
 
 
 def url_view(text: str) -> View | None:

@@ -25,6 +25,7 @@ class SecretText:
     """Finds and replaces; holds no state between calls, safe to use from any thread."""
 
     def __init__(self, pack: RulePack, keys: SecretKeys) -> None:
+        self._keys = keys
         self._assignments = Assignments(pack, keys)
         rules = [rule for rule in pack.values if rule.is_on]
         self._has_urls = any(rule.pattern == urls.PATTERN for rule in rules)
@@ -78,7 +79,8 @@ class SecretText:
         searches: list[Search] = [_Named(self._assignments.search(text)), _Commands(text)]
         if self._has_urls:
             searches.append(_Urls(text))
-        spots = [SpotSearch(text, spot, is_id=is_id) for spot in self._spots]
+        named = self._keys.names_identifier
+        spots = [SpotSearch(text, spot, is_id=is_id, names_identifier=named) for spot in self._spots]
         searches += spots
         found: list[Secret] = []
         heads = [search.advance(0) for search in searches]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import re._parser as sre_parser  # type: ignore[import-not-found]  # the parser has no public name
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +17,9 @@ _WINDOW = 64 << 10
 """As much is searched by one call into `re`, which holds the interpreter while it runs."""
 _OVERLAP = 512
 """More than the longest beginning that rules are recognised by."""
+_NAME_BEFORE = re.compile(
+    r"([A-Za-z_][A-Za-z0-9_]{0,40})(?:\\{0,8}[\"'])?[ ]{0,2}[:= ][ ]{0,2}\\{0,8}[\"']?$", re.ASCII
+)
 _ESCAPED = "nrtbf"
 _MAX_BEGINNINGS = 48
 _LONGEST_BEGINNING = 24
@@ -70,11 +73,13 @@ class SpotSearch:
         spot: Spot,
         *,
         is_id: bool,
+        names_identifier: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._text = text
         self._spot = spot
         self._anchor = spot.anchor
         self._is_id = is_id
+        self._names_identifier = names_identifier
         self.waiting: deque[Secret] = deque()
         """Digits that were no number of their own, for what follows them."""
         self._hopeless_before: dict[str, int] = {}
@@ -122,6 +127,11 @@ class SpotSearch:
             position += _WINDOW
         return None
 
+    def _is_named_id(self, start: int, floor: int) -> bool:
+        """Whether the text says of digits that they are an id: `job_id=…`, `"seed": …`, `frame …`."""
+        named = _NAME_BEFORE.search(self._text[max(floor, start - _OVERLAP // 8) : start])
+        return named is not None and self._names_identifier(named[1])
+
     def _try(self, start: int, floor: int, *, is_whole: bool = False) -> Secret | None:
         text = self._text
         before = "" if start == 0 else "*" if start == floor else text[start - 1]
@@ -136,7 +146,7 @@ class SpotSearch:
                 continue
             if rule.needs_left_edge and (is_word or (before == "_" and rule.joins_underscore)):
                 continue
-            if self._is_id and rule.check is Check.LUHN:
+            if rule.check is Check.LUHN and (self._is_id or self._is_named_id(start, floor)):
                 continue
             match = pattern.match(text, start)
             if match is None:
