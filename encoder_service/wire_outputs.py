@@ -190,7 +190,8 @@ def _check_words(message: pb.OutputSpec, at: str, faults: Faults) -> None:
     faults.check(
         not message.prefix or _NAME.fullmatch(message.prefix) is not None,
         f"{at}.prefix",
-        f"must be 1 to 64 characters of [A-Za-z0-9._-], is {message.prefix[:80]!r}",
+        "must be 1 to 64 characters of [A-Za-z0-9._-], beginning with a letter, digit or _, "
+        f"is {message.prefix[:80]!r}",
     )
     faults.check(
         not message.background or _RGB.fullmatch(message.background) is not None,

@@ -375,7 +375,7 @@ def test_the_human_form_is_a_line_to_read(tmp_path: Path, capsys: pytest.Capture
     lines = capsys.readouterr().out.splitlines()
     assert lines[0][24:] == "WARNING  a.b provider:status job_id=j1"
     assert lines[1].endswith("failed error=bad error_type=ValueError")
-    assert lines[-1] == "ValueError: bad"
+    assert lines[-1] == "    ValueError: bad", "what is indented belongs to the record above"
 
 
 def test_errors_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
