@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from pathlib import Path
+
 import pytest
 
 from encoder_service.config import EncoderConfig
@@ -70,3 +74,35 @@ def test_a_bound_on_workers_memory_may_be_left_out() -> None:
     for value in ("0", "128MiB"):
         overrides = {"worker_memory_bytes": value}
         load_config(EncoderConfig, prefix="TELECINE_ENCODER_", environ={}, overrides=overrides)
+
+
+SECRET = "whsec_" + base64.b64encode(b"only for this test, of no use").decode()
+URL = "https://user:PASSTOKEN@hooks.example.com/T0/PATHTOKEN?token=QUERYTOKEN"
+
+
+def webhooks(tmp_path: Path, url: str) -> Path:
+    """A configuration file that notifies one receiver of every job."""
+    path = tmp_path / "telecine.toml"
+    lines = ["[webhooks]", f'secret = "{SECRET}"', 'allowed_hosts = ["hooks.example.com"]']
+    path.write_text("\n".join([*lines, "[[webhooks.endpoints]]", f'url = "{url}"', ""]))
+    return path
+
+
+def test_of_a_webhook_the_host_alone_is_shown(tmp_path: Path) -> None:
+    """Its path and query are what lets one post there."""
+    path = webhooks(tmp_path, URL.replace("user:PASSTOKEN@", ""))
+    loaded = load_config(EncoderConfig, prefix="TELECINE_ENCODER_", environ={}, path=path)
+    shown = f"{json.dumps(loaded.redacted(), default=str)}\n{loaded.describe()}"
+    assert "TOKEN" not in shown
+    assert SECRET not in shown
+    assert "https://hooks.example.com/***redacted***" in shown
+    assert loaded.redacted()["webhooks"]["allowed_hosts"] == ["hooks.example.com"]
+
+
+@pytest.mark.parametrize("url", [URL, URL.replace("https", "gopher"), URL.replace(".com", ".com:99999")])
+def test_what_is_said_of_a_wrong_webhook_does_not_hold_it(tmp_path: Path, url: str) -> None:
+    path = webhooks(tmp_path, url)
+    with pytest.raises(ConfigError) as wrong:
+        load_config(EncoderConfig, prefix="TELECINE_ENCODER_", environ={}, path=path)
+    assert "webhooks.endpoints[0].url" in str(wrong.value)
+    assert "TOKEN" not in str(wrong.value)

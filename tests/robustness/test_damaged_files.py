@@ -237,3 +237,47 @@ async def test_no_file_of_a_job_is_for_other_users(make_server: Maker) -> None:
     ]
     assert not open_to_others
     assert not stat.S_IMODE(server.data_dir.stat().st_mode) & 0o077
+
+
+def age(data_dir: Path) -> None:
+    """Makes of a data directory what 0.1.0 left when it was killed, byte for byte but for its own ids.
+
+    It had no marker, no seals, no checksums of frames; files were for everybody; and where a job's frames lay
+    in the file of a job that had ended, a note told how many of them were its own.
+    """
+    (data_dir / MARKER).unlink()
+    for path in [*(data_dir / "jobs").iterdir(), *(data_dir / "webhooks").iterdir()]:
+        path.write_bytes(path.read_bytes().partition(b"\n")[0])
+    for path in data_dir.rglob("video.crc32c"):
+        path.unlink()
+    noted = data_dir / "spool" / "half-too"
+    frames = (noted / "video.raw").read_bytes()
+    (noted / "video.raw").write_bytes(frames + bytes(len(CLIP) - len(frames)))
+    note = len(frames).to_bytes(8, "little") + b"22a87043-31c3-4f91-bcb1-3227bf122f9c"
+    (noted / "video.persisted").write_bytes(note)
+    (data_dir / "spool-reserve").mkdir()
+    (data_dir / "spool-reserve" / "1.raw").write_bytes(CLIP)
+    for path in data_dir.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+async def test_a_directory_of_0_1_0_goes_on_where_it_was(make_server: Maker) -> None:
+    server = make_server(workers="1", **HOOKS).start()
+    await furnished(server)
+    notices = set(owed(server.data_dir))
+    age(server.data_dir)
+    server.start()
+    began = {"ended": len(CLIP), "handed": len(CLIP), "handed-too": len(CLIP), "half": 60_000, "half-too": 0}
+    films: dict[str, bytes] = {}
+    async with connected(server) as client:
+        for job_id, persisted in began.items():
+            heard = await client.encode(spec(job_id), CLIP)
+            assert heard.acknowledged[0] == persisted, job_id
+            assert heard.result is not None
+            assert heard.result.job.state == pb.JOB_STATE_SUCCEEDED, job_id
+            films[job_id] = bytes(heard.files["mp4.mp4"])
+        damaged = (await client.stub.ListJobs(pb.ListJobsRequest())).damaged
+    assert not damaged
+    assert set(films.values()) == {films["ended"]}
+    assert set(owed(server.data_dir)) >= notices
+    assert not (server.data_dir / "spool-reserve").exists()

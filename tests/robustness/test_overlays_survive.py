@@ -120,3 +120,26 @@ async def test_a_clip_beyond_the_servers_limit_is_refused_and_keeps_what_was_ack
     assert heard.result.job.state == pb.JOB_STATE_SUCCEEDED
     assert limits.max_clip_duration == Duration(nanos=500_000_000)
     server.stop()
+
+
+async def test_a_clip_of_which_too_much_is_made_is_refused_where_its_length_shows(
+    make_server: Maker,
+) -> None:
+    """Nobody declared how long it is: frames are taken until what is made of them comes to the bound."""
+    made = 2 * 128 * 96
+    server = make_server(max_job_output_pixels=str(12 * made)).start()
+    big = [pb.OutputSpec(format=name, scale=pb.Scale(width=128, height=96)) for name in ("mp4", "webp")]
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        client = raw.RawClient(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await client.encode(raw.spec("much", *big), CLIP)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert f"2 outputs may make {12 * made} pixels here (max_job_output_pixels)" in str(
+            refused.value.details()
+        )
+        job = (await client.stub.GetJob(pb.GetJobRequest(job_id="much"))).job
+        assert job.persisted[0].persisted_bytes <= 12 * raw.WIDTH * raw.HEIGHT * 3
+        heard = await client.encode(raw.spec("enough", *big), raw.clip(12))
+    assert heard.result is not None
+    assert heard.result.job.state == pb.JOB_STATE_SUCCEEDED
+    server.stop()
