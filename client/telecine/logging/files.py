@@ -125,7 +125,7 @@ class RotatingFile:
             self._open()
 
     def _rotate(self, size: int) -> None:
-        lock = take(self.path.with_name(self.path.name + ".lock"), is_brief=True, mode=0o640)
+        lock = take(self.path.with_name(self.path.name + ".lock"), mode=0o640)
         try:
             self._follow()
             if self._size + size <= self._max_bytes:

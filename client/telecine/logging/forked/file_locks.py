@@ -26,18 +26,16 @@ def take(
     waits: bool = True,
     creates: bool = True,
     is_shared: bool = False,
-    is_brief: bool = False,
     mode: int = 0o600,
 ) -> int:
-    """Opens the file, or directory, and locks it; returns what `give` takes, at once for a brief one.
+    """Opens the file, or directory, and locks it; returns what `give` takes.
 
     Raises:
         BlockingIOError: somebody else has the lock, and `waits` is false.
         OSError: the file cannot be opened.
     """
     with _guard:
-        opened = os.open if is_brief else open_high
-        fd = opened(path, _CREATING if creates else _READING, mode)
+        fd = open_high(path, _CREATING if creates else _READING, mode)
         _held.add(fd)
     try:
         kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
@@ -63,7 +61,7 @@ def is_free(path: Path) -> bool:
         OSError: it cannot be opened.
     """
     try:
-        give(take(path, waits=False, creates=False, is_brief=True))
+        give(take(path, waits=False, creates=False))
     except BlockingIOError:
         return False
     return True
