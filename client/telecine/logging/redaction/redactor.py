@@ -14,7 +14,7 @@ from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import Check, KeyRule, RulePack, Trigger
 from telecine.logging.redaction.scanner import build_scanner
 from telecine.logging.redaction.secret_keys import SecretKeys, key_triggers
-from telecine.logging.redaction.text import commands, encodings, lookalikes
+from telecine.logging.redaction.text import commands, encodings, escapes, lookalikes
 from telecine.logging.redaction.text.assignments import is_secret_value
 from telecine.logging.redaction.text.checks import (
     IS_MASK,
@@ -374,7 +374,7 @@ def triggers_of(pack: RulePack) -> tuple[Trigger, ...]:
         if rule.is_on
         for pattern in (rule.trigger or rule.pattern, *rule.more_triggers)
     )
-    own = (*encodings.TRIGGERS, *commands.TRIGGERS, *lookalikes.TRIGGERS)
+    own = (*encodings.TRIGGERS, *escapes.TRIGGERS, *commands.TRIGGERS, *lookalikes.TRIGGERS)
     return (*values, *key_triggers(pack), *own)
 
 

@@ -11,9 +11,11 @@ from typing import NamedTuple
 from telecine.logging.redaction.rules import Trigger
 
 _JSON_ESCAPE = re.compile(r"\\u((?!00[0189]|[dD][89a-fA-F])[0-9a-fA-F]{4})")
-_URL_SIGN = re.compile(r"%(?:25)?(?:3[aAdD]|22|5[bB])")
-_URL_ESCAPE = re.compile(r"((?:%(?:25)?[0-9a-fA-F]{2})+)|\+")
-_URL_BYTE = re.compile(r"%(?:25)?([0-9a-fA-F]{2})")
+# Signs behind a name, and letters, which nobody needs to escape.
+_URL_TELLING = r"%(?:25){0,3}(?:3[aAdD]|22|5[bB]|[46][1-9a-fA-F]|[57][0-9aA])"
+_URL_SIGN = re.compile(_URL_TELLING)
+_URL_ESCAPE = re.compile(r"((?:%(?:25){0,3}[0-9a-fA-F]{2})+)|\+")
+_URL_BYTE = re.compile(r"%(?:25){0,3}([0-9a-fA-F]{2})")
 # Four letters of Base64 that stand for three bytes of printable ASCII: hashes and ids have no rows of them.
 _PRINTABLE_QUANTUM = "[I-Za-f][C-HS-Xi-nyz0-3][AEIMQUYcgkosw048BFJNRVZdhlptx159][A-Za-z0-9+/_-]"
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}", re.ASCII)
@@ -89,7 +91,7 @@ def _base64_literals() -> list[str]:
 TRIGGERS = (
     Trigger(r"\\u00[2-7]", ("\\u00",)),
     Trigger(r"\\/", ("\\/",)),
-    Trigger(r"%(?:25)?(?:3[aAdD]|22|5[bB])", ("%",)),
+    Trigger(_URL_TELLING, ("%",)),
     *(Trigger(literal, (literal.lower(),)) for literal in _base64_literals()),
 )
 """Escapes that can hide a key or a token from the scan: such a line is opened."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.redaction.secret_keys import SecretKeys
-from telecine.logging.redaction.text import commands, encodings, urls
+from telecine.logging.redaction.text import commands, encodings, escapes, urls
 from telecine.logging.redaction.text.assignments import Assignments, AssignmentSearch
 from telecine.logging.redaction.text.checks import IS_MASK
 from telecine.logging.redaction.text.lookalikes import fold
@@ -45,9 +45,10 @@ class SecretText:
         plain = encodings.without_json_escapes(text)
         redacted = self._masked(plain, plain, None, mask, counts, is_id=is_id)
         if looks_behind:
-            view = encodings.url_view(redacted)
-            if view is not None:
-                redacted = self._masked(redacted, view.text, view.offsets, mask, counts, is_id=is_id)
+            for look in (encodings.url_view, escapes.escape_view):
+                view = look(redacted)
+                if view is not None:
+                    redacted = self._masked(redacted, view.text, view.offsets, mask, counts, is_id=is_id)
         return text if redacted is plain else redacted
 
     def _masked(
