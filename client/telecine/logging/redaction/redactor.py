@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -88,13 +89,26 @@ class Redactor:
         """
         self._hash_key = hash_key
         self._keys = SecretKeys(pack)
-        self._text = SecretText(pack, self._keys)
+        # Some ten milliseconds, which a program that logs no secret need not spend.
+        self._made_text = lru_cache(maxsize=1)(lambda: SecretText(pack, self._keys))
         self._scanner = build_scanner(triggers_of(pack), engine, prefers_fast_start=prefers_fast_start)
+        if not (prefers_fast_start and pack is DEFAULT_PACK):
+            # Own rules may be faulty, and that is said here.
+            self._made_text()
         self.scan = self._scanner.found_in
         self.engine = self._scanner.engine
         # Numbers pass through as they were written: 1.10 stays 1.10.
         self._decode = msgspec.json.Decoder(float_hook=lambda text: msgspec.Raw(text.encode())).decode
         self._encode = msgspec.json.Encoder().encode
+
+    @property
+    def _text(self) -> SecretText:
+        return self._made_text()
+
+    def make_ready(self) -> None:
+        """Makes now what `prefers_fast_start` leaves for the first record that looks suspicious."""
+        self._made_text()
+        self._scanner.make_ready()
 
     def redact_lines(self, batch: bytes) -> tuple[bytes, Counts]:
         """A batch of newline-delimited JSON; lines without a hit pass through byte for byte."""

@@ -10,11 +10,22 @@ import re
 import threading
 import weakref
 from collections.abc import Callable
+from functools import lru_cache
+from itertools import chain
 from typing import Any, Protocol
 
 from telecine.logging.redaction.rules import Trigger
 
 _RE2_MEMORY_BYTES = 64 << 20
+_MAX_BEGINNINGS = 128
+_PART = 3
+_FREQUENT = 'zqjxkvwybgpf_hcm-ul.d/:1023rsnaiote" '
+"""Characters of log lines, the most frequent last."""
+_Find = Callable[[], re.Pattern[bytes]]
+_Hint = tuple[tuple[str, ...], tuple[_Find, ...]]
+"""Words that stand in a match, the longest first, and what they lead to."""
+_BEGINNING = re.compile(r"(?:\(\?:([A-Za-z0-9]+(?:\|[A-Za-z0-9]+)+)\)|\[[^\]\\^]+\])(?![?*+{])")
+"""A group of literals, or a class of characters."""
 
 
 class Scanner(Protocol):
@@ -29,6 +40,9 @@ class Scanner(Protocol):
     def ends_in(self, raw: bytes) -> list[int]:
         """Offsets just behind each match, in no certain order."""
 
+    def make_ready(self) -> None:
+        """Makes now what is otherwise made when it is needed first."""
+
 
 def build_scanner(
     triggers: tuple[Trigger, ...], engine: str | None = None, *, prefers_fast_start: bool = False
@@ -36,7 +50,7 @@ def build_scanner(
     """The fastest engine that is installed, or the one that is named.
 
     Hyperscan scans large batches three times as fast as RE2 and takes a second to build; for single
-    records they are alike, so `prefers_fast_start` takes RE2 first.
+    records they are alike, so `prefers_fast_start` takes RE2 first, and leaves for later what few need.
 
     Raises:
         ValueError: an engine is named that is not installed or does not exist.
@@ -44,10 +58,13 @@ def build_scanner(
     foreign = tuple(trigger._replace(is_foreign=False) for trigger in triggers if trigger.is_foreign)
     if foreign:
         plain = tuple(trigger for trigger in triggers if not trigger.is_foreign)
-        return _BothScanner(
-            build_scanner(plain, engine, prefers_fast_start=prefers_fast_start),
-            build_scanner(foreign, engine, prefers_fast_start=prefers_fast_start),
+        plain_scanner = build_scanner(plain, engine, prefers_fast_start=prefers_fast_start)
+        both = _BothScanner(
+            plain_scanner, lambda: build_scanner(foreign, engine, prefers_fast_start=prefers_fast_start)
         )
+        if not prefers_fast_start:
+            both.make_ready()
+        return both
     builders: dict[str, Callable[[tuple[Trigger, ...]], Scanner]] = {
         "hyperscan": _HyperscanScanner,
         "re2": _Re2Scanner,
@@ -72,17 +89,22 @@ def build_scanner(
 class _BothScanner:
     """Looks for what only foreign letters could hide where there are any; most logs have none."""
 
-    def __init__(self, plain: Scanner, foreign: Scanner) -> None:
+    def __init__(self, plain: Scanner, build_foreign: Callable[[], Scanner]) -> None:
         self.engine = plain.engine
+        self._plain = plain
         self._plain_found, self._plain_ends = plain.found_in, plain.ends_in
-        self._foreign = foreign
+        self._foreign = lru_cache(maxsize=1)(build_foreign)
+
+    def make_ready(self) -> None:
+        self._plain.make_ready()
+        self._foreign().make_ready()
 
     def found_in(self, raw: bytes) -> bool:
-        return self._plain_found(raw) or (not raw.isascii() and self._foreign.found_in(raw))
+        return self._plain_found(raw) or (not raw.isascii() and self._foreign().found_in(raw))
 
     def ends_in(self, raw: bytes) -> list[int]:
         ends = self._plain_ends(raw)
-        return ends if raw.isascii() else ends + self._foreign.ends_in(raw)
+        return ends if raw.isascii() else ends + self._foreign().ends_in(raw)
 
 
 class _Forgetting(Protocol):
@@ -113,11 +135,12 @@ class _HyperscanScanner:
 
         self._hyperscan: Any = hyperscan
         database = hyperscan.Database()
+        expressions = [piece.encode() for trigger in triggers for piece in _by_beginning(trigger)]
         database.compile(
-            expressions=[trigger.pattern.encode() for trigger in triggers],
-            ids=list(range(len(triggers))),
-            elements=len(triggers),
-            flags=[0] * len(triggers),
+            expressions=expressions,
+            ids=list(range(len(expressions))),
+            elements=len(expressions),
+            flags=[0] * len(expressions),
         )
         self._database: Any = database
         self._scan: Any = database.scan
@@ -128,6 +151,9 @@ class _HyperscanScanner:
     def forget_parent(self) -> None:
         """A thread that was scanning at a fork has left its scratch space in use."""
         self._local = threading.local()
+
+    def make_ready(self) -> None:
+        """All is made already."""
 
     def _scratch(self) -> Any:
         scratch = getattr(self._local, "scratch", None)
@@ -152,6 +178,26 @@ class _HyperscanScanner:
         return ends
 
 
+def _by_beginning(trigger: Trigger) -> list[str]:
+    """One pattern for each of the few beginnings of a trigger without any other literal.
+
+    Hyperscan looks for literals many times as fast as for classes and alternations.
+    """
+    beginnings, rest = [""], trigger.pattern
+    while not trigger.hints and (match := _BEGINNING.match(rest)):
+        options = match[1].split("|") if match[1] else _members(match[0])
+        if len(beginnings) * len(options) > _MAX_BEGINNINGS:
+            break
+        beginnings = [beginning + option for beginning in beginnings for option in options]
+        rest = rest[match.end() :]
+    return [beginning + rest for beginning in beginnings]
+
+
+def _members(character_class: str) -> list[str]:
+    found = re.compile(character_class)
+    return [re.escape(chr(code)) for code in range(128) if found.match(chr(code))]
+
+
 def _stop(_id: int, _start: int, _end: int, _flags: int, _context: object) -> bool:
     return True
 
@@ -167,25 +213,31 @@ class _Re2Scanner:
         options.max_mem = _RE2_MEMORY_BYTES
         joined = "|".join(f"(?:{trigger.pattern})" for trigger in triggers).encode()
 
-        def compiled() -> tuple[Any, Any]:
+        def compiled() -> Any:
             one_set = re2.Set.SearchSet(options)
             one_set.Add(joined)
             one_set.Compile()
-            return one_set.Match, re2.compile(joined, options)
+            return one_set.Match
 
         self._compiled = compiled
+        self._compiled_one: Callable[[], Any] = lambda: re2.compile(joined, options)
         self._of_parent: list[Any] = []
-        self._match, self._one = compiled()
+        self._match = compiled()
+        self._one: Any = None
+        """Says where: made when it is asked for first, which is never where single records are scanned."""
         _forgetting_in_child(self)
 
     def forget_parent(self) -> None:
         """RE2 works without the interpreter lock and guards its cache: a lock held at a fork stays held."""
         # Kept, since taking them down would ask for their locks.
         self._of_parent += (self._match, self._one)
-        self._match = self._first_match
+        self._match, self._one = self._first_match, None
+
+    def make_ready(self) -> None:
+        """What says where a match is waits on: where it is asked for, it is so in few batches."""
 
     def _first_match(self, raw: bytes) -> Any:
-        self._match, self._one = self._compiled()
+        self._match = self._compiled()
         return self._match(raw)
 
     def found_in(self, raw: bytes) -> bool:
@@ -193,7 +245,12 @@ class _Re2Scanner:
 
     def ends_in(self, raw: bytes) -> list[int]:
         # Saying whether is twice as fast as saying where, and nearly always the answer.
-        return [match.end() for match in self._one.finditer(raw)] if self._match(raw) else []
+        if not self._match(raw):
+            return []
+        one = self._one
+        if one is None:
+            one = self._one = self._compiled_one()
+        return [match.end() for match in one.finditer(raw)]
 
 
 class _ReScanner:
@@ -202,31 +259,46 @@ class _ReScanner:
     engine = "re"
 
     def __init__(self, triggers: tuple[Trigger, ...]) -> None:
-        patterns = [re.compile(trigger.pattern.encode()) for trigger in triggers]
-        self._always = tuple(p for p, t in zip(patterns, triggers, strict=True) if not t.hints)
-        by_hint: dict[str, list[re.Pattern[bytes]]] = {}
-        for pattern, trigger in zip(patterns, triggers, strict=True):
+        self._always = tuple(_lazily(trigger.pattern) for trigger in triggers if not trigger.hints)
+        by_hint: dict[str, list[_Find]] = {}
+        for trigger in triggers:
+            find = _lazily(trigger.pattern)
             for hint in trigger.hints:
-                by_hint.setdefault(hint, []).append(pattern)
-        self._by_hint = tuple((*_words(hint), tuple(found)) for hint, found in by_hint.items())
+                by_hint.setdefault(hint, []).append(find)
+        self._short: list[_Hint] = []
+        self._by_part: dict[str, list[_Hint]] = {}
+        for hint, found in by_hint.items():
+            words = tuple(sorted(hint.split(" "), key=len, reverse=True))
+            parts = [words[0][i : i + _PART] for i in range(len(words[0]) - _PART + 1)]
+            known = self._by_part.setdefault(max(parts, key=_rarity), []) if parts else self._short
+            known.append((words, tuple(found)))
+        self._parts = frozenset(self._by_part)
 
-    def _candidates(self, raw: bytes) -> set[re.Pattern[bytes]]:
+    def make_ready(self) -> None:
+        """Each pattern waits on."""
+
+    def _candidates(self, raw: bytes) -> set[_Find]:
         # As str: searching in it is several times as fast as in bytes.
         lowered = raw.decode("latin-1").lower()
         candidates = set(self._always)
-        for word, others, patterns in self._by_hint:
-            if word in lowered and all(other in lowered for other in others):
-                candidates.update(patterns)
+        parts = self._parts.intersection(map("".join, zip(lowered, lowered[1:], lowered[2:], strict=False)))
+        for words, finds in chain(self._short, *(self._by_part[part] for part in parts)):
+            if all(word in lowered for word in words):
+                candidates.update(finds)
         return candidates
 
     def found_in(self, raw: bytes) -> bool:
-        return any(pattern.search(raw) is not None for pattern in self._candidates(raw))
+        return any(find().search(raw) is not None for find in self._candidates(raw))
 
     def ends_in(self, raw: bytes) -> list[int]:
-        return [match.end() for pattern in self._candidates(raw) for match in pattern.finditer(raw)]
+        return [match.end() for find in self._candidates(raw) for match in find().finditer(raw)]
 
 
-def _words(hint: str) -> tuple[str, tuple[str, ...]]:
-    """The longest word, which decides most often, and the rest."""
-    words = sorted(hint.split(" "), key=len, reverse=True)
-    return words[0], tuple(words[1:])
+def _lazily(pattern: str) -> _Find:
+    """Compiles the pattern when it is needed: most never are, and a program should start quickly."""
+    return lru_cache(maxsize=1)(lambda: re.compile(pattern.encode()))
+
+
+def _rarity(part: str) -> int:
+    """How seldom its rarest letter stands in what programs write."""
+    return max(len(_FREQUENT) - found if (found := _FREQUENT.rfind(char)) >= 0 else 99 for char in part)

@@ -115,18 +115,26 @@ def key_triggers(pack: RulePack) -> tuple[Trigger, ...]:
     """What is found in raw JSON or text wherever a key rule could apply."""
     # Behind the key: the closing quote, a tag's end, an assignment, or (--token VALUE) a blank.
     ending = r"[^A-Za-z0-9\"'\\:=]{0,3}(?:\\{0,8}[\"'tnru]|[:=<>|%]|[ \t])"
-    triggers = []
+    triggers: list[Trigger] = []
+    # Phrases by their last word: where many end alike, an engine would look behind each such word many times.
+    by_last: dict[tuple[str, str], list[str]] = {}
     for rule in pack.keys:
         if rule.check is Check.LUHN:
             continue  # its values are found by how they look
         # A whole key ends like any other; what stands before it is looked at when the record is open.
         right = "" if rule.position is Position.ANYWHERE else ending
-        # One for each phrase: an engine finds many literals sooner than one alternation.
         for phrase in rule.phrases:
             if phrase.isascii():
-                words = SEPARATORS.join(re.escape(word) for word in phrase.split())
-                triggers.append(Trigger(f"(?i:{words}){right}", (phrase,)))
+                by_last.setdefault((phrase.split()[-1], right), []).append(phrase)
             else:
                 foreign = max((word for word in phrase.split() if not word.isascii()), key=len)
                 triggers += foreign_triggers(foreign)
+    for (last, right), phrases in by_last.items():
+        alone = [phrase for phrase in phrases if phrase == last]
+        triggers += (Trigger(f"(?i:{re.escape(last)}){right}", (last,)) for _ in alone[:1])
+        firsts = sorted({phrase for phrase in phrases if phrase != last})
+        if firsts:
+            before = "|".join(SEPARATORS.join(map(re.escape, phrase.split()[:-1])) for phrase in firsts)
+            pattern = f"(?i:(?:{before}){SEPARATORS}{re.escape(last)}){right}"
+            triggers.append(Trigger(pattern, tuple(firsts)))
     return tuple(triggers)

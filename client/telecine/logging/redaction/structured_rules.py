@@ -110,9 +110,10 @@ STRUCTURED_RULES = (
         pattern=r"(?P<secret>(?:3\d{3}|4\d{3}|5\d{3}|6\d{3}|2[2-7]\d{2})"
         r"(?:([ -])\d{4}\2\d{4}\2\d{1,7}|[ -]\d{6}[ -]\d{4,5}|\d{9,15}))",
         anchor=r"[2-6]\d{3}[ -]?\d{4}",
-        # Behind the digits and before the groups: what rules out most of the ids in hex and the UUIDs.
-        trigger=r"[\"' =(>][2-6]\d{12}(?:[^A-Za-z_/@]|$)",
+        # Behind the digits (19 at most) and before the groups: what rules out the ids in hex and the UUIDs.
+        trigger=r"""["' =(>][3-6]\d{12,18}(?:[^0-9A-Za-z_/@]|$)""",
         more_triggers=(
+            r"""["' =(>](?:22|23|24|25|26|27)\d{11,17}(?:[^0-9A-Za-z_/@]|$)""",
             r"(?:\\[nrt]|\n)[2-6]\d{12}",
             r"(?i:card|pan|cc|num|no|karte|carte|jeta)\":\s?[2-6]\d{12}",
             r"\*\*\*[2-6]\d{12}",
