@@ -114,17 +114,14 @@ _WRONG_BEGINS: Final = {
 
 
 def _type_triggers() -> Iterator[Trigger]:
-    # One for all keys with the same wrong beginnings: every record has most of the keys.
-    by_wrong_begin: dict[str, list[str]] = {}
     for field in FIELDS:
         wrong_begin = _WRONG_BEGINS.get(field.type)
         if wrong_begin is None or field.name in LEADING_FIELDS:
             continue
-        by_wrong_begin.setdefault(wrong_begin, []).append(field.name)
+        key = f'"{field.name}":'
+        yield Trigger(f"{key}{wrong_begin}", (key,))
         if field.type in (FieldType.ID, FieldType.INTEGER):
-            by_wrong_begin.setdefault("-?[0-9]{1,40}[.eE]", []).append(field.name)
-    for wrong_begin, names in by_wrong_begin.items():
-        yield Trigger(f'"(?:{"|".join(names)})":{wrong_begin}', tuple(f'"{name}":' for name in names))
+            yield Trigger(f"{key}-?[0-9]{{1,40}}[.eE]", (key,))
 
 
 TYPE_TRIGGERS: Final = tuple(_type_triggers())
