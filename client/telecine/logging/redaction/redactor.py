@@ -37,17 +37,8 @@ _MAX_UNFOLDED = 4
 _NAME_KEYS = frozenset({"name", "k", "key", "header", "field", "variable", "param", "parameter", "setting"})
 _VALUE_KEYS = frozenset(
     {
-        "value",
-        "v",
-        "val",
-        "values",
-        "data",
-        "content",
-        "plaintext",
-        "string_value",
-        "stringvalue",
-        "newvalue",
-        "oldvalue",
+        *("value", "v", "val", "values", "data"),
+        *("content", "plaintext", "string_value", "stringvalue", "newvalue", "oldvalue"),
     }
 )
 _LONG_KEY = 24
