@@ -205,6 +205,7 @@ KEY_RULES = (
         id="private_key",
         phrases=(
             *("private key", "signing key", "encryption key", "master key", "shared key"),
+            *("deploy key", "role key", "fernet key", "aes key"),
             *("ssh key", "hmac key", "auth key", "storage key", "decryption key"),
         ),
         matches=("private_key", "ssh-key", "SigningKey"),

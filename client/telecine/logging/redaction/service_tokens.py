@@ -223,6 +223,18 @@ _PREFIXED = (
     _token("postman_collection_token", "PMAT-", r"[A-Z0-9]{26}", "Q2W3E4R5T6Y7U8I9O0P1Q2W3E4"),
     _token("contentful_token", "CFPAT-", r"[A-Za-z0-9_-]{43}", _ALNUM_40 + "abc"),
     _token("typeform_token", "tfp_", r"[A-Za-z0-9_.=-]{44,64}", _ALNUM_40 + "_" + _ALNUM_40[:18]),
+    _token(
+        "snyk_token", "snyk_uat. snyk_sat.", r"[0-9a-f]{8}\.[A-Za-z0-9_.-]{30,120}", "1a2b3c4d." + _ALNUM_40
+    ),
+    _token("clickup_token", "pk_", r"[0-9]{6,10}_[A-Z0-9]{32}", "12345678_" + "Q2W3E4R5T6Y7U8I9" * 2),
+    _token("tencent_key", "AKID", r"[A-Za-z0-9]{32}", _ALNUM_40[:32]),
+    _token("luma_key", "luma-", r"[0-9a-f-]{60,100}", _HEX_32 + "-" + _HEX_32),
+    _token(
+        "braintree_token",
+        "access_token$production$ access_token$sandbox$",
+        r"[0-9a-z]{16}\$[0-9a-f]{32}",
+        "a1b2c3d4e5f6g7h8$" + _HEX_32,
+    ),
     _token("readme_key", "rdme_", r"[a-z0-9]{70}", _HEX_32 * 2 + "012345"),
     _token("frameio_token", "fio-u-", r"[A-Za-z0-9_=-]{64}", _ALNUM_40 + _ALNUM_40[:24]),
     _token("adobe_secret", "p8e-", r"[A-Za-z0-9]{32}", _ALNUM_40[:32]),
@@ -423,6 +435,15 @@ _FORMED = (
         hints=("zxlk",),
         pattern=r"(?P<secret>ZXlK[A-Za-z0-9+/_-]{60,65536}={0,2})",
         matches=("ZXlKaGJHY2lPaUpJVXpJMU5pSjku" + _ALNUM_40 * 2,),
+    ),
+    ValueRule(
+        id="fal_key",
+        hints=("-",),
+        pattern=r"(?P<secret>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:[0-9a-f]{32})",
+        anchor=r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:",
+        trigger=r"-[0-9a-f]{12}:[0-9a-f]{32}",
+        matches=(_UUID + ":" + _HEX_32,),
+        spares=(_UUID, _UUID + ":0", "sha:" + _HEX_32),
     ),
     ValueRule(
         id="slack_webhook",
