@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from telecine import embedded
 from telecine.client import Client
 from telecine.embedded import EmbeddedServer, embedded_server
+from telecine.embedding.private_directory import MARKER
 from telecine.exceptions import EmbeddedUnavailableError, JobNotFoundError
 from telecine.log_client import LogClient
 from telecine.testing import SMALL, draw_clip
@@ -29,6 +31,15 @@ def program(body: str, cwd: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(script)], cwd=cwd, text=True, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
+
+
+def is_locked(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def is_alive(pid: int) -> bool:
@@ -208,8 +219,10 @@ def test_the_next_start_removes_what_was_left_when_program_and_service_were_kill
     run.stdout.close()
     with EmbeddedServer(settings=SMALL):
         assert left.exists(), "its service is alive"
+    # A process is a zombie while threads of it are still ending, and its workers die a moment later.
+    pids = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not is_alive(pid))
+    eventually(lambda: not any(is_alive(each) for each in pids) and not is_locked(left / MARKER))
     with EmbeddedServer(settings=SMALL):
         assert not left.exists()
     assert [path.name for path in temporary.iterdir()] == ["telecine-of-somebody"]
