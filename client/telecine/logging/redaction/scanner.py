@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from telecine.logging.redaction.rules import Trigger
 
 _RE2_MEMORY_BYTES = 64 << 20
-_MAX_BEGINNINGS = 128
+_MAX_BEGINNINGS = 160
 _PART = 3
 _FREQUENT = 'zqjxkvwybgpf_hcm-ul.d/:1023rsnaiote" '
 """Characters of log lines, the most frequent last."""

@@ -441,7 +441,8 @@ _FORMED = (
         hints=("-",),
         pattern=r"(?P<secret>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:[0-9a-f]{32})",
         anchor=r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:",
-        trigger=r"-[0-9a-f]{12}:[0-9a-f]{32}",
+        # Of the forms that find the same, the one that costs Hyperscan least, by far.
+        trigger=r"-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:",
         matches=(_UUID + ":" + _HEX_32,),
         spares=(_UUID, _UUID + ":0", "sha:" + _HEX_32),
     ),

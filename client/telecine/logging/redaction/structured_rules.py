@@ -10,6 +10,7 @@ from telecine.logging.redaction.text import urls
 from telecine.logging.redaction.text.checks import IBAN_LENGTHS
 
 _ALNUM_40 = "a1B2c3D4e5F6g7H8i9J0" * 2
+_BEFORE_DIGITS = r"""[ !"$%&'()*,:;<=>?`{|}~[]"""
 _HEX_32 = "0123456789abcdef" * 2
 _UUID = "550e8400-e29b-41d4-a716-446655440000"
 
@@ -111,10 +112,21 @@ STRUCTURED_RULES = (
         r"(?:([ -])\d{4}\2\d{4}\2\d{1,7}|[ -]\d{6}[ -]\d{4,5}|\d{9,15}))",
         anchor=r"[2-6]\d{3}[ -]?\d{4}",
         # Behind the digits (19 at most) and before the groups: what rules out the ids in hex and the UUIDs.
-        trigger=r"""["' =(>][3-6]\d{12,18}(?:[^0-9A-Za-z_/@]|$)""",
+        # What may stand before them is listed, for Hyperscan gets a pattern for each; the rare has its own.
+        trigger=rf"{_BEFORE_DIGITS}[3-6]\d{{12,18}}(?:[^0-9A-Za-z_/@]|$)",
         more_triggers=(
-            r"""["' =(>](?:22|23|24|25|26|27)\d{11,17}(?:[^0-9A-Za-z_/@]|$)""",
-            r"(?:\\[nrt]|\n)[2-6]\d{12}",
+            rf"{_BEFORE_DIGITS}(?:22|23|24|25|26|27)\d{{11,17}}(?:[^0-9A-Za-z_/@]|$)",
+            r"\][2-6]\d{12}",
+            r"\^[2-6]\d{12}",
+            # Punctuation of other scripts.
+            r"\xc2[\x80-\xbf][2-6]\d{12}",
+            r"\xe2\x80[\x80-\xbf][2-6]\d{12}",
+            r"\xe3\x80[\x80-\xbf][2-6]\d{12}",
+            r"\xef\xbc[\x80-\xbf][2-6]\d{12}",
+            # Behind what JSON escapes, whose last character may look like a piece of an id.
+            r"(?:\\[bfnrt]|\n)[2-6]\d{12}",
+            r"\\u[0-9a-fA-F]{4}[2-6]\d{3}[ -]?\d{4}",
+            r"\\[bf][2-6]\d{3}[ -]\d{4}",
             r"(?i:card|pan|cc|num|no|karte|carte|jeta)\":\s?[2-6]\d{12}",
             r"\*\*\*[2-6]\d{12}",
             r"[^0-9a-fA-F\-][2-6]\d{3}[ -]\d{4}[ -]\d{4}[ -]\d",

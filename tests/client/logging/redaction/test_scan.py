@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from telecine.logging.redaction import Redactor
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
@@ -67,3 +69,20 @@ def test_what_is_made_when_it_is_needed_first_finds_the_same() -> None:
     for text in texts:
         assert quick.redact_text(text) == ready.redact_text(text) == Redactor().redact_text(text)
         assert MASK in quick.redact_text(text)[0]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "before", [*" !\"$%&'()*,:;<=>?[]^`{|}~", "\x1f", "\n", "\f", "\u00a0", "\u201c", "\u3010", "\uff1a"]
+)
+@pytest.mark.parametrize("card", ["4222222" + "222222", "3782-822463" + "-10005", "2223003122" + "003222"])
+def test_whatever_stands_before_a_card_number_the_scan_finds_what_the_rule_does(
+    engine: str, before: str, card: str
+) -> None:
+    redactor = BY_ENGINE[engine]
+    text = f"sum{before}{card} today"
+    is_secret = redactor.redact_text(text)[1] != {}
+    assert is_secret or before in ":\uff1a\f\x1f", "names of digits may say that they are an id"
+    for escaped in (True, False):
+        line = json.dumps({"msg": text}, ensure_ascii=escaped).encode()
+        assert (card.encode() not in redactor.redact_lines(line + b"\n")[0]) is is_secret, line
