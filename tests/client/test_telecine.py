@@ -10,7 +10,7 @@ import telecine
 
 PUBLIC = [
     "AlphaMode", "Artifact", "AsyncClient", "AsyncJob", "Capabilities", "Client", "Color",
-    "EmbeddedServer", "EncodeResult", "ImageOverlay", "Job", "JobInfo", "JobState", "JobStory",
+    "DamagedJob", "EmbeddedServer", "EncodeResult", "ImageOverlay", "Job", "JobInfo", "JobState", "JobStory",
     "JobWarning", "KeepAlive", "LogClient", "LogFilter", "OddSizePolicy", "Output", "OutputInfo",
     "OutputProgress", "OutputState", "PixelFormat", "Position", "Problem", "Progress", "Quality",
     "RetryPolicy", "SavedGeneration", "Scale", "ScaleMode", "TelecineError", "TextOverlay", "Tls",
