@@ -214,7 +214,9 @@ async def test_scrolling_up_reads_older_pages_to_the_beginning(collector, place_
 async def test_what_is_held_is_bounded_and_following_finds_the_newest_again(collector) -> None:
     async with watching(server_of(collector), parse_filter("service:old"), keep=100) as screen:
         await screen.sees("50 of 50 held")
-        await screen.press("home", "up")
+        await screen.press("home")
+        await screen.sees("1 of 50 held")
+        await screen.press("up")
         await screen.sees("of 100 held")
         newest = "n=2000"
         assert newest not in screen.text()
