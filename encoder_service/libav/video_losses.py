@@ -8,7 +8,8 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-_HDR10_TYPES = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
+_HDR10_TYPES = ("mastering_display_metadata", "content_light_level")
+"""FFmpeg's names; PyAV writes them in capitals."""
 _EVEN_RATIO = 1.5
 """Between the longest and the shortest picture; rounding to a container's clock stays far below it."""
 
@@ -32,7 +33,7 @@ def losses_at_opening(
         )
     if first.interlaced_frame:
         losses.append("it is interlaced; both fields stay in one picture, which is shown as progressive")
-    if any(name in first.side_data for name in _HDR10_TYPES):
+    if any(name.upper() in first.side_data for name in _HDR10_TYPES):
         losses.append(
             "its HDR10 metadata is left out; options.x265-params with master-display and max-cll sets it"
         )
