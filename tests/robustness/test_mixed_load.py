@@ -49,7 +49,8 @@ def _clip(frames: int, height: int, width: int) -> NDArray[np.uint8]:
     rows, columns = np.mgrid[:height, :width]
     moving = rows[None] + columns[None] + 3 * np.arange(frames)[:, None, None]
     grain = np.random.default_rng(width).integers(0, 8, (frames, height, width, 3))
-    return ((moving[..., None] * (1, 2, 3) + grain) % 256).astype(np.uint8)
+    clip: NDArray[np.uint8] = ((moving[..., None] * (1, 2, 3) + grain) % 256).astype(np.uint8)
+    return clip
 
 
 class Load:
@@ -66,6 +67,10 @@ class Load:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Between two looks; ends early once stopped."""
+        self._stopped.wait(seconds)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -117,7 +122,7 @@ def test_mixed_sizes_and_formats_leave_no_memory_behind(tmp_path: Path) -> None:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     worker_mib = max(worker_mib, child.memory_info().rss // MIB)
                     workers.add(child.pid)
-            time.sleep(0.05)
+            load.wait(0.05)
         load.stop()
         idle_mib = service.memory_info().rss // MIB
     finally:
