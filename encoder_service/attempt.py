@@ -12,17 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from encoder_service.chunk_sums import DamagedFramesError
-from encoder_service.formats import open_writer
 from encoder_service.meter import Meter
+from encoder_service.output_errors import OutputError, StrictViolationError
 from encoder_service.outputs.limits import frame_limit
-from encoder_service.outputs.writer import (
-    DrawingMaterial,
-    Finished,
-    OutputError,
-    StrictViolationError,
-    Writer,
-    WriterContext,
-)
+from encoder_service.outputs.writer import DrawingMaterial, Finished, Writer, WriterContext, open_writer
 from encoder_service.source import SpoolSource
 from encoder_service.work import (
     Assignment,

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 
 _START_CODE = b"\x00\x00\x01"
 _LENGTH = struct.Struct(">I")

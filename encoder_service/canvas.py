@@ -20,7 +20,8 @@ from encoder_service.libav.pictures import (
     split_planes,
     wrap,
 )
-from encoder_service.outputs.writer import OutputError, SourceFrame
+from encoder_service.output_errors import OutputError
+from encoder_service.outputs.writer import SourceFrame
 from encoder_service.overlays.blend import code_values
 from encoder_service.overlays.colors import parse_color, to_frames
 from encoder_service.overlays.painter import Painter

@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 
 from encoder_service.encoders import EncoderRow
-from encoder_service.formats import FORMATS, FormatRow, load_writer
+from encoder_service.formats import FORMATS, FormatRow
 from encoder_service.libav.encoding import pixel_formats_of
 from encoder_service.libav.versions import library_versions
-from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.output_errors import OutputError
+from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext, load_writer
 from encoder_service.spec import AlphaMode, OutputSpec, PixelFormat, Rational, VideoSpec
 from encoder_service.work import EncoderProbe, FormatProbe, Probed
 from service_host.disclosure.messages import for_clients

@@ -41,7 +41,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.spec import (
     Color,
     ColorMatrix,

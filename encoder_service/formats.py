@@ -6,10 +6,7 @@ An encoder's row says what each named quality means to it in numbers.
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from enum import StrEnum
-from typing import cast
 
 import msgspec
 
@@ -23,7 +20,7 @@ from encoder_service.encoders import (
     VP9_ENCODERS,
     EncoderRow,
 )
-from encoder_service.outputs.writer import OutputError, Writer, WriterContext
+from encoder_service.output_errors import OutputError
 
 
 class WriterKind(StrEnum):
@@ -183,12 +180,6 @@ FORMATS: dict[str, FormatRow] = {
 """Every format by its name."""
 
 
-def load_writer(row: FormatRow) -> Callable[[WriterContext, FormatRow], Writer]:
-    """The `open_writer(context, row)` of the format's module, which is imported now."""
-    module = importlib.import_module(f"encoder_service.outputs.{row.writer}")
-    return cast(Callable[[WriterContext, FormatRow], Writer], module.open_writer)
-
-
 def find_format(name: str) -> FormatRow:
     """Returns the row of a format. Raises OutputError with code UNKNOWN_FORMAT."""
     try:
@@ -196,15 +187,3 @@ def find_format(name: str) -> FormatRow:
     except KeyError:
         known = ", ".join(FORMATS)
         raise OutputError("UNKNOWN_FORMAT", f"unknown format {name!r}; expected one of {known}") from None
-
-
-def open_writer(context: WriterContext) -> Writer:
-    """Opens the writer of the output's format. Raises OutputError."""
-    row = find_format(context.output.format)
-    codec = context.output.codec or row.default_codec
-    if not row.candidates(codec):
-        known = ", ".join(row.codecs)
-        raise OutputError(
-            "UNKNOWN_CODEC", f"format {row.name!r} has no codec {codec!r}; expected one of {known}"
-        )
-    return load_writer(row)(context, row)

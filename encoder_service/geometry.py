@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.sizes import MAX_SIDE_PIXELS, resolved_mode, wanted_size
 from encoder_service.spec import OddSizePolicy, Scale, ScaleMode
 

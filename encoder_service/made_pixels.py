@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import msgspec
 
 from encoder_service.geometry import plan_geometry
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.limits import frame_limit
 from encoder_service.outputs.sheet_layout import MAX_TILES, plan_sheet
-from encoder_service.outputs.writer import OutputError
 from encoder_service.overlay import TextOverlay
 from encoder_service.spec import OddSizePolicy, OutputSpec, Scale, VideoSpec
 

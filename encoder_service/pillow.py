@@ -17,7 +17,7 @@ import numpy.typing as npt
 import PIL
 from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageFont, ImageOps, UnidentifiedImageError, features
 
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.overlays.picture_header import KINDS
 from encoder_service.sizes import MAX_SIDE_PIXELS
 from service_host.disclosure.messages import for_clients

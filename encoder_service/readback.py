@@ -18,9 +18,9 @@ from encoder_service.libav.decoding import FilePacket, FileReader, PacketDecoder
 from encoder_service.libav.encoding import CodecHeaders, EncodedPacket
 from encoder_service.libav.pictures import describe
 from encoder_service.matroska import read_track_facts
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.video_check import FIRST_FRAMES, Decoded, checksum
 from encoder_service.outputs.video_plan import VideoPlan
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import Rational
 from encoder_service.work import ColorTags, Readback
 

@@ -9,7 +9,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 from encoder_service.config import EncoderConfig
 from encoder_service.formats import FORMATS, WriterKind
 from encoder_service.made_pixels import Size, makings, most_frames, picture_size, sheet_size, text_pixels
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.overlay import ImageOverlay, Overlay, TextOverlay
 from encoder_service.overlays.fields import OF_FRAMES, field_names, fill
 from encoder_service.overlays.layout import image_size

@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 from encoder_service.color import Codes, code_of
 from encoder_service.libav.errors import translated
 from encoder_service.libav.pictures import Picture, PictureFormat
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 
 ALPHA_SIDE_DATA: Final = "matroska_block_additional"
 """Where VP9's alpha travels beside its packet."""

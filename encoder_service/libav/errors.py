@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from av.error import FFmpegError
 
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 
 _NO_MEMORY = re.compile(r"out of memory|memory alloc|allocate memory|malloc", re.IGNORECASE)
 

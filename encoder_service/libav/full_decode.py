@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from encoder_service.color import tags_from_codes
 from encoder_service.libav.errors import translated
 from encoder_service.libav.pictures import Picture, describe
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.work import ColorTags
 
 _BROKEN = "VERIFICATION_FAILED"

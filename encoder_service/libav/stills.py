@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from encoder_service.libav.errors import translated
 from encoder_service.libav.pictures import Converter, Picture, PictureFormat, Samples, planes_of, tag
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 
 
 def blank_picture(layout: PictureFormat) -> Picture:

@@ -26,7 +26,7 @@ from encoder_service.libav.errors import translated
 from encoder_service.libav.file_ends import missing_end
 from encoder_service.libav.pictures import Converter, Picture, PictureFormat, describe, planes_of
 from encoder_service.libav.video_losses import Timing, losses_at_opening
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.spec import (
     SRGB,
     Color,

@@ -15,6 +15,7 @@ import numpy as np
 from encoder_service.checksum import sha256_file
 from encoder_service.formats import FormatRow
 from encoder_service.libav.versions import library_versions
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.apng_file import ApngFrame, ApngHead, ApngWriter, FrameControl, read_apng
 from encoder_service.outputs.frame_pool import FramePool, threads_for
 from encoder_service.outputs.image_options import resolve_options
@@ -31,7 +32,7 @@ from encoder_service.outputs.png_frame import (
 )
 from encoder_service.outputs.reuse import Change, Reuse, lossless_rule
 from encoder_service.outputs.timing import TickClock, delay_fraction, reduced, ticks_in_16_bits
-from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 from encoder_service.quality import QualityMeter
 from encoder_service.work import EncoderReport, ProducedFile, QualityReport, Readback
 

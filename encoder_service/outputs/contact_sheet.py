@@ -12,17 +12,12 @@ import numpy.typing as npt
 from encoder_service import pillow
 from encoder_service.formats import FormatRow
 from encoder_service.libav.pictures import Converter, PictureFormat, planes_of, wrap
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.image_quality import as_rgb8
 from encoder_service.outputs.picture_file import PictureFile, StillPicture
 from encoder_service.outputs.pixels import FramePixels, PixelLimits
 from encoder_service.outputs.sheet_layout import SheetLayout, label, plan_sheet
-from encoder_service.outputs.writer import (
-    Finished,
-    FrameSource,
-    OutputError,
-    SourceFrame,
-    WriterContext,
-)
+from encoder_service.outputs.writer import Finished, FrameSource, SourceFrame, WriterContext
 from encoder_service.spec import AlphaMode, Scale, ScaleMode
 
 _GROUND = 24

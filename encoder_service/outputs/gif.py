@@ -14,13 +14,14 @@ from encoder_service.libav.palettes import PaletteSettings, to_palette
 from encoder_service.libav.pictures import Picture, PictureFormat
 from encoder_service.libav.stills import decode_animation
 from encoder_service.libav.versions import library_versions
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.frame_pool import FramePool, threads_for
 from encoder_service.outputs.gif_file import GifError, GifFacts, read_gif, set_last_delay
 from encoder_service.outputs.image_options import OptionRange, resolve_options
 from encoder_service.outputs.image_quality import as_rgb8, sampled_frames
 from encoder_service.outputs.pixels import FramePixels, PixelLimits, Pixels
 from encoder_service.outputs.timing import TickClock, reduced
-from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 from encoder_service.quality import QualityMeter
 from encoder_service.spec import Quality
 from encoder_service.work import ColorTags, EncoderReport, ProducedFile, QualityReport, Readback

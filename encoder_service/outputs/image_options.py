@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from encoder_service.encoders import EncoderRow, Numbers
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.spec import OutputSpec
 
 

@@ -12,7 +12,8 @@ from encoder_service.color import output_color
 from encoder_service.conversion import Conversion, canvas_format, pad_color, plan_size
 from encoder_service.encoders import EncoderRow
 from encoder_service.libav.pictures import planes_of
-from encoder_service.outputs.writer import OutputError, SourceFrame, WriterContext
+from encoder_service.output_errors import OutputError
+from encoder_service.outputs.writer import SourceFrame, WriterContext
 from encoder_service.overlays.painter import open_painter
 from encoder_service.spec import (
     AlphaMode,

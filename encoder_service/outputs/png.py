@@ -15,6 +15,7 @@ import msgspec
 from encoder_service.checksum import sha256_file
 from encoder_service.formats import FormatRow
 from encoder_service.libav.versions import library_versions
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.frame_pool import FramePool, threads_for
 from encoder_service.outputs.image_options import resolve_options
 from encoder_service.outputs.image_quality import as_rgb8, sampled_frames
@@ -28,7 +29,7 @@ from encoder_service.outputs.png_frame import (
     decode_file,
     encode_picture,
 )
-from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 from encoder_service.quality import QualityMeter
 from encoder_service.spec import Color
 from encoder_service.work import ColorTags, EncoderReport, ProducedFile, QualityReport, Readback

@@ -9,10 +9,10 @@ import numpy as np
 
 from encoder_service.libav.pictures import Converter, PictureFormat, planes_of, wrap
 from encoder_service.libav.stills import decode_still, encode_still
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.image_options import OptionRange
 from encoder_service.outputs.pixels import Pixels
 from encoder_service.outputs.png_file import SIGNATURE, PngPicture, make_chunk, split_png
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import BT709, SRGB, ColorRange
 
 ENCODER = "png"

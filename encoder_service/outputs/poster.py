@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from encoder_service.formats import FormatRow
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.picture_file import PictureFile, StillPicture
 from encoder_service.outputs.pixels import FramePixels
-from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 
 
 class PosterWriter:

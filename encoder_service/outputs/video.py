@@ -24,10 +24,11 @@ from encoder_service.libav.encoding import (
 from encoder_service.libav.pictures import Picture, PictureFormat
 from encoder_service.libav.versions import library_versions
 from encoder_service.options.choice import Fitting, fit
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.ahead import Ahead
 from encoder_service.outputs.video_check import DecodeCheck, Decoded
 from encoder_service.outputs.video_plan import VideoPlan, candidates, muxer_options, plan_video
-from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 from encoder_service.overlays.painter import open_painter
 from encoder_service.readback import FileContent, PacketDigest, judged, read_content
 from encoder_service.spec import OutputSpec, Quality

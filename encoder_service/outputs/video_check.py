@@ -15,8 +15,9 @@ from encoder_service.conversion import Conversion, pad_color
 from encoder_service.libav.decoding import DecodedPicture, PacketDecoder, PictureFacts, facts_of
 from encoder_service.libav.encoding import CodecHeaders, EncodedPacket
 from encoder_service.libav.pictures import Converter, Picture, PictureFormat, planes_of
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.video_plan import VideoPlan
-from encoder_service.outputs.writer import OutputError, WriterContext
+from encoder_service.outputs.writer import WriterContext
 from encoder_service.overlays.painter import Painter
 from encoder_service.quality import QualityMeter
 from encoder_service.spec import Color, ColorMatrix, ColorRange, PixelFormat

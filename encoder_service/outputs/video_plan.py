@@ -14,8 +14,8 @@ from encoder_service.geometry import Geometry
 from encoder_service.libav.encoding import pixel_formats_of
 from encoder_service.libav.pictures import describe
 from encoder_service.options.table import RULES
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.limits import size_fault
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import AlphaMode, Color, ColorRange, OutputSpec, PixelFormat, Quality, VideoSpec
 
 _FLATTENED = {PixelFormat.RGBA: PixelFormat.RGB24, PixelFormat.RGBA64LE: PixelFormat.RGB48LE}

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from encoder_service.encoders import EncoderRow
 from encoder_service.formats import FormatRow
 from encoder_service.libav.versions import library_versions
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.frame_pool import FramePool, threads_for
 from encoder_service.outputs.image_options import OptionRange, resolve_options
 from encoder_service.outputs.pixels import FramePixels, PixelLimits
@@ -19,7 +20,7 @@ from encoder_service.outputs.timing import TickClock
 from encoder_service.outputs.webp_container import AnimationWriter, WebpError
 from encoder_service.outputs.webp_frame import CodedFrame, WebpSettings, encode_frame
 from encoder_service.outputs.webp_readback import FramePrint, WebpEvidence, read_back
-from encoder_service.outputs.writer import Finished, OutputError, SourceFrame, WriterContext
+from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 from encoder_service.work import EncoderReport
 
 OPTIONS = {

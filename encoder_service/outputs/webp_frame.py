@@ -13,10 +13,10 @@ from encoder_service.libav.pictures import (
     wrap,
 )
 from encoder_service.libav.stills import blank_picture, decode_still, encode_still
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.pixels import Pixels, is_opaque
 from encoder_service.outputs.reuse import Change, Mask
 from encoder_service.outputs.webp_container import Placement, Still, join_still, split_still, with_alpha_plane
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import SRGB, Color, ColorMatrix, ColorPrimaries, ColorRange, ColorTransfer
 
 ENCODER = "libwebp"

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoder_service.checksum import sha256_file
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.image_quality import sampled_frames
 from encoder_service.outputs.pixels import FramePixels, Pixels
 from encoder_service.outputs.timing import reduced
@@ -26,7 +27,7 @@ from encoder_service.outputs.webp_container import (
     read_head,
 )
 from encoder_service.outputs.webp_frame import decode_frame
-from encoder_service.outputs.writer import OutputError, WriterContext
+from encoder_service.outputs.writer import WriterContext
 from encoder_service.quality import QualityMeter
 from encoder_service.work import ColorTags, ProducedFile, QualityReport, Readback
 

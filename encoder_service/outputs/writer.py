@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
+from encoder_service.formats import FormatRow, find_format
+from encoder_service.output_errors import OutputError
 from encoder_service.spec import OutputSpec, VideoSpec
 from encoder_service.work import DrawnOverlay, EncoderReport, ProducedFile, QualityReport, Readback
 
@@ -101,17 +104,19 @@ class Writer(Protocol):
         ...
 
 
-class OutputError(Exception):
-    """The output cannot be made; `code` says why and `is_retryable` whether another try may help."""
-
-    def __init__(self, code: str, message: str, *, is_retryable: bool = False) -> None:
-        super().__init__(message)
-        self.code = code
-        self.is_retryable = is_retryable
+def load_writer(row: FormatRow) -> Callable[[WriterContext, FormatRow], Writer]:
+    """The `open_writer(context, row)` of the format's module, which is imported now."""
+    module = importlib.import_module(f"encoder_service.outputs.{row.writer}")
+    return cast(Callable[[WriterContext, FormatRow], Writer], module.open_writer)
 
 
-class StrictViolationError(OutputError):
-    """A fallback was needed and the output is strict."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, f"{message} (strict forbids this fallback)")
+def open_writer(context: WriterContext) -> Writer:
+    """Opens the writer of the output's format. Raises OutputError."""
+    row = find_format(context.output.format)
+    codec = context.output.codec or row.default_codec
+    if not row.candidates(codec):
+        known = ", ".join(row.codecs)
+        raise OutputError(
+            "UNKNOWN_CODEC", f"format {row.name!r} has no codec {codec!r}; expected one of {known}"
+        )
+    return load_writer(row)(context, row)

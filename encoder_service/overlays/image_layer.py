@@ -8,7 +8,8 @@ import numpy as np
 
 from encoder_service import pillow
 from encoder_service.libav.pictures import PictureFormat
-from encoder_service.outputs.writer import OutputError, WriterContext
+from encoder_service.output_errors import OutputError
+from encoder_service.outputs.writer import WriterContext
 from encoder_service.overlay import ImageOverlay, Overlay
 from encoder_service.overlays.blend import Stamp, make_stamp
 from encoder_service.overlays.colors import to_frames

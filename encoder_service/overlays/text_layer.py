@@ -10,8 +10,9 @@ import numpy as np
 
 from encoder_service import pillow
 from encoder_service.libav.pictures import PictureFormat
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.timing import clock_text
-from encoder_service.outputs.writer import OutputError, WriterContext
+from encoder_service.outputs.writer import WriterContext
 from encoder_service.overlay import Overlay, TextOverlay
 from encoder_service.overlays.blend import Drawing, Stamp, make_stamp
 from encoder_service.overlays.colors import Values, parse_color, to_frames

@@ -7,7 +7,8 @@ import importlib
 import numpy as np
 
 from encoder_service import capabilities, pillow
-from encoder_service.formats import FORMATS, load_writer
+from encoder_service.formats import FORMATS
+from encoder_service.outputs.writer import load_writer
 from encoder_service.spec import PixelFormat
 
 _AT_FIRST_USE = (

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from encoder_service.bitstream import PayloadForm, form_of, normalized
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 
 # Units as encoders make them: no start code inside, no zero at the end.
 BODY = st.binary(min_size=1, max_size=600).map(lambda data: data.replace(b"\x00", b"\x01"))

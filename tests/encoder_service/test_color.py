@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from encoder_service.color import output_color, tags_from_codes, tags_of
 from encoder_service.libav.pictures import Converter, PictureFormat, planes_of, wrap
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.spec import (
     BT709,
     SRGB,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from encoder_service.formats import FORMATS, FormatRow, find_format, load_writer
+from encoder_service.formats import FORMATS, FormatRow, find_format
 from encoder_service.libav.encoding import pixel_formats_of
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
+from encoder_service.outputs.writer import load_writer
 from encoder_service.spec import Quality
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder_service.geometry import Geometry, SizeChange, plan_geometry
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.spec import OddSizePolicy, Scale, ScaleMode
 
 EVEN = (2, 2)

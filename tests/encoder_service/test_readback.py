@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder_service.capabilities import MemorySource
-from encoder_service.formats import open_writer
 from encoder_service.isobmff import read_movie_facts
 from encoder_service.libav.decoding import DecodedPicture, FilePacket
 from encoder_service.matroska import read_track_facts
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs import video
 from encoder_service.outputs.video import VideoWriter
 from encoder_service.outputs.video_check import Decoded, is_sampled
-from encoder_service.outputs.writer import OutputError, WriterContext
+from encoder_service.outputs.writer import WriterContext, open_writer
 from encoder_service.readback import FileContent, Numbering, judged, read_content
 from encoder_service.spec import OutputSpec
 from encoder_service.work import Readback

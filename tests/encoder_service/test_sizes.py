@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder_service.geometry import Frame, Geometry, plan_geometry
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.sizes import SHORT_SIDES, parse_aspect_ratio
 from encoder_service.spec import OddSizePolicy, Scale, ScaleMode
 

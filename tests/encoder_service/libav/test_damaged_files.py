@@ -11,7 +11,7 @@ import pytest
 
 from encoder_service.libav.file_ends import missing_end
 from encoder_service.libav.video_file import open_video
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 
 PICTURE = ["-f", "lavfi", "-i", "testsrc2=size=160x112:rate=30:duration=1"]
 TONE = ["-f", "lavfi", "-i", "sine=duration=2"]

@@ -11,7 +11,7 @@ import pytest
 
 from encoder_service.color import UNSPECIFIED
 from encoder_service.libav.video_file import open_video
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.spec import ColorMatrix, ColorRange, PixelFormat
 
 

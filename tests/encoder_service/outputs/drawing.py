@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from encoder_service.formats import open_writer
+from encoder_service.output_errors import StrictViolationError
 from encoder_service.outputs.writer import (
     DrawingMaterial,
     Finished,
     FrameSource,
     SourceFrame,
-    StrictViolationError,
     WriterContext,
+    open_writer,
 )
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
 from encoder_service.work import DrawnOverlay

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from encoder_service.capabilities import MemorySource
-from encoder_service.formats import FormatRow, load_writer, open_writer
-from encoder_service.outputs.writer import Finished, StrictViolationError, WriterContext
+from encoder_service.formats import FormatRow
+from encoder_service.output_errors import StrictViolationError
+from encoder_service.outputs.writer import Finished, WriterContext, load_writer, open_writer
 from encoder_service.spec import BT709, SRGB, Color, OutputSpec, PixelFormat, Rational, VideoSpec
 
 FILM = Rational(24)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.apng_file import ApngFrame, read_apng
 from encoder_service.outputs.png_file import PngError
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import PixelFormat, Rational
 from tests.encoder_service.outputs.drawing import gradient_clip, run_writer, still_clip
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.sheet_layout import plan_sheet
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import PixelFormat
 from tests.encoder_service.outputs.drawing import gradient_clip, run_writer
 

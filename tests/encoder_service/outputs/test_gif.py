@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.gif_file import GifError, read_gif
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import PixelFormat, Quality, Rational
 from tests.encoder_service.outputs.drawing import gradient_clip, run_writer, still_clip
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from encoder_service.encoders import EncoderRow, Numbers, PixelFormats
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.image_options import OptionRange, resolve_options
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import OutputSpec, Quality
 
 ROW = EncoderRow(

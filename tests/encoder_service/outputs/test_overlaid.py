@@ -16,7 +16,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from encoder_service.libav.pictures import Converter, PictureFormat, planes_of
-from encoder_service.outputs.writer import DrawingMaterial, OutputError, StrictViolationError
+from encoder_service.output_errors import OutputError, StrictViolationError
+from encoder_service.outputs.writer import DrawingMaterial
 from encoder_service.overlay import ImageOverlay, Length, Overlay, Position, TextOverlay
 from encoder_service.spec import (
     BT709,

@@ -13,8 +13,8 @@ from PIL import Image
 
 from encoder_service.libav.pictures import planes_of
 from encoder_service.libav.stills import decode_still
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.png_file import read_chunks
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import AlphaMode, Color, PixelFormat, Quality
 from encoder_service.spec import ColorMatrix as Matrix
 from encoder_service.spec import ColorPrimaries as Primaries

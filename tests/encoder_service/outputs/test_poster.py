@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from encoder_service.outputs.writer import OutputError, StrictViolationError
+from encoder_service.output_errors import OutputError, StrictViolationError
 from encoder_service.spec import PixelFormat, Quality, Scale
 from tests.encoder_service.outputs.drawing import gradient_clip, run_writer
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from encoder_service.isobmff import read_movie_facts
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.spec import (
     AlphaMode,
     Color,

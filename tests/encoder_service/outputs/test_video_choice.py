@@ -10,8 +10,8 @@ import pytest
 
 from encoder_service.encoders import AV1_ENCODERS, H264_ENCODERS
 from encoder_service.formats import FORMATS, FormatRow
+from encoder_service.output_errors import OutputError
 from encoder_service.outputs.video_plan import candidates, resolve_options
-from encoder_service.outputs.writer import OutputError
 from encoder_service.spec import OutputSpec, PixelFormat, Quality
 from tests.encoder_service.outputs.drawing import gradient_clip
 from tests.encoder_service.outputs.streams import run_stream, spec_of

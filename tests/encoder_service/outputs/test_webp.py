@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from encoder_service.output_errors import OutputError, StrictViolationError
 from encoder_service.outputs.webp_container import read_frames, read_head
 from encoder_service.outputs.webp_frame import decode_frame
-from encoder_service.outputs.writer import OutputError, StrictViolationError
 from encoder_service.spec import AlphaMode, Color, PixelFormat, Quality, Rational, Scale
 from encoder_service.spec import ColorMatrix as Matrix
 from encoder_service.spec import ColorPrimaries as Primaries

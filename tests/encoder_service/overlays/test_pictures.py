@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from encoder_service.outputs.writer import OutputError
+from encoder_service.output_errors import OutputError
 from encoder_service.overlays.picture_header import KINDS, MAX_PIXELS, find_fault, read_header
 from encoder_service.pillow import decode_still, read_overlay
 

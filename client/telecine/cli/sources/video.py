@@ -27,7 +27,7 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
     """
     try:
         from encoder_service.libav.video_file import open_video
-        from encoder_service.outputs.writer import OutputError
+        from encoder_service.output_errors import OutputError
     except ModuleNotFoundError as error:
         raise SourceError(
             f"{path}: reading a video file needs FFmpeg, which is not installed ({error.name})",
