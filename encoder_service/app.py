@@ -20,10 +20,10 @@ from encoder_service.disk.room import disk_room, fault_of
 from encoder_service.dispatch import Dispatcher
 from encoder_service.ending import Ending
 from encoder_service.input_hash import HashThread
+from encoder_service.job import StopReason
 from encoder_service.jobs import Jobs
 from encoder_service.keeper import Keeper
 from encoder_service.metrics import EncoderMetrics
-from encoder_service.output_run import StopReason
 from encoder_service.own_log import configure_own_log
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerDiedError

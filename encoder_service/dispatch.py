@@ -13,9 +13,9 @@ from encoder_service import scheduler
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.ending import Ending
-from encoder_service.job import Job, OutputView
+from encoder_service.job import Job, OutputView, Run, StopReason
 from encoder_service.keeper import Keeper
-from encoder_service.output_run import OutputRun, Stopped, StopReason
+from encoder_service.output_run import OutputRun, Stopped
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerProcess
 from encoder_service.record import OutputState
@@ -77,7 +77,7 @@ class Dispatcher:
             self._jobs[choice.job_id].runs[choice.output].stop(StopReason.STARVED)
         return len(chosen)
 
-    def runs(self) -> Iterable[OutputRun]:
+    def runs(self) -> Iterable[Run]:
         """Everything that has a worker."""
         return (run for job in self._jobs.values() for run in job.runs.values())
 
@@ -188,7 +188,7 @@ class Dispatcher:
             await asyncio.wait(set(self._tasks))
 
 
-def _starved_seconds(run: OutputRun) -> float:
+def _starved_seconds(run: Run) -> float:
     if not run.is_starved:
         return 0.0
     # Nobody is there to send more: no reason for patience.

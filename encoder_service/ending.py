@@ -12,14 +12,13 @@ import structlog
 
 from encoder_service import faults
 from encoder_service.clock import Clock
-from encoder_service.job import Job
+from encoder_service.job import Job, StopReason
 from encoder_service.job_story import JobStory
 from encoder_service.keeper import Keeper
 from encoder_service.manifest import FILE_NAME as MANIFEST_NAME
 from encoder_service.manifest import Build, JobOutcome, Problem
 from encoder_service.manifest_reader import manifest_of
 from encoder_service.metrics import EncoderMetrics
-from encoder_service.output_run import StopReason
 from encoder_service.record import JobRecord, OutputRecord, OutputState, outcome_of
 from encoder_service.registry import Registry
 from encoder_service.spec import WebhookEvent

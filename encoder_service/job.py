@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
@@ -12,18 +13,78 @@ from encoder_service.clock import Clock
 from encoder_service.evidence import RaisedWarning
 from encoder_service.input_hash import InputHash
 from encoder_service.record import JobRecord, JobState, OutputState
+from encoder_service.spec import OutputSpec
 from encoder_service.spool import Spool
 from encoder_service.stage_log import StageLog
 from encoder_service.subscription import Subscription
 from service_host.disclosure.messages import for_clients
 
-if TYPE_CHECKING:
-    from encoder_service.attachment import Attachment
-    from encoder_service.output_run import OutputRun
-
 MAX_WARNINGS = 1000
 MAX_WARNING_CHARS = 256 << 10
 """Of all of them together: they stand in each answer about the job."""
+
+
+class StopReason(StrEnum):
+    """Why a run was stopped from outside."""
+
+    JOB_ENDS = "the job ends"
+    STARVED = "it was waiting for frames while another output had some"
+    DRAINING = "the service is shutting down"
+    HUNG = "it made no progress"
+    ZYGOTE_DIED = "the program that workers are forked from ended"
+
+
+class Stream(Protocol):
+    """The stream that holds a job, as everybody else sees it: `Attachment`."""
+
+    def interrupt(self, error: Exception) -> None:
+        """Makes the stream end with this error; the first one counts."""
+        ...
+
+    async def take_away(self, error: Exception) -> None:
+        """Interrupts the stream and waits until it has let go of the job."""
+        ...
+
+    async def stop_receiving(self) -> None:
+        """Ends the reading of requests and waits until what was taken is persisted."""
+        ...
+
+
+class Run(Protocol):
+    """An attempt at one output that is under way, as everybody else sees it: `OutputRun`."""
+
+    @property
+    def job(self) -> Job:
+        """Whose output it is."""
+        ...
+
+    @property
+    def output(self) -> OutputSpec:
+        """What is made."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """Which try it is, from 1."""
+        ...
+
+    @property
+    def is_starved(self) -> bool:
+        """It has worked on every frame that it was given, and more are to come."""
+        ...
+
+    @property
+    def inactive_seconds(self) -> float:
+        """Since the last progress, or since frames last came."""
+        ...
+
+    def stop(self, reason: StopReason) -> None:
+        """Stops the worker."""
+        ...
+
+    async def recorded(self) -> None:
+        """Waits until the attempt's outcome stands in the record."""
+        ...
 
 
 class OutputView(msgspec.Struct, frozen=True):
@@ -56,10 +117,10 @@ class Job:
         """When the client last sent anything, if only that it is there."""
         self.warnings: list[RaisedWarning] = list(record.warnings)
         self.views = {name: _view(record, name) for name in record.outputs}
-        self.runs: dict[str, OutputRun] = {}
+        self.runs: dict[str, Run] = {}
         self.not_before_monotonic: dict[str, float] = {}
         """Outputs that must wait before they are tried again."""
-        self.attachment: Attachment | None = None
+        self.attachment: Stream | None = None
         self.is_ending = False
         """Its end is decided or being decided: nothing new is begun."""
         self.is_over = False

@@ -102,9 +102,9 @@ class Jobs:
                 await self._until_over(job)
             if job.attachment is not None:
                 await job.attachment.take_away(errors.superseded())
-            job.attachment = Attachment(job, self._ingest(job), is_resumed=is_resumed)
+            attachment = job.attachment = Attachment(job, self._ingest(job), is_resumed=is_resumed)
             self._dispatcher.kick()
-            return job.attachment
+            return attachment
 
     async def leave(self, attachment: Attachment) -> None:
         """Lets a stream go from its job; one of which no byte has come goes with it."""

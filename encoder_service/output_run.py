@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.data_layout import PICTURES
-from encoder_service.job import Job, OutputView
+from encoder_service.job import Job, OutputView, StopReason
 from encoder_service.pool.worker_process import (
     WorkerDiedError,
     WorkerOutOfMemoryError,
@@ -34,16 +33,6 @@ from service_host.disclosure.messages import for_clients
 
 EXTENT_PAUSE_SECONDS = 0.02
 CANCEL_GRACE_SECONDS = 1.0
-
-
-class StopReason(StrEnum):
-    """Why a run was stopped from outside."""
-
-    JOB_ENDS = "the job ends"
-    STARVED = "it was waiting for frames while another output had some"
-    DRAINING = "the service is shutting down"
-    HUNG = "it made no progress"
-    ZYGOTE_DIED = "the program that workers are forked from ended"
 
 
 class Stopped(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterable, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from telecine import exceptions as errors
 from telecine.aio_signal import Signal
@@ -21,9 +21,34 @@ from telecine.upload_events import Connect, Disconnect, Event, Wait
 from telecine.upload_messages import Wording
 
 if TYPE_CHECKING:
-    from telecine.aio import AsyncClient
-    from telecine.channel.asynchronous import AsyncStream
+    from telecine.channel.asynchronous import AsyncChannel, AsyncStream
+    from telecine.client_settings import ClientSettings
     from telecine.frame_layout import FrameLayout
+
+
+class Owner(Protocol):
+    """What a job needs of the client that made it."""
+
+    @property
+    def settings(self) -> ClientSettings:
+        """How the client behaves."""
+        ...
+
+    async def channel(self) -> AsyncChannel:
+        """The door to gRPC."""
+        ...
+
+    async def cancel_job(
+        self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
+    ) -> object:
+        """Cancels a job on the server."""
+        ...
+
+    async def conclude(
+        self, result: EncodeResult, to: str | Path | None, *, allow_partial: bool
+    ) -> EncodeResult:
+        """Downloads what an ended job has made, and raises what it stands for."""
+        ...
 
 
 class AsyncJob:
@@ -33,7 +58,7 @@ class AsyncJob:
     with an exception (a cancelled task included) cancels the job if it was not handed off yet.
     """
 
-    def __init__(self, client: AsyncClient, plan: JobPlan, request_id: str) -> None:
+    def __init__(self, client: Owner, plan: JobPlan, request_id: str) -> None:
         self._client = client
         self._plan = plan
         self._request_id = request_id

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from telecine import exceptions as errors
 from telecine.client_settings import CANCEL_SECONDS, RING_PATIENCE_SECONDS
@@ -20,9 +20,33 @@ from telecine.upload_events import Connect, Disconnect, Event, Wait
 from telecine.upload_messages import Wording
 
 if TYPE_CHECKING:
-    from telecine.channel.blocking import Stream
-    from telecine.client import Client
+    from telecine.channel.blocking import BlockingChannel, Stream
+    from telecine.client_settings import ClientSettings
     from telecine.frame_layout import FrameLayout
+
+
+class Owner(Protocol):
+    """What a job needs of the client that made it."""
+
+    @property
+    def settings(self) -> ClientSettings:
+        """How the client behaves."""
+        ...
+
+    @property
+    def channel(self) -> BlockingChannel:
+        """The door to gRPC."""
+        ...
+
+    def cancel_job(
+        self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
+    ) -> object:
+        """Cancels a job on the server."""
+        ...
+
+    def conclude(self, result: EncodeResult, to: str | Path | None, *, allow_partial: bool) -> EncodeResult:
+        """Downloads what an ended job has made, and raises what it stands for."""
+        ...
 
 
 class Job:
@@ -35,7 +59,7 @@ class Job:
     One thread pushes; any thread may read `progress`, wait or cancel. Not to be used after a fork.
     """
 
-    def __init__(self, client: Client, plan: JobPlan, request_id: str) -> None:
+    def __init__(self, client: Owner, plan: JobPlan, request_id: str) -> None:
         self._client = client
         self._plan = plan
         self._request_id = request_id
