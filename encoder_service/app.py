@@ -19,9 +19,11 @@ from encoder_service.config import FIXED_FIELDS, EncoderConfig
 from encoder_service.disk.room import disk_room, fault_of
 from encoder_service.dispatch import Dispatcher
 from encoder_service.ending import Ending
+from encoder_service.facts import SandboxMode, Walls
 from encoder_service.input_hash import HashThread
 from encoder_service.job import StopReason
-from encoder_service.jobs import Jobs
+from encoder_service.job_events import JobEvents
+from encoder_service.jobs import Jobs, Spools
 from encoder_service.keeper import Keeper
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.own_log import configure_own_log
@@ -32,12 +34,11 @@ from encoder_service.recovery import recover
 from encoder_service.registry import Registry
 from encoder_service.results import Results
 from encoder_service.servicer import SERVICE_NAME, EncoderServicer, register
-from encoder_service.spool import SpoolSpace
+from encoder_service.spool_quota import SpoolSpace
 from encoder_service.store import DataDirectoryError, Store
 from encoder_service.watch import Watch
 from encoder_service.webhooks.courier import Courier
 from encoder_service.webhooks.outbox import Outbox
-from encoder_service.work import SandboxMode, Walls
 from service_host.config import Loaded
 from service_host.lifecycle import StartError
 from service_host.metrics import new_registry
@@ -71,30 +72,25 @@ class EncoderService:
         self._registry = Registry(self._quarantine)
         self._hash_thread = HashThread()
         self._spool_executor = ThreadPoolExecutor(SPOOL_THREADS, "spool")
-        self._pool = WorkerPool(config, self)
+        self._pool = WorkerPool(config.pool_settings, self)
         keeper = Keeper(self._store, self._log)
         outbox = Outbox(config.root, is_synced=config.is_synced)
-        self._courier = Courier(outbox, keeper, config.webhooks, self._clock, metrics, self._log)
-        self._ending = Ending(
-            self._registry, keeper, self._space, self._courier, self._clock, metrics, self._log
-        )
-        results = Results(keeper, self._courier, config, self._clock, metrics, self._log)
+        self._courier = Courier(outbox, config.webhooks, self._clock, metrics, self._log)
+        self._events = events = JobEvents(keeper, self._courier, metrics, self._log)
+        self._ending = Ending(self._registry, keeper, self._space, events, self._clock)
+        results = Results(keeper, events, config.attempts, self._clock)
         self._dispatcher = Dispatcher(
             self._registry.live, self._pool, keeper, results, self._ending, config, self._clock, self._log
         )
         self._jobs = Jobs(
             self._registry,
             keeper,
-            self._space,
-            self._hash_thread,
-            self._spool_executor,
+            Spools(self._space, self._hash_thread, self._spool_executor),
             self._ending,
             self._dispatcher,
-            self._courier,
+            events,
             config,
             self._clock,
-            metrics,
-            self._log,
         )
         self._probe = CapabilityProbe(self._pool, self._log)
         self._results = results
@@ -122,7 +118,7 @@ class EncoderService:
             await asyncio.to_thread(_require_disk, self._config)
             await self._courier.open()
             await recover(
-                self._store, self._jobs, self._ending, self._space, self._courier, self._clock, self._log
+                self._store, self._jobs, self._ending, self._space, self._events, self._clock, self._log
             )
         except DataDirectoryError as error:
             raise StartError(str(error)) from error
@@ -193,9 +189,11 @@ class EncoderService:
 
     def _put_in_force(self, _old: EncoderConfig, new: EncoderConfig) -> None:
         self._config = new
-        for part in (self._jobs, self._dispatcher, self._results, self._watch, self._servicer, self._pool):
+        for part in (self._jobs, self._dispatcher, self._watch, self._servicer):
             part.config = new
         self._courier.config = new.webhooks
+        self._results.attempts = new.attempts
+        self._pool.settings = new.pool_settings
         self._space.set_quota(new.spool_quota_bytes)
         self._pool.resize()
         self._dispatcher.kick()

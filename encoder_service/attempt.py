@@ -12,24 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from encoder_service.chunk_sums import DamagedFramesError
+from encoder_service.facts import DrawnOverlay, Failed, Phases, Produced, WarningEntry
 from encoder_service.meter import Meter
 from encoder_service.output_errors import OutputError, StrictViolationError
 from encoder_service.outputs.limits import frame_limit
 from encoder_service.outputs.writer import DrawingMaterial, Finished, Writer, WriterContext, open_writer
 from encoder_service.source import SpoolSource
-from encoder_service.work import (
-    Assignment,
-    DrawnOverlay,
-    Event,
-    Failed,
-    Logged,
-    OutputPhase,
-    Phases,
-    Produced,
-    Progress,
-    Warned,
-    WarningEntry,
-)
+from encoder_service.work import Assignment, Event, Logged, OutputPhase, Progress, Warned
 from encoder_service.worker_fault import Fault
 from service_host.disclosure.messages import for_clients, of_os_error
 

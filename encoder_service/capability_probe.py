@@ -8,10 +8,11 @@ import tempfile
 
 import structlog
 
+from encoder_service.facts import Failed
 from encoder_service.formats import FORMATS
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
-from encoder_service.work import EncoderProbe, Failed, FormatProbe, Probe, Probed
+from encoder_service.work import EncoderProbe, FormatProbe, Probe, Probed
 
 _ATTEMPTS = 2
 _PROBE_SECONDS = 120.0
@@ -56,7 +57,7 @@ class CapabilityProbe:
             directory = await asyncio.to_thread(tempfile.mkdtemp, prefix="telecine-probe-")
             try:
                 async with asyncio.timeout(_PROBE_SECONDS):
-                    return await _ask(worker, Probe(directory, self._pool.config.confinement))
+                    return await _ask(worker, Probe(directory, self._pool.settings.confinement))
             except (WorkerDiedError, TimeoutError) as error:
                 reason = f"the probe failed: {error or 'it took too long'}"
                 self._log.error("capabilities cannot be probed", error=reason)

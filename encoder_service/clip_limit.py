@@ -6,7 +6,6 @@ import math
 
 import msgspec
 
-from encoder_service.config import EncoderConfig
 from encoder_service.made_pixels import most_frames
 from encoder_service.spec import JobSpec, VideoSpec
 
@@ -23,22 +22,22 @@ class ClipLimit(msgspec.Struct, frozen=True):
 NO_LIMIT = ClipLimit()
 
 
-def clip_limit_frames(video: VideoSpec, config: EncoderConfig) -> int:
+def clip_limit_frames(video: VideoSpec, max_clip_seconds: float) -> int:
     """How many frames the longest clip has at a track's rate; 0: no limit."""
-    if not config.max_clip_seconds:
+    if not max_clip_seconds:
         return 0
     rate = video.frame_rate
-    return max(1, math.floor(config.max_clip_seconds * rate.numerator / rate.denominator))
+    return max(1, math.floor(max_clip_seconds * rate.numerator / rate.denominator))
 
 
-def clip_limit(spec: JobSpec, config: EncoderConfig) -> ClipLimit:
+def clip_limit(spec: JobSpec, max_clip_seconds: float, most_made_pixels: int) -> ClipLimit:
     """The first of its limits that a clip meets."""
     video, limits = spec.video, []
-    if by_time := clip_limit_frames(video, config):
-        limits.append((by_time, f"which may last {config.max_clip_seconds:g} s here,"))
-    by_pixels = most_frames(spec.outputs, video, config.most_made_pixels)
+    if by_time := clip_limit_frames(video, max_clip_seconds):
+        limits.append((by_time, f"which may last {max_clip_seconds:g} s here,"))
+    by_pixels = most_frames(spec.outputs, video, most_made_pixels)
     if by_pixels is not None:
-        reason = f"of which {len(spec.outputs)} outputs may make {config.most_made_pixels} pixels here"
+        reason = f"of which {len(spec.outputs)} outputs may make {most_made_pixels} pixels here"
         limits.append((max(1, by_pixels), f"{reason} (max_job_output_pixels),"))
     if not limits:
         return NO_LIMIT

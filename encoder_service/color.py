@@ -41,6 +41,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from encoder_service.facts import ColorTags
 from encoder_service.output_errors import OutputError
 from encoder_service.spec import (
     Color,
@@ -50,7 +51,6 @@ from encoder_service.spec import (
     ColorRange,
     ColorTransfer,
 )
-from encoder_service.work import ColorTags
 
 UNSPECIFIED: Final = 2
 """H.273's code point for "not stated", for primaries, transfer and matrix."""
@@ -191,3 +191,11 @@ def _coding(
     if only_range is not None and override.range not in {None, only_range}:
         raise OutputError("INVALID_COLOR", f"a gray output of these frames has range {only_range}")
     return matrix, override.range or only_range or ColorRange.LIMITED
+
+
+_DISPLAY_REFERRED = {ColorTransfer.BT709, ColorTransfer.IEC61966_2_1, ColorTransfer.SMPTE170M}
+
+
+def is_srgb_like(color: Color) -> bool:
+    """Whether a reader that knows of no tags shows the right colours."""
+    return color.primaries == ColorPrimaries.BT709 and color.transfer in _DISPLAY_REFERRED

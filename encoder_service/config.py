@@ -10,11 +10,13 @@ from typing import Annotated
 import msgspec
 from telecine.settings.trust import OPERATOR_ONLY
 
+from encoder_service.facts import Confinement, SandboxMode
+from encoder_service.ingest import IngestLimits
 from encoder_service.memory import machine_memory_bytes
 from encoder_service.options.reading import unknown_names
 from encoder_service.options.table import RULES
+from encoder_service.pool.settings import PoolSettings
 from encoder_service.webhooks.config import WebhooksConfig
-from encoder_service.work import Confinement, SandboxMode
 from service_host.host_config import HostConfig, NotNegative, Positive
 
 MIB = 1 << 20
@@ -178,6 +180,28 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     def worker_count(self) -> int:
         """`workers`, resolved."""
         return self.workers or _cores()
+
+    @property
+    def pool_settings(self) -> PoolSettings:
+        """What the pool of workers is to do."""
+        return PoolSettings(
+            size=self.worker_count,
+            start_timeout_seconds=self.worker_start_timeout_seconds,
+            wrapper=tuple(self.worker_wrapper),
+            environment=tuple(self.worker_environment),
+            niceness=self.worker_niceness,
+            confinement=self.confinement,
+        )
+
+    @property
+    def ingest_limits(self) -> IngestLimits:
+        """How frames are taken in."""
+        return IngestLimits(
+            max_pending_bytes=self.max_pending_bytes,
+            min_free_bytes=self.min_free_bytes,
+            is_synced=self.is_synced,
+            retry_after_seconds=self.retry_after_seconds,
+        )
 
     @property
     def codec_threads(self) -> int:

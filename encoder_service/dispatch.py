@@ -13,6 +13,7 @@ from encoder_service import scheduler
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.ending import Ending
+from encoder_service.facts import Failed, Produced
 from encoder_service.job import Job, OutputView, Run, StopReason
 from encoder_service.keeper import Keeper
 from encoder_service.output_run import OutputRun, Stopped
@@ -20,7 +21,6 @@ from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerProcess
 from encoder_service.record import OutputState
 from encoder_service.results import Results
-from encoder_service.work import Failed, Produced
 
 
 class Dispatcher:

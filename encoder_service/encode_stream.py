@@ -19,6 +19,7 @@ from encoder_service.config import EncoderConfig
 from encoder_service.delivery import DamagedFileError, opened
 from encoder_service.disclosure.neighbours import Disclosure, Neighbours
 from encoder_service.errors import ServiceError
+from encoder_service.facts import ProducedFile
 from encoder_service.job import Job, OutputView
 from encoder_service.jobs import Jobs
 from encoder_service.manifest import JobOutcome
@@ -42,7 +43,6 @@ from encoder_service.strictness import refusal, without_unavailable
 from encoder_service.wire import checked_chunk, parse_spec
 from encoder_service.wire_chunks import RawChunk, Request
 from encoder_service.wire_overlays import pictures_of
-from encoder_service.work import ProducedFile
 
 NEWS_PAUSE_SECONDS = 0.02
 RING_NEWS_PAUSE_SECONDS = 0.003

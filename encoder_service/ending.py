@@ -8,22 +8,18 @@ from functools import cache, partial
 from importlib import metadata
 
 import msgspec
-import structlog
 
 from encoder_service import faults
 from encoder_service.clock import Clock
 from encoder_service.job import Job, StopReason
-from encoder_service.job_story import JobStory
+from encoder_service.job_events import JobEvents
 from encoder_service.keeper import Keeper
 from encoder_service.manifest import FILE_NAME as MANIFEST_NAME
 from encoder_service.manifest import Build, JobOutcome, Problem
 from encoder_service.manifest_reader import manifest_of
-from encoder_service.metrics import EncoderMetrics
 from encoder_service.record import JobRecord, OutputRecord, OutputState, outcome_of
 from encoder_service.registry import Registry
-from encoder_service.spec import WebhookEvent
-from encoder_service.spool import SpoolSpace
-from encoder_service.webhooks.courier import Courier
+from encoder_service.spool_quota import SpoolSpace
 from service_host.disclosure.messages import for_clients
 
 
@@ -35,18 +31,14 @@ class Ending:
         registry: Registry,
         keeper: Keeper,
         space: SpoolSpace,
-        courier: Courier,
+        events: JobEvents,
         clock: Clock,
-        metrics: EncoderMetrics,
-        log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self._registry = registry
         self._keeper = keeper
         self._space = space
-        self._courier = courier
+        self._events = events
         self._clock = clock
-        self._metrics = metrics
-        self._story = JobStory(log)
 
     async def settle(self, job: Job) -> None:
         """Ends the job if all its outputs have ended: the way of every job that is not stopped."""
@@ -87,13 +79,13 @@ class Ending:
         if not await asyncio.to_thread(store.has_manifest, record):
             manifest = manifest_of(record, store)
             await self._keeper.insist(job, "manifest", partial(store.write_manifest, record, manifest))
-            self._story.manifested(record, f"{record.directory}/{MANIFEST_NAME}")
+            self._events.manifest_written(record, f"{record.directory}/{MANIFEST_NAME}")
         seconds = (record.ended_at_unix_nano - record.created_at_unix_nano) / 1e9
         job.log("info", f"{record.outcome} after {seconds:.3f} s" + _because(record.problem))
         job.close_files()
         job.input_hash = None
         # Before the spool goes: while it is there, a restart comes back to this.
-        notices = await self._courier.promise(job, WebhookEvent.JOB_ENDED)
+        notices = await self._events.end_recorded(job)
         faults.reach("webhooks_promised")
         await self._keeper.insist(job, "spool", partial(store.remove_spool, record))
         self._space.release(job.job_id)
@@ -101,9 +93,7 @@ class Ending:
         job.is_over = True
         self._registry.retire(job)
         job.notify(is_urgent=True)
-        self._metrics.job_ended(record)
-        self._story.ended(record)
-        self._courier.send(notices)
+        self._events.ended(record, notices)
 
     async def _stop_all(self, job: Job) -> None:
         runs = list(job.runs.values())

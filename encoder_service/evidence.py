@@ -8,6 +8,7 @@ from itertools import chain
 import msgspec
 
 from encoder_service.checksum import INPUT_HASH_ALGORITHM
+from encoder_service.facts import Failed, Produced, ProducedFile
 from encoder_service.manifest import (
     Attempt,
     Build,
@@ -28,7 +29,6 @@ from encoder_service.manifest import (
     WarningLine,
 )
 from encoder_service.spec import JobSpec, OutputSpec
-from encoder_service.work import Failed, Produced, ProducedFile
 
 
 class AttemptEvidence(msgspec.Struct, frozen=True, kw_only=True):

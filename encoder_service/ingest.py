@@ -7,12 +7,27 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 
+import msgspec
+
 from encoder_service import errors, faults
 from encoder_service.clip_limit import NO_LIMIT, ClipLimit
-from encoder_service.config import EncoderConfig
-from encoder_service.spool import DiskFullError, Spool, SpoolFullError, SpoolSpace
+from encoder_service.spool import DiskFullError, Spool
+from encoder_service.spool_quota import SpoolFullError, SpoolSpace
 
 _FREE_CHECK_BYTES = 8 << 20
+
+
+class IngestLimits(msgspec.Struct, frozen=True):
+    """How frames are taken in, from the configuration."""
+
+    max_pending_bytes: int
+    """Received and not yet written, of one stream."""
+    min_free_bytes: int | None
+    """Frames are refused before less than this is free on the disk; None: the usual share of it."""
+    is_synced: bool
+    """Written through to the disk before they are acknowledged."""
+    retry_after_seconds: float
+    """What a refused client hears."""
 
 
 class Ingest:
@@ -27,7 +42,7 @@ class Ingest:
         spool: Spool,
         space: SpoolSpace,
         executor: Executor,
-        config: EncoderConfig,
+        limits: IngestLimits,
         on_persisted: Callable[[], None],
         on_failed: Callable[[Exception], None],
         limit: ClipLimit = NO_LIMIT,
@@ -37,7 +52,7 @@ class Ingest:
         self._spool = spool
         self._space = space
         self._executor = executor
-        self._config = config
+        self._limits = limits
         self._on_persisted = on_persisted
         self._on_failed = on_failed
         self._limit = limit
@@ -62,13 +77,13 @@ class Ingest:
         try:
             self._space.hold(self._job_id, self._end + len(data))
         except SpoolFullError as error:
-            raise errors.spool_full(self._config.retry_after_seconds) from error
+            raise errors.spool_full(self._limits.retry_after_seconds) from error
         self._check_disk(len(data))
         self._end += len(data)
         self._pending.append((data, checksum))
         self._pending_bytes += len(data)
         self._start_write()
-        while self._pending_bytes + self._writing_bytes > self._config.max_pending_bytes:
+        while self._pending_bytes + self._writing_bytes > self._limits.max_pending_bytes:
             await self._wait_for_write()
             self._raise_failure()
 
@@ -89,13 +104,13 @@ class Ingest:
             return
         self._unchecked_bytes = _FREE_CHECK_BYTES
         try:
-            room = self._spool.disk_room(self._config.min_free_bytes)
+            room = self._spool.disk_room(self._limits.min_free_bytes)
         except OSError as error:
-            raise errors.disk_error(error, self._config.retry_after_seconds) from error
+            raise errors.disk_error(error, self._limits.retry_after_seconds) from error
         if not room.can_ever_hold(self._end + size_bytes):
             raise errors.disk_too_small(self._end + size_bytes, room)
         if not room.takes(size_bytes + self._pending_bytes + self._writing_bytes):
-            raise errors.disk_full(self._config.retry_after_seconds, room)
+            raise errors.disk_full(self._limits.retry_after_seconds, room)
 
     def _start_write(self) -> None:
         if self._write is not None or not self._pending or self._failure is not None:
@@ -108,7 +123,7 @@ class Ingest:
 
     def _append(self, batch: list[tuple[bytes | memoryview, int]]) -> None:
         chunks, sums = [data for data, _ in batch], [checksum for _, checksum in batch]
-        self._spool.append(chunks, sums, is_synced=self._config.is_synced)
+        self._spool.append(chunks, sums, is_synced=self._limits.is_synced)
         faults.reach("spool_written")
 
     def _written(self, write: asyncio.Future[None]) -> None:
@@ -127,10 +142,10 @@ class Ingest:
         if isinstance(error, DiskFullError):
             room = None
             with suppress(OSError):
-                room = self._spool.disk_room(self._config.min_free_bytes)
-            return errors.disk_full(self._config.retry_after_seconds, room)
+                room = self._spool.disk_room(self._limits.min_free_bytes)
+            return errors.disk_full(self._limits.retry_after_seconds, room)
         if isinstance(error, OSError):
-            return errors.disk_error(error, self._config.retry_after_seconds)
+            return errors.disk_error(error, self._limits.retry_after_seconds)
         return RuntimeError(f"spool write failed: {error!r}")
 
     async def _wait_for_write(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from encoder_service import pillow
+from encoder_service.facts import ColorTags
 from encoder_service.libav.full_decode import decode_video
 from encoder_service.libav.stills import decode_animation
 from encoder_service.output_errors import OutputError
@@ -19,7 +20,6 @@ from encoder_service.outputs.png_file import PngError
 from encoder_service.outputs.png_frame import decode_file, decode_picture
 from encoder_service.outputs.webp_container import WebpError, read_frames, read_head
 from encoder_service.outputs.webp_frame import decode_frame
-from encoder_service.work import ColorTags
 
 
 class Inspection(msgspec.Struct, frozen=True):

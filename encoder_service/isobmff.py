@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from encoder_service.color import tags_from_codes
+from encoder_service.facts import ColorTags
 from encoder_service.output_errors import OutputError
-from encoder_service.work import ColorTags
 
 _BOX = struct.Struct(">I4s")
 _LARGE = struct.Struct(">Q")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import structlog
 
 from encoder_service.evidence import AttemptEvidence
+from encoder_service.facts import Failed, Produced
 from encoder_service.manifest import JobOutcome
 from encoder_service.record import JobRecord
-from encoder_service.work import Failed, Produced
 
 _WELL = {JobOutcome.SUCCEEDED, JobOutcome.CANCELLED}
 

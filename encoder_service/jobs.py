@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import structlog
 
 from encoder_service import errors, faults
 from encoder_service.attachment import Attachment
@@ -22,24 +22,32 @@ from encoder_service.forestalled import ForestalledJobs
 from encoder_service.ingest import Ingest
 from encoder_service.input_hash import HashThread
 from encoder_service.job import Job
-from encoder_service.job_story import JobStory
+from encoder_service.job_events import JobEvents
 from encoder_service.keeper import Keeper
 from encoder_service.manifest import JobOutcome, Problem
-from encoder_service.metrics import EncoderMetrics
 from encoder_service.quarantine import find_gone
 from encoder_service.record import JobRecord, JobState, new_record
 from encoder_service.registry import Registry
-from encoder_service.spec import JobSpec, WebhookEvent
-from encoder_service.spool import Spool, SpoolFullError, SpoolSpace
+from encoder_service.spec import JobSpec
+from encoder_service.spool import Spool
+from encoder_service.spool_quota import SpoolFullError, SpoolSpace
 from encoder_service.wire import differing_fields
 from service_host.request_id import current_request_id
 
 if TYPE_CHECKING:
     from encoder_service.dispatch import Dispatcher
     from encoder_service.ending import Ending
-    from encoder_service.webhooks.courier import Courier
 
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Spools:
+    """What takes frames in, for all jobs together."""
+
+    space: SpoolSpace
+    hash_thread: HashThread
+    executor: Executor
 
 
 class Jobs:
@@ -49,30 +57,22 @@ class Jobs:
         self,
         registry: Registry,
         keeper: Keeper,
-        space: SpoolSpace,
-        hash_thread: HashThread,
-        spool_executor: Executor,
+        spools: Spools,
         ending: Ending,
         dispatcher: Dispatcher,
-        courier: Courier,
+        events: JobEvents,
         config: EncoderConfig,
         clock: Clock,
-        metrics: EncoderMetrics,
-        log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self.registry = registry
         self._keeper = keeper
-        self._space = space
-        self._hash_thread = hash_thread
-        self._spool_executor = spool_executor
+        self._space = spools.space
+        self._spools = spools
         self._ending = ending
         self._dispatcher = dispatcher
-        self._courier = courier
+        self._events = events
         self.config = config
         self._clock = clock
-        self._metrics = metrics
-        self._log = log
-        self._story = JobStory(log)
         self._admission = asyncio.Lock()
         self._forestalled = ForestalledJobs()
         self._being_deleted: dict[str, JobRecord] = {}
@@ -125,7 +125,7 @@ class Jobs:
         job.is_ending = job.is_forgotten = True
         job.close_files()
         job.notify(is_urgent=True)
-        self._log.info("job forgotten: its client left before a byte came", job_id=job.job_id)
+        self._events.forgotten(job.job_id)
         removal = asyncio.create_task(self._remove(job))
         self._removing.add(removal)
         removal.add_done_callback(self._removing.discard)
@@ -160,10 +160,9 @@ class Jobs:
         faults.reach("finish_recorded")
         seconds = (now - job.record.created_at_unix_nano) / 1e9
         job.log("info", f"all {total_frames} frames received in {seconds:.3f} s")
-        self._story.received(job.record)
         job.notify(is_urgent=True)
         self._dispatcher.kick()
-        await self._courier.tell(job, WebhookEvent.JOB_RECEIVED)
+        await self._events.received(job)
 
     def _ingest(self, job: Job) -> Ingest | None:
         if job.spool is None or job.record.is_complete or job.is_ending:
@@ -172,7 +171,7 @@ class Jobs:
         def persisted() -> None:
             had_frames, before = job.frames_ready > 0, job.persisted_bytes
             job.note_persisted()
-            self._metrics.persisted_bytes.inc(job.persisted_bytes - before)
+            self._events.persisted(job.persisted_bytes - before)
             if not had_frames and job.frames_ready > 0:
                 self._dispatcher.kick()
 
@@ -184,11 +183,11 @@ class Jobs:
             job.job_id,
             job.spool,
             self._space,
-            self._spool_executor,
-            self.config,
+            self._spools.executor,
+            self.config.ingest_limits,
             persisted,
             failed,
-            clip_limit(job.record.spec, self.config),
+            clip_limit(job.record.spec, self.config.max_clip_seconds, self.config.most_made_pixels),
         )
 
     # --- new jobs --------------------------------------------------------------------------------
@@ -216,8 +215,7 @@ class Jobs:
         is_there = await asyncio.to_thread(self._keeper.store.is_there)
         if is_there is not self._is_storage_there:
             self._is_storage_there = is_there
-            level = self._log.info if is_there else self._log.critical
-            level("the data directory is there again" if is_there else "the data directory is gone")
+            self._events.storage_changed(is_there=is_there)
         if not is_there:
             for job in (*self.registry.live.values(), *self.registry.ended.values()):
                 if job.attachment is not None:
@@ -255,7 +253,7 @@ class Jobs:
             record, spool = await asyncio.to_thread(make)
         except OSError as error:
             self._space.release(spec.job_id)
-            self._log.error("a job cannot be created", job_id=spec.job_id, error=str(error))
+            self._events.not_created(spec.job_id, error)
             raise errors.disk_error(error, self.config.retry_after_seconds) from error
         job = self.adopt(record, spool)
         outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
@@ -265,8 +263,7 @@ class Jobs:
             "info",
             f"accepted: {video.width}x{video.height} {video.pixel_format.value} at {rate} fps; for {outputs}",
         )
-        self._metrics.job_accepted()
-        self._story.accepted(record)
+        self._events.accepted(record)
 
     async def _require_disk(self, expected_bytes: int) -> None:
         """Raises ServiceError where the clip could never be taken: before its first frame is sent."""
@@ -283,7 +280,7 @@ class Jobs:
         job = Job(record, self._keeper.store.job_directory(record), self._clock)
         job.spool = spool
         job.persisted_bytes = job.acknowledged_bytes = spool.persisted_bytes
-        job.input_hash = self._hash_thread.follow(spool.path)
+        job.input_hash = self._spools.hash_thread.follow(spool.path)
         job.input_hash.advance(spool.persisted_bytes)
         self.registry.live[record.job_id] = job
         return job
@@ -325,7 +322,7 @@ class Jobs:
             raise errors.wrong_state(f"job {job_id!r} has not ended; cancel it first", job.state.value)
         self.registry.ended.pop(job_id, None)
         await self._remove(job)
-        self._log.info("job deleted", job_id=job_id)
+        self._events.deleted(job_id)
 
     async def _remove(self, job: Job) -> None:
         """Removes the files of a job that the registry has let go of, as soon as the disk allows it."""
@@ -345,7 +342,7 @@ class Jobs:
             known = [*(job.record for job in jobs), *self._being_deleted.values()]
             strays = await asyncio.to_thread(self._keeper.store.remove_strays, known)
         if strays:
-            self._log.info("leftovers removed", names=strays[:20], count=len(strays))
+            self._events.leftovers_removed(strays)
         quarantine = self.registry.quarantine
         quarantine.forget(await asyncio.to_thread(find_gone, quarantine.all()))
         quarantine.remind()

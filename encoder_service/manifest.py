@@ -12,8 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from encoder_service.spec import Color, Delivery, OutputSpec, Rational, VideoSpec
-from encoder_service.work import (
+from encoder_service.facts import (
     DrawnOverlay,
     EncoderReport,
     Phases,
@@ -22,6 +21,7 @@ from encoder_service.work import (
     Resources,
     Walls,
 )
+from encoder_service.spec import Color, Delivery, OutputSpec, Rational, VideoSpec
 
 SCHEMA_ID = "urn:telecine:manifest:1"
 """Names the meaning of the fields; a new number means that readers must change."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from encoder_service.color import UNSPECIFIED, tags_from_codes
+from encoder_service.facts import ColorTags
 from encoder_service.output_errors import OutputError
-from encoder_service.work import ColorTags
 
 _SEGMENT, _TRACKS, _TRACK_ENTRY, _VIDEO, _COLOUR = 0x18538067, 0x1654AE6B, 0xAE, 0xE0, 0x55B0
 _MATRIX, _RANGE, _TRANSFER, _PRIMARIES = 0x55B1, 0x55B9, 0x55BA, 0x55BB

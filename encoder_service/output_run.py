@@ -10,6 +10,7 @@ import msgspec
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.data_layout import PICTURES
+from encoder_service.facts import Failed, Produced
 from encoder_service.job import Job, OutputView, StopReason
 from encoder_service.pool.worker_process import (
     WorkerDiedError,
@@ -19,16 +20,7 @@ from encoder_service.pool.worker_process import (
 )
 from encoder_service.record import OutputState
 from encoder_service.spec import OutputSpec
-from encoder_service.work import (
-    Assignment,
-    Extent,
-    Failed,
-    Logged,
-    OutputPhase,
-    Produced,
-    Progress,
-    Warned,
-)
+from encoder_service.work import Assignment, Extent, Logged, OutputPhase, Progress, Warned
 from service_host.disclosure.messages import for_clients
 
 EXTENT_PAUSE_SECONDS = 0.02

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from encoder_service.work import QualityReport
+from encoder_service.facts import QualityReport
 
 Rgb8 = npt.NDArray[np.uint8]
 """Shape (rows, columns, 3) or, with straight alpha, (rows, columns, 4)."""

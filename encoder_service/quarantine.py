@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from encoder_service.damage import Damaged, DamageReason
-from encoder_service.spool import SpoolSpace
+from encoder_service.spool_quota import SpoolSpace
 
 _NAMED = 20
 """In one line of the log."""

@@ -12,6 +12,7 @@ import msgspec
 from encoder_service.bitstream import can_begin, form_of, normalized
 from encoder_service.checksum import FrameHash
 from encoder_service.color import tags_of
+from encoder_service.facts import ColorTags, Readback
 from encoder_service.formats import FormatRow
 from encoder_service.isobmff import read_movie_facts
 from encoder_service.libav.decoding import FilePacket, FileReader, PacketDecoder
@@ -22,7 +23,6 @@ from encoder_service.output_errors import OutputError
 from encoder_service.outputs.video_check import FIRST_FRAMES, Decoded, checksum
 from encoder_service.outputs.video_plan import VideoPlan
 from encoder_service.spec import Rational
-from encoder_service.work import ColorTags, Readback
 
 _RECORD = struct.Struct(">q?QQ")
 _TIMESTAMP_TOLERANCE_SECONDS = Fraction(1, 1000)

@@ -10,9 +10,9 @@ from enum import StrEnum
 import msgspec
 
 from encoder_service.evidence import AttemptEvidence, JobEvidence, OutputEvidence, RaisedWarning
+from encoder_service.facts import Failed, Produced, ProducedFile
 from encoder_service.manifest import Build, IntermediateFile, JobOutcome, Problem
 from encoder_service.spec import JobSpec
-from encoder_service.work import Failed, Produced, ProducedFile
 
 RECORD_VERSION = 1
 

@@ -12,12 +12,13 @@ from encoder_service.damage import Damaged
 from encoder_service.data_layout import is_directory_of
 from encoder_service.ending import Ending
 from encoder_service.job import Job
+from encoder_service.job_events import JobEvents
 from encoder_service.jobs import Jobs
 from encoder_service.manifest import JobOutcome, Problem
 from encoder_service.record import JobRecord, OutputRecord, OutputState
-from encoder_service.spool import Spool, SpoolSpace
+from encoder_service.spool import Spool
+from encoder_service.spool_quota import SpoolSpace
 from encoder_service.store import MissingFileError, Store
-from encoder_service.webhooks.courier import Courier
 
 
 async def recover(
@@ -25,7 +26,7 @@ async def recover(
     jobs: Jobs,
     ending: Ending,
     space: SpoolSpace,
-    courier: Courier,
+    events: JobEvents,
     clock: Clock,
     log: structlog.typing.FilteringBoundLogger,
 ) -> None:
@@ -38,7 +39,7 @@ async def recover(
         jobs.registry.quarantine.add(fault)
     strays = await asyncio.to_thread(store.remove_strays, records)
     if strays:
-        log.info("leftovers removed", names=strays[:20], count=len(strays))
+        events.leftovers_removed(strays)
     for record in sorted(records, key=_age):
         try:
             await _recover_one(store, jobs, ending, space, clock, record, log)
@@ -46,7 +47,7 @@ async def recover(
             jobs.registry.live.pop(record.job_id, None)
             jobs.registry.quarantine.add(store.not_recovered(record, error))
     for job in list(jobs.registry.live.values()):
-        await courier.catch_up(job)
+        await events.recovered(job)
         await ending.settle(job)
 
 

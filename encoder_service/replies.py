@@ -12,6 +12,7 @@ from encoder_service.config import EncoderConfig
 from encoder_service.damage import Damaged
 from encoder_service.delivery import Piece
 from encoder_service.disclosure.neighbours import Disclosure
+from encoder_service.facts import Confinement, ProducedFile, Walls
 from encoder_service.job import Job
 from encoder_service.options.listing import listed
 from encoder_service.options.table import RULES
@@ -20,7 +21,7 @@ from encoder_service.record import JobRecord, JobState, OutputState
 from encoder_service.ring import Offer
 from encoder_service.spec import OutputSpec
 from encoder_service.wire_enums import PIXEL_FORMATS
-from encoder_service.work import Confinement, EncoderProbe, Probed, ProducedFile, Walls
+from encoder_service.work import EncoderProbe, Probed
 
 MAX_PAGE_BYTES = 2 << 20
 """gRPC's clients take messages of 4 MiB unless they are told otherwise."""

@@ -6,22 +6,17 @@ from functools import partial
 from pathlib import PurePosixPath
 
 import msgspec
-import structlog
 
 from encoder_service import faults
 from encoder_service.clock import Clock
-from encoder_service.config import EncoderConfig
 from encoder_service.evidence import AttemptEvidence
+from encoder_service.facts import Failed, Produced
 from encoder_service.job import OutputView
-from encoder_service.job_story import JobStory
+from encoder_service.job_events import JobEvents
 from encoder_service.keeper import Keeper
-from encoder_service.metrics import EncoderMetrics
 from encoder_service.output_run import OutputRun, Stopped
 from encoder_service.record import JobRecord, OutputRecord, OutputState
-from encoder_service.spec import WebhookEvent
 from encoder_service.store import MissingFileError, UnsafePathError, checked_path
-from encoder_service.webhooks.courier import Courier
-from encoder_service.work import Failed, Produced
 
 FULL_DISK_PAUSE_SECONDS = 5.0
 _FILES_BESIDES_FRAMES = 8
@@ -34,18 +29,15 @@ class Results:
     def __init__(
         self,
         keeper: Keeper,
-        courier: Courier,
-        config: EncoderConfig,
+        events: JobEvents,
+        attempts: int,
         clock: Clock,
-        metrics: EncoderMetrics,
-        log: structlog.typing.FilteringBoundLogger,
     ) -> None:
+        """`attempts`: how often an output is tried; may be replaced while this runs."""
         self._keeper = keeper
-        self._courier = courier
-        self.config = config
+        self._events = events
+        self.attempts = attempts
         self._clock = clock
-        self._metrics = metrics
-        self._story = JobStory(log)
 
     async def put_back(self, run: OutputRun, result: Stopped) -> None:
         """Forgets a run that was stopped: its output waits again, at the same attempt."""
@@ -73,7 +65,6 @@ class Results:
             await self._note_failure(run, result, evidence)
         state = run.job.views[run.output.name].state
         run.job.log("info", f"{run.output.name}: attempt {run.attempt} took {seconds:.3f} s; {state}")
-        self._metrics.attempt_ended(run.output.format, result, state)
 
     async def _publish(self, run: OutputRun, result: Produced, evidence: AttemptEvidence) -> None:
         job, name = run.job, run.output.name
@@ -96,8 +87,7 @@ class Results:
             return
         size = sum(file.size_bytes for file in result.files if file.is_primary)
         job.set_view(name, OutputView(OutputState.SUCCEEDED, result.frames_encoded, size, run.attempt))
-        self._story.made(job.record, name, evidence, result)
-        await self._courier.tell(job, WebhookEvent.OUTPUT_ENDED, name)
+        await self._events.output_made(job, run.output, evidence, result)
 
     async def _note_failure(self, run: OutputRun, result: Failed, evidence: AttemptEvidence) -> None:
         job, name = run.job, run.output.name
@@ -105,7 +95,7 @@ class Results:
         job.log("error", f"{name}: attempt {run.attempt}: {result.code}: {result.message}")
         for warning in result.warnings:
             job.warn(warning.code, warning.message, name)
-        may_retry = result.is_retryable and run.attempt < self.config.attempts and not job.is_ending
+        may_retry = result.is_retryable and run.attempt < self.attempts and not job.is_ending
         state = OutputState.WAITING if may_retry else OutputState.FAILED
         await self._keeper.insist(job, name, partial(store.drop_attempt, job.record, name, run.attempt))
         await self._keeper.insist_on_update(job, partial(_with_attempt, name, evidence, state))
@@ -113,9 +103,7 @@ class Results:
             job.not_before_monotonic[name] = self._clock.monotonic() + FULL_DISK_PAUSE_SECONDS
         attempt = run.attempt + 1 if may_retry else run.attempt
         job.set_view(name, OutputView(state, attempt=attempt))
-        self._story.failed(job.record, name, evidence, result, will_retry=may_retry)
-        if not may_retry:
-            await self._courier.tell(job, WebhookEvent.OUTPUT_ENDED, name)
+        await self._events.attempt_failed(job, run.output, evidence, result, will_retry=may_retry)
 
     def _checked(self, run: OutputRun, result: Produced) -> Produced | Failed:
         """What the worker says, unless it cannot be true."""

@@ -32,11 +32,11 @@ from encoder_service import data_layout as layout
 from encoder_service import faults
 from encoder_service.damage import Damaged, DamageReason
 from encoder_service.data_layout import DELETED_PREFIX, PARTIAL, PICTURES, VIDEO_FILE_NAME
+from encoder_service.facts import ProducedFile
 from encoder_service.manifest import FILE_NAME, STAGE_LOG_NAME
 from encoder_service.record import JobRecord
 from encoder_service.record_file import DamagedRecordError, decode_record, encode_record
 from encoder_service.spool import Spool
-from encoder_service.work import ProducedFile
 from service_host.data_directory import (
     DataDirectory,
     is_plain_directory,

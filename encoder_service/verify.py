@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from encoder_service.checksum import sha256_file
+from encoder_service.facts import ColorTags, Readback
 from encoder_service.inspection import DamagedError, Inspection, inspect
 from encoder_service.manifest import (
     FILE_NAME,
@@ -20,7 +21,6 @@ from encoder_service.manifest import (
     StageStatus,
     read_manifest,
 )
-from encoder_service.work import ColorTags, Readback
 
 _SINGLE_PICTURES = {"poster", "contact_sheet"}
 _DURATION_TOLERANCE_SECONDS = 0.002

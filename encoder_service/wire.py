@@ -130,7 +130,7 @@ def _video(message: pb.JobSpec, config: EncoderConfig, faults: Faults) -> VideoS
             f"{max(frames, 1)} frames have {size * max(frames, 1)} bytes; "
             f"this server takes at most {config.max_job_bytes}",
         )
-        longest = clip_limit_frames(video, config)
+        longest = clip_limit_frames(video, config.max_clip_seconds)
         faults.check(
             not longest or frames <= longest,
             f"{at}.expected_frames",

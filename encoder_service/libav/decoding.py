@@ -17,11 +17,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from encoder_service.color import tags_from_codes
+from encoder_service.facts import ColorTags
 from encoder_service.libav.encoding import ALPHA_SIDE_DATA, CodecHeaders, EncodedPacket
 from encoder_service.libav.errors import translated
 from encoder_service.libav.pictures import Picture
 from encoder_service.output_errors import OutputError
-from encoder_service.work import ColorTags
 
 _BROKEN = "VERIFICATION_FAILED"
 _BLOCK_ADDITIONAL = 15

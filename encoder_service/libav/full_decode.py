@@ -14,10 +14,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from encoder_service.color import tags_from_codes
+from encoder_service.facts import ColorTags
 from encoder_service.libav.errors import translated
 from encoder_service.libav.pictures import Picture, describe
 from encoder_service.output_errors import OutputError
-from encoder_service.work import ColorTags
 
 _BROKEN = "VERIFICATION_FAILED"
 _ALPHA_DECODERS = {"vp9": "libvpx-vp9", "vp8": "libvpx"}

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from encoder_service.checksum import sha256_file
+from encoder_service.facts import EncoderReport, ProducedFile, QualityReport, Readback
 from encoder_service.formats import FormatRow
 from encoder_service.libav.versions import library_versions
 from encoder_service.output_errors import OutputError
@@ -34,7 +35,6 @@ from encoder_service.outputs.reuse import Change, Reuse, lossless_rule
 from encoder_service.outputs.timing import TickClock, delay_fraction, reduced, ticks_in_16_bits
 from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 from encoder_service.quality import QualityMeter
-from encoder_service.work import EncoderReport, ProducedFile, QualityReport, Readback
 
 _KEY_INTERVAL = 17
 

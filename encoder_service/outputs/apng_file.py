@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from encoder_service.facts import ColorTags
 from encoder_service.outputs.png_file import (
     SIGNATURE,
     PngError,
@@ -21,7 +22,6 @@ from encoder_service.outputs.png_file import (
     read_chunks,
 )
 from encoder_service.spec import Color
-from encoder_service.work import ColorTags
 
 MAX_LOOP_COUNT = (1 << 31) - 1
 _SEQUENCE_BYTES = 4

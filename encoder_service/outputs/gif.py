@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import partial
 
 from encoder_service.checksum import sha256_file
+from encoder_service.facts import ColorTags, EncoderReport, ProducedFile, QualityReport, Readback
 from encoder_service.formats import FormatRow
 from encoder_service.libav.encoding import ContainerSettings, EncoderSettings, VideoFileEncoder
 from encoder_service.libav.palettes import PaletteSettings, to_palette
@@ -24,7 +25,6 @@ from encoder_service.outputs.timing import TickClock, reduced
 from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 from encoder_service.quality import QualityMeter
 from encoder_service.spec import Quality
-from encoder_service.work import ColorTags, EncoderReport, ProducedFile, QualityReport, Readback
 
 DITHERS = (
     "none",

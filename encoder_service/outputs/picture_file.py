@@ -10,18 +10,17 @@ import msgspec
 from encoder_service import pillow
 from encoder_service.checksum import sha256_file
 from encoder_service.encoders import EncoderRow
+from encoder_service.facts import ColorTags, EncoderReport, ProducedFile, Readback
 from encoder_service.libav.versions import library_versions
 from encoder_service.output_errors import OutputError
 from encoder_service.outputs import png_frame
 from encoder_service.outputs.image_options import OptionRange, resolve_options
 from encoder_service.outputs.image_quality import as_rgb8
 from encoder_service.outputs.pixels import PixelLimits, Pixels
-from encoder_service.outputs.png import read_color
-from encoder_service.outputs.png_file import join_png
+from encoder_service.outputs.png_file import join_png, read_color
 from encoder_service.outputs.writer import Finished, WriterContext
 from encoder_service.quality import QualityMeter
 from encoder_service.spec import Color, Quality, Rational
-from encoder_service.work import ColorTags, EncoderReport, ProducedFile, Readback
 
 _JPEG_OPTIONS = {"quality": OptionRange(0, 100, 92)}
 _KINDS = {"jpeg": (".jpg", "image/jpeg"), "png": (".png", "image/png")}

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from encoder_service.color import output_color
+from encoder_service.color import is_srgb_like, output_color
 from encoder_service.conversion import Conversion, canvas_format, pad_color, plan_size
 from encoder_service.encoders import EncoderRow
 from encoder_service.libav.pictures import planes_of
@@ -19,9 +19,7 @@ from encoder_service.spec import (
     AlphaMode,
     Color,
     ColorMatrix,
-    ColorPrimaries,
     ColorRange,
-    ColorTransfer,
     PixelFormat,
 )
 
@@ -30,7 +28,6 @@ Pixels = npt.NDArray[Any]
 
 _CHANNELS = {"gray": 1, "rgb24": 3, "rgba": 4, "gray16le": 1, "rgb48le": 3, "rgba64le": 4}
 _GRAY = {PixelFormat.GRAY8, PixelFormat.GRAY16LE}
-_DISPLAY_REFERRED = {ColorTransfer.BT709, ColorTransfer.IEC61966_2_1, ColorTransfer.SMPTE170M}
 
 
 class PixelLimits(msgspec.Struct, frozen=True):
@@ -100,11 +97,6 @@ class FramePixels:
 def _coded_color(color: Color, pixel_format: str) -> Color:
     is_gray = _CHANNELS[pixel_format] == 1
     return msgspec.structs.replace(color, matrix=ColorMatrix.BT709) if is_gray else color
-
-
-def is_srgb_like(color: Color) -> bool:
-    """Whether a reader that knows of no tags shows the right colours."""
-    return color.primaries == ColorPrimaries.BT709 and color.transfer in _DISPLAY_REFERRED
 
 
 def is_opaque(pixels: Pixels) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import time
 import zipfile
 import zlib
@@ -13,6 +12,7 @@ from functools import partial
 import msgspec
 
 from encoder_service.checksum import sha256_file
+from encoder_service.facts import ColorTags, EncoderReport, ProducedFile, QualityReport, Readback
 from encoder_service.formats import FormatRow
 from encoder_service.libav.versions import library_versions
 from encoder_service.output_errors import OutputError
@@ -20,7 +20,7 @@ from encoder_service.outputs.frame_pool import FramePool, threads_for
 from encoder_service.outputs.image_options import resolve_options
 from encoder_service.outputs.image_quality import as_rgb8, sampled_frames
 from encoder_service.outputs.pixels import FramePixels, PixelLimits, Pixels
-from encoder_service.outputs.png_file import color_tags, join_png, read_chunks
+from encoder_service.outputs.png_file import join_png, read_color
 from encoder_service.outputs.png_frame import (
     ENCODER,
     OPTIONS,
@@ -32,7 +32,6 @@ from encoder_service.outputs.png_frame import (
 from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 from encoder_service.quality import QualityMeter
 from encoder_service.spec import Color
-from encoder_service.work import ColorTags, EncoderReport, ProducedFile, QualityReport, Readback
 
 DIRECTORY = "frames"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -177,12 +176,6 @@ class PngWriter:
 def open_writer(context: WriterContext, row: FormatRow) -> PngWriter:
     """Begins a sequence. Raises OutputError."""
     return PngWriter(context, row)
-
-
-def read_color(data: bytes) -> ColorTags:
-    """The colour tags of a PNG file; "unknown" where it has none. Raises PngError."""
-    found = (color_tags(tag, payload) for tag, payload in read_chunks(io.BytesIO(data)))
-    return next((tags for tags in found if tags is not None), ColorTags())
 
 
 def _encode(pixels: Pixels, settings: PngSettings, color: Color) -> _Encoded:

@@ -5,6 +5,7 @@ https://www.w3.org/TR/png-3/
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,10 +13,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from encoder_service.color import Codes, code_of, tags_from_codes
-from encoder_service.outputs.pixels import is_srgb_like
+from encoder_service.color import Codes, code_of, is_srgb_like, tags_from_codes
+from encoder_service.facts import ColorTags
 from encoder_service.spec import Color
-from encoder_service.work import ColorTags
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNK_BYTES = (1 << 31) - 1
@@ -114,3 +114,9 @@ def make_chunk(tag: bytes, payload: bytes) -> bytes:
         + payload
         + struct.pack(">I", zlib.crc32(payload, zlib.crc32(tag)))
     )
+
+
+def read_color(data: bytes) -> ColorTags:
+    """The colour tags of a PNG file; "unknown" where it has none. Raises PngError."""
+    found = (color_tags(tag, payload) for tag, payload in read_chunks(io.BytesIO(data)))
+    return next((tags for tags in found if tags is not None), ColorTags())

@@ -12,6 +12,7 @@ import msgspec
 
 from encoder_service.checksum import sha256_file
 from encoder_service.conversion import Conversion, canvas_format, pad_color
+from encoder_service.facts import EncoderReport, ProducedFile
 from encoder_service.formats import FormatRow
 from encoder_service.geometry import SizeChange
 from encoder_service.libav.encoding import (
@@ -32,7 +33,6 @@ from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
 from encoder_service.overlays.painter import open_painter
 from encoder_service.readback import FileContent, PacketDigest, judged, read_content
 from encoder_service.spec import OutputSpec, Quality
-from encoder_service.work import EncoderReport, ProducedFile
 
 _CHANGED_SIZE = {SizeChange.PADDED: "ODD_SIZE_PADDED", SizeChange.CROPPED: "ODD_SIZE_CROPPED"}
 _UNAVAILABLE = "ENCODER_UNAVAILABLE"

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from encoder_service.conversion import Conversion, pad_color
+from encoder_service.facts import QualityReport
 from encoder_service.libav.decoding import DecodedPicture, PacketDecoder, PictureFacts, facts_of
 from encoder_service.libav.encoding import CodecHeaders, EncodedPacket
 from encoder_service.libav.pictures import Converter, Picture, PictureFormat, planes_of
@@ -21,7 +22,6 @@ from encoder_service.outputs.writer import WriterContext
 from encoder_service.overlays.painter import Painter
 from encoder_service.quality import QualityMeter
 from encoder_service.spec import Color, ColorMatrix, ColorRange, PixelFormat
-from encoder_service.work import QualityReport
 
 FIRST_FRAMES = 16
 """Of so many frames the exact decoded samples are remembered, for the file itself to be held against."""

@@ -9,6 +9,7 @@ from functools import partial
 from typing import BinaryIO
 
 from encoder_service.encoders import EncoderRow
+from encoder_service.facts import EncoderReport
 from encoder_service.formats import FormatRow
 from encoder_service.libav.versions import library_versions
 from encoder_service.output_errors import OutputError
@@ -21,7 +22,6 @@ from encoder_service.outputs.webp_container import AnimationWriter, WebpError
 from encoder_service.outputs.webp_frame import CodedFrame, WebpSettings, encode_frame
 from encoder_service.outputs.webp_readback import FramePrint, WebpEvidence, read_back
 from encoder_service.outputs.writer import Finished, SourceFrame, WriterContext
-from encoder_service.work import EncoderReport
 
 OPTIONS = {
     "quality": OptionRange(0, 100, 75),

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoder_service.checksum import sha256_file
+from encoder_service.facts import ColorTags, ProducedFile, QualityReport, Readback
 from encoder_service.output_errors import OutputError
 from encoder_service.outputs.image_quality import sampled_frames
 from encoder_service.outputs.pixels import FramePixels, Pixels
@@ -29,7 +30,6 @@ from encoder_service.outputs.webp_container import (
 from encoder_service.outputs.webp_frame import decode_frame
 from encoder_service.outputs.writer import WriterContext
 from encoder_service.quality import QualityMeter
-from encoder_service.work import ColorTags, ProducedFile, QualityReport, Readback
 
 
 class FramePrint(msgspec.Struct, frozen=True):

@@ -9,10 +9,10 @@ from typing import Protocol, cast
 
 import msgspec
 
+from encoder_service.facts import DrawnOverlay, EncoderReport, ProducedFile, QualityReport, Readback
 from encoder_service.formats import FormatRow, find_format
 from encoder_service.output_errors import OutputError
 from encoder_service.spec import OutputSpec, VideoSpec
-from encoder_service.work import DrawnOverlay, EncoderReport, ProducedFile, QualityReport, Readback
 
 
 class SourceFrame(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from encoder_service import pillow
+from encoder_service.facts import DrawnOverlay
 from encoder_service.libav.pictures import PictureFormat
 from encoder_service.output_errors import OutputError
 from encoder_service.outputs.writer import WriterContext
@@ -16,7 +17,6 @@ from encoder_service.overlays.colors import to_frames
 from encoder_service.overlays.layout import image_size, place
 from encoder_service.overlays.picture_header import MAX_PIXELS
 from encoder_service.overlays.warn import warn_of_gray_picture, warn_of_place
-from encoder_service.work import DrawnOverlay
 
 
 class ImageLayer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from encoder_service.facts import DrawnOverlay
 from encoder_service.libav.pictures import PictureFormat, Samples
 from encoder_service.outputs.writer import WriterContext
 from encoder_service.overlay import Overlay, TextOverlay
@@ -11,7 +12,6 @@ from encoder_service.overlays.blend import Stamp
 from encoder_service.overlays.image_layer import ImageLayer
 from encoder_service.overlays.layout import shown_frames
 from encoder_service.overlays.text_layer import TextLayer
-from encoder_service.work import DrawnOverlay
 
 
 class Layer(Protocol):

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from encoder_service import pillow
+from encoder_service.facts import DrawnOverlay
 from encoder_service.libav.pictures import PictureFormat
 from encoder_service.output_errors import OutputError
 from encoder_service.outputs.timing import clock_text
@@ -20,7 +21,6 @@ from encoder_service.overlays.fields import fill
 from encoder_service.overlays.fonts import find_font
 from encoder_service.overlays.layout import alignment, margin_pixels, place
 from encoder_service.overlays.warn import warn_of_color, warn_of_place
-from encoder_service.work import DrawnOverlay
 
 _TEXTS_KEPT = 4
 _SMALLEST_PIXELS = 4.0

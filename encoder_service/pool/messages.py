@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from encoder_service.work import Walls
+from encoder_service.facts import Walls
 
 MESSAGE_BYTES = 64 << 10
 _DESCRIPTORS = 3

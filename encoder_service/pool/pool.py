@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from encoder_service.config import EncoderConfig
+from encoder_service.facts import Walls
+from encoder_service.pool.settings import PoolSettings
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.pool.zygote_process import PROGRAM, ZygoteProcess
-from encoder_service.work import Walls
 
 _BACKOFF_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
 
@@ -39,9 +39,9 @@ class WorkerPool:
     """
 
     def __init__(
-        self, config: EncoderConfig, observer: PoolObserver, program: Sequence[str] = PROGRAM
+        self, settings: PoolSettings, observer: PoolObserver, program: Sequence[str] = PROGRAM
     ) -> None:
-        self.config = config
+        self.settings = settings
         self._program = program
         self._zygote: ZygoteProcess | None = None
         self._zygote_lock = asyncio.Lock()
@@ -64,7 +64,7 @@ class WorkerPool:
     @property
     def size(self) -> int:
         """Slots."""
-        return self.config.worker_count
+        return self.settings.size
 
     def open(self) -> None:
         """Begins to start all workers; each is announced when it is ready."""
@@ -143,7 +143,7 @@ class WorkerPool:
         while True:
             await asyncio.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)])
             try:
-                worker = await WorkerProcess.start(self.config, await self._living_zygote())
+                worker = await WorkerProcess.start(self.settings, await self._living_zygote())
             except (WorkerDiedError, OSError) as error:
                 # No descriptor or no memory is left: this passes, and nobody else starts workers.
                 attempt += 1
@@ -174,7 +174,7 @@ class WorkerPool:
                 await self._zygote.close()
                 self._zygote = None
             if self._zygote is None:
-                self._zygote = await ZygoteProcess.start(self.config, self._program)
+                self._zygote = await ZygoteProcess.start(self.settings, self._program)
                 self._observer.walls_tried(self._zygote.walls)
             return self._zygote
 

@@ -11,9 +11,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from encoder_service.config import EncoderConfig
+from encoder_service.facts import Failed, Produced
 from encoder_service.pool.allowance import BURST, Allowance
 from encoder_service.pool.last_words import LastWords
+from encoder_service.pool.settings import PoolSettings
 from encoder_service.pool.zygote_process import (
     Birth,
     WorkerDiedError,
@@ -21,18 +22,7 @@ from encoder_service.pool.zygote_process import (
     ZygoteDiedError,
     ZygoteProcess,
 )
-from encoder_service.work import (
-    Assignment,
-    Cancel,
-    Event,
-    Failed,
-    Logged,
-    Order,
-    Probe,
-    Probed,
-    Produced,
-    Ready,
-)
+from encoder_service.work import Assignment, Cancel, Event, Logged, Order, Probe, Probed, Ready
 
 __all__ = ["WorkerDiedError", "WorkerOutOfMemoryError", "WorkerProcess", "ZygoteDiedError"]
 
@@ -71,23 +61,23 @@ class WorkerProcess:
         """It died, or nobody knows what it is doing."""
 
     @classmethod
-    async def start(cls, config: EncoderConfig, zygote: ZygoteProcess) -> WorkerProcess:
+    async def start(cls, settings: PoolSettings, zygote: ZygoteProcess) -> WorkerProcess:
         """Has a worker forked and waits until it is ready. Raises WorkerDiedError."""
-        memory_bytes = config.confinement.memory_bytes
+        memory_bytes = settings.confinement.memory_bytes
         try:
-            async with asyncio.timeout(config.worker_start_timeout_seconds):
+            async with asyncio.timeout(settings.start_timeout_seconds):
                 worker = await _fork(zygote, memory_bytes)
         except TimeoutError as error:
             zygote.give_up()
-            seconds = config.worker_start_timeout_seconds
+            seconds = settings.start_timeout_seconds
             raise ZygoteDiedError(f"the workers' program did not answer for {seconds:g} s") from error
         worker.memory_bytes = memory_bytes
         try:
-            async with asyncio.timeout(config.worker_start_timeout_seconds):
+            async with asyncio.timeout(settings.start_timeout_seconds):
                 event = await worker.receive()
         except TimeoutError as error:
             await worker.kill()
-            seconds = config.worker_start_timeout_seconds
+            seconds = settings.start_timeout_seconds
             raise WorkerDiedError(f"the worker was not ready after {seconds:g} s") from error
         except BaseException:
             await worker.kill()

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 
+from encoder_service.facts import Walls
 from encoder_service.pool.messages import (
     Ended,
     Fork,
@@ -35,7 +36,6 @@ from encoder_service.pool.messages import (
     receive,
     send,
 )
-from encoder_service.work import Walls
 from encoder_service.worker.memory import holdings
 from encoder_service.worker.parent import die_with_parent
 

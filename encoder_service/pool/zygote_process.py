@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from encoder_service.config import EncoderConfig
+from encoder_service.facts import Walls
 from encoder_service.pool.environment import worker_environment
 from encoder_service.pool.last_words import LastWords
 from encoder_service.pool.messages import (
@@ -27,7 +27,7 @@ from encoder_service.pool.messages import (
     receive,
     send,
 )
-from encoder_service.work import Walls
+from encoder_service.pool.settings import PoolSettings
 
 PROGRAM = ("-m", "encoder_service.pool.zygote")
 _CLOSE_SECONDS = 2.0
@@ -93,19 +93,19 @@ class ZygoteProcess:
         asyncio.get_running_loop().add_reader(connection.fileno(), self._read)
 
     @classmethod
-    async def start(cls, config: EncoderConfig, program: Sequence[str] = PROGRAM) -> ZygoteProcess:
+    async def start(cls, settings: PoolSettings, program: Sequence[str] = PROGRAM) -> ZygoteProcess:
         """Starts one and waits until it is ready. Raises ZygoteDiedError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         # -P, and the root as working directory: modules that lie where the service was started are not ours.
-        command = (*config.worker_wrapper, sys.executable, "-P", *program, str(theirs.fileno()))
+        command = (*settings.wrapper, sys.executable, "-P", *program, str(theirs.fileno()))
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=DEVNULL,
                 stdout=DEVNULL,
                 stderr=PIPE,
-                env=worker_environment(os.environ, config.worker_environment, config.worker_niceness),
+                env=worker_environment(os.environ, settings.environment, settings.niceness),
                 cwd="/",
                 pass_fds=(theirs.fileno(),),
                 # Its own session: Ctrl-C in a terminal reaches the service alone, which then drains.
@@ -118,11 +118,11 @@ class ZygoteProcess:
             theirs.close()
         zygote = cls(process, ours)
         try:
-            async with asyncio.timeout(config.worker_start_timeout_seconds):
+            async with asyncio.timeout(settings.start_timeout_seconds):
                 await asyncio.shield(zygote._is_ready)
         except TimeoutError as error:
             await zygote.close()
-            seconds = config.worker_start_timeout_seconds
+            seconds = settings.start_timeout_seconds
             raise ZygoteDiedError(f"the workers' program was not ready after {seconds:g} s") from error
         except ZygoteDiedError as error:
             await zygote.close()

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 import structlog
 
 from encoder_service.clock import Clock
-from encoder_service.job import Job
-from encoder_service.keeper import Keeper
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.record import JobRecord
 from encoder_service.spec import WebhookEvent
@@ -30,6 +28,9 @@ _IDLE_SECONDS = 1.0
 _GONE = 410
 _TOLD_ATTEMPTS = 3
 
+Persist = Callable[[Callable[[], None]], Awaitable[None]]
+"""Runs blocking work on a job's files in a thread, again and again while the disk refuses it."""
+
 
 class Courier:
     """Lives on the event loop. `config` may be replaced while it runs."""
@@ -37,7 +38,6 @@ class Courier:
     def __init__(
         self,
         outbox: Outbox,
-        keeper: Keeper,
         config: WebhooksConfig,
         clock: Clock,
         metrics: EncoderMetrics,
@@ -45,7 +45,6 @@ class Courier:
     ) -> None:
         self.config = config
         self._outbox = outbox
-        self._keeper = keeper
         self._clock = clock
         self._metrics = metrics
         self._log = log
@@ -55,14 +54,16 @@ class Courier:
 
     # --- what jobs tell --------------------------------------------------------------------------
 
-    async def promise(self, job: Job, event: WebhookEvent, output: str = "") -> tuple[Notice, ...]:
+    async def promise(
+        self, record: JobRecord, event: WebhookEvent, persist: Persist, output: str = ""
+    ) -> tuple[Notice, ...]:
         """Puts on the disk what is owed for an event; it is sent by `send`, or after the next start.
 
-        Again is the same as once. As with the job's own files, a disk that refuses is asked again.
+        Again is the same as once. `persist` writes it; a disk that refuses is asked again.
         """
-        notices = notices_for(job.record, event, output, self.config, self._clock.unix_nano())
+        notices = notices_for(record, event, output, self.config, self._clock.unix_nano())
         if notices:
-            await self._keeper.insist(job, "webhooks", partial(self._outbox.put, notices))
+            await persist(partial(self._outbox.put, notices))
         return notices
 
     def send(self, notices: Iterable[Notice]) -> None:
@@ -72,18 +73,17 @@ class Courier:
         self._make_room()
         self._news.set()
 
-    async def tell(self, job: Job, event: WebhookEvent, output: str = "") -> None:
+    async def tell(self, record: JobRecord, event: WebhookEvent, persist: Persist, output: str = "") -> None:
         """`promise` and `send`."""
-        self.send(await self.promise(job, event, output))
+        self.send(await self.promise(record, event, persist, output))
 
-    async def catch_up(self, job: Job) -> None:
+    async def catch_up(self, record: JobRecord, persist: Persist) -> None:
         """Promises again what a former process may have missed to promise about a job that goes on."""
-        record: JobRecord = job.record
         if record.is_complete:
-            await self.tell(job, WebhookEvent.JOB_RECEIVED)
+            await self.tell(record, WebhookEvent.JOB_RECEIVED, persist)
         for name, output in record.outputs.items():
             if output.state.is_final:
-                await self.tell(job, WebhookEvent.OUTPUT_ENDED, name)
+                await self.tell(record, WebhookEvent.OUTPUT_ENDED, persist, name)
 
     @property
     def pending_count(self) -> int:

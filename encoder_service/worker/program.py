@@ -22,22 +22,8 @@ import msgspec
 from encoder_service.attempt import Attempt
 from encoder_service.capabilities import probe
 from encoder_service.data_layout import CHECKSUMS_FILE_NAME
-from encoder_service.work import (
-    MESSAGE_CHARS,
-    Assignment,
-    Cancel,
-    Event,
-    Extent,
-    Failed,
-    Logged,
-    Order,
-    Probe,
-    Probed,
-    Produced,
-    Ready,
-    SandboxMode,
-    Walls,
-)
+from encoder_service.facts import MESSAGE_CHARS, Failed, Produced, SandboxMode, Walls
+from encoder_service.work import Assignment, Cancel, Event, Extent, Logged, Order, Probe, Probed, Ready
 from encoder_service.worker.memory import offer_to_kernel
 from encoder_service.worker.sandbox.walls import Reach, lock
 from encoder_service.worker_fault import VARIABLE, parse_fault

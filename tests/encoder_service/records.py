@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from encoder_service.evidence import AttemptEvidence
-from encoder_service.record import JobRecord, OutputRecord, OutputState, new_record
-from encoder_service.spec import JobSpec, OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import (
+from encoder_service.facts import (
     ColorTags,
     EncoderReport,
     Failed,
@@ -15,6 +13,8 @@ from encoder_service.work import (
     Readback,
     Resources,
 )
+from encoder_service.record import JobRecord, OutputRecord, OutputState, new_record
+from encoder_service.spec import JobSpec, OutputSpec, PixelFormat, Rational, VideoSpec
 
 SECOND = 1_000_000_000
 

@@ -9,6 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
+from docs.generate_schemas import MANIFEST_PATH
 from encoder_service.evidence import (
     AttemptEvidence,
     JobEvidence,
@@ -16,18 +17,7 @@ from encoder_service.evidence import (
     RaisedWarning,
     build_manifest,
 )
-from encoder_service.manifest import (
-    Build,
-    IntermediateFile,
-    JobOutcome,
-    Problem,
-    StageStatus,
-    decode_manifest,
-    encode_manifest,
-)
-from encoder_service.manifest_schema import SCHEMA_PATH
-from encoder_service.spec import JobSpec, OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import (
+from encoder_service.facts import (
     ColorTags,
     EncoderReport,
     Failed,
@@ -39,6 +29,16 @@ from encoder_service.work import (
     Resources,
     WarningEntry,
 )
+from encoder_service.manifest import (
+    Build,
+    IntermediateFile,
+    JobOutcome,
+    Problem,
+    StageStatus,
+    decode_manifest,
+    encode_manifest,
+)
+from encoder_service.spec import JobSpec, OutputSpec, PixelFormat, Rational, VideoSpec
 
 SECOND = 1_000_000_000
 START = 1_764_252_556_123_456_789
@@ -108,7 +108,7 @@ def output(name: str, *results: Produced | Failed) -> OutputEvidence:
 
 def as_json(evidence: JobEvidence) -> Any:
     data = json.loads(encode_manifest(build_manifest(evidence)))
-    schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+    schema = json.loads(MANIFEST_PATH.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(
         schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     ).validate(data)

@@ -15,7 +15,8 @@ from encoder_service.chunk_sums import crc32c
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
 from encoder_service.ingest import Ingest
-from encoder_service.spool import DiskFullError, Spool, SpoolSpace
+from encoder_service.spool import DiskFullError, Spool
+from encoder_service.spool_quota import SpoolSpace
 from tests.eventually import eventually_async
 
 
@@ -68,7 +69,7 @@ def ingest(spool: Spool, executor: ThreadPoolExecutor, told: list[int], **limits
     def persisted() -> None:
         told.append(spool.persisted_bytes)
 
-    return Ingest("job", spool, space, executor, config, persisted, lambda _: told.append(-1))
+    return Ingest("job", spool, space, executor, config.ingest_limits, persisted, lambda _: told.append(-1))
 
 
 async def test_chunks_that_gather_while_the_disk_is_slow_go_in_one_write(

@@ -7,11 +7,11 @@ import structlog
 from telecine.logging.catalogue import STAGES_BY_NAME
 
 from encoder_service.evidence import AttemptEvidence
+from encoder_service.facts import Failed
 from encoder_service.job_story import JobStory
 from encoder_service.manifest import JobOutcome, Problem
 from encoder_service.record import new_record
 from encoder_service.spec import JobSpec, OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import Failed
 
 SPEC = JobSpec(
     "fox", VideoSpec(4, 4, PixelFormat.GRAY8, Rational(24)), (OutputSpec(name="mp4", format="mp4"),)

@@ -6,12 +6,12 @@ import json
 
 import jsonschema
 
-from encoder_service.manifest_schema import SCHEMA_PATH, manifest_schema
+from docs.generate_schemas import MANIFEST_PATH, manifest_schema
 
 
 def test_the_published_schema_is_fresh() -> None:
-    assert SCHEMA_PATH.read_text(encoding="utf-8") == manifest_schema(), (
-        "run: python -m encoder_service.manifest_schema"
+    assert MANIFEST_PATH.read_text(encoding="utf-8") == manifest_schema(), (
+        "run: python docs/generate_schemas.py"
     )
 
 

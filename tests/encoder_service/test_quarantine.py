@@ -17,7 +17,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.damage import Damaged, DamageReason
 from encoder_service.quarantine import Quarantine, find_gone
-from encoder_service.spool import SpoolSpace
+from encoder_service.spool_quota import SpoolSpace
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
 from tests.eventually import eventually_async

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder_service.capabilities import MemorySource
+from encoder_service.facts import Readback
 from encoder_service.isobmff import read_movie_facts
 from encoder_service.libav.decoding import DecodedPicture, FilePacket
 from encoder_service.matroska import read_track_facts
@@ -25,7 +26,6 @@ from encoder_service.outputs.video_check import Decoded, is_sampled
 from encoder_service.outputs.writer import WriterContext, open_writer
 from encoder_service.readback import FileContent, Numbering, judged, read_content
 from encoder_service.spec import OutputSpec
-from encoder_service.work import Readback
 from tests.encoder_service.outputs.drawing import gradient_clip
 from tests.encoder_service.outputs.streams import spec_of
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder_service.chunk_sums import ChecksumReader, DamagedFramesError, crc32c
-from encoder_service.spool import DiskFullError, Spool, SpoolFullError, SpoolSpace
+from encoder_service.spool import DiskFullError, Spool
+from encoder_service.spool_quota import SpoolFullError, SpoolSpace
 
 
 @given(pieces=st.lists(st.lists(st.binary(max_size=40), max_size=4), max_size=8))

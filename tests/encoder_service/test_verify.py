@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from encoder_service.evidence import AttemptEvidence, JobEvidence, OutputEvidence, build_manifest
+from encoder_service.facts import Phases, Produced, Resources
 from encoder_service.manifest import (
     Build,
     FrameCounts,
@@ -20,7 +21,6 @@ from encoder_service.manifest import (
 )
 from encoder_service.spec import JobSpec, PixelFormat
 from encoder_service.verify import FindingCode, Verification, verify
-from encoder_service.work import Phases, Produced, Resources
 from tests.encoder_service.outputs.drawing import Clip, Run, gradient_clip, run_writer
 
 FRAMES = 7

@@ -8,11 +8,11 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.clip_limit import clip_limit
+from encoder_service.clip_limit import ClipLimit, clip_limit
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
 from encoder_service.made_pixels import Making, most_frames, picture_size
-from encoder_service.spec import OutputSpec, PixelFormat, Rational, Scale, ScaleMode, VideoSpec
+from encoder_service.spec import JobSpec, OutputSpec, PixelFormat, Rational, Scale, ScaleMode, VideoSpec
 from encoder_service.wire import parse_spec
 from tests.encoder_service.raw_client import spec
 
@@ -32,6 +32,10 @@ def job(
     message.video.width, message.video.height = width, height
     message.video.expected_frames = frames
     return message
+
+
+def _limit(spec: JobSpec, config: EncoderConfig) -> ClipLimit:
+    return clip_limit(spec, config.max_clip_seconds, config.most_made_pixels)
 
 
 def wrong(message: pb.JobSpec, config: EncoderConfig = CONFIG) -> dict[str, str]:
@@ -186,21 +190,21 @@ def test_one_frame_may_be_too_much() -> None:
 
 def test_a_clip_that_was_not_declared_has_the_same_end() -> None:
     parsed = parse_spec(job(64, 36, *[UP] * 32), CONFIG)
-    limit = clip_limit(parsed, CONFIG)
+    limit = _limit(parsed, CONFIG)
     assert limit.size_bytes == 517 * parsed.video.frame_bytes
     assert "max_job_output_pixels" in limit.reason
 
 
 def test_the_nearer_of_two_limits_counts() -> None:
     config = EncoderConfig(max_clip_seconds=1.0)
-    limit = clip_limit(parse_spec(job(64, 36, *[UP] * 32), config), config)
+    limit = _limit(parse_spec(job(64, 36, *[UP] * 32), config), config)
     assert limit.size_bytes == 24 * 64 * 36 * 3
     assert "1 s" in limit.reason
 
 
 def test_outputs_that_end_early_make_no_more() -> None:
     cut = pb.OutputSpec(format="mp4", scale=pb.Scale(size="8k"), max_duration=Duration(seconds=2))
-    assert clip_limit(parse_spec(job(64, 36, cut, "poster"), CONFIG), CONFIG).size_bytes == 0
+    assert _limit(parse_spec(job(64, 36, cut, "poster"), CONFIG), CONFIG).size_bytes == 0
     assert Making(100_000, 48).total(1 << 40) == 4_800_000
 
 

@@ -156,9 +156,9 @@ def test_a_bit_rate_stands_alone_and_needs_rate_control() -> None:
 def test_the_longest_clip_counts_whole_frames_and_is_told_at_once() -> None:
     config = EncoderConfig(max_clip_seconds=2.0)
     job = parse_spec(spec("job", "mp4"), config)
-    assert clip_limit_frames(job.video, config) == 48
-    assert clip_limit_frames(job.video, CONFIG) == 0
-    assert clip_limit_frames(job.video, EncoderConfig(max_clip_seconds=0.001)) == 1
+    assert clip_limit_frames(job.video, config.max_clip_seconds) == 48
+    assert clip_limit_frames(job.video, CONFIG.max_clip_seconds) == 0
+    assert clip_limit_frames(job.video, 0.001) == 1
     message = spec("job", "mp4")
     message.video.expected_frames = 49
     with pytest.raises(ServiceError, match="at most 48"):

@@ -11,17 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from encoder_service.facts import Failed, Produced
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
 from encoder_service.work import (
     Assignment,
     Cancel,
     Extent,
-    Failed,
     Logged,
     OutputPhase,
     Probe,
     Probed,
-    Produced,
     Progress,
     Warned,
 )

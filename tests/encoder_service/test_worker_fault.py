@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from encoder_service.facts import Failed, Produced
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import Failed, Produced
 from encoder_service.worker_fault import Fault, FaultAction, parse_fault
 from tests.encoder_service.outputs.drawing import gradient_clip
 from tests.encoder_service.worker_driver import WorkerDriver

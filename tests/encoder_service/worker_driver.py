@@ -14,20 +14,11 @@ from typing import IO, Any, Self
 
 import msgspec
 
+from encoder_service.facts import Confinement, Failed, Produced
 from encoder_service.pool.environment import worker_environment
 from encoder_service.pool.messages import Ended, Fork, Forked, Report, ZygoteReady, receive, send
 from encoder_service.spec import OutputSpec, VideoSpec
-from encoder_service.work import (
-    Assignment,
-    Confinement,
-    Event,
-    Extent,
-    Failed,
-    Order,
-    Probed,
-    Produced,
-    Ready,
-)
+from encoder_service.work import Assignment, Event, Extent, Order, Probed, Ready
 
 
 class WorkerDriver:

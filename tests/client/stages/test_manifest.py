@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from telecine.stages import PipelineRun, Stage, StageManifestError, read_manifest
 from telecine.stages.manifest import RESERVED, InputFile, StageStatus, decode_manifest, encode_manifest
-from telecine.stages.schema import SCHEMA_PATH, stage_manifest_schema
 
+from docs.generate_schemas import STAGE_MANIFEST_PATH, manifest_schema, stage_manifest_schema
 from encoder_service import manifest as encoder_manifest
-from encoder_service.manifest_schema import manifest_schema
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
@@ -74,8 +73,8 @@ def test_every_manifest_fits_the_published_schema(full: Path) -> None:
 
 
 def test_the_published_schema_is_fresh_and_explains_its_fields() -> None:
-    assert SCHEMA_PATH.read_text(encoding="utf-8") == stage_manifest_schema(), (
-        "run: python -m telecine.stages.schema"
+    assert STAGE_MANIFEST_PATH.read_text(encoding="utf-8") == stage_manifest_schema(), (
+        "run: python docs/generate_schemas.py"
     )
     schema = json.loads(stage_manifest_schema())
     assert schema["$defs"]["IntermediateFile"]["properties"]["retained"]["description"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from encoder_service.facts import DrawnOverlay
 from encoder_service.output_errors import StrictViolationError
 from encoder_service.outputs.writer import (
     DrawingMaterial,
@@ -19,7 +20,6 @@ from encoder_service.outputs.writer import (
     open_writer,
 )
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import DrawnOverlay
 
 FILM = Rational(24)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from encoder_service.facts import ColorTags
 from encoder_service.libav.pictures import planes_of
 from encoder_service.libav.stills import decode_still
 from encoder_service.output_errors import OutputError
@@ -20,7 +21,6 @@ from encoder_service.spec import ColorMatrix as Matrix
 from encoder_service.spec import ColorPrimaries as Primaries
 from encoder_service.spec import ColorRange as Range
 from encoder_service.spec import ColorTransfer as Transfer
-from encoder_service.work import ColorTags
 from tests.encoder_service.outputs.drawing import gradient_clip, run_writer
 
 GRAY, DEEP_GRAY = gradient_clip(3, channels=1)[..., 0], gradient_clip(3, channels=1, deep=True)[..., 0]

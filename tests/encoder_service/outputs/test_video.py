@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from encoder_service.facts import ColorTags
 from encoder_service.isobmff import read_movie_facts
 from encoder_service.output_errors import OutputError
 from encoder_service.spec import (
@@ -30,7 +31,6 @@ from encoder_service.spec import (
     Scale,
     ScaleMode,
 )
-from encoder_service.work import ColorTags
 from tests.encoder_service.outputs.drawing import Clip, gradient_clip
 from tests.encoder_service.outputs.streams import FILM, NTSC, StreamRun, run_stream, spec_of
 

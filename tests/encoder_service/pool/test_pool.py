@@ -13,15 +13,17 @@ import psutil
 import pytest
 
 from encoder_service.config import EncoderConfig
+from encoder_service.facts import Failed, Walls
 from encoder_service.pool.pool import WorkerPool
+from encoder_service.pool.settings import PoolSettings
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.pool.zygote_process import ZygoteDiedError, ZygoteProcess
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import Assignment, Extent, Failed, Logged, Progress, Walls
+from encoder_service.work import Assignment, Extent, Logged, Progress
 from tests.eventually import eventually_async
 
 TINY = (str(Path(__file__).with_name("tiny_zygote.py")),)
-CONFIG = EncoderConfig(workers=2)
+SETTINGS = EncoderConfig(workers=2).pool_settings
 
 
 def assignment(name: str) -> Assignment:
@@ -52,7 +54,7 @@ class Told:
 @pytest.fixture
 async def zygote() -> AsyncIterator[ZygoteProcess]:
     """A ready zygote."""
-    zygote = await ZygoteProcess.start(CONFIG, TINY)
+    zygote = await ZygoteProcess.start(SETTINGS, TINY)
     yield zygote
     await zygote.close()
     assert not psutil.pid_exists(zygote.pid)
@@ -61,7 +63,7 @@ async def zygote() -> AsyncIterator[ZygoteProcess]:
 @pytest.fixture
 async def worker(zygote: ZygoteProcess) -> AsyncIterator[WorkerProcess]:
     """A ready worker."""
-    worker = await WorkerProcess.start(CONFIG, zygote)
+    worker = await WorkerProcess.start(SETTINGS, zygote)
     yield worker
     await worker.kill()
     assert not is_running(worker.pid)
@@ -109,7 +111,7 @@ async def test_orders_to_a_dead_worker_are_lost_without_a_fault(worker: WorkerPr
 
 async def test_last_words_are_those_of_the_very_worker(zygote: ZygoteProcess) -> None:
     """What the worker of one job wrote never stands in another job's error."""
-    first, second = await WorkerProcess.start(CONFIG, zygote), await WorkerProcess.start(CONFIG, zygote)
+    first, second = await WorkerProcess.start(SETTINGS, zygote), await WorkerProcess.start(SETTINGS, zygote)
     first.send(assignment("crash"))
     with pytest.raises(WorkerDiedError, match="assertion failed"):
         await first.receive()
@@ -120,7 +122,7 @@ async def test_last_words_are_those_of_the_very_worker(zygote: ZygoteProcess) ->
 
 
 async def test_an_idle_worker_ends_when_there_are_no_more_orders(zygote: ZygoteProcess) -> None:
-    worker = await WorkerProcess.start(CONFIG, zygote)
+    worker = await WorkerProcess.start(SETTINGS, zygote)
     await worker.close()
     assert not psutil.pid_exists(worker.pid)
 
@@ -134,7 +136,7 @@ async def test_a_worker_dies_with_the_zygote_and_no_output_is_to_blame(
         await worker.receive()
     assert not is_running(worker.pid)
     with pytest.raises(ZygoteDiedError):
-        await WorkerProcess.start(CONFIG, zygote)
+        await WorkerProcess.start(SETTINGS, zygote)
 
 
 @pytest.mark.parametrize(
@@ -145,30 +147,30 @@ async def test_a_zygote_that_never_gets_ready_says_why(
     monkeypatch: pytest.MonkeyPatch, mode: str, words: str
 ) -> None:
     monkeypatch.setenv("HOME", mode)
-    config = EncoderConfig(worker_start_timeout_seconds=1.0)
+    settings = PoolSettings(start_timeout_seconds=1.0)
     with pytest.raises(ZygoteDiedError, match=words):
-        await ZygoteProcess.start(config, TINY)
+        await ZygoteProcess.start(settings, TINY)
 
 
 async def test_a_worker_that_never_gets_ready_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "mute_worker")
-    config = EncoderConfig(worker_start_timeout_seconds=1.0)
-    zygote = await ZygoteProcess.start(EncoderConfig(), TINY)
+    settings = PoolSettings(start_timeout_seconds=1.0)
+    zygote = await ZygoteProcess.start(PoolSettings(), TINY)
     with pytest.raises(WorkerDiedError, match="not ready after 1 s"):
-        await WorkerProcess.start(config, zygote)
+        await WorkerProcess.start(settings, zygote)
     assert not psutil.Process(zygote.pid).children()
     await zygote.close()
 
 
 async def test_a_program_that_is_not_there_says_so() -> None:
     with pytest.raises(WorkerDiedError, match="/no/such/program cannot be started"):
-        await ZygoteProcess.start(EncoderConfig(worker_wrapper=("/no/such/program",)), TINY)
+        await ZygoteProcess.start(PoolSettings(wrapper=("/no/such/program",)), TINY)
 
 
 async def test_the_operators_wrapper_starts_the_zygote() -> None:
-    config = EncoderConfig(worker_wrapper=("prlimit", "--nofile=99"))
-    zygote = await ZygoteProcess.start(config, TINY)
-    worker = await WorkerProcess.start(config, zygote)
+    settings = PoolSettings(wrapper=("prlimit", "--nofile=99"))
+    zygote = await ZygoteProcess.start(settings, TINY)
+    worker = await WorkerProcess.start(settings, zygote)
     assert psutil.Process(worker.pid).rlimit(psutil.RLIMIT_NOFILE) == (99, 99)
     await worker.close()
     await zygote.close()
@@ -178,7 +180,7 @@ async def test_the_operators_wrapper_starts_the_zygote() -> None:
 async def pool() -> AsyncIterator[tuple[WorkerPool, Told]]:
     """Two warm workers."""
     told = Told()
-    pool = WorkerPool(CONFIG, told, TINY)
+    pool = WorkerPool(SETTINGS, told, TINY)
     pool.open()
     await eventually_async(lambda: pool.idle_count == 2)
     yield pool, told
@@ -261,7 +263,7 @@ async def test_workers_come_when_there_are_descriptors_again(pool: tuple[WorkerP
 
 async def test_a_zygote_that_does_not_answer_is_replaced() -> None:
     told = Told()
-    workers = WorkerPool(EncoderConfig(workers=1, worker_start_timeout_seconds=2.0), told, TINY)
+    workers = WorkerPool(PoolSettings(size=1, start_timeout_seconds=2.0), told, TINY)
     workers.open()
     worker = await workers.wait_for_one()
     (zygote,) = zygotes()

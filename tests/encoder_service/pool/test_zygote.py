@@ -16,11 +16,11 @@ from PIL import Image
 from telecine.embedded import MALLOC_SETTINGS
 
 import encoder_service
+from encoder_service.facts import Produced
 from encoder_service.overlays.picture_header import KINDS
 from encoder_service.pool.environment import worker_environment
 from encoder_service.pool.messages import Fork, send
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import Produced
 from service_host.malloc import MALLOC_VARIABLES
 from tests.encoder_service.outputs.drawing import gradient_clip
 from tests.encoder_service.worker_driver import WorkerDriver

@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 
 from encoder_service.attempt import Attempt
+from encoder_service.facts import Walls
 from encoder_service.pool import zygote
-from encoder_service.work import Assignment, Walls
+from encoder_service.work import Assignment
 from encoder_service.worker import program
 
 _honest = program._answer

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from encoder_service.work import Confinement, SandboxMode
+from encoder_service.facts import Confinement, SandboxMode
 from encoder_service.worker.imports import import_ahead
 from encoder_service.worker.sandbox.linux import call
 from encoder_service.worker.sandbox.walls import Reach, lock

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from encoder_service.work import Wall
+from encoder_service.facts import Wall
 from encoder_service.worker.sandbox import landlock, linux
 
 pytestmark = pytest.mark.skipif(
@@ -93,7 +93,7 @@ def test_without_the_wall_each_of_these_works(free: dict[str, Any], wall: str) -
 
 _OF_ANOTHER_USER = """
 import os, pathlib, sys
-from encoder_service.work import Confinement
+from encoder_service.facts import Confinement
 from encoder_service.worker.sandbox.walls import Reach, lock
 place = pathlib.Path(sys.argv[1])
 walls = lock(Reach((str(place / "attempt"),), (str(place / "video.raw"),)), Confinement())

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from encoder_service.facts import Confinement, Produced, SandboxMode, Wall
 from encoder_service.formats import FORMATS
 from encoder_service.overlay import Overlay, Position, TextOverlay
 from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import Confinement, Produced, SandboxMode, Wall
 from encoder_service.worker.sandbox import landlock, linux
 from tests.encoder_service.outputs.drawing import gradient_clip
 from tests.encoder_service.worker_driver import WorkerDriver

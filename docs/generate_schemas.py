@@ -1,0 +1,46 @@
+"""Generates docs/*.schema.json from the types of what is published: `python docs/generate_schemas.py`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from telecine.published_schema import published_schema
+from telecine.stages import manifest as stage_manifest
+from telecine.stages import process_identity
+
+from encoder_service import facts, manifest, spec
+
+MANIFEST_PATH = Path(__file__).with_name("manifest.schema.json")
+STAGE_MANIFEST_PATH = Path(__file__).with_name("stage-manifest.schema.json")
+
+_FLAT = ("InputFile", "OutputFile", "IntermediateFile", "StageResources")
+"""Beside the fixed fields of these stands metadata of the caller's own."""
+
+
+def manifest_schema() -> str:
+    """The JSON Schema (draft 2020-12) of a job's manifest; the strings below fields describe them."""
+    return published_schema(manifest.Manifest, manifest.SCHEMA_ID, (manifest, spec, facts))
+
+
+def stage_manifest_schema() -> str:
+    """The JSON Schema (draft 2020-12) of a stage's manifest; the strings below fields describe them."""
+    return published_schema(
+        stage_manifest.StageManifest,
+        stage_manifest.SCHEMA_ID,
+        (stage_manifest, process_identity),
+        amend=_flatten,
+    )
+
+
+def _flatten(definitions: dict[str, Any]) -> None:
+    for name in _FLAT:
+        del definitions[name]["properties"]["metadata"]
+        definitions[name]["additionalProperties"] = {"description": "The caller's own metadata."}
+
+
+if __name__ == "__main__":
+    MANIFEST_PATH.write_text(manifest_schema(), encoding="utf-8")
+    STAGE_MANIFEST_PATH.write_text(stage_manifest_schema(), encoding="utf-8")
+    sys.stdout.write(f"wrote {MANIFEST_PATH.name} and {STAGE_MANIFEST_PATH.name}\n")
