@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from telecine import Client, Output
-from telecine.results import EncodeResult
+from telecine.results.values import EncodeResult
 
 from benchmarks.clips import Clip
 from benchmarks.peers import WEBP_METHOD, WEBP_QUALITY, VideoSettings

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 
 from benchmarks.sampler import sampling
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from telecine import Client, EmbeddedServer, Output
-from telecine.cli import documents, readable, terminal
-from telecine.cli.encoding import encode_source
-from telecine.cli.failures import SourceError, show_failure
-from telecine.cli.sources import Source, open_source
-from telecine.cli.story_view import render_story
+from telecine.cli.encode.run import encode_source
+from telecine.cli.encode.sources import Source, open_source
+from telecine.cli.logs.story_view import render_story
+from telecine.cli.show import documents, readable, terminal
+from telecine.cli.show.failures import SourceError, show_failure
 from telecine.cli.verify import render_verification, verify_paths
+from telecine.clients.logs import JobStory, LogClient
 from telecine.exceptions import JobNotFoundError
-from telecine.log_client import JobStory, LogClient
 
 BUNDLED_CLIP = Path(__file__).parent / "big_buck_bunny.mp4"
 CREDIT = "Big Buck Bunny (c) 2008 Blender Foundation, www.bigbuckbunny.org, CC BY 3.0"

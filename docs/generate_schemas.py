@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from telecine.published_schema import published_schema
+from telecine.json_schema import published_schema
 from telecine.stages import manifest as stage_manifest
 from telecine.stages import process_identity
 
-from encoder_service import facts, manifest, spec
+from encoder_service.evidence import facts, manifest
+from encoder_service.spec import spec
 
 MANIFEST_PATH = Path(__file__).with_name("manifest.schema.json")
 STAGE_MANIFEST_PATH = Path(__file__).with_name("stage-manifest.schema.json")

@@ -13,37 +13,37 @@ from prometheus_client import CollectorRegistry
 from telecine.logging import LogConfigError, reload_log_level
 
 from encoder_service import errors
-from encoder_service.capability_probe import CapabilityProbe
 from encoder_service.clock import SystemClock
 from encoder_service.config import FIXED_FIELDS, EncoderConfig
-from encoder_service.disk.room import disk_room, fault_of
-from encoder_service.dispatch import Dispatcher
-from encoder_service.ending import Ending
-from encoder_service.facts import SandboxMode, Walls
-from encoder_service.input_hash import HashThread
-from encoder_service.job import StopReason
-from encoder_service.job_events import JobEvents
-from encoder_service.jobs import Jobs, Spools
-from encoder_service.keeper import Keeper
+from encoder_service.evidence.facts import SandboxMode, Walls
+from encoder_service.free_space import disk_room, fault_of
+from encoder_service.jobs.dispatch import Dispatcher
+from encoder_service.jobs.ending import Ending
+from encoder_service.jobs.events import JobEvents
+from encoder_service.jobs.housekeeping import Watch
+from encoder_service.jobs.job import StopReason
+from encoder_service.jobs.job_files import Keeper
+from encoder_service.jobs.jobs import Jobs, Spools
+from encoder_service.jobs.publishing import Results
+from encoder_service.jobs.quarantine import Quarantine
+from encoder_service.jobs.recovery import recover
+from encoder_service.jobs.registry import Registry
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.own_log import configure_own_log
+from encoder_service.pool.availability import CapabilityProbe
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerDiedError
-from encoder_service.quarantine import Quarantine
-from encoder_service.recovery import recover
-from encoder_service.registry import Registry
-from encoder_service.results import Results
-from encoder_service.servicer import SERVICE_NAME, EncoderServicer, register
-from encoder_service.spool_quota import SpoolSpace
-from encoder_service.store import DataDirectoryError, Store
-from encoder_service.watch import Watch
+from encoder_service.rpc.servicer import SERVICE_NAME, EncoderServicer, register
+from encoder_service.spool.input_hash import HashThread
+from encoder_service.spool.quota import SpoolSpace
+from encoder_service.store.store import DataDirectoryError, Store
 from encoder_service.webhooks.courier import Courier
 from encoder_service.webhooks.outbox import Outbox
-from service_host.config import Loaded
 from service_host.lifecycle import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
-from service_host.reload import Reloader
+from service_host.settings.config import Loaded
+from service_host.settings.reload import Reloader
 
 SPOOL_THREADS = 4
 QUIET_SECONDS = 2.0

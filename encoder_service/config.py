@@ -10,14 +10,14 @@ from typing import Annotated
 import msgspec
 from telecine.settings.trust import OPERATOR_ONLY
 
-from encoder_service.facts import Confinement, SandboxMode
-from encoder_service.ingest import IngestLimits
-from encoder_service.memory import machine_memory_bytes
+from encoder_service.evidence.facts import Confinement, SandboxMode
+from encoder_service.machine_memory import machine_memory_bytes
 from encoder_service.options.reading import unknown_names
 from encoder_service.options.table import RULES
 from encoder_service.pool.settings import PoolSettings
+from encoder_service.spool.ingest import IngestLimits
 from encoder_service.webhooks.config import WebhooksConfig
-from service_host.host_config import HostConfig, NotNegative, Positive
+from service_host.settings.host_config import HostConfig, NotNegative, Positive
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from service_host.data_directory import LOCK, MARKER, foreign_names, is_plain_directory, is_plain_file
+from service_host.disk.data_directory import LOCK, MARKER, foreign_names, is_plain_directory, is_plain_file
 
 RECORDS = "jobs"
 SPOOLS = "spool"

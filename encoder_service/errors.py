@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
-from encoder_service.disk.room import DiskRoom
-from service_host.status import FieldFault, ServiceError
+from encoder_service.free_space import DiskRoom
+from service_host.status.status import FieldFault, ServiceError
 
 __all__ = ["FieldFault", "ServiceError"]
 

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from encoder_service.facts import Failed, Produced
-from encoder_service.manifest import JobOutcome
-from encoder_service.record import JobRecord, OutputState
+from encoder_service.evidence.facts import Failed, Produced
+from encoder_service.evidence.manifest import JobOutcome
+from encoder_service.store.record import JobRecord, OutputState
 
 
 class Levels(Protocol):

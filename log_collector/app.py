@@ -17,36 +17,36 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 
 from log_collector import errors
-from log_collector.accounting import Accounting, AccountingMetrics
-from log_collector.budget import ByteBudget
 from log_collector.condition import Condition, open_cursors
 from log_collector.config import FIXED_SECTIONS, CollectorConfig
 from log_collector.data_files import JOURNAL, KIND, is_former_directory
-from log_collector.export import Exporter, ExportLimits
-from log_collector.fanout import Fanout, FanoutMetrics
-from log_collector.ingest import Ingest
-from log_collector.intake import Intake, IntakeLimits
+from log_collector.fanout.building import FILE_SINK, Output, logs_directory
+from log_collector.fanout.fanout import Fanout, FanoutMetrics
+from log_collector.ingest.accounting import Accounting, AccountingMetrics
+from log_collector.ingest.budget import ByteBudget
+from log_collector.ingest.ingest import Ingest
+from log_collector.ingest.intake import Intake, IntakeLimits
+from log_collector.ingest.selection import Selection
 from log_collector.journal import CursorStore, Journal, JournalLimits
 from log_collector.journal.places import JournalPlaceError
-from log_collector.output import FILE_SINK, Output, logs_directory
 from log_collector.own_log import configure_own_log
 from log_collector.processors.lanes import Lanes
 from log_collector.processors.redact import redaction_for
 from log_collector.query.library import Library
-from log_collector.reading import LogReading
 from log_collector.record import Rejection
-from log_collector.selection import Selection
-from log_collector.servicer import SERVICE_NAME, LogCollectorServicer, otlp_handler
-from log_collector.ship_answers import Write
-from log_collector.ship_stream import ShipLimits, ShipStream
-from log_collector.stats import Stats
-from service_host.config import Loaded
-from service_host.data_directory import DataDirectory, open_data_directory
+from log_collector.rpc.export import Exporter, ExportLimits
+from log_collector.rpc.reading import LogReading
+from log_collector.rpc.servicer import SERVICE_NAME, LogCollectorServicer, otlp_handler
+from log_collector.rpc.ship_answers import Write
+from log_collector.rpc.ship_stream import ShipLimits, ShipStream
+from log_collector.rpc.stats import Stats
+from service_host.disk.data_directory import DataDirectory, open_data_directory
 from service_host.lifecycle import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
-from service_host.reload import Reloader
-from service_host.status import ServiceError
+from service_host.settings.config import Loaded
+from service_host.settings.reload import Reloader
+from service_host.status.status import ServiceError
 
 _OBJECTS_PER_LOOK = 50_000
 """How many more objects there must be before cycles are looked for; Python's own 700 are a few records."""

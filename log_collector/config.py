@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
-from telecine.logging.job_sampling import stage_rates
+from telecine.logging.record.job_sampling import stage_rates
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack, pack_from_mapping
 
+from log_collector.files.config import FilesConfig
+from log_collector.ingest.selection import SelectionConfig
 from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule
-from log_collector.reading import ReadingConfig
-from log_collector.retry import RetryConfig
-from log_collector.selection import SelectionConfig
-from log_collector.sinks.elastic_config import ElasticsearchConfig, LogstashConfig
-from log_collector.sinks.file_config import FilesConfig
-from log_collector.sinks.forward_config import ForwardConfig
-from log_collector.sinks.http_config import TargetConfig
-from log_collector.sinks.loki_config import LokiConfig
-from log_collector.sinks.sentry_config import SentryConfig
+from log_collector.rpc.reading import ReadingConfig
+from log_collector.sinks.elastic.config import ElasticsearchConfig, LogstashConfig
+from log_collector.sinks.forward.config import ForwardConfig
+from log_collector.sinks.http.config import TargetConfig
+from log_collector.sinks.loki.config import LokiConfig
+from log_collector.sinks.retry import RetryConfig
+from log_collector.sinks.sentry.config import SentryConfig
 from log_collector.sinks.stdout import StdoutConfig
 from log_collector.sinks.webhook_config import WebhookConfig
-from service_host.host_config import HostConfig, Positive
+from service_host.settings.host_config import HostConfig, Positive
 
 MIB: Final = 1 << 20
 GIB: Final = 1 << 30

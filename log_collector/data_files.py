@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from log_collector.sinks.file_names import is_own_name
-from service_host.data_directory import LOCK, MARKER, foreign_names, is_plain_directory, is_plain_file
+from log_collector.files.names import is_own_name
+from service_host.disk.data_directory import LOCK, MARKER, foreign_names, is_plain_directory, is_plain_file
 
 KIND: Final = "collector"
 """In the marker of the data directory."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
 from log_collector.journal import JournalClosedError, JournalFailedError, JournalFullError
-from service_host.status import FieldFault, ServiceError
+from service_host.status.status import FieldFault, ServiceError
 
 
 def invalid_field(field: str, expected: str) -> ServiceError:

@@ -13,15 +13,15 @@ import structlog
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from service_host.access_log import AccessLog, LogCall
 from service_host.address import AddressError, UnixAddress, parse_address, parse_admin_address
 from service_host.admin import AdminServer, admin_pages
+from service_host.calls.access_log import AccessLog, LogCall
+from service_host.calls.interceptors import CallInterceptor
 from service_host.health import Health
-from service_host.host_config import HostConfig
-from service_host.interceptors import CallInterceptor
 from service_host.lifecycle import HostedService
 from service_host.metrics import CallMetrics, new_registry
 from service_host.server import bind, make_server
+from service_host.settings.host_config import HostConfig
 
 _DRAIN_SLACK_SECONDS = 1.0
 

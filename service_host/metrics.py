@@ -12,7 +12,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from service_host.calls import CallRecord
+from service_host.calls.calls import CallRecord
 
 _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 

@@ -20,13 +20,13 @@ from prometheus_client import CollectorRegistry
 from telecine.embedding.private_directory import remove_private
 
 from service_host.address import AddressError
-from service_host.config import ConfigError, Loaded, load_config
 from service_host.host import Host, Listening, Stop
-from service_host.host_config import HostConfig
 from service_host.lifecycle import HostedService, StartError
 from service_host.malloc import restart_with_tuned_malloc
 from service_host.metrics import new_registry
 from service_host.parent import watch_parent
+from service_host.settings.config import ConfigError, Loaded, load_config
+from service_host.settings.host_config import HostConfig
 
 EXIT_OK = 0
 EXIT_CANNOT_START = 1

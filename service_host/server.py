@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from service_host.address import AddressError, TcpAddress, UnixAddress, clear_stale_socket, parse_address
-from service_host.host_config import HostConfig, TlsConfig
+from service_host.settings.host_config import HostConfig, TlsConfig
 
 
 def channel_options(config: HostConfig) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ import sys
 
 from hypothesis import HealthCheck, settings
 
-from encoder_service.worker_priority import refuse_real_time
+from encoder_service.worker.process.priority import refuse_real_time
 
 # A test starts programs; their settings come from the test alone.
 for _name in [name for name in os.environ if name.startswith("TELECINE_")]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import grpc
 import psutil
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from telecine.logs.v1 import logs_pb2

@@ -20,16 +20,15 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 if TYPE_CHECKING:
     from telecine import exceptions, stages
-    from telecine.aio import AsyncClient
-    from telecine.aio_job import AsyncJob
-    from telecine.client import Client
-    from telecine.embedded import EmbeddedServer
+    from telecine.clients.asynchronous import AsyncClient
+    from telecine.clients.asynchronous_job import AsyncJob
+    from telecine.clients.blocking import Client
+    from telecine.clients.blocking_job import Job
+    from telecine.clients.embedded import EmbeddedServer
+    from telecine.clients.logs import JobStory, LogClient, LogFilter
+    from telecine.clients.one_call import SavedGeneration, encode, save_generation
     from telecine.exceptions import TelecineError
-    from telecine.generation import SavedGeneration, save_generation
-    from telecine.job import Job
-    from telecine.log_client import JobStory, LogClient, LogFilter
-    from telecine.one_call import encode
-    from telecine.options import (
+    from telecine.request.options import (
         AlphaMode,
         Color,
         KeepAlive,
@@ -43,8 +42,8 @@ if TYPE_CHECKING:
         Tls,
         Webhook,
     )
-    from telecine.overlays import ImageOverlay, Position, TextOverlay
-    from telecine.results import (
+    from telecine.request.overlays import ImageOverlay, Position, TextOverlay
+    from telecine.results.values import (
         Artifact,
         Capabilities,
         DamagedJob,
@@ -104,21 +103,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "telecine.aio": ("AsyncClient",),
-    "telecine.aio_job": ("AsyncJob",),
-    "telecine.client": ("Client",),
-    "telecine.embedded": ("EmbeddedServer",),
+    "telecine.clients.asynchronous": ("AsyncClient",),
+    "telecine.clients.asynchronous_job": ("AsyncJob",),
+    "telecine.clients.blocking": ("Client",),
+    "telecine.clients.embedded": ("EmbeddedServer",),
     "telecine.exceptions": ("TelecineError",),
-    "telecine.generation": ("SavedGeneration", "save_generation"),
-    "telecine.job": ("Job",),
-    "telecine.log_client": ("JobStory", "LogClient", "LogFilter"),
-    "telecine.one_call": ("encode",),
-    "telecine.options": (
+    "telecine.clients.one_call": ("SavedGeneration", "encode", "save_generation"),
+    "telecine.clients.blocking_job": ("Job",),
+    "telecine.clients.logs": ("JobStory", "LogClient", "LogFilter"),
+    "telecine.request.options": (
         "AlphaMode", "Color", "KeepAlive", "OddSizePolicy", "Output", "PixelFormat", "Quality",
         "RetryPolicy", "Scale", "ScaleMode", "Tls", "Webhook",
     ),
-    "telecine.overlays": ("ImageOverlay", "Position", "TextOverlay"),
-    "telecine.results": (
+    "telecine.request.overlays": ("ImageOverlay", "Position", "TextOverlay"),
+    "telecine.results.values": (
         "Artifact", "Capabilities", "DamagedJob", "EncodeResult", "JobInfo", "JobState", "JobWarning",
         "OutputInfo", "OutputProgress", "OutputState", "Problem", "Progress",
     ),

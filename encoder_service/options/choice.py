@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from encoder_service.encoders import EncoderRow
 from encoder_service.options.reading import read_options
 from encoder_service.options.table import RULES
-from encoder_service.spec import OutputSpec
+from encoder_service.spec.encoders import EncoderRow
+from encoder_service.spec.spec import OutputSpec
 
 Allowed = Mapping[str, Sequence[str]]
 """Encoder to what its operator allows besides the rules: see `EncoderConfig.allowed_encoder_options`."""

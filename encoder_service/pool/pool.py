@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from encoder_service.facts import Walls
+from encoder_service.evidence.facts import Walls
 from encoder_service.pool.settings import PoolSettings
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.pool.zygote_process import PROGRAM, ZygoteProcess

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from encoder_service.facts import Confinement
+from encoder_service.evidence.facts import Confinement
 
 
 class PoolSettings(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from encoder_service.facts import Failed, Produced
+from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.pool.allowance import BURST, Allowance
 from encoder_service.pool.last_words import LastWords
 from encoder_service.pool.settings import PoolSettings
@@ -22,7 +22,7 @@ from encoder_service.pool.zygote_process import (
     ZygoteDiedError,
     ZygoteProcess,
 )
-from encoder_service.work import Assignment, Cancel, Event, Logged, Order, Probe, Probed, Ready
+from encoder_service.worker_protocol import Assignment, Cancel, Event, Logged, Order, Probe, Probed, Ready
 
 __all__ = ["WorkerDiedError", "WorkerOutOfMemoryError", "WorkerProcess", "ZygoteDiedError"]
 

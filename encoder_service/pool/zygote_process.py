@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from encoder_service.facts import Walls
+from encoder_service.evidence.facts import Walls
 from encoder_service.pool.environment import worker_environment
 from encoder_service.pool.last_words import LastWords
-from encoder_service.pool.messages import (
+from encoder_service.pool.settings import PoolSettings
+from encoder_service.zygote_protocol import (
     Ended,
     Fork,
     Forked,
@@ -27,9 +28,8 @@ from encoder_service.pool.messages import (
     receive,
     send,
 )
-from encoder_service.pool.settings import PoolSettings
 
-PROGRAM = ("-m", "encoder_service.pool.zygote")
+PROGRAM = ("-m", "encoder_service.worker.process.zygote")
 _CLOSE_SECONDS = 2.0
 
 

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import msgspec
 
-from encoder_service.spec import WebhookEvent
+from encoder_service.spec.spec import WebhookEvent
 from encoder_service.webhooks.destination import faults_of_url
 from encoder_service.webhooks.signature import secret_bytes
-from service_host.host_config import Positive
+from service_host.settings.host_config import Positive
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 

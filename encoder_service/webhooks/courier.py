@@ -15,8 +15,8 @@ import structlog
 
 from encoder_service.clock import Clock
 from encoder_service.metrics import EncoderMetrics
-from encoder_service.record import JobRecord
-from encoder_service.spec import WebhookEvent
+from encoder_service.spec.spec import WebhookEvent
+from encoder_service.store.record import JobRecord
 from encoder_service.webhooks.config import WebhooksConfig
 from encoder_service.webhooks.destination import host_of, is_host_allowed, receiver_of
 from encoder_service.webhooks.notice import Notice, after_failure, notices_for

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from encoder_service.record import JobRecord, OutputState
-from encoder_service.spec import OutputSpec, WebhookEvent
+from encoder_service.spec.spec import OutputSpec, WebhookEvent
+from encoder_service.store.record import JobRecord, OutputState
 from encoder_service.webhooks.config import WebhooksConfig
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 
 from encoder_service.data_layout import WEBHOOKS
-from encoder_service.seal import sealed, unsealed
+from encoder_service.store.seal import sealed, unsealed
 from encoder_service.webhooks.notice import Notice
-from service_host.data_directory import is_plain_file
-from service_host.plain_files import read_plain, write_whole
+from service_host.disk.data_directory import is_plain_file
+from service_host.disk.plain_files import read_plain, write_whole
 
 _LEFTOVER = re.compile(r"\.?[A-Za-z0-9_-]+(\.json)?\.tmp")
 

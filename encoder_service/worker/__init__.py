@@ -1,1 +1,1 @@
-"""What a worker process does: it locks itself in, makes one attempt, answers and ends."""
+"""The program that touches codecs, one process for each attempt."""

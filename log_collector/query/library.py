@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Final
 
 from telecine.logging.catalogue import Level
-from telecine.logging.rendering import Format
+from telecine.logging.outputs.rendering import Format
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 
 from log_collector import errors
+from log_collector.files import names
+from log_collector.files.config import FilesConfig
 from log_collector.query.page_token import make_token, read_token
 from log_collector.query.scan import Found, Scanner, TimeIndex
 from log_collector.query.selector import Selector
 from log_collector.query.story import tell_story
-from log_collector.sinks import file_names as names
-from log_collector.sinks.file_config import FilesConfig
 
 _PAGE_RECORDS: Final = 100
 _STORY_RECORDS: Final = 1000

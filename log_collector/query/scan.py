@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
+from log_collector.files.names import LogFile
 from log_collector.query.reading_files import read_blocks
 from log_collector.query.selector import Selector
-from log_collector.sinks.file_names import LogFile
 
 _KNOWN_BLOCKS: Final = 200_000
 _NEWLINE: Final = b"\n"

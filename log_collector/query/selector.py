@@ -11,8 +11,8 @@ from telecine.logging.catalogue import ID_FIELDS, LEVEL_ALIASES, Level
 from telecine.logs.v1 import logs_pb2
 
 from log_collector import errors
+from log_collector.expression import Condition, ExpressionError, compile_expression
 from log_collector.processors.normalise import format_timestamp
-from log_collector.query.expression import Condition, ExpressionError, compile_expression
 
 _MAX_IDS: Final = 16
 _MAX_VALUES: Final = 256

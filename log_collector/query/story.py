@@ -12,10 +12,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
+from log_collector.files.names import LogFile
+from log_collector.files.routing import Gap, Receipt
 from log_collector.journal.ownership import shown_producer
 from log_collector.query.reading_files import read_blocks
-from log_collector.sinks.file_names import LogFile
-from log_collector.sinks.routing import Gap, Receipt
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 

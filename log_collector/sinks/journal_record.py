@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from log_collector.expression import Fields
 from log_collector.journal import StoredBatch
-from log_collector.query.expression import Fields
 
 _BATCH_ID_BYTES: Final = 12
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode

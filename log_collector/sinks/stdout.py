@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from telecine.logging.rendering import Format, renderer
+from telecine.logging.outputs.rendering import Format, renderer
 
 from log_collector.journal import StoredBatch
 from log_collector.sinks.sink import SinkError, Written

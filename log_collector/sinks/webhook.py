@@ -8,8 +8,8 @@ import hmac
 import time
 from collections.abc import Callable, Sequence
 
-from log_collector.sinks.http_answers import Piece, Verdict, judge_whole
-from log_collector.sinks.http_door import Answer, Request
+from log_collector.sinks.http.answers import Piece, Verdict, judge_whole
+from log_collector.sinks.http.door import Answer, Request
 from log_collector.sinks.journal_record import JournalRecord
 from log_collector.sinks.webhook_config import WebhookConfig, WebhookFormat, signing_key
 

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from log_collector.sinks.http_config import Fault, HttpConfig, TargetConfig, url_faults
+from log_collector.sinks.http.config import Fault, HttpConfig, TargetConfig, url_faults
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - marks a secret, and is none
 _LEAST_BYTES: Final = 24

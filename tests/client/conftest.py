@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 from telecine.testing import encoder_server
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from telecine import Client
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from telecine.logging.configuration import log_config
 
-from service_host.host_config import HostConfig
 from service_host.malloc import MALLOC_VARIABLES
+from service_host.settings.host_config import HostConfig
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker/Dockerfile"

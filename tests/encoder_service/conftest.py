@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.encoder_service.outputs.drawing import gradient_clip, run_writer
 from tests.encoder_service.server_process import ServerProcess
+from tests.encoder_service.worker.outputs.drawing import gradient_clip, run_writer
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from encoder_service.evidence import AttemptEvidence
-from encoder_service.facts import (
+from encoder_service.evidence.building import AttemptEvidence
+from encoder_service.evidence.facts import (
     ColorTags,
     EncoderReport,
     Failed,
@@ -13,8 +13,8 @@ from encoder_service.facts import (
     Readback,
     Resources,
 )
-from encoder_service.record import JobRecord, OutputRecord, OutputState, new_record
-from encoder_service.spec import JobSpec, OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.spec.spec import JobSpec, OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.store.record import JobRecord, OutputRecord, OutputState, new_record
 
 SECOND = 1_000_000_000
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from service_host.data_directory import MARKER
+from service_host.disk.data_directory import MARKER
 from tests.eventually import eventually
 
 DEFAULTS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from encoder_service.config import EncoderConfig
-from service_host.config import ConfigError, load_config
+from service_host.settings.config import ConfigError, load_config
 
 
 def test_defaults_are_right_by_themselves() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from encoder_service import stage_log
 from encoder_service.faults import FaultPlan
-from encoder_service.stage_log import StageLog
-from encoder_service.strictness import refusal
-from encoder_service.work import EncoderProbe, FormatProbe, Probed
+from encoder_service.jobs import stage_log
+from encoder_service.jobs.stage_log import StageLog
+from encoder_service.pool.strictness import refusal
+from encoder_service.worker_protocol import EncoderProbe, FormatProbe, Probed
 from tests.encoder_service.records import record
 
 

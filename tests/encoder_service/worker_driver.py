@@ -14,11 +14,11 @@ from typing import IO, Any, Self
 
 import msgspec
 
-from encoder_service.facts import Confinement, Failed, Produced
+from encoder_service.evidence.facts import Confinement, Failed, Produced
 from encoder_service.pool.environment import worker_environment
-from encoder_service.pool.messages import Ended, Fork, Forked, Report, ZygoteReady, receive, send
-from encoder_service.spec import OutputSpec, VideoSpec
-from encoder_service.work import Assignment, Event, Extent, Order, Probed, Ready
+from encoder_service.spec.spec import OutputSpec, VideoSpec
+from encoder_service.worker_protocol import Assignment, Event, Extent, Order, Probed, Ready
+from encoder_service.zygote_protocol import Ended, Fork, Forked, Report, ZygoteReady, receive, send
 
 
 class WorkerDriver:
@@ -26,7 +26,7 @@ class WorkerDriver:
 
     def __init__(self, **environ: str) -> None:
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [sys.executable, "-P", "-m", "encoder_service.pool.zygote", str(theirs.fileno())]
+        command = [sys.executable, "-P", "-m", "encoder_service.worker.process.zygote", str(theirs.fileno())]
         self.zygote = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -19,8 +19,8 @@ from telecine.logs.v1 import logs_pb2
 from log_collector.app import CollectorService
 from log_collector.config import CollectorConfig
 from log_collector.journal import Journal, JournalLimits
-from service_host.config import Loaded, load_config
 from service_host.host import Host, running
+from service_host.settings.config import Loaded, load_config
 
 PREFIX = "TEST_COLLECTOR_"
 

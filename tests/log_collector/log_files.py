@@ -9,7 +9,7 @@ from typing import Any
 
 import zstandard
 
-from log_collector.sinks.file_names import files_in
+from log_collector.files.names import files_in
 
 
 def content_of(path: Path) -> bytes:

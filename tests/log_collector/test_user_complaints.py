@@ -17,9 +17,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
 from telecine import LogClient, LogFilter
 
-from log_collector.sinks import housekeeping
-from log_collector.sinks.file_config import Compression
-from log_collector.sinks.packing import pack_file
+from log_collector.files import housekeeping
+from log_collector.files.config import Compression
+from log_collector.files.packing import pack_file
 from service_host.lifecycle import StartError
 from tests.eventually import eventually_async
 from tests.log_collector.harness import (

@@ -8,7 +8,7 @@ import sys
 import threading
 
 from telecine.logging import configure_logging, shutdown_logging
-from telecine.logging.spool import SpoolLimits
+from telecine.logging.shipping.spool import SpoolLimits
 
 JOBS = 3
 ERROR_EVERY = 10

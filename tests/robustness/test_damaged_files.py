@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from service_host.data_directory import MARKER
+from service_host.disk.data_directory import MARKER
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
 from tests.encoder_service.webhooks.listener import SECRET

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.facts import Wall
+from encoder_service.evidence.facts import Wall
 from encoder_service.worker.sandbox import landlock, linux
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess

@@ -16,9 +16,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from service_host.address import AddressError
 from service_host.host import Host, Phase, Stop, running
-from service_host.host_config import HostConfig
 from service_host.lifecycle import StartError
 from service_host.server import channel_options
+from service_host.settings.host_config import HostConfig
 from tests.eventually import eventually_async
 from tests.service_host.tiny_service import NAME, TinyService
 

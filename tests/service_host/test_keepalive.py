@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from service_host.host import Host, running
-from service_host.host_config import HostConfig, KeepaliveConfig
+from service_host.settings.host_config import HostConfig, KeepaliveConfig
 from tests.eventually import eventually_async
 from tests.service_host.tiny_service import NAME, TinyService
 

@@ -13,11 +13,11 @@ import msgspec
 from google.protobuf.wrappers_pb2 import StringValue
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
-from service_host.host_config import HostConfig
+from service_host.calls.request_id import current_request_id
 from service_host.lifecycle import StartError
 from service_host.program import Program, run_program
-from service_host.request_id import current_request_id
-from service_host.status import FieldFault, ServiceError
+from service_host.settings.host_config import HostConfig
+from service_host.status.status import FieldFault, ServiceError
 
 NAME = "tiny.v1.TinyService"
 SECRET = "hunter2-in-an-exception"

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 
 from telecine.exceptions import InvalidRequestError
-from telecine.options import KeepAlive, Tls
+from telecine.request.options import KeepAlive, Tls
 
 MAX_RECEIVE_BYTES = 64 << 20
 """Manifests of long image sequences are the largest messages."""

@@ -7,21 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from telecine.cli import (
-    capabilities,
-    config,
-    doctor,
-    encode,
-    errors,
-    jobs,
-    logs,
-    serve,
-    stages,
-    terminal,
-    verify,
-)
-from telecine.cli.exits import ExitCode, epilog
-from telecine.cli.failures import UsageError, show_failure
+from telecine.cli import capabilities, doctor, errors, jobs, verify
+from telecine.cli.config import command as config
+from telecine.cli.encode import command as encode
+from telecine.cli.logs import commands as logs
+from telecine.cli.serve import command as serve
+from telecine.cli.show import terminal
+from telecine.cli.show.exits import ExitCode, epilog
+from telecine.cli.show.failures import UsageError, show_failure
+from telecine.cli.stages import command as stages
 
 # Typer exports no name for what it raises on a wrong command line; this is it in every version.
 _WrongCommandLine: Any = typer.BadParameter.__mro__[2]

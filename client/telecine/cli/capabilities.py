@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from telecine.cli import documents as doc
-from telecine.cli import terminal
 from telecine.cli.connection import connect_for_capabilities
 from telecine.cli.options import JsonOption, ServerOption
-from telecine.cli.terminal import escape
+from telecine.cli.show import documents as doc
+from telecine.cli.show import terminal
+from telecine.cli.show.terminal import escape
 from telecine.exceptions import InvalidRequestError
-from telecine.results import (
+from telecine.results.values import (
     Capabilities,
     EncoderCapability,
     EncoderOptions,

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from telecine.options import RetryPolicy
+from telecine.request.options import RetryPolicy
 
 if TYPE_CHECKING:
-    from telecine.client import Client
-    from telecine.sdk_config import SdkConfig
+    from telecine.clients.blocking import Client
+    from telecine.clients.sdk_config import SdkConfig
 
 _FIRST_ANSWER_SECONDS = 5.0
 """Within this time a server that runs answers; it may be starting just now."""
@@ -25,7 +25,7 @@ def connect(server: str | None, *, call_timeout_seconds: float = 30.0) -> Iterat
     None: the one that the configuration names, else an embedded server. Raises UnavailableError at once
     when nobody listens there, and EmbeddedUnavailableError when it cannot be started here.
     """
-    from telecine.client import Client  # late: numpy and gRPC take a while to load
+    from telecine.clients.blocking import Client  # late: numpy and gRPC take a while to load
 
     server = server or configured_server()
     if server is not None:
@@ -46,7 +46,7 @@ def is_kept() -> bool:
 
 
 def _configured() -> SdkConfig:
-    from telecine.sdk_config import load_sdk_config
+    from telecine.clients.sdk_config import load_sdk_config
 
     return load_sdk_config().value
 
@@ -59,7 +59,7 @@ def connect_for_capabilities(server: str | None) -> Iterator[Client]:
 
 
 def _expect_answer(server: str) -> None:
-    from telecine.client import Client
+    from telecine.clients.blocking import Client
 
     retry = RetryPolicy(give_up_after_seconds=_FIRST_ANSWER_SECONDS)
     with Client(server, retry=retry, call_timeout_seconds=_FIRST_ANSWER_SECONDS) as client:

@@ -10,12 +10,12 @@ import msgspec
 import typer
 from rich.console import Console
 
-from telecine.cli import terminal
-from telecine.cli.exits import ExitCode
-from telecine.cli.failures import UsageError, command_line_failures
 from telecine.cli.options import JsonOption
-from telecine.cli.terminal import escape
-from telecine.error_table import ErrorRow, job_problems, sdk_errors, service_reasons
+from telecine.cli.show import terminal
+from telecine.cli.show.exits import ExitCode
+from telecine.cli.show.failures import UsageError, command_line_failures
+from telecine.cli.show.terminal import escape
+from telecine.exceptions.table import ErrorRow, job_problems, sdk_errors, service_reasons
 
 
 class ErrorDocument(msgspec.Struct, frozen=True):

@@ -9,17 +9,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from telecine.cli import documents as doc
-from telecine.cli import readable, terminal
 from telecine.cli.connection import connect
-from telecine.cli.exits import ExitCode, epilog
-from telecine.cli.failures import UsageError
-from telecine.cli.manifest_view import read_view
 from telecine.cli.options import DEFAULT_SERVER, JsonOption, OutDirOption, RunningServerOption
-from telecine.cli.progress import JobProgressView
-from telecine.cli.terminal import escape
-from telecine.results import JobState
-from telecine.watching import progress_of
+from telecine.cli.show import documents as doc
+from telecine.cli.show import readable, terminal
+from telecine.cli.show.exits import ExitCode, epilog
+from telecine.cli.show.failures import UsageError
+from telecine.cli.show.manifest_view import read_view
+from telecine.cli.show.progress import JobProgressView
+from telecine.cli.show.terminal import escape
+from telecine.results.values import JobState
+from telecine.results.watching import progress_of
 
 MANIFEST_NAME = "manifest.json"
 

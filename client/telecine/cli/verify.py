@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from telecine.cli import documents as doc
-from telecine.cli import terminal
-from telecine.cli.exits import ExitCode
-from telecine.cli.extras import missing_extra
-from telecine.cli.failures import UsageError
 from telecine.cli.options import JsonOption
-from telecine.cli.terminal import escape
+from telecine.cli.show import documents as doc
+from telecine.cli.show import terminal
+from telecine.cli.show.exits import ExitCode
+from telecine.cli.show.extras import missing_extra
+from telecine.cli.show.failures import UsageError
+from telecine.cli.show.terminal import escape
 
 PathsArgument = Annotated[
     list[Path],
@@ -37,7 +37,7 @@ def verify(paths: PathsArgument, *, as_json: JsonOption = False) -> None:
 def verify_paths(paths: Sequence[Path]) -> doc.VerifyDocument:
     """Hashes and decodes everything below the paths. Raises UsageError for one that does not exist."""
     try:
-        from encoder_service.verify import verify as check
+        from encoder_service.worker.verification.verify import verify as check
     except ModuleNotFoundError as error:
         raise missing_extra("encoder", error) from error
     missing = [str(path) for path in paths if not path.exists()]

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from telecine.log_client import LogFilter
+from telecine.clients.logs import LogFilter
 from telecine.logging.catalogue import ID_FIELDS, LEVEL_ALIASES, Level
 
 _TERM: Final = re.compile(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from telecine.clients.logs import LogFilter
 from telecine.exceptions import CallerError, LaterError, ServiceFaultError
-from telecine.log_client import LogFilter
 from telecine.log_view.record_source import Tail, WatchedPlace
 from telecine.log_view.record_view import Gap, Item, RecordView, view_of
 from telecine.log_view.record_window import BoundedItems, WindowLimits

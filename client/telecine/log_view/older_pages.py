@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from telecine.log_client import LogFilter
+from telecine.clients.logs import LogFilter
 from telecine.log_view.record_source import RecordSource
 from telecine.log_view.record_view import Item, RecordView, view_of
 

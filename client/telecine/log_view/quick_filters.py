@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from telecine.log_client import LogFilter
+from telecine.clients.logs import LogFilter
 from telecine.log_view.filter_text import joined
 from telecine.logging.catalogue import Level
 

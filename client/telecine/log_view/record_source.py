@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from telecine.log_client import JobStory, LogFilter
+from telecine.clients.logs import JobStory, LogFilter
 
 
 class Tail(Protocol):

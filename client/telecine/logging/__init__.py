@@ -9,10 +9,15 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from msgspec.structs import replace
 
+from telecine.logging.bridges.progress_bars import FoldedStream
 from telecine.logging.catalogue import Level
 from telecine.logging.configuration import LogConfig, LogConfigError, log_config, logging_from_file
-from telecine.logging.console import ConsoleTarget
-from telecine.logging.context import (
+from telecine.logging.logger import Logger, known_level
+from telecine.logging.operations.operation import Operation, OperationStatus, current_operation
+from telecine.logging.operations.timing import Timer
+from telecine.logging.operations.watched import watched
+from telecine.logging.outputs.console import ConsoleTarget
+from telecine.logging.record.context import (
     REQUEST_ID_KEY,
     LogContext,
     bind_artifact_context,
@@ -20,14 +25,9 @@ from telecine.logging.context import (
     current_request_id,
     ensure_request_id,
 )
-from telecine.logging.logger import Logger, known_level
-from telecine.logging.operations import Operation, OperationStatus, current_operation
-from telecine.logging.progress import FoldedStream
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.setup import STATE
-from telecine.logging.spool import SpoolLimits
-from telecine.logging.timing import Timer
-from telecine.logging.watched import watched
+from telecine.logging.shipping.spool import SpoolLimits
 
 __all__ = [
     "REQUEST_ID_KEY",

@@ -8,8 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from telecine.logging.context import REQUEST_ID_KEY, LogContext
 from telecine.logging.logger import Logger
+from telecine.logging.record.context import REQUEST_ID_KEY, LogContext
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -13,11 +13,11 @@ import msgspec
 
 from telecine.exceptions import CallerError
 from telecine.logging.catalogue import Level, parse_level
-from telecine.logging.console import ConsoleTarget
-from telecine.logging.job_sampling import stage_rates
+from telecine.logging.outputs.console import ConsoleTarget
+from telecine.logging.outputs.rendering import Format
+from telecine.logging.record.job_sampling import stage_rates
 from telecine.logging.redaction.rules import RulePack
-from telecine.logging.rendering import Format
-from telecine.logging.spool import SpoolLimits
+from telecine.logging.shipping.spool import SpoolLimits
 from telecine.settings.config_file import shared_file
 
 PREFIX = "TELECINE_LOG_"

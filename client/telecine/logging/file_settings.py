@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import msgspec
 
 from telecine.logging.catalogue import Level, parse_level
-from telecine.logging.console import ConsoleTarget
-from telecine.logging.rendering import Format
+from telecine.logging.outputs.console import ConsoleTarget
+from telecine.logging.outputs.rendering import Format
 from telecine.settings.config_file import SHARED_VARIABLE
 from telecine.settings.loading import load_config
 from telecine.settings.trust import NAMES_A_PATH

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from telecine.logging.catalogue import Level
 from telecine.logging.pipeline import Pipeline
-from telecine.logging.record_line import MERGED_FIELDS
+from telecine.logging.record.line import MERGED_FIELDS
 
 _EMPTY: dict[str, Any] = {}
 

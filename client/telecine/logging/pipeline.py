@@ -8,14 +8,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from telecine.logging.call_arguments import normalised
 from telecine.logging.catalogue import EVENT_RECORDS_LOST, STAGES_BY_NAME, Level
-from telecine.logging.context import task_fields
-from telecine.logging.record_line import LineRenderer
+from telecine.logging.record.call_arguments import normalised
+from telecine.logging.record.context import task_fields
+from telecine.logging.record.line import LineRenderer
+from telecine.logging.record.sampling import StageSampler
 from telecine.logging.redaction import Redactor
-from telecine.logging.spool import Spool
-from telecine.logging.spool_reader import read_acked
-from telecine.logging.stage_sampling import StageSampler
+from telecine.logging.shipping.spool import Spool
+from telecine.logging.shipping.spool_reader import read_acked
 
 _SPECIAL = frozenset({"msg", "extra", "exc_info", "stack_info"})
 _WARNING = int(Level.WARNING)

@@ -18,25 +18,30 @@ from typing import Any
 import msgspec
 import structlog
 
+from telecine.logging.bridges.progress_bars import StderrFolding
+from telecine.logging.bridges.stdlib import StdlibBridge
+from telecine.logging.bridges.uncaught import UncaughtHooks
 from telecine.logging.catalogue import Level
 from telecine.logging.configuration import LogConfig, program_name
-from telecine.logging.console import Console, ConsoleTarget, is_terminal
-from telecine.logging.exceptions_hook import UncaughtHooks
-from telecine.logging.files import RotatingFile
-from telecine.logging.forked.child_shipping import ChildShipping
-from telecine.logging.lanes import ShippingLimits
 from telecine.logging.logger import Logger, Source
+from telecine.logging.outputs.console import Console, ConsoleTarget, is_terminal
+from telecine.logging.outputs.files import RotatingFile
+from telecine.logging.outputs.rendering import Format, renderer
 from telecine.logging.pipeline import Output, Pipeline
-from telecine.logging.progress import StderrFolding
+from telecine.logging.record.sampling import StageSampler
 from telecine.logging.redaction import Redactor
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack
-from telecine.logging.rendering import Format, renderer
-from telecine.logging.shipping import Shipper
-from telecine.logging.spool import Resource, Spool
-from telecine.logging.spool_reader import last_written_seq, read_acked, read_resource, spool_directories
-from telecine.logging.stage_sampling import StageSampler
-from telecine.logging.stdlib_bridge import StdlibBridge
+from telecine.logging.shipping.child_shipping import ChildShipping
+from telecine.logging.shipping.lanes import ShippingLimits
+from telecine.logging.shipping.shipper import Shipper
+from telecine.logging.shipping.spool import Resource, Spool
+from telecine.logging.shipping.spool_reader import (
+    last_written_seq,
+    read_acked,
+    read_resource,
+    spool_directories,
+)
 
 _REMEMBERED_LOGGERS = 10_000
 _POLL_SECONDS = 0.02
@@ -216,7 +221,7 @@ class LoggingState:
             return
 
         def connect() -> Any:
-            from telecine.logging.ship_stream import open_ship_stream
+            from telecine.logging.shipping.stream import open_ship_stream
 
             return open_ship_stream(address)
 

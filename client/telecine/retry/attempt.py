@@ -68,7 +68,9 @@ class Attempt:
         self._ends_at = self._clock() + self._timeout_seconds
         self._token = _current.set(self)
         if self.number:
-            from telecine.logging.context import LogContext  # late: only where something was tried again
+            from telecine.logging.record.context import (
+                LogContext,  # late: only where something was tried again
+            )
 
             self._context = LogContext(attempt=self.number)
             self._context.__enter__()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from telecine.published_schema import DIALECT, field_docs
+from telecine.json_schema import DIALECT, field_docs
 
 _UNITS = {
     "_bytes": r"^\s*\d+(\.\d+)?\s*([kKmMgGtT][iI]?)?[bB]?\s*$",

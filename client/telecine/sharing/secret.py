@@ -6,7 +6,7 @@ import os
 import re
 from typing import Final
 
-from telecine.local_file import open_own_file
+from telecine.sharing.local_file import open_own_file
 
 MEMFD_NAME: Final = "telecine-proof"
 SECRET_BYTES: Final = 32

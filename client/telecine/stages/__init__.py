@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from telecine.stages.check import Finding, FindingCode, JobCheck, check_job
 from telecine.stages.errors import (
     JobDirectoryBusyError,
     StageBusyError,
@@ -14,14 +13,15 @@ from telecine.stages.errors import (
     StageUsageError,
     ToolFailedError,
 )
-from telecine.stages.graph import JobGraph, make_graph, mermaid_text
 from telecine.stages.manifest import StageManifest, StageStatus, read_manifest
-from telecine.stages.reading import JobStages, StageRecord, StageState, read_job
-from telecine.stages.report import JobReport, make_report
+from telecine.stages.reports.check import Finding, FindingCode, JobCheck, check_job
+from telecine.stages.reports.graph import JobGraph, make_graph, mermaid_text
+from telecine.stages.reports.profile import JobReport, make_report
+from telecine.stages.reports.reading import JobStages, StageRecord, StageState, read_job
 from telecine.stages.run import PipelineRun
+from telecine.stages.running.logger import StageLogger
 from telecine.stages.settings import Rates, StageSettings
 from telecine.stages.stage import Stage
-from telecine.stages.stage_logger import StageLogger
 from telecine.stages.tool import run_tool
 
 __all__ = [

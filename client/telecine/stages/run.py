@@ -8,14 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from telecine.logging.context import LogContext
+from telecine.logging.record.context import LogContext
 from telecine.stages.errors import StageNotFoundError
-from telecine.stages.job_directory import absolute, begin_pipeline_log, job_lock
-from telecine.stages.reading import StageRecord, StageState, read_job
+from telecine.stages.reports.reading import StageRecord, StageState, read_job
+from telecine.stages.running.job_directory import absolute, begin_pipeline_log, job_lock
+from telecine.stages.running.logger import PIPELINE_NAME, StageLog, StageLogger
+from telecine.stages.running.starting import chosen_job_id
 from telecine.stages.settings import StageSettings
 from telecine.stages.stage import Stage
-from telecine.stages.stage_logger import PIPELINE_NAME, StageLog, StageLogger
-from telecine.stages.starting import chosen_job_id
 
 _BAD = {StageState.FAILED, StageState.DIED, StageState.UNKNOWN, StageState.UNREADABLE}
 

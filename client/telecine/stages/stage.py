@@ -12,21 +12,8 @@ from typing import Any, Self
 
 import msgspec
 
-from telecine.logging.context import LogContext
-from telecine.stages.ending import Tracked
+from telecine.logging.record.context import LogContext
 from telecine.stages.errors import StageManifestError, StageNotFoundError, StageUsageError
-from telecine.stages.job_directory import (
-    StageDirectory,
-    absolute,
-    check_name,
-    is_own_file,
-    list_stages,
-    path_below,
-    stage_of_path,
-    written_path,
-)
-from telecine.stages.keeper import Keeper, ending_status
-from telecine.stages.ledger import check_metadata
 from telecine.stages.manifest import (
     FILE_NAME,
     STAGE_LOG_NAME,
@@ -40,11 +27,24 @@ from telecine.stages.manifest import (
     WarningLine,
     read_manifest,
 )
-from telecine.stages.measuring import Measured, measure
+from telecine.stages.metering.files import Measured, measure
 from telecine.stages.process_identity import this_process
+from telecine.stages.running.ending import Tracked
+from telecine.stages.running.job_directory import (
+    StageDirectory,
+    absolute,
+    check_name,
+    is_own_file,
+    list_stages,
+    path_below,
+    stage_of_path,
+    written_path,
+)
+from telecine.stages.running.keeper import Keeper, ending_status
+from telecine.stages.running.ledger import check_metadata
+from telecine.stages.running.logger import STAGE_FIELD_PREFIX, StageLog, StageLogger
+from telecine.stages.running.starting import Order, Started, chosen_job_id, start_stage
 from telecine.stages.settings import StageSettings
-from telecine.stages.stage_logger import STAGE_FIELD_PREFIX, StageLog, StageLogger
-from telecine.stages.starting import Order, Started, chosen_job_id, start_stage
 
 _ENDED_WELL = {StageStatus.SUCCESS, StageStatus.SKIPPED}
 

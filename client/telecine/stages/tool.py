@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from telecine.stages.errors import ToolFailedError
-from telecine.stages.stage_logger import StageLogger
+from telecine.stages.running.logger import StageLogger
 
 _TAIL_LINES = 20
 _TAIL_CHARS = 2000

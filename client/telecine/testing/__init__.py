@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 
 SMALL = {
     "workers": "2",

@@ -6,7 +6,7 @@ import os
 
 import msgspec
 
-from encoder_service.facts import Confinement, Wall, Walls
+from encoder_service.evidence.facts import Confinement, Wall, Walls
 from encoder_service.worker.sandbox.places import program_paths
 from encoder_service.worker.sandbox.walls import Reach, lock
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from encoder_service.facts import Confinement, SandboxMode, Wall, Walls
+from encoder_service.evidence.facts import Confinement, SandboxMode, Wall, Walls
 from encoder_service.worker.sandbox import landlock, privileges, seccomp
 from encoder_service.worker.sandbox.places import program_paths
 

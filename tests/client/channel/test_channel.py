@@ -16,7 +16,7 @@ from telecine.channel.asynchronous import AsyncChannel
 from telecine.channel.blocking import BlockingChannel
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
-from telecine.options import KeepAlive, Tls
+from telecine.request.options import KeepAlive, Tls
 
 
 class Told(pb_grpc.EncoderServiceServicer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from telecine import exceptions as sdk
-from telecine.cli.failures import explain
+from telecine.cli.show.failures import explain
 
 from tests.client.cli.terminal_command import telecine
 

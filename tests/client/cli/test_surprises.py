@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 
 from tests.client.cli.terminal_command import telecine
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from telecine import Client
 from telecine.cli.app import run
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 
 from tests.client.cli.terminal_command import telecine
 

@@ -11,8 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from telecine import embedded
-from telecine.embedded import EmbeddedServer
+from telecine.clients import embedded
+from telecine.clients.embedded import EmbeddedServer
 from telecine.embedding.python_program import import_roots, python_command, python_environment
 from telecine.exceptions import EmbeddedUnavailableError
 
@@ -54,7 +54,7 @@ ENCODE = """
 import sys
 {first}
 import json, numpy, telecine
-from telecine.embedded import embedded_server
+from telecine.clients.embedded import embedded_server
 result = telecine.encode(numpy.zeros((2, 32, 32, 3), numpy.uint8), fps=2, outputs="mkv")
 print(json.dumps([result.job.state, embedded_server().pid]))
 """
@@ -79,7 +79,7 @@ def test_nor_are_those_beside_the_users_script_or_in_an_empty_entry_of_the_searc
     client = ENCODE.format(first="").replace("embedded_server().pid", "0")
     script.write_text(f"""
 import subprocess, sys
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 import select, json, tempfile, random  # before the search path is what careless programs make of it
 sys.path[:0] = ["", {str(here)!r}]
 with EmbeddedServer() as server:

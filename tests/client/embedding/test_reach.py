@@ -13,7 +13,7 @@ import psutil
 import pytest
 from telecine import Client
 from telecine import exceptions as errors
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 from telecine.embedding import socket_place
 from telecine.embedding.private_directory import MARKER
 from telecine.testing import SMALL, draw_clip

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from telecine import Client
 from telecine import exceptions as errors
-from telecine.embedded import EmbeddedServer
+from telecine.clients.embedded import EmbeddedServer
 from telecine.testing import draw_clip
 
 MIB = 1 << 20

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from telecine import LogFilter
-from telecine.cli.log_source import open_source
+from telecine.cli.logs.source import open_source
 from telecine.log_view.filter_text import parse_filter
 from telecine.log_view.live_feed import Connection, LiveFeed
 from telecine.log_view.older_pages import OlderPages

@@ -31,8 +31,8 @@ from telecine.logging import (
     logging_stats,
     set_log_level,
 )
+from telecine.logging.bridges.stdlib import BridgeHandler
 from telecine.logging.catalogue import LEADING_FIELDS
-from telecine.logging.stdlib_bridge import BridgeHandler
 
 from tests.client.logging.conftest import RunProgram
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from telecine.logging import FoldedStream, configure_logging, get_logger, logging_stats
-from telecine.logging.spool import SpoolLimits
+from telecine.logging.shipping.spool import SpoolLimits
 
 from tests.client.logging.conftest import RunProgram
-from tests.client.logging.tiny_collector import TinyCollector
+from tests.client.logging.shipping.tiny_collector import TinyCollector
 from tests.eventually import eventually
 
 MASK = "***redacted***"

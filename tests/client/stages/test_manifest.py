@@ -14,7 +14,7 @@ from telecine.stages import PipelineRun, Stage, StageManifestError, read_manifes
 from telecine.stages.manifest import RESERVED, InputFile, StageStatus, decode_manifest, encode_manifest
 
 from docs.generate_schemas import STAGE_MANIFEST_PATH, manifest_schema, stage_manifest_schema
-from encoder_service import manifest as encoder_manifest
+from encoder_service.evidence import manifest as encoder_manifest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),

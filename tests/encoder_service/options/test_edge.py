@@ -10,12 +10,12 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
-from encoder_service.facts import Failed, Produced
-from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.wire import parse_spec
+from encoder_service.evidence.facts import Failed, Produced
+from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.wire.job_spec import parse_spec
 from tests.encoder_service import raw_client as raw
-from tests.encoder_service.outputs.drawing import gradient_clip
 from tests.encoder_service.server_process import ServerProcess
+from tests.encoder_service.worker.outputs.drawing import gradient_clip
 from tests.encoder_service.worker_driver import WorkerDriver
 
 

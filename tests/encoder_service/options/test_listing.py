@@ -11,9 +11,10 @@ from encoder_service.config import EncoderConfig
 from encoder_service.options.listing import listed, page
 from encoder_service.options.rules import Whole
 from encoder_service.options.table import RULES
-from encoder_service.outputs import gif, png_frame, webp
-from encoder_service.replies import capabilities
-from encoder_service.work import Probed
+from encoder_service.rpc.replies import capabilities
+from encoder_service.worker.images import png_frame
+from encoder_service.worker.outputs import gif, webp
+from encoder_service.worker_protocol import Probed
 
 PAGE = Path(__file__).parents[3] / "docs" / "encoder-options.md"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoder_service.formats import FORMATS
 from encoder_service.options.reading import read_options
 from encoder_service.options.rules import Keys
 from encoder_service.options.table import RULES
+from encoder_service.spec.formats import FORMATS
 
 PATH = "/tmp/x"
 

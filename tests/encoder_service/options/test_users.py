@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from encoder_service.formats import FORMATS
 from encoder_service.options.choice import fit
-from encoder_service.spec import (
+from encoder_service.spec.formats import FORMATS
+from encoder_service.spec.spec import (
     Color,
     ColorMatrix,
     ColorOverride,
@@ -20,8 +20,8 @@ from encoder_service.spec import (
     OutputSpec,
     PixelFormat,
 )
-from tests.encoder_service.outputs.drawing import Clip
-from tests.encoder_service.outputs.streams import run_stream, spec_of
+from tests.encoder_service.worker.outputs.drawing import Clip
+from tests.encoder_service.worker.outputs.streams import run_stream, spec_of
 
 DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,500)"
 PQ = {"primaries": ColorPrimaries.BT2020, "transfer": ColorTransfer.SMPTE2084}

@@ -8,8 +8,8 @@ import sys
 import msgspec
 import pytest
 
-from encoder_service.libav.encoding import pixel_formats_of
 from encoder_service.options.table import RULES
+from encoder_service.worker.libav.encoding import pixel_formats_of
 from tests.encoder_service.options.walk import Outcome
 
 WALK_SECONDS = 240

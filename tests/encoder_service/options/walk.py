@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from encoder_service.capabilities import MemorySource
-from encoder_service.formats import FORMATS
 from encoder_service.options.rules import Keys
 from encoder_service.options.table import RULES
-from encoder_service.output_errors import OutputError
-from encoder_service.outputs.writer import WriterContext, load_writer
-from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.spec.errors import OutputError
+from encoder_service.spec.formats import FORMATS
+from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.worker.process.capabilities import MemorySource
+from encoder_service.worker.writer import WriterContext, load_writer
 
 WIDTH, HEIGHT, FRAMES = 96, 80, 8
 

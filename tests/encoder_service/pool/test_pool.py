@@ -13,13 +13,13 @@ import psutil
 import pytest
 
 from encoder_service.config import EncoderConfig
-from encoder_service.facts import Failed, Walls
+from encoder_service.evidence.facts import Failed, Walls
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.settings import PoolSettings
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.pool.zygote_process import ZygoteDiedError, ZygoteProcess
-from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import Assignment, Extent, Logged, Progress
+from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.worker_protocol import Assignment, Extent, Logged, Progress
 from tests.eventually import eventually_async
 
 TINY = (str(Path(__file__).with_name("tiny_zygote.py")),)

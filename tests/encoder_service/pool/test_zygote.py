@@ -13,22 +13,22 @@ from pathlib import Path
 import psutil
 import pytest
 from PIL import Image
-from telecine.embedded import MALLOC_SETTINGS
+from telecine.clients.embedded import MALLOC_SETTINGS
 
 import encoder_service
-from encoder_service.facts import Produced
-from encoder_service.overlays.picture_header import KINDS
+from encoder_service.evidence.facts import Produced
 from encoder_service.pool.environment import worker_environment
-from encoder_service.pool.messages import Fork, send
-from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.spec.overlays.picture_header import KINDS
+from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.zygote_protocol import Fork, send
 from service_host.malloc import MALLOC_VARIABLES
-from tests.encoder_service.outputs.drawing import gradient_clip
+from tests.encoder_service.worker.outputs.drawing import gradient_clip
 from tests.encoder_service.worker_driver import WorkerDriver
 
 _IMPORTED = """
 import sys, pathlib
-from encoder_service.worker.imports import import_ahead
-from encoder_service.worker import program
+from encoder_service.worker.process.imports import import_ahead
+from encoder_service.worker.process import program
 import_ahead()
 assert "grpc" not in sys.modules
 threads = len(list(pathlib.Path("/proc/self/task").iterdir()))
@@ -37,11 +37,11 @@ threads = len(list(pathlib.Path("/proc/self/task").iterdir()))
 _FIRST_USE = (
     _IMPORTED
     + """
-from encoder_service.attempt import Attempt
-from encoder_service.formats import FORMATS
-from encoder_service.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.work import Assignment
-from encoder_service.pillow import read_overlay
+from encoder_service.worker.process.attempt import Attempt
+from encoder_service.spec.formats import FORMATS
+from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.worker_protocol import Assignment
+from encoder_service.worker.pillow import read_overlay
 root, spool, *formats = sys.argv[1:]
 imported = set(sys.modules)
 for name in formats:
@@ -88,7 +88,7 @@ def test_workers_are_forked_from_one_thread_even_where_numpy_could_use_all_cores
 
 _WITH_A_THREAD = """
 import socket, sys, threading
-from encoder_service.pool.zygote import Zygote
+from encoder_service.worker.process.zygote import Zygote
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 Zygote(socket.socket(fileno=int(sys.argv[1])), None).serve()
 """

@@ -12,8 +12,8 @@ import os
 import socket
 import sys
 
-from encoder_service.pool.zygote import Zygote
-from encoder_service.worker.parent import die_with_parent
+from encoder_service.worker.process.parent import die_with_parent
+from encoder_service.worker.process.zygote import Zygote
 
 
 def work(orders: int, events: int) -> None:

@@ -17,11 +17,10 @@ from typing import Any
 
 import msgspec
 
-from encoder_service.attempt import Attempt
-from encoder_service.facts import Walls
-from encoder_service.pool import zygote
-from encoder_service.work import Assignment
-from encoder_service.worker import program
+from encoder_service.evidence.facts import Walls
+from encoder_service.worker.process import program, zygote
+from encoder_service.worker.process.attempt import Attempt
+from encoder_service.worker_protocol import Assignment
 
 _honest = program._answer
 _SECONDS = 60.0

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook as Official
 from telecine import Webhook
+from telecine.clients.plan import plan_job
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import InvalidRequestError
-from telecine.frame_layout import FrameLayout
-from telecine.job_plan import plan_job
+from telecine.request.frame_layout import FrameLayout
 
-from encoder_service.manifest import JobOutcome
-from encoder_service.spec import Webhook as ServiceWebhook
-from encoder_service.spec import WebhookEvent
+from encoder_service.evidence.manifest import JobOutcome
+from encoder_service.spec.spec import Webhook as ServiceWebhook
+from encoder_service.spec.spec import WebhookEvent
 from encoder_service.webhooks.config import WebhooksConfig
 from encoder_service.webhooks.courier import choose
 from encoder_service.webhooks.destination import is_address_allowed, is_host_allowed

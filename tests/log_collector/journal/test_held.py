@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telecine.logging.job_sampling import is_whole
+from telecine.logging.record.job_sampling import is_whole
 
+from log_collector.ingest.selection import Selected, Selection, SelectionConfig
 from log_collector.journal.held import HeldRecords, held_id, pack_held
 from log_collector.processors.flight_recorder import FlightRecorderConfig
 from log_collector.processors.sample import SamplingRule
 from log_collector.record import RecordKey
-from log_collector.selection import Selected, Selection, SelectionConfig
 from tests.eventually import eventually_async
 from tests.log_collector.harness import batch, collector, last_acknowledged, record, ship
 from tests.log_collector.log_files import records_in
@@ -76,7 +76,7 @@ async def test_the_last_record_of_a_thin_stage_is_written_after_a_restart(
 ) -> None:
     """The restart is a crash here: what an orderly end would write is not written."""
     monkeypatch.setenv("TELECINE_LOG_SAMPLING_PROVIDER_STATUS", str(RATE))
-    monkeypatch.setattr("log_collector.ingest.Ingest.give_out_all", lambda _self: None)
+    monkeypatch.setattr("log_collector.ingest.ingest.Ingest.give_out_all", lambda _self: None)
     async with collector(tmp_path) as running:
         await ship(running.address, batch(1, [polled(n) for n in range(1, 6)]))
         assert [r["n"] for r in running.records()] == [1]

@@ -9,12 +9,12 @@ from itertools import pairwise
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telecine.logging.job_sampling import is_whole, stage_rates
+from telecine.logging.record.job_sampling import is_whole, stage_rates
 
 from log_collector.config import CollectorConfig
+from log_collector.ingest.selection import Selected, Selection, SelectionConfig
 from log_collector.processors.sample import SamplingRule
 from log_collector.record import RecordKey
-from log_collector.selection import Selected, Selection, SelectionConfig
 
 SECOND = 10**9
 POLL = "provider:status"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from telecine.logging.catalogue import FIELDS, LEADING_FIELDS, Level
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 
-from log_collector.intake import Intake, IntakeLimits, ReceivedBatch
+from log_collector.ingest.intake import Intake, IntakeLimits, ReceivedBatch
 from log_collector.journal import Encoding
 from log_collector.processors.normalise import normalise
 from log_collector.processors.redact import redaction_for

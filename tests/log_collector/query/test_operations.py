@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from telecine.cli.log_report import make_report
+from telecine.cli.logs.report import make_report
 from telecine.logging import (
     LogContext,
     configure_logging,

@@ -11,10 +11,10 @@ from typing import Any
 from log_collector.config import CollectorConfig
 from log_collector.journal import Encoding, EntryHeader, Origin, StoredBatch
 from log_collector.journal.entry import pack
-from log_collector.sinks.http_sink import HttpSink
-from log_collector.sinks.http_sinks import open_http_sink
+from log_collector.sinks.building import open_http_sink
+from log_collector.sinks.http.sink import HttpSink
 from log_collector.sinks.sink import Written
-from service_host.config import load_config
+from service_host.settings.config import load_config
 from tests.log_collector.harness import lines_of
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from log_collector.config import HTTP_SINKS
-from log_collector.sinks.http_config import HttpConfig, TargetConfig
-from log_collector.sinks.loki import _REASONS
+from log_collector.sinks.http.config import HttpConfig, TargetConfig
+from log_collector.sinks.loki.wire import _REASONS
 from tests.eventually import eventually_async
 from tests.log_collector.harness import batch, collector, record, ship
 from tests.log_collector.sinks.listener import Answering, Listener
 from tests.log_collector.sinks.services import FakeElasticsearch, FakeLoki, FakeSentry
-from tests.pages import examples, page_text
+from tests.pages.pages import examples, page_text
 
 TEXT = page_text("docs/sinks.md")
 EXAMPLES = examples("docs/sinks.md", "toml")

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from telecine.cli import terminal
-from telecine.cli.documents import CheckDocument, DoctorDocument
-from telecine.cli.exits import ExitCode
 from telecine.cli.options import JsonOption, ServerOption
-from telecine.cli.terminal import escape_lines as escape
+from telecine.cli.show import terminal
+from telecine.cli.show.documents import CheckDocument, DoctorDocument
+from telecine.cli.show.exits import ExitCode
+from telecine.cli.show.terminal import escape_lines as escape
 
 _SIGNS = {"ok": "✓", "warning": "!", "problem": "✗"}
 

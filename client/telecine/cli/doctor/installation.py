@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from importlib import metadata
 
-from telecine.cli.documents import CheckDocument
+from telecine.cli.show.documents import CheckDocument
 
 _OLDEST_PYTHON = (3, 11)
 _PARTS = {

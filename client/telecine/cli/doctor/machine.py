@@ -8,9 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from telecine.cli.documents import CheckDocument
-from telecine.cli.failures import UnavailableHereError
-from telecine.cli.terminal import size_text
+from telecine.cli.show.documents import CheckDocument
+from telecine.cli.show.failures import UnavailableHereError
+from telecine.cli.show.terminal import size_text
 
 _GOOD_FREE_BYTES = 4 << 30
 """Room for the spools of a few clips."""
@@ -91,13 +91,13 @@ def check_disk(name: str, path: Path) -> CheckDocument:
 
 def _floor_bytes(total_bytes: int) -> int:
     """Below so much free space the encoder refuses frames, as it is configured here."""
-    from telecine.cli.config_sections import kind_of
+    from telecine.cli.config.sections import kind_of
     from telecine.settings.loading import ConfigError, load_config
 
     try:
         kind = kind_of("encoder")
         configured = load_config(kind, prefix="TELECINE_ENCODER_", section="encoder").value
-        from encoder_service.disk.room import floor_bytes
+        from encoder_service.free_space import floor_bytes
     except (UnavailableHereError, ConfigError, ImportError):  # other checks say so
         return 0
     return floor_bytes(total_bytes, getattr(configured, "min_free_bytes", None))

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 
 from telecine.cli.connection import configured_server, connect_for_capabilities
-from telecine.cli.documents import CheckDocument
-from telecine.cli.failures import explain
-from telecine.cli.terminal import seconds_text
+from telecine.cli.show.documents import CheckDocument
+from telecine.cli.show.failures import explain
+from telecine.cli.show.terminal import seconds_text
 from telecine.exceptions import TelecineError
-from telecine.results import Capabilities, Sandbox
+from telecine.results.values import Capabilities, Sandbox
 
 _EXPECTED_FORMATS = ("mp4", "webm", "webp", "png")
 """What most users ask for; the rest is shown by `telecine capabilities`."""

@@ -14,7 +14,6 @@ import msgspec
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import Check, KeyRule, RulePack, Trigger
 from telecine.logging.redaction.scanner import build_scanner
-from telecine.logging.redaction.secret_keys import SecretKeys, key_triggers
 from telecine.logging.redaction.text import commands, encodings, escapes, lookalikes
 from telecine.logging.redaction.text.assignments import is_secret_value
 from telecine.logging.redaction.text.checks import (
@@ -24,6 +23,7 @@ from telecine.logging.redaction.text.checks import (
     is_password_like,
     is_token_like,
 )
+from telecine.logging.redaction.text.secret_keys import SecretKeys, key_triggers
 from telecine.logging.redaction.text.secret_text import MASK, SecretText
 
 Counts = dict[str, int]

@@ -6,7 +6,6 @@ import re
 from typing import NamedTuple
 
 from telecine.logging.redaction.rules import Check, KeyRule, RulePack
-from telecine.logging.redaction.secret_keys import SecretKeys, phrase_search
 from telecine.logging.redaction.text import source_code
 from telecine.logging.redaction.text.checks import (
     IS_MASK,
@@ -20,6 +19,7 @@ from telecine.logging.redaction.text.checks import (
     is_token_like,
     value_passes,
 )
+from telecine.logging.redaction.text.secret_keys import SecretKeys, phrase_search
 
 _REACH = 64
 """Characters of a key to each side of the phrase in it."""

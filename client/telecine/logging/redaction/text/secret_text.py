@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 
 from telecine.logging.redaction.rules import RulePack
-from telecine.logging.redaction.secret_keys import SecretKeys
 from telecine.logging.redaction.text import commands, encodings, escapes, urls
 from telecine.logging.redaction.text.assignments import Assignments, AssignmentSearch
 from telecine.logging.redaction.text.checks import IS_MASK
 from telecine.logging.redaction.text.lookalikes import fold
+from telecine.logging.redaction.text.secret_keys import SecretKeys
 from telecine.logging.redaction.text.spots import Search, Secret, SpotSearch, spots_of
 
 MASK = "***redacted***"

@@ -10,8 +10,8 @@ from itertools import product
 from typing import Any, NamedTuple, Protocol
 
 from telecine.logging.redaction.rules import Check, ValueRule
-from telecine.logging.redaction.secret_keys import factored
 from telecine.logging.redaction.text.checks import IS_MASK, begins_alone, is_card_number, passes
+from telecine.logging.redaction.text.secret_keys import factored
 
 _WINDOW = 64 << 10
 """As much is searched by one call into `re`, which holds the interpreter while it runs."""

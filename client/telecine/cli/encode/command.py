@@ -1,0 +1,160 @@
+"""`telecine encode`: frames from a file, a folder or a pipe become artifacts in a directory."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from telecine.cli.encode.output_texts import KEYS, SYNTAX, parse_metadata, parse_outputs, parse_size
+from telecine.cli.options import JsonOption, ServerOption
+from telecine.cli.show import terminal
+from telecine.cli.show.exits import ExitCode
+from telecine.cli.show.failures import UsageError
+from telecine.cli.show.terminal import escape
+from telecine.request.frame_layout import FrameLayout
+from telecine.request.options import OddSizePolicy, Output, PixelFormat, chosen
+from telecine.request.rates import exact_frame_rate
+from telecine.results.values import JobState
+
+if TYPE_CHECKING:
+    from telecine.cli.encode.sources import Source
+    from telecine.clients.plan import JobArguments
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help='A video file, a folder or quoted glob of images, an .npy or .npz, or "-" for raw frames.',
+        show_default=False,
+    ),
+]
+FpsOption = Annotated[
+    str | None,
+    typer.Option("--fps", metavar="RATE", help="24, 23.976 or 24000/1001; by default the video file's own."),
+]
+OutputsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output", "-o", metavar=SYNTAX, help=f"What to make; may be repeated. Keys: {', '.join(KEYS)}."
+    ),
+]
+QualityOption = Annotated[
+    str | None, typer.Option("--quality", "-q", help="draft, standard, high or lossless, for every output.")
+]
+SizeOption = Annotated[
+    str | None, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Of raw frames from standard input.")
+]
+PixFmtOption = Annotated[
+    str | None, typer.Option("--pix-fmt", help="Of raw frames: " + ", ".join(PixelFormat) + ".")
+]
+MetaOption = Annotated[
+    list[str] | None,
+    typer.Option("--meta", metavar="KEY=VALUE", help="Your own data for the manifest; may be repeated."),
+]
+JobIdOption = Annotated[
+    str, typer.Option("--job-id", help="Repeat a command with the same id to resume it. Default: a new one.")
+]
+OddSizeOption = Annotated[
+    str, typer.Option("--odd-size", help="pad, crop or error, where a codec needs even sizes.")
+]
+PriorityOption = Annotated[int, typer.Option("--priority", min=-100, max=100, help="Higher goes first.")]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", metavar="SECONDS", help="Fail the job if it takes longer.")
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Every fallback is an error.")]
+SkipOption = Annotated[
+    bool,
+    typer.Option("--skip-unavailable", help="Leave out, with a warning, what the server cannot make."),
+]
+DamagedOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-damaged", help="Encode what can be read of a cut or damaged video file, with a warning."
+    ),
+]
+OutDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out-dir", "-d", metavar="DIR", help="Default: telecine-output/<job id>.", show_default=False
+    ),
+]
+
+
+def encode(
+    source: SourceArgument,
+    *,
+    fps: FpsOption = None,
+    outputs: OutputsOption = None,
+    out_dir: OutDirOption = None,
+    quality: QualityOption = None,
+    server: ServerOption = None,
+    size: SizeOption = None,
+    pix_fmt: PixFmtOption = None,
+    meta: MetaOption = None,
+    job_id: JobIdOption = "",
+    odd_size: OddSizeOption = "pad",
+    priority: PriorityOption = 0,
+    timeout: TimeoutOption = None,
+    strict: StrictOption = False,
+    skip_unavailable: SkipOption = False,
+    allow_damaged: DamagedOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Encode a clip to one or several formats at once; check every artifact; write the manifest.
+
+    Examples: [bold]telecine encode clip.mov -o mp4 -o webm -o webp[/]
+    and [bold]telecine encode 'frames/*.png' --fps 24 -o mp4:crf=16,preset=slow -o poster[/]
+    """
+    # Late: numpy and gRPC take longer to load than --help or a wrong flag should take.
+    from telecine.cli.encode.run import encode_source, render_result
+    from telecine.cli.encode.sources import open_source
+
+    wanted = parse_outputs(outputs or ["mp4"], {"quality": quality} if quality else {})
+    opened = open_source(source, _raw_layout(size, pix_fmt), allows_damage=allow_damaged)
+    arguments: JobArguments = {
+        "job_id": job_id,
+        "odd_size": chosen(OddSizePolicy, odd_size, "--odd-size"),
+        "metadata": parse_metadata(meta or []),
+        "priority": priority,
+        "deadline_seconds": timeout,
+        "expected_frames": opened.frame_count,
+        "strict": strict,
+        "skip_unavailable": skip_unavailable,
+    }
+    rate = _frame_rate(fps, opened)
+    if not as_json:
+        _announce(opened, rate, wanted)
+    document = encode_source(server, opened, rate, wanted, arguments, out_dir, is_silent=as_json)
+    terminal.show(document, lambda console: render_result(console, document), as_json=as_json)
+    has_succeeded = document.state == JobState.SUCCEEDED
+    raise typer.Exit(int(ExitCode.OK if has_succeeded else ExitCode.FINDINGS))
+
+
+def _raw_layout(size: str | None, pix_fmt: str | None) -> FrameLayout | None:
+    if size is None and pix_fmt is None:
+        return None
+    if size is None or pix_fmt is None:
+        raise UsageError(
+            "raw frames need both --size and --pix-fmt", "such as --size 1280x720 --pix-fmt rgb24"
+        )
+    return FrameLayout(*parse_size(size), chosen(PixelFormat, pix_fmt, "--pix-fmt"))
+
+
+def _frame_rate(fps: str | None, source: Source) -> Fraction:
+    if fps is not None:
+        return exact_frame_rate(fps)
+    if source.frame_rate is None:
+        raise UsageError(f"{source.description} states no frame rate", "add --fps, such as --fps 24")
+    return source.frame_rate
+
+
+def _announce(source: Source, rate: Fraction, outputs: tuple[Output, ...]) -> None:
+    names = ", ".join(output.name or output.format for output in outputs)
+    count = f"{source.frame_count} frames, " if source.frame_count else ""
+    terminal.notices().print(
+        f"{escape(source.description)}: {count}{source.width}x{source.height}, "
+        f"{terminal.frame_rate_text(rate)} fps → {escape(names)}"
+    )

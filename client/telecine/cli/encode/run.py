@@ -1,0 +1,148 @@
+"""Sends a source through a client, waits for the outputs, and says what became of it."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from telecine.cli.connection import connect, is_kept
+from telecine.cli.encode.sources import Source
+from telecine.cli.show import documents as doc
+from telecine.cli.show import readable, terminal
+from telecine.cli.show.failures import SourceError, check_writable
+from telecine.cli.show.manifest_view import read_view
+from telecine.cli.show.progress import JobProgressView
+from telecine.cli.show.terminal import escape
+from telecine.clients.blocking_job import Job
+from telecine.clients.plan import JobArguments
+from telecine.request.options import Output
+from telecine.results.values import EncodeResult
+
+OUTPUT_DIRECTORY = "telecine-output"
+MANIFEST_NAME = "manifest.json"
+
+
+def encode_source(
+    server: str | None,
+    source: Source,
+    rate: Fraction,
+    outputs: tuple[Output, ...],
+    arguments: JobArguments,
+    out_dir: Path | None,
+    *,
+    is_silent: bool,
+) -> doc.EncodeDocument:
+    """Sends every frame, waits for the outputs and downloads them. Raises what the SDK raises.
+
+    `out_dir`: None is a directory of the job's own below OUTPUT_DIRECTORY.
+
+    Outputs that failed while others succeeded are no exception here; they stand in the document.
+    """
+    _refuse_losses(source, arguments)
+    check_writable(out_dir or Path(OUTPUT_DIRECTORY))
+    with (
+        connect(server) as client,
+        JobProgressView(
+            frame_bytes=source.frame_bytes, frame_count=source.frame_count, is_silent=is_silent
+        ) as view,
+    ):
+        arguments = {**arguments, **_layout_of(source), "on_progress": view.update}
+        job = client.open_job(fps=rate, outputs=outputs, **arguments)
+        begin = time.perf_counter()
+        try:
+            job.push(source.frames)
+            _refuse_losses(source, arguments)
+            job.finish()
+            hand_off_seconds = time.perf_counter() - begin
+            directory = out_dir or Path(OUTPUT_DIRECTORY, job.job_id)
+            result = job.result(directory, allow_partial=True)
+            total_seconds = time.perf_counter() - begin
+            sent_bytes = job.progress.acknowledged_bytes
+        except KeyboardInterrupt:
+            _leave(job, server, arguments, is_silent=is_silent)
+            raise
+        except SourceError:
+            job.cancel()
+            raise
+        finally:
+            job.close()
+    document = _document(result, directory, sent_bytes, hand_off_seconds, total_seconds)
+    return _with_remarks(document, source)
+
+
+def _document(
+    result: EncodeResult, out_dir: Path, sent_bytes: int, hand_off_seconds: float, total_seconds: float
+) -> doc.EncodeDocument:
+    view = read_view(result.manifest_json)
+    return doc.EncodeDocument(
+        job_id=result.job_id,
+        state=result.job.state.value,
+        directory=str(out_dir),
+        manifest=str(out_dir / MANIFEST_NAME) if result.manifest_json else None,
+        frames=result.job.total_frames,
+        sent_bytes=sent_bytes,
+        hand_off_seconds=round(hand_off_seconds, 6),
+        total_seconds=round(total_seconds, 6),
+        artifacts=[readable.artifact_document(artifact, view) for artifact in result.artifacts],
+        warnings=readable.warning_documents(result.warnings),
+        problems=[readable.output_document(output) for output in result.job.outputs if output.problem],
+    )
+
+
+def _leave(job: Job, server: str | None, arguments: JobArguments, *, is_silent: bool) -> None:
+    if not is_silent:
+        # Now: an embedded service may take a while to end.
+        terminal.notices().print("interrupted; ending")
+    # With an id of the caller's own the job can be resumed; without one nobody could name it, and
+    # what an embedded service has in a temporary directory goes with it.
+    if not arguments.get("job_id") or not (server or is_kept()):
+        job.cancel()
+
+
+def _refuse_losses(source: Source, arguments: JobArguments) -> None:
+    """Raises SourceError where every fallback is an error and the source has some."""
+    if arguments.get("strict") and source.losses:
+        raise SourceError(
+            f"{source.description}: {'; '.join(source.losses)}",
+            "convert it first, or leave --strict out and take that as a warning",
+        )
+
+
+def _with_remarks(document: doc.EncodeDocument, source: Source) -> doc.EncodeDocument:
+    remarks = [doc.WarningDocument("SOURCE_SIMPLIFIED", loss, output="") for loss in source.losses]
+    if source.damage:
+        more = f", and {len(source.damage) - 1} more" if len(source.damage) > 1 else ""
+        text = f"{document.frames} frames were taken of a damaged source: {source.damage[0]}{more}"
+        remarks.insert(0, doc.WarningDocument("SOURCE_DAMAGED", text, output=""))
+    return msgspec.structs.replace(document, warnings=[*document.warnings, *remarks])
+
+
+def _layout_of(source: Source) -> JobArguments:
+    if source.pixel_format is None:
+        return {}
+    return {
+        "width": source.width,
+        "height": source.height,
+        "pixel_format": source.pixel_format,
+        "color": source.color,
+    }
+
+
+def render_result(console: Console, document: doc.EncodeDocument) -> None:
+    """Shows the artifacts, what was remarkable about them, and how long it took."""
+    if document.artifacts:
+        console.print(readable.artifact_table(document.artifacts))
+    readable.print_problems(console, document.problems)
+    readable.print_warnings(console, document.warnings)
+    console.print(
+        f"job {escape(document.job_id)} {readable.state_text(document.state)}: "
+        f"{document.frames} frames, {terminal.size_text(document.sent_bytes)}; "
+        f"handed off after {terminal.seconds_text(document.hand_off_seconds)}, "
+        f"all done after {terminal.seconds_text(document.total_seconds)}"
+    )
+    if document.manifest:
+        console.print(f"[dim]manifest: {escape(document.manifest)}[/]")

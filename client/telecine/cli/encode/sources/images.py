@@ -1,0 +1,128 @@
+"""A folder or a glob of images, in the order a person would number them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from telecine.cli.encode.sources.source import Source, size_of
+from telecine.cli.show.failures import SourceError
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
+"""Pillow's names of the same; what else it knows may start programs (EPS), whatever a file is called."""
+_GLOB_CHARACTERS = set("*?[")
+_PNG_BIT_DEPTH_AT = 24
+"""Offset of the bit depth in a PNG file: signature, length and type of IHDR, width, height."""
+
+
+def names_images(text: str) -> bool:
+    """Says whether SOURCE is a glob, a folder, or a single image."""
+    path = Path(text)
+    is_glob = bool(_GLOB_CHARACTERS & set(text)) and not path.exists()
+    return is_glob or path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES - {".gif", ".webp"}
+
+
+def open_images(text: str) -> Source:
+    """Opens a folder, a glob or one image; reads only the first image now. Raises SourceError."""
+    paths = _find(text)
+    first = _load(paths[0])
+    width, height = size_of(first)
+    return Source(
+        description=f"{len(paths)} image{'s' if len(paths) != 1 else ''} of {text}",
+        width=width,
+        height=height,
+        frames=_arrays(paths, first),
+        frame_count=len(paths),
+        frame_bytes=first.nbytes,
+    )
+
+
+def natural_order(path: Path) -> tuple[tuple[int, str], ...]:
+    """A sorting key under which frame_2 comes before frame_10."""
+    pieces = re.split(r"(\d+)", path.name)
+    return tuple((int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces)
+
+
+def _find(text: str) -> Sequence[Path]:
+    path = Path(text)
+    if path.is_file():
+        return [path]
+    candidates = path.iterdir() if path.is_dir() else _glob(path)
+    found = sorted((each for each in candidates if _is_image(each)), key=natural_order)
+    if not found:
+        raise SourceError(
+            f"{text} names no images",
+            f"expected files ending in {', '.join(sorted(IMAGE_SUFFIXES))}; quote a glob",
+        )
+    return found
+
+
+def _is_image(path: Path) -> bool:
+    # What macOS leaves beside each file on foreign disks ("._frame1.jpg") bears the name of an image.
+    return not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+
+
+def _glob(pattern: Path) -> Iterator[Path]:
+    root = Path(pattern.anchor)
+    return root.glob(str(pattern.relative_to(root)))
+
+
+def _arrays(paths: Sequence[Path], first: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    yield first
+    for path in paths[1:]:
+        array = _load(path)
+        if array.shape != first.shape or array.dtype != first.dtype:
+            raise SourceError(
+                f"{path} is {_kind(array)}, but {paths[0].name} is {_kind(first)}",
+                "all images of a clip need one size and kind; leave the odd one out of the folder or glob",
+            )
+        yield array
+
+
+def _kind(array: npt.NDArray[Any]) -> str:
+    width, height = size_of(array)
+    channels = array.shape[2] if array.ndim == 3 else 1
+    return f"{width}x{height} with {channels} x {array.dtype.itemsize * 8} bits a pixel"
+
+
+def _load(path: Path) -> npt.NDArray[Any]:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if _has_16_bits(path):
+        return _load_deep(path)
+    try:
+        with Image.open(path, formats=_FORMATS) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith("I;16"):
+                return np.asarray(image, dtype=np.uint16)
+            has_alpha = image.has_transparency_data
+            if image.mode != "L" or has_alpha:
+                image = image.convert("RGBA" if has_alpha else "RGB")
+            return np.asarray(image)
+    except UnidentifiedImageError as error:
+        raise SourceError(
+            f"{path} is none of {', '.join(_FORMATS)}, or damaged", "replace or remove this file"
+        ) from error
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise SourceError(
+            f"{path} cannot be read as an image: {error}", "replace or remove this file"
+        ) from error
+
+
+def _has_16_bits(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(_PNG_BIT_DEPTH_AT + 1)
+    return head.startswith(b"\x89PNG") and len(head) > _PNG_BIT_DEPTH_AT and head[_PNG_BIT_DEPTH_AT] == 16
+
+
+def _load_deep(path: Path) -> npt.NDArray[Any]:
+    """A 16-bit PNG, which Pillow would cut to 8 bits; FFmpeg does not."""
+    from telecine.cli.encode.sources.video import read_picture
+
+    return read_picture(path)

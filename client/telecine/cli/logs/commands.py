@@ -1,0 +1,302 @@
+"""`telecine logs`: follow, search and analyse records, of a running collector or of files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from telecine.cli.logs import options as opt
+from telecine.cli.logs.report import make_report, render_report
+from telecine.cli.logs.source import DEFAULT_COLLECTOR, DirectorySource, open_source
+from telecine.cli.logs.story_view import render_story
+from telecine.cli.logs.watching import watch
+from telecine.cli.options import JsonOption
+from telecine.cli.show import terminal
+from telecine.cli.show.exits import ExitCode, epilog
+from telecine.cli.show.failures import UsageError
+from telecine.cli.show.terminal import escape
+from telecine.log_view.record_source import RecordSource
+from telecine.logging.outputs.rendering import Format, renderer
+from telecine.logging.outputs.visible_text import visible_json
+
+app = typer.Typer(
+    help="Follow, search and analyse log records.",
+    epilog=epilog(),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plain, .gz or .zst.")]
+
+
+@app.command("query", epilog=epilog())
+def query(
+    *,
+    since: opt.SinceOption = None,
+    until: opt.UntilOption = None,
+    level: opt.LevelOption = None,
+    service: opt.ServiceOption = None,
+    job: opt.JobOption = None,
+    ids: opt.IdOption = None,
+    stage: opt.StageOption = None,
+    logger: opt.LoggerOption = None,
+    text: opt.TextOption = "",
+    where: opt.WhereOption = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most this many; 0: all.")] = 100,
+    is_oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Begin at the oldest.")] = False,
+    sql: Annotated[
+        str, typer.Option("--sql", help="With --dir: SQL over the table `records` (DuckDB).")
+    ] = "",
+    server: opt.CollectorOption = None,
+    directory: opt.DirectoryOption = None,
+    as_json: opt.LinesOption = False,
+) -> None:
+    """Show stored records, the newest first."""
+    if sql:
+        _query_sql(sql, directory, as_json=as_json)
+        return
+    wanted = opt.read_filter(
+        since=since,
+        until=until,
+        level=level,
+        services=service,
+        job=job,
+        ids=ids,
+        stages=stage,
+        loggers=logger,
+        text=text,
+        where=where,
+    )
+    with _source(server, directory) as source:
+        _print(source.query(wanted, is_oldest_first=is_oldest_first, limit=limit or None), as_json=as_json)
+
+
+@app.command("tail", epilog=epilog())
+def tail(
+    *,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, max=10_000, help="Begin with so many.")] = 10,
+    level: opt.LevelOption = None,
+    service: opt.ServiceOption = None,
+    job: opt.JobOption = None,
+    ids: opt.IdOption = None,
+    stage: opt.StageOption = None,
+    logger: opt.LoggerOption = None,
+    text: opt.TextOption = "",
+    where: opt.WhereOption = "",
+    server: opt.CollectorOption = None,
+    directory: opt.DirectoryOption = None,
+    as_json: opt.LinesOption = False,
+) -> None:
+    """Follow records as they arrive, until Ctrl-C."""
+    wanted = opt.read_filter(
+        level=level,
+        services=service,
+        job=job,
+        ids=ids,
+        stages=stage,
+        loggers=logger,
+        text=text,
+        where=where,
+    )
+    with _source(server, directory) as source:
+        _print(_with_gaps(source.tail(wanted, last=last)), as_json=as_json)
+
+
+app.command("watch", epilog=epilog())(watch)
+
+
+@app.command("job", epilog=epilog())
+def job_story(
+    job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    *,
+    server: opt.CollectorOption = None,
+    directory: opt.DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell a job's story: its records over all services, its stages, and whether all of them arrived."""
+    with _source(server, directory) as source:
+        story = source.job_story(job_id)
+    if as_json:
+        document = msgspec.to_builtins(story, enc_hook=str) | {
+            "records": [msgspec.Raw(line) for line in story.records]
+        }
+        _write(visible_json(msgspec.json.encode(document)) + b"\n")
+        return
+    _print(story.records, as_json=False)
+    render_story(terminal.results(), story)
+
+
+@app.command("stats", epilog=epilog())
+def stats(*, server: opt.CollectorOption = None, as_json: JsonOption = False) -> None:
+    """Show what became of all records since the collector's start."""
+    with _source(server, None) as source:
+        counters = source.stats()
+    if as_json:
+        _write(visible_json(msgspec.json.encode(counters)) + b"\n")
+        return
+    console = terminal.results()
+    ingest = counters["ingest"]
+    names = ("received", "accepted", "duplicate", "refused", "rejected", "held")
+    console.print("  ".join(f"{name} [bold]{ingest[name]}[/]" for name in names))
+    for name in ("dropped", "redacted"):
+        for reason, count in ingest[name].items():
+            console.print(f"{name} by {escape(reason)}: {count}")
+    columns = ("accepted", "delivered", "buffered")
+    table = terminal.table("sink", "kind", *columns, "state", numbers=columns)
+    for sink in counters["sinks"]:
+        state = sink["last_error"] or "ok"
+        marked = terminal.mark("problem" if sink["is_broken"] else "ok", escape(state))
+        table.add_row(escape(sink["name"]), sink["kind"], *(str(sink[name]) for name in columns), marked)
+    console.print(table)
+    table = terminal.table("producer", "service", "last seq", "lost", numbers=("last seq", "lost"))
+    for producer in counters["producers"][:20]:
+        service = (producer.get("resource") or {}).get("service", "")
+        table.add_row(escape(producer["producer"]), escape(service), producer["last_seq"], producer["lost"])
+    console.print(table)
+
+
+@app.command("report", epilog=epilog())
+def report(
+    *,
+    since: opt.SinceOption = None,
+    until: opt.UntilOption = None,
+    level: opt.LevelOption = None,
+    service: opt.ServiceOption = None,
+    job: opt.JobOption = None,
+    text: opt.TextOption = "",
+    where: opt.WhereOption = "",
+    server: opt.CollectorOption = None,
+    directory: opt.DirectoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Analyse records: levels, loggers, operations with durations, top errors, records over time."""
+    wanted = opt.read_filter(
+        since=since, until=until, level=level, services=service, job=job, text=text, where=where
+    )
+    has_filter = any((since, until, level, service, job, text, where))
+    with _source(server, directory) as source:
+        if isinstance(source, DirectorySource) and not has_filter:
+            document = make_report(source.lines())
+        else:
+            document = make_report(source.query(wanted, is_oldest_first=True, limit=None))
+    terminal.show(document, lambda console: render_report(console, document), as_json=as_json)
+
+
+@app.command("import", epilog=epilog())
+def import_files(
+    files: FilesArgument,
+    *,
+    service: Annotated[str, typer.Option("--service", help="For records that name none.")] = "imported",
+    server: opt.CollectorOption = None,
+    is_dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the records as JSON lines instead.")
+    ] = False,
+) -> None:
+    """Ship old log files, JSON lines or plain text, to the collector; repeated, it stores nothing twice."""
+    from telecine.cli.logs.importing import read_records, ship_records
+    from telecine.logging.redaction.files import open_lines
+    from telecine.logging.shipping.stream import open_ship_stream
+
+    for path in files:
+        with open_lines(path) as lines:
+            records = read_records(iter(lines), service, lambda: datetime.now(UTC))
+            if is_dry_run:
+                _print(records, as_json=True)
+                continue
+            stream = open_ship_stream(server or DEFAULT_COLLECTOR)
+            try:
+                taken, rejected = ship_records(stream, path, service, records)
+            finally:
+                stream.close()
+        terminal.results().print(f"{escape(str(path))}: {taken} records, {rejected} of them rejected")
+
+
+@app.command("redact", epilog=epilog())
+def redact(
+    files: FilesArgument,
+    *,
+    is_dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run/--in-place", help="Only say what would be taken out, or replace the files."),
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the secrets in existing log files. Ends with 1 where there are any."""
+    from telecine.logging.redaction import Redactor
+    from telecine.logging.redaction.files import redact_file
+    from telecine.logging.redaction.rule_pack import DEFAULT_PACK
+
+    redactor = Redactor(DEFAULT_PACK)
+    try:
+        reports = [redact_file(path, redactor, is_dry_run=is_dry_run) for path in files]
+    except ValueError as error:
+        raise UsageError(str(error), "take the damaged file out of the list") from error
+    if as_json:
+        _write(visible_json(msgspec.json.encode(reports, enc_hook=str)) + b"\n")
+    else:
+        console = terminal.results()
+        for found in reports:
+            counts = ", ".join(f"{name} {count}" for name, count in sorted(found.counts.items())) or "nothing"
+            console.print(f"{escape(str(found.path))}: {found.lines} lines, found {escape(counts)}")
+            for finding in found.findings[:20]:
+                console.print(f"  {finding.line_number}: {escape(finding.redacted[:200])}")
+    if any(found.counts for found in reports):
+        raise typer.Exit(int(ExitCode.FINDINGS))
+
+
+@contextmanager
+def _source(server: str | None, directory: Path | None) -> Iterator[RecordSource]:
+    source = open_source(server, directory)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _print(lines: Iterable[bytes], *, as_json: bool) -> None:
+    form = Format.JSON if as_json else Format.HUMAN
+    render = renderer(form, has_colours=sys.stdout.isatty())
+    for line in lines:
+        _write(visible_json(line) + b"\n" if as_json else render(line))
+
+
+def _write(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough.
+        sys.stderr.close()
+        raise typer.Exit from None
+
+
+def _with_gaps(records: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+    for missed, line in records:
+        if missed:
+            terminal.notices().print(f"[yellow]{missed} records were skipped: they came too fast[/]")
+        yield line
+
+
+def _query_sql(sql: str, directory: Path | None, *, as_json: bool) -> None:
+    from telecine.cli.logs.sql import run_sql
+
+    if directory is None:
+        raise UsageError("--sql needs --dir", "name a directory of log files")
+    columns, rows = run_sql(directory, sql)
+    if as_json:
+        for row in rows:
+            _write(
+                visible_json(msgspec.json.encode(dict(zip(columns, row, strict=True)), enc_hook=str)) + b"\n"
+            )
+        return
+    table = terminal.table(*columns)
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    terminal.results().print(table)

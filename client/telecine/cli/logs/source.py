@@ -1,0 +1,125 @@
+"""Where the `logs` commands read: a running collector, or a directory of log files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from telecine.cli.show.failures import SourceError, UnavailableHereError, UsageError
+from telecine.clients.logs import JobStory, LogClient, LogFilter, story_of
+from telecine.exceptions import JobNotFoundError
+from telecine.log_view.record_source import RecordSource
+
+if TYPE_CHECKING:
+    from log_collector.query.library import Library
+    from telecine.cli.logs.following import FileTail
+
+DEFAULT_COLLECTOR: Final = "127.0.0.1:50052"
+_PAGE_RECORDS: Final = 10_000
+
+
+def open_source(
+    server: str | None, directory: Path | None, call_timeout_seconds: float = 30.0
+) -> RecordSource:
+    """The directory where one is named, else the server. Raises UsageError and SourceError."""
+    if directory is None:
+        return LogClient(server or DEFAULT_COLLECTOR, call_timeout_seconds=call_timeout_seconds)
+    if server is not None:
+        raise UsageError("--server and --dir are both given", "name one of them")
+    return DirectorySource(directory)
+
+
+class DirectorySource:
+    """Log files without a server: a data directory of the collector, or any directory of *.log files."""
+
+    def __init__(self, directory: Path) -> None:
+        if not directory.is_dir():
+            raise SourceError(f"{directory} is no directory", "name a directory of log files")
+        self._root = directory / "logs" if (directory / "logs").is_dir() else directory
+        self._library = _library(self._root)
+
+    def query(self, wanted: LogFilter, *, is_oldest_first: bool, limit: int | None) -> Iterator[bytes]:
+        """See `RecordSource`."""
+        from telecine.logs.v1 import log_collector_service_pb2 as pb
+
+        order = pb.SORT_ORDER_OLDEST_FIRST if is_oldest_first else pb.SORT_ORDER_NEWEST_FIRST
+        token = ""
+        left = limit
+        while left is None or left > 0:
+            size = _PAGE_RECORDS if left is None else min(left, _PAGE_RECORDS)
+            request = pb.QueryRequest(filter=wanted.message(), order=order, page_size=size, page_token=token)
+            page = _asked(self._library.query, request)
+            yield from page.records
+            token = page.next_page_token
+            if not token:
+                return
+            left = None if left is None else left - len(page.records)
+
+    def lines(self) -> Iterator[bytes]:
+        """Every record, in the order of the files: quicker than `query` where the order does not count."""
+        from log_collector.files.names import files_in, is_service_stream
+        from log_collector.query.reading_files import read_blocks
+
+        for file in files_in(self._root):
+            if is_service_stream(file.stream):
+                for _, block in read_blocks(file.path):
+                    yield from block[:-1].split(b"\n")
+
+    def tail(self, wanted: LogFilter, *, last: int) -> FileTail:
+        """See `RecordSource`; looks at the files a few times a second."""
+        from log_collector.query.selector import Selector
+        from telecine.cli.logs.following import FileTail
+
+        selector = _asked(lambda message: Selector(message, has_times=False), wanted.message())
+        return FileTail(self._root, selector, lambda: self._library.newest(selector, last))
+
+    def job_story(self, job_id: str, *, max_records: int | None = None) -> JobStory:
+        """See `RecordSource`."""
+        from telecine.logs.v1 import log_collector_service_pb2 as pb
+
+        records: list[bytes] = []
+        first = page = _asked(self._library.story, pb.GetJobStoryRequest(job_id=job_id))
+        records += page.records
+        while page.next_page_token and (max_records is None or len(records) < max_records):
+            request = pb.GetJobStoryRequest(job_id=job_id, page_token=page.next_page_token)
+            page = _asked(self._library.story, request)
+            records += page.records
+        return story_of(first, records[:max_records])
+
+    def stats(self) -> Mapping[str, Any]:
+        """Raises UsageError: files have no counters."""
+        raise UsageError("a directory has no counters", "name a running collector with --server")
+
+    def close(self) -> None:
+        """Nothing is open between calls."""
+
+
+def _library(root: Path) -> Library:
+    try:
+        from log_collector.files.config import FileClass, FilesConfig
+        from log_collector.query.library import Library
+    except ModuleNotFoundError as error:
+        raise UnavailableHereError(
+            f"reading files needs a package that is not installed: {error.name}",
+            "pip install 'telecine[collector]', or name a running collector with --server",
+        ) from error
+    config = FilesConfig(
+        jobs=FileClass(is_on=(root / "jobs").is_dir()), errors=FileClass(is_on=(root / "errors.log").exists())
+    )
+    return Library(root, config)
+
+
+def _asked(call: Callable[[Any], Any], request: Any) -> Any:
+    """Calls the library; what it raises becomes what a server's answer would."""
+    from log_collector.query.reading_files import DamagedFileError
+    from service_host.status.status import ServiceError
+
+    try:
+        return call(request)
+    except DamagedFileError as error:
+        raise SourceError(f"a file is damaged: {error}", "take it away, or restore it") from error
+    except ServiceError as error:
+        if error.reason_name == "JOB_NOT_FOUND":
+            raise JobNotFoundError(error.message) from error
+        raise UsageError(error.message, "mend what is named") from error

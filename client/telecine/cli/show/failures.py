@@ -1,0 +1,219 @@
+"""Turns every error into one clear block (or one JSON document) and an exit code; no traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from telecine import exceptions as sdk
+from telecine.cli.show import terminal
+from telecine.cli.show.exits import ExitCode
+from telecine.cli.show.terminal import escape_lines as escape
+
+TRACEBACK_VARIABLE = "TELECINE_TRACEBACK"
+"""Set it to see where an error came from."""
+
+
+class UsageError(Exception):
+    """The command line is wrong. `advice` says how it is right."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class SourceError(Exception):
+    """The source of frames cannot be read. `advice` says what to do about it."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class UnavailableHereError(Exception):
+    """Something that this command needs is not there now. `advice` says how to get it."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a command failed."""
+
+    code: str
+    """Stable: a telecine.errors.v1.ErrorReason, or the error's class in the same style."""
+    message: str
+    advice: str
+    """What to do."""
+    exit_code: int
+    kind: str = "caller"
+    """Who can mend it: "caller", "later" (time does), "job" (nobody: it has ended so), "service"."""
+    is_retryable: bool = False
+    """The same command may succeed later."""
+    details: list[str] = []
+    """Each wrong field."""
+    request_id: str = ""
+    """Under which the service's log tells more; empty when there was no call."""
+
+
+class FailureDocument(msgspec.Struct, frozen=True):
+    """What `--json` prints in place of the result when a command fails."""
+
+    error: Failure
+
+
+_EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (KeyboardInterrupt, ExitCode.INTERRUPTED),
+    (SourceError, ExitCode.USAGE),
+    (UsageError, ExitCode.USAGE),
+    (UnavailableHereError, ExitCode.UNAVAILABLE),
+    (sdk.JobNotFoundError, ExitCode.REFUSED),
+    (sdk.ArtifactNotFoundError, ExitCode.REFUSED),
+    (sdk.WrongStateError, ExitCode.REFUSED),
+    (sdk.JobSpecConflictError, ExitCode.REFUSED),
+    (sdk.NotSupportedError, ExitCode.UNAVAILABLE),
+    (sdk.EncoderUnavailableError, ExitCode.UNAVAILABLE),
+    (sdk.EmbeddedUnavailableError, ExitCode.UNAVAILABLE),
+    (sdk.CallerError, ExitCode.USAGE),
+    (sdk.LaterError, ExitCode.UNAVAILABLE),
+    (sdk.JobError, ExitCode.FINDINGS),
+)
+"""The first row that fits decides; what fits none is a fault of ours."""
+
+_ADVICE: Mapping[type[BaseException], str] = {
+    sdk.InvalidRequestError: "Mend what is named; `telecine encode --help` and `telecine capabilities` help.",
+    sdk.JobSpecConflictError: "Give another --job-id, or repeat exactly the options of the first call.",
+    sdk.JobNotFoundError: "`telecine jobs list` shows what is there; ended jobs are deleted after a time.",
+    sdk.ArtifactNotFoundError: "`telecine jobs show JOB` lists the job's artifacts by their paths.",
+    sdk.WrongStateError: "`telecine jobs show JOB` tells the state; wait for its end, or cancel it first.",
+    sdk.EncoderUnavailableError: "`telecine capabilities` shows what works and why the rest does not; "
+    "or leave --strict out.",
+    sdk.NotSupportedError: "Leave it out, or use a newer server; see `telecine capabilities`.",
+    sdk.EmbeddedUnavailableError: "Install it with: pip install 'telecine[encoder]', or name a server: "
+    "--server HOST:PORT.",
+    sdk.JobIncompleteError: "What succeeded was kept; `telecine jobs show JOB` tells why the rest failed.",
+    sdk.TimedOutError: "Try again, or allow more time with --timeout.",
+    sdk.ValueRangeError: "Scale float frames to 0..1 before saving them.",
+}
+"""Where the SDK's own advice speaks of Python calls, said for the command line."""
+
+
+def explain(error: BaseException) -> Failure:
+    """Says what happened and what to do about it."""
+    exit_code = next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), ExitCode.FAULT)
+    if isinstance(error, sdk.TelecineError):
+        return Failure(
+            code=error.code,
+            message=error.message,
+            advice=_advice(error),
+            exit_code=int(exit_code),
+            kind=str(error.kind),
+            is_retryable=error.is_retryable,
+            details=[f"{fault.field}: {fault.description}" for fault in error.faults],
+            request_id=error.request_id,
+        )
+    if isinstance(error, SourceError | UsageError | UnavailableHereError):
+        return Failure(_code_of(error), str(error), _sentence(error.advice), int(exit_code))
+    if isinstance(error, KeyboardInterrupt):
+        advice = "Repeat the command. Where both name the same server and --job-id, it goes on where it was."
+        return Failure("INTERRUPTED", "interrupted", advice, int(exit_code), is_retryable=True)
+    if isinstance(error, OSError):
+        return _explain_os_error(error)
+    return Failure(
+        code="FAULT",
+        message=f"{type(error).__name__}: {error}",
+        advice=f"This is a fault of ours: please report it with what {TRACEBACK_VARIABLE}=1 prints.",
+        exit_code=int(exit_code),
+        kind=str(sdk.ErrorKind.SERVICE),
+    )
+
+
+def command_line_failures() -> list[Failure]:
+    """One of each kind that is none of the SDK's; where every case has its own advice, it says so."""
+    named = "As it says: the advice depends on what is wrong."
+    return [
+        explain(UsageError("", named)),
+        explain(SourceError("", named)),
+        explain(UnavailableHereError("", named)),
+        explain(FileNotFoundError(errno.ENOENT, "")),
+        explain(OSError(errno.ENOSPC, "")),
+        explain(KeyboardInterrupt()),
+        explain(RuntimeError()),
+    ]
+
+
+def show_failure(error: BaseException, *, as_json: bool) -> int:
+    """Writes the failure to stderr (as JSON: to stdout, in place of the result); returns the exit code."""
+    failure = explain(error)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error, file=sys.stderr)
+    if as_json:
+        terminal.write_json(FailureDocument(failure))
+        return failure.exit_code
+    console = terminal.notices()
+    console.print(f"[bold red]Error:[/] {escape(failure.message)}")
+    for detail in failure.details:
+        if detail == failure.message:
+            continue
+        console.print(f"  {escape(detail)}")
+    console.print(f"[bold]To do:[/] {escape(failure.advice)}")
+    if failure.is_retryable:
+        console.print("[dim]Nothing is wrong with the command: the same one may succeed later.[/]")
+    if failure.request_id:
+        console.print(f"[dim]request id {escape(failure.request_id)}[/]")
+    return failure.exit_code
+
+
+def _advice(error: sdk.TelecineError) -> str:
+    """What this very case says goes before what its class says."""
+    is_general = error.recovery == type(error).recovery
+    return _ADVICE.get(type(error), error.recovery) if is_general else error.recovery
+
+
+def _explain_os_error(error: OSError) -> Failure:
+    where = f": {error.filename}" if error.filename else ""
+    message = f"{error.strerror or error}{where}"
+    if error.errno == errno.ENOSPC:
+        return Failure(
+            "DISK_FULL", message, "Make room on that disk, then try again.", int(ExitCode.UNAVAILABLE),
+            kind=str(sdk.ErrorKind.LATER), is_retryable=True,
+        )  # fmt: skip
+    if error.errno == errno.EPIPE:
+        return Failure("BROKEN_PIPE", message, "The reader of the output went away.", int(ExitCode.OK))
+    return Failure(
+        "FILE_ERROR",
+        message,
+        "Check that the path exists and that you may read and write there.",
+        int(ExitCode.USAGE),
+    )
+
+
+def check_writable(directory: Path) -> None:
+    """Raises OSError where the directory cannot be made or written, before work is done for it."""
+    there = directory.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        is_read_only = bool(os.statvfs(there).f_flag & os.ST_RDONLY) if hasattr(os, "statvfs") else False
+        code = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(code, os.strerror(code), str(there))
+
+
+def _code_of(error: BaseException) -> str:
+    name = type(error).__name__.removesuffix("Error")
+    return "".join(
+        f"_{letter}" if letter.isupper() and at else letter for at, letter in enumerate(name)
+    ).upper()
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")

@@ -1,0 +1,119 @@
+"""Shows how far a job has come: bars on a terminal, a line per step anywhere else, nothing for `--json`."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from telecine.cli.show import terminal
+from telecine.results.values import OutputProgress, OutputState
+from telecine.results.values import Progress as JobProgress
+
+_UPLOAD = "upload"
+_ENDED = {OutputState.SUCCEEDED, OutputState.FAILED, OutputState.CANCELLED}
+
+
+class JobProgressView:
+    """A context manager whose `update` is a progress callback; safe to call from any thread."""
+
+    def __init__(self, *, frame_bytes: int, frame_count: int, is_silent: bool) -> None:
+        console = terminal.notices()
+        self._expected_frames = frame_count
+        self._expected_bytes = frame_count * frame_bytes
+        self._bars = _Bars(console) if console.is_terminal and not is_silent else None
+        self._lines = _Lines(console) if not console.is_terminal and not is_silent else None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def update(self, progress: JobProgress) -> None:
+        """Shows the newest state of the job."""
+        with self._lock:
+            if self._bars:
+                self._bars.show(progress, self._expected_bytes, self._expected_frames)
+            if self._lines:
+                self._lines.show(progress)
+
+
+class _Bars:
+    """rich's bars: one for the upload, one for each output."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓[/]"),
+            TextColumn("{task.description}", style="bold"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def start(self) -> None:
+        """Begins to draw."""
+        self._progress.start()
+
+    def stop(self) -> None:
+        """Draws for the last time."""
+        self._progress.stop()
+
+    def show(self, progress: JobProgress, expected_bytes: int, expected_frames: int) -> None:
+        """Moves every bar."""
+        safe = progress.acknowledged_bytes
+        detail = f"{terminal.size_text(safe)} safe"
+        if progress.is_handed_off:
+            detail += ", handed off"
+        total = progress.total_bytes or expected_bytes
+        self._move(_UPLOAD, safe, total or None, detail, is_done=progress.is_handed_off)
+        for output in progress.outputs:
+            self._move_output(output, expected_frames)
+
+    def _move_output(self, output: OutputProgress, expected_frames: int) -> None:
+        frames = output.frames_total or expected_frames
+        detail = f"{output.state.value}, {output.frames_encoded} frames"
+        if output.bytes_written:
+            detail += f", {terminal.size_text(output.bytes_written)}"
+        if output.attempt > 1:
+            detail += f", attempt {output.attempt}"
+        is_done = output.state is OutputState.SUCCEEDED
+        self._move(output.output, output.frames_encoded, frames or None, detail, is_done=is_done)
+
+    def _move(self, name: str, completed: int, total: int | None, detail: str, *, is_done: bool) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total, detail=detail)
+        total = max(completed, 1) if is_done else total
+        self._progress.update(self._tasks[name], completed=completed, total=total, detail=detail)
+
+
+class _Lines:
+    """One line when the sender is free and one for each output that ends; for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: set[str] = set()
+
+    def show(self, progress: JobProgress) -> None:
+        """Says what has not been said before."""
+        if progress.is_handed_off:
+            self._tell(_UPLOAD, f"{terminal.size_text(progress.acknowledged_bytes)} handed off")
+        for output in progress.outputs:
+            if output.state in _ENDED:
+                self._tell(output.output, f"{output.state.value}, {output.frames_encoded} frames")
+
+    def _tell(self, name: str, text: str) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            self._console.print(f"{name}: {text}")

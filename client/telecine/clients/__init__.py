@@ -1,0 +1,1 @@
+"""The clients that users hold, blocking and asyncio, and their jobs."""

@@ -1,0 +1,301 @@
+"""One job of the asyncio client: two tasks and a connection around the upload machine."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterable, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from telecine import exceptions as errors
+from telecine.clients.aio_signal import Signal
+from telecine.clients.plan import JobPlan
+from telecine.clients.progress import ProgressTeller, snapshot
+from telecine.clients.settings import CANCEL_SECONDS, RING_PATIENCE_SECONDS
+from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.results.values import EncodeResult, Progress
+from telecine.upload.events import Connect, Disconnect, Event, Wait
+from telecine.upload.machine import Upload
+from telecine.upload.messages import Wording
+
+if TYPE_CHECKING:
+    from telecine.channel.asynchronous import AsyncChannel, AsyncStream
+    from telecine.clients.settings import ClientSettings
+    from telecine.request.frame_layout import FrameLayout
+
+
+class Owner(Protocol):
+    """What a job needs of the client that made it."""
+
+    @property
+    def settings(self) -> ClientSettings:
+        """How the client behaves."""
+        ...
+
+    async def channel(self) -> AsyncChannel:
+        """The door to gRPC."""
+        ...
+
+    async def cancel_job(
+        self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
+    ) -> object:
+        """Cancels a job on the server."""
+        ...
+
+    async def conclude(
+        self, result: EncodeResult, to: str | Path | None, *, allow_partial: bool
+    ) -> EncodeResult:
+        """Downloads what an ended job has made, and raises what it stands for."""
+        ...
+
+
+class AsyncJob:
+    """Frames on their way, and the outputs made of them. Made by `AsyncClient.open_job`.
+
+    As `telecine.Job`, for one event loop. `async with`: leaving normally finishes the upload; leaving
+    with an exception (a cancelled task included) cancels the job if it was not handed off yet.
+    """
+
+    def __init__(self, client: Owner, plan: JobPlan, request_id: str) -> None:
+        self._client = client
+        self._plan = plan
+        self._request_id = request_id
+        self._teller = ProgressTeller(plan.on_progress)
+        self._changed = Signal()
+        self._driver: asyncio.Task[None] | None = None
+        self._upload: Upload | None = None
+        self._spec = pb.JobSpec()
+        self._wording = Wording(self._spec, shares_memory=False)
+        self._frame_bytes = 0
+        if plan.reader.layout is not None:
+            self._start(plan.reader.layout)
+
+    @property
+    def job_id(self) -> str:
+        """Names the job, here and on the server."""
+        return self._plan.options.job_id
+
+    @property
+    def is_handed_off(self) -> bool:
+        """All frames are safe in the service: nothing that dies can lose the job any more."""
+        return self._upload is not None and self._upload.is_handed_off
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        if self._upload is None:
+            return Progress(self.job_id, 0, 0, 0, is_handed_off=False, outputs=())
+        return snapshot(self._upload, self.job_id, self._frame_bytes)
+
+    # --- what a caller does ----------------------------------------------------------------------
+
+    async def push(self, frames: object) -> None:
+        """Takes over frames, as `Job.push`; asynchronous iterators of them too.
+
+        Conversions run in a thread, one block at a time. Waits only while the client's `retained_bytes`
+        are all waiting for their acknowledgement.
+        """
+        self._client.settings.check_process()
+        if isinstance(frames, AsyncIterable):
+            async for part in frames:
+                await self.push(part)
+            return
+        for item in self._plan.reader.items(frames):
+            await self._push_item(item)
+
+    async def finish(self, timeout_seconds: float | None = None) -> None:
+        """Says that no more frames come, and waits for the hand-off; see `Job.finish`."""
+        upload = self._upload
+        if upload is None:
+            raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
+        if upload.total_frames is None:
+            upload.finish()
+            self._changed.notify()
+        await self._wait(lambda: upload.is_handed_off or upload.has_ended, timeout_seconds)
+        upload.raise_error()
+
+    async def result(
+        self,
+        to: str | Path | None = None,
+        *,
+        allow_partial: bool = False,
+        timeout_seconds: float | None = None,
+    ) -> EncodeResult:
+        """Waits for the end of the job; finishes the upload first, if need be; see `Job.result`."""
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        await self.finish(timeout_seconds)
+        upload = self._upload
+        if upload is None:  # pragma: no cover -- finish has raised
+            raise errors.OutOfOrderError("no frame was pushed")
+        remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+        await self._wait(lambda: upload.has_ended, remaining)
+        ended = upload.result
+        if ended is None:
+            upload.raise_error()
+            raise errors.OutOfOrderError("the job was closed")
+        clipped = self._plan.reader.range.clipped_samples
+        result = EncodeResult(ended.job, ended.job.artifacts, ended.manifest_json, clipped)
+        return await self._client.conclude(result, to, allow_partial=allow_partial)
+
+    async def cancel(self) -> None:
+        """Cancels the job here and on the server; its waiters get JobCancelledError. Idempotent."""
+        upload = self._upload
+        if upload is None:
+            return
+        is_known = upload.connection > 0 and not upload.has_ended
+        self._end(errors.JobCancelledError(f"job {self.job_id} was cancelled here"))
+        if is_known:
+            try:
+                await self._client.cancel_job(
+                    self.job_id, timeout_seconds=CANCEL_SECONDS, is_forestalling=True
+                )
+            except errors.JobNotFoundError:
+                pass  # the server has not heard of it, and will refuse it when it does
+
+    async def close(self) -> None:
+        """Stops following the job, which stays as it is on the server. Idempotent."""
+        self._end(
+            errors.OutOfOrderError(f"job {self.job_id} was closed here; follow it with AsyncClient.wait")
+        )
+        if self._driver is not None:
+            await asyncio.gather(self._driver, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None and self._upload is not None and not self._upload.has_ended:
+                await self.finish()
+            elif kind is not None and not self.is_handed_off:
+                try:
+                    await self.cancel()
+                except errors.TelecineError:
+                    pass  # the exception that brought us here counts; the server expires the job
+        finally:
+            await self.close()
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _start(self, layout: FrameLayout) -> None:
+        self._spec = self._plan.spec(layout)
+        self._frame_bytes = layout.frame_bytes
+        self._upload = Upload(
+            layout.frame_bytes,
+            self._client.settings.retry,
+            self._client.settings.retained_bytes,
+            self._client.settings.keep_alive.idle_timeout_seconds,
+        )
+        self._driver = asyncio.create_task(self._drive(self._upload), name=f"telecine-{self.job_id[:8]}")
+
+    async def _push_item(self, item: object) -> None:
+        reader = self._plan.reader
+        blocks: Iterator[memoryview] = reader.blocks(item)
+        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            if self._upload is None and reader.layout is not None:
+                self._start(reader.layout)
+            position = 0
+            while position < len(block):
+                position += await self._push_some(block[position:])
+
+    async def _push_some(self, rest: memoryview) -> int:
+        """Copies as much as there is room for, into the ring if it can; returns how many bytes."""
+        upload, wanted = self._upload, len(rest)
+        if upload is None:
+            return wanted
+        if not upload.pushed_bytes and self._client.settings.shares_memory:
+            await self._changed.wait_for(lambda: upload.is_answered, RING_PATIENCE_SECONDS)
+        if upload.has_ring:  # a stalled server is no reason to wait while there is room elsewhere
+            await self._changed.wait_for(
+                lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_PATIENCE_SECONDS
+            )
+        ring, size = self._wording.ring, upload.ring_room(wanted)
+        if not size or ring is None:
+            await self._wait(lambda: upload.has_ended or upload.room(wanted) > 0, None)
+            ring, size = None, upload.room(wanted)
+        block = rest[:size]
+        upload.push(bytes(block) if ring is None else ring.put(upload.pushed_bytes, block))
+        self._changed.notify()
+        return size
+
+    async def _wait(self, condition: Callable[[], bool], timeout_seconds: float | None) -> None:
+        if not await self._changed.wait_for(condition, timeout_seconds):
+            raise errors.TimedOutError(f"job {self.job_id} did not get there in {timeout_seconds:g} s")
+
+    def _end(self, error: errors.TelecineError) -> None:
+        if self._upload is not None:
+            self._upload.cancelled(error)
+            self._changed.notify()
+
+    async def _drive(self, upload: Upload) -> None:
+        """Opens and closes connections as the machine says. The job's own task."""
+        running: asyncio.Task[None] | None = None
+        try:
+            while (step := upload.step(time.monotonic())) is not None:
+                if isinstance(step, Wait):
+                    await self._changed.wait(step.seconds)
+                    continue
+                if running is not None:
+                    await _stopped(running)
+                if isinstance(step, Connect):
+                    running = asyncio.create_task(self._converse(upload, step.connection))
+                elif isinstance(step, Disconnect):
+                    running = None
+                    self._lost(upload, step.connection, step.error)
+        finally:
+            if running is not None:
+                await _stopped(running)
+
+    async def _converse(self, upload: Upload, connection: int) -> None:
+        """One connection: sends and reads until it ends."""
+        error: errors.TelecineError = errors.UnavailableError("the server ended the stream early")
+        sender: asyncio.Task[None] | None = None
+        stream: AsyncStream[pb.EncodeResponse] | None = None
+        wording = Wording(self._spec, shares_memory=self._client.settings.shares_memory)
+        self._wording = wording
+        try:
+            stream = (await self._client.channel()).encode(self._request_id)
+            sender = asyncio.create_task(self._send(upload, connection, stream, wording))
+            async for response in stream:
+                self._received(upload, connection, wording.incoming(response))
+        except errors.TelecineError as raised:
+            error = raised
+        finally:
+            if stream is not None:
+                stream.cancel()
+            if sender is not None:
+                await _stopped(sender)
+            wording.forget_ring()
+        self._lost(upload, connection, error)
+
+    async def _send(
+        self, upload: Upload, connection: int, stream: AsyncStream[pb.EncodeResponse], wording: Wording
+    ) -> None:
+        while upload.is_current(connection):
+            message = upload.next_message(connection)
+            if message is not None:
+                try:
+                    await stream.write(wording.outgoing(message))
+                except errors.TelecineError:
+                    return  # the answers say why
+                continue
+            await self._changed.wait()
+
+    def _received(self, upload: Upload, connection: int, event: Event) -> None:
+        is_news = upload.received(connection, event, time.monotonic())
+        if is_news or upload.owes_keep_alive:
+            self._changed.notify()
+        if is_news:
+            self._teller.tell(snapshot(upload, self.job_id, self._frame_bytes))
+
+    def _lost(self, upload: Upload, connection: int, error: errors.TelecineError) -> None:
+        decision = upload.lost(connection, error, time.monotonic(), random.random())  # noqa: S311 -- jitter
+        self._changed.notify()
+        self._client.settings.report_lost(decision, error, self.job_id, connection)
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,322 @@
+"""One job of the blocking client: two threads and a connection around the upload machine."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from telecine import exceptions as errors
+from telecine.clients.plan import JobPlan
+from telecine.clients.progress import ProgressTeller, snapshot
+from telecine.clients.settings import CANCEL_SECONDS, RING_PATIENCE_SECONDS
+from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.results.values import EncodeResult, Progress
+from telecine.upload.events import Connect, Disconnect, Event, Wait
+from telecine.upload.machine import Upload
+from telecine.upload.messages import Wording
+
+if TYPE_CHECKING:
+    from telecine.channel.blocking import BlockingChannel, Stream
+    from telecine.clients.settings import ClientSettings
+    from telecine.request.frame_layout import FrameLayout
+
+
+class Owner(Protocol):
+    """What a job needs of the client that made it."""
+
+    @property
+    def settings(self) -> ClientSettings:
+        """How the client behaves."""
+        ...
+
+    @property
+    def channel(self) -> BlockingChannel:
+        """The door to gRPC."""
+        ...
+
+    def cancel_job(
+        self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
+    ) -> object:
+        """Cancels a job on the server."""
+        ...
+
+    def conclude(self, result: EncodeResult, to: str | Path | None, *, allow_partial: bool) -> EncodeResult:
+        """Downloads what an ended job has made, and raises what it stands for."""
+        ...
+
+
+class Job:
+    """Frames on their way, and the outputs made of them. Made by `Client.open_job`.
+
+    `push` frames, `finish`, take the `result`. Lost connections and a server that starts again are
+    invisible, but for the time they take. As a context manager: leaving normally finishes the upload;
+    leaving with an exception (Ctrl-C included) cancels the job if it was not handed off yet.
+
+    One thread pushes; any thread may read `progress`, wait or cancel. Not to be used after a fork.
+    """
+
+    def __init__(self, client: Owner, plan: JobPlan, request_id: str) -> None:
+        self._client = client
+        self._plan = plan
+        self._request_id = request_id
+        self._teller = ProgressTeller(plan.on_progress)
+        lock = threading.Lock()
+        # One lock, and one condition for each kind of waiter: pushers would else wake everybody.
+        self._caller_wakes = threading.Condition(lock)
+        self._sender_wakes = threading.Condition(lock)
+        self._driver_wakes = threading.Condition(lock)
+        self._lock = lock
+        self._upload: Upload | None = None
+        self._spec = pb.JobSpec()
+        self._wording = Wording(self._spec, shares_memory=False)
+        self._frame_bytes = 0
+        if plan.reader.layout is not None:
+            self._start(plan.reader.layout)
+
+    @property
+    def job_id(self) -> str:
+        """Names the job, here and on the server."""
+        return self._plan.options.job_id
+
+    @property
+    def is_handed_off(self) -> bool:
+        """All frames are safe in the service: nothing that dies can lose the job any more."""
+        return self._upload is not None and self._upload.is_handed_off
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        with self._lock:
+            if self._upload is None:
+                return Progress(self.job_id, 0, 0, 0, is_handed_off=False, outputs=())
+            return snapshot(self._upload, self.job_id, self._frame_bytes)
+
+    # --- what a caller does ----------------------------------------------------------------------
+
+    def push(self, frames: object) -> None:
+        """Takes over frames; see `FrameReader` for what may be passed.
+
+        Returns as soon as they are copied, and blocks only while the client's `retained_bytes` are all
+        waiting for their acknowledgement. Afterwards the caller may write over its frames.
+        Raises InvalidFramesError (nothing of the faulty frame was sent), or why the job cannot go on.
+        """
+        self._client.settings.check_process()
+        reader = self._plan.reader
+        for item in reader.items(frames):
+            for block in reader.blocks(item):
+                if self._upload is None and reader.layout is not None:
+                    self._start(reader.layout)
+                position = 0
+                while position < len(block):
+                    position += self._push_some(block[position:])
+
+    def finish(self, timeout_seconds: float | None = None) -> None:
+        """Says that no more frames come, and waits for the hand-off: every frame is acknowledged as safe.
+
+        From then on the job ends on the server whatever becomes of this process. Calling it again only
+        waits. Raises TimedOutError after `timeout_seconds` (the upload goes on), or why it cannot go on.
+        """
+        with self._lock:
+            upload = self._upload
+            if upload is None:
+                raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
+            if upload.total_frames is None:
+                upload.finish()
+                self._sender_wakes.notify_all()
+            self._wait(lambda: upload.is_handed_off or upload.has_ended, timeout_seconds)
+            upload.raise_error()
+
+    def result(
+        self,
+        to: str | Path | None = None,
+        *,
+        allow_partial: bool = False,
+        timeout_seconds: float | None = None,
+    ) -> EncodeResult:
+        """Waits for the end of the job; finishes the upload first, if that was not done.
+
+        `to`: a directory for the artifacts and the manifest, each checked by its SHA-256 and then put in
+        place at once; None: they stay on the server (`Client.download`, `Client.read`).
+        Raises JobIncompleteError when some outputs failed (unless `allow_partial`), JobFailedError and
+        the other JobErrors, TimedOutError, or why the server cannot be reached.
+        """
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        self.finish(timeout_seconds)
+        upload = self._upload
+        if upload is None:  # pragma: no cover -- finish has raised
+            raise errors.OutOfOrderError("no frame was pushed")
+        with self._lock:
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            self._wait(lambda: upload.has_ended, remaining)
+            ended = upload.result
+            if ended is None:
+                upload.raise_error()
+                raise errors.OutOfOrderError("the job was closed")
+        clipped = self._plan.reader.range.clipped_samples
+        result = EncodeResult(ended.job, ended.job.artifacts, ended.manifest_json, clipped)
+        return self._client.conclude(result, to, allow_partial=allow_partial)
+
+    def cancel(self) -> None:
+        """Cancels the job here and on the server; its waiters get JobCancelledError. Idempotent."""
+        upload = self._upload
+        if upload is None:
+            return
+        is_known = upload.connection > 0 and not upload.has_ended
+        self._end(errors.JobCancelledError(f"job {self.job_id} was cancelled here"))
+        if is_known:
+            try:
+                self._client.cancel_job(self.job_id, timeout_seconds=CANCEL_SECONDS, is_forestalling=True)
+            except errors.JobNotFoundError:
+                pass  # the server has not heard of it, and will refuse it when it does
+
+    def close(self) -> None:
+        """Stops following the job, which stays as it is on the server. Idempotent."""
+        self._end(errors.OutOfOrderError(f"job {self.job_id} was closed here; follow it with Client.wait"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None and self._upload is not None and not self._upload.has_ended:
+                self.finish()
+            elif kind is not None and not self.is_handed_off:
+                try:
+                    self.cancel()
+                except errors.TelecineError:
+                    pass  # the exception that brought us here counts; the server expires the job
+        finally:
+            self.close()
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _start(self, layout: FrameLayout) -> None:
+        self._spec = self._plan.spec(layout)
+        self._frame_bytes = layout.frame_bytes
+        self._upload = Upload(
+            layout.frame_bytes,
+            self._client.settings.retry,
+            self._client.settings.retained_bytes,
+            self._client.settings.keep_alive.idle_timeout_seconds,
+        )
+        threading.Thread(target=self._drive, name=f"telecine-{self.job_id[:8]}", daemon=True).start()
+
+    def _push_some(self, rest: memoryview) -> int:
+        """Copies as much as there is room for, into the ring if it can; returns how many bytes."""
+        upload, wanted = self._upload, len(rest)
+        if upload is None:
+            return wanted
+        with self._lock:
+            if not upload.pushed_bytes and self._client.settings.shares_memory:
+                self._caller_wakes.wait_for(lambda: upload.is_answered, RING_PATIENCE_SECONDS)
+            if upload.has_ring:  # a stalled server is no reason to wait while there is room elsewhere
+                self._caller_wakes.wait_for(
+                    lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_PATIENCE_SECONDS
+                )
+            ring, offset, size = self._wording.ring, upload.pushed_bytes, upload.ring_room(wanted)
+            if not size:
+                self._wait(lambda: upload.has_ended or upload.room(wanted) > 0, None)
+                ring, size = None, upload.room(wanted)
+        block = rest[:size]
+        piece = bytes(block) if ring is None else ring.put(offset, block)
+        with self._lock:
+            upload.push(piece)
+            self._sender_wakes.notify()
+        return size
+
+    def _wait(self, condition: Callable[[], bool], timeout_seconds: float | None) -> None:
+        """With the lock held. Raises TimedOutError."""
+        if not self._caller_wakes.wait_for(condition, timeout_seconds):
+            raise errors.TimedOutError(f"job {self.job_id} did not get there in {timeout_seconds:g} s")
+
+    def _end(self, error: errors.TelecineError) -> None:
+        with self._lock:
+            if self._upload is not None:
+                self._upload.cancelled(error)
+                self._wake_all()
+
+    def _wake_all(self) -> None:
+        self._caller_wakes.notify_all()
+        self._sender_wakes.notify_all()
+        self._driver_wakes.notify_all()
+
+    def _drive(self) -> None:
+        """Opens and closes connections as the machine says. The job's own thread."""
+        upload = self._upload
+        stream: Stream[pb.EncodeResponse] | None = None
+        while upload is not None:
+            with self._lock:
+                step = upload.step(time.monotonic())
+                if isinstance(step, Wait):
+                    self._driver_wakes.wait(step.seconds)
+            if step is None:
+                break
+            if isinstance(step, Connect):
+                stream = self._connect(upload, step.connection)
+            elif isinstance(step, Disconnect):
+                if stream is not None:
+                    stream.cancel()
+                self._lost(upload, step.connection, step.error)
+        if stream is not None:
+            stream.cancel()
+
+    def _connect(self, upload: Upload, connection: int) -> Stream[pb.EncodeResponse] | None:
+        wording = Wording(self._spec, shares_memory=self._client.settings.shares_memory)
+        with self._lock:
+            self._wording = wording
+        try:
+            messages = self._messages(upload, connection, wording)
+            stream = self._client.channel.encode(messages, self._request_id)
+        except errors.TelecineError as error:
+            self._lost(upload, connection, error)
+            return None
+        threading.Thread(
+            target=self._read, args=(upload, connection, stream, wording), name="telecine-reader", daemon=True
+        ).start()
+        return stream
+
+    def _messages(self, upload: Upload, connection: int, wording: Wording) -> Iterator[bytes]:
+        """What gRPC's own thread sends on that connection."""
+        while True:
+            with self._lock:
+                while (message := upload.next_message(connection)) is None:
+                    if not upload.is_current(connection):
+                        return
+                    self._sender_wakes.wait()
+            yield wording.outgoing(message)
+
+    def _read(
+        self, upload: Upload, connection: int, stream: Stream[pb.EncodeResponse], wording: Wording
+    ) -> None:
+        """Takes the answers of one connection, on a thread of its own, until it ends."""
+        error: errors.TelecineError = errors.UnavailableError("the server ended the stream early")
+        try:
+            for response in stream:
+                self._received(upload, connection, wording.incoming(response))
+        except errors.TelecineError as raised:
+            error = raised
+        self._lost(upload, connection, error)
+        wording.forget_ring()
+
+    def _received(self, upload: Upload, connection: int, event: Event) -> None:
+        with self._lock:
+            is_news = upload.received(connection, event, time.monotonic())
+            if is_news:
+                self._caller_wakes.notify_all()
+            if is_news or upload.has_ended or upload.owes_keep_alive:
+                self._sender_wakes.notify_all()
+            if upload.has_ended:
+                self._wake_all()
+            progress = snapshot(upload, self.job_id, self._frame_bytes) if is_news else None
+        if progress is not None:
+            self._teller.tell(progress)
+
+    def _lost(self, upload: Upload, connection: int, error: errors.TelecineError) -> None:
+        with self._lock:
+            decision = upload.lost(connection, error, time.monotonic(), random.random())  # noqa: S311 -- jitter
+            self._wake_all()
+        self._client.settings.report_lost(decision, error, self.job_id, connection)

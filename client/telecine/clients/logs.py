@@ -1,0 +1,257 @@
+"""The client of a log collector: stored records, live records, a job's story, and the counters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from telecine.channel.arguments import Target
+from telecine.channel.calls import current_request_id
+from telecine.channel.log_calls import LogChannel, TailCall
+from telecine.exceptions import InvalidRequestError
+from telecine.logging.catalogue import Level
+from telecine.logs.v1 import log_collector_service_pb2 as pb
+from telecine.logs.v1 import logs_pb2
+from telecine.request.options import KeepAlive, Tls
+
+_PAGE_RECORDS: Final = 1000
+_LEVELS: Final = {level: logs_pb2.Level.Value(f"LEVEL_{level.name}") for level in Level}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter:
+    """Selects records; every condition that is given must hold."""
+
+    since: datetime | None = None
+    """Records at this time or later; without a time zone it is local time."""
+    until: datetime | None = None
+    """Records before this time."""
+    min_level: Level | None = None
+    """This level or above."""
+    services: Sequence[str] = ()
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Catalogue ids and their values, such as {"job_id": "42"}."""
+    stages: Sequence[str] = ()
+    """Any of these; "encode:*" takes every stage that begins so."""
+    loggers: Sequence[str] = ()
+    """Any of these or loggers below them."""
+    text: str = ""
+    """Text anywhere in the record; case is ignored."""
+    expression: str = ""
+    """Such as `level >= WARNING and duration_ms > 500`."""
+
+    def message(self) -> logs_pb2.RecordFilter:
+        """As the contract states it. Raises InvalidRequestError."""
+        message = logs_pb2.RecordFilter(
+            min_level=_LEVELS[self.min_level] if self.min_level else logs_pb2.LEVEL_UNSPECIFIED,
+            services=self.services,
+            ids=dict(self.ids),
+            stages=self.stages,
+            loggers=self.loggers,
+            text=self.text,
+            expression=self.expression,
+        )
+        if self.since is not None:
+            message.since.CopyFrom(_timestamp(self.since))
+        if self.until is not None:
+            message.until.CopyFrom(_timestamp(self.until))
+        return message
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a job."""
+
+    stage: str
+    service: str
+    attempt: int
+    """0 is the first."""
+    started: datetime
+    duration_seconds: float
+    records: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one producer contributed to a job."""
+
+    producer: str
+    service: str
+    records: int
+    missing: int
+    """Records that it declared lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStory:
+    """A job as its records tell it, over all services."""
+
+    job_id: str
+    stages: Sequence[Stage]
+    receipts: Sequence[Receipt]
+    record_count: int
+    expected_record_count: int
+    """Equal to `record_count` when all records arrived."""
+    error_count: int
+    last_attempt: int
+    started: datetime
+    duration_seconds: float
+    records: Sequence[bytes]
+    """JSON lines, the oldest first; fewer than `record_count` where only some were asked for."""
+
+
+class LogTail:
+    """Records as they arrive; made by `LogClient.tail`. Read by one thread, closed by any."""
+
+    def __init__(self, call: TailCall) -> None:
+        self._call = call
+        self._records = self._read()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return self._records
+
+    def __next__(self) -> tuple[int, bytes]:
+        return next(self._records)
+
+    def close(self) -> None:
+        """Ends the call: whoever reads gets no more. Idempotent."""
+        self._call.close()
+
+    def _read(self) -> Iterator[tuple[int, bytes]]:
+        missed = 0
+        for answer in self._call:
+            missed += answer.missed
+            for record in answer.records:
+                yield missed, record
+                missed = 0
+
+
+class LogClient:
+    """Reads from a log collector. Thread-safe; not to be used after a fork.
+
+    `server`: "host:port" or "unix:/path". `call_timeout_seconds`: for everything but `tail`; a collector
+    that cannot be reached is asked again for so long. Every method raises `TelecineError`s.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        tls: Tls | None = None,
+        keep_alive: KeepAlive | None = None,
+        call_timeout_seconds: float = 30.0,
+    ) -> None:
+        self._channel = LogChannel(Target(server, tls, keep_alive or KeepAlive()))
+        self._timeout_seconds = call_timeout_seconds
+
+    def query(
+        self, wanted: LogFilter | None = None, *, is_oldest_first: bool = False, limit: int | None = None
+    ) -> Iterator[bytes]:
+        """Yields stored records as JSON lines, the newest first unless said otherwise; None: all of them."""
+        message = (wanted or LogFilter()).message()
+        order = pb.SORT_ORDER_OLDEST_FIRST if is_oldest_first else pb.SORT_ORDER_NEWEST_FIRST
+        left = limit
+        token = ""
+        while left is None or left > 0:
+            size = _PAGE_RECORDS if left is None else min(left, _PAGE_RECORDS)
+            request = pb.QueryRequest(filter=message, order=order, page_size=size, page_token=token)
+            answer = self._channel.query(request, self._timeout_seconds, current_request_id())
+            yield from answer.records
+            token = answer.next_page_token
+            if not token:
+                return
+            left = None if left is None else left - len(answer.records)
+
+    def tail(self, wanted: LogFilter | None = None, *, last: int = 0) -> LogTail:
+        """Yields records as they arrive, after the newest `last` that are stored.
+
+        Each comes with the number of records that were skipped right before it, because it was read too
+        slowly. Close it to end it; any thread may.
+        """
+        request = pb.TailRequest(filter=(wanted or LogFilter()).message(), last=last)
+        return LogTail(self._channel.tail(request, current_request_id()))
+
+    def job_story(self, job_id: str, *, max_records: int | None = None) -> JobStory:
+        """A job's story with all its records, or the first `max_records` of them.
+
+        Raises JobNotFoundError when there is none.
+        """
+        first = self._story_page(job_id, "")
+        records = list(first.records)
+        token = first.next_page_token
+        while token and (max_records is None or len(records) < max_records):
+            page = self._story_page(job_id, token)
+            records += page.records
+            token = page.next_page_token
+        return story_of(first, records[:max_records])
+
+    def stats(self) -> Mapping[str, Any]:
+        """The counters of ingest, journal, producers and sinks, named as in the contract."""
+        return stats_of(self._channel.stats(self._timeout_seconds, current_request_id()))
+
+    def close(self) -> None:
+        """Releases the connection. Idempotent."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _story_page(self, job_id: str, token: str) -> pb.GetJobStoryResponse:
+        request = pb.GetJobStoryRequest(job_id=job_id, page_token=token)
+        return self._channel.job_story(request, self._timeout_seconds, current_request_id())
+
+
+def story_of(first: pb.GetJobStoryResponse, records: Sequence[bytes]) -> JobStory:
+    """The story of a first page, with the records of all pages."""
+    return JobStory(
+        job_id=first.job_id,
+        stages=[
+            Stage(
+                stage.stage,
+                stage.service,
+                stage.attempt,
+                stage.started.ToDatetime(UTC),
+                stage.duration.ToTimedelta().total_seconds(),
+                stage.records,
+                stage.errors,
+            )
+            for stage in first.stages
+        ],
+        receipts=[Receipt(r.producer, r.service, r.records, r.missing) for r in first.receipts],
+        record_count=first.record_count,
+        expected_record_count=first.expected_record_count,
+        error_count=first.error_count,
+        last_attempt=first.last_attempt,
+        started=first.started.ToDatetime(UTC),
+        duration_seconds=first.duration.ToTimedelta().total_seconds(),
+        records=records,
+    )
+
+
+def stats_of(answer: pb.GetStatsResponse) -> Mapping[str, Any]:
+    """The counters as plain values."""
+    from google.protobuf import json_format
+
+    text = json_format.MessageToJson(
+        answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    found: dict[str, Any] = msgspec.json.decode(text)
+    return found
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    try:
+        timestamp.FromDatetime(moment.astimezone(UTC))
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequestError(f"{moment} cannot be used as a time: {error}") from error
+    return timestamp

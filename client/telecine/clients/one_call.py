@@ -1,0 +1,199 @@
+"""`telecine.save_generation`: a clip and its metadata into one timestamped directory, in one call."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Unpack, cast
+
+from telecine.clients.blocking import Client
+from telecine.clients.plan import JobArguments
+from telecine.exceptions import JobIncompleteError, TelecineError
+from telecine.request.job_spec import new_job_id
+from telecine.request.options import Output, OutputLike, Quality, as_outputs
+from telecine.request.rates import FrameRate
+from telecine.results.download import MANIFEST, below
+from telecine.results.values import EncodeResult
+
+FORMATS = ("png", "webp", "mp4", "webm")
+"""What is saved where nothing else is asked for."""
+SKIPPED = "OUTPUT_SKIPPED"
+_SEQUENCE = "png"
+_FRAMES = "frames"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedGeneration:
+    """What was saved, and where."""
+
+    directory: Path
+    """`<base_dir>/<YYYYMMDD_HHMMSS>/` (UTC): the files, `frames/` and manifest.json."""
+    files: Mapping[str, tuple[Path, ...]]
+    """By format; of "png" the single frames, in order."""
+    skipped: Mapping[str, str]
+    """Formats that could not be made here, and why; each is a warning in the manifest too."""
+    result: EncodeResult
+    """The job, its warnings and its manifest."""
+
+    @property
+    def manifest_path(self) -> Path:
+        """The manifest: metadata, settings, hashes, warnings."""
+        return self.directory / MANIFEST
+
+    def __getitem__(self, format_name: str) -> tuple[Path, ...]:
+        """The files of a format: `saved["mp4"][0]`. Raises KeyError for one that was not made."""
+        return self.files[format_name]
+
+
+def save_generation(
+    frames: object,
+    metadata: Mapping[str, object] | None = None,
+    formats: OutputLike | Sequence[OutputLike] = FORMATS,
+    fps: FrameRate = 16,
+    *,
+    base_dir: str | Path = "outputs",
+    prefix: str = "",
+    quality: Quality | str = Quality.HIGH,
+    bit_rate: int | str = 0,
+    server: str | None = None,
+    allow_partial: bool = False,
+    now: datetime | None = None,
+    **arguments: object,
+) -> SavedGeneration:
+    """Saves a clip in several formats, with a manifest, below a new directory named after the time.
+
+    `formats`: names, or `Output`s for what is particular about one. A format that the server does not know,
+    or has no encoder for, is skipped, with a warning in the manifest; only when none is left it is an error.
+    `prefix`: begins the files' names ("fox_mp4.mp4", "frames/fox_00000.png"). `quality` and `bit_rate`: for
+    formats given by name; a bit rate is for video alone. `server`: None is what TELECINE_SERVER names, else
+    an embedded one, which then keeps no copy. `now`: None is the present. The rest, `JobArguments`, is as in
+    `Client.encode`.
+
+    Raises what `Client.encode` raises; where an output has failed, those that were made are in place.
+    """
+    outputs = tuple(_named(output, prefix, quality, bit_rate) for output in _settled(formats))
+    job = cast(JobArguments, {"skip_unavailable": True, **arguments, "metadata": metadata or {}})
+    directory = _new_directory(Path(base_dir), now or datetime.now(UTC))
+    try:
+        with Client(server) as client:
+            result = client.encode(
+                frames, fps=fps, outputs=outputs, to=directory, allow_partial=allow_partial, **job
+            )
+            if client.settings.server is None:
+                _forget(client, result.job_id)
+    except JobIncompleteError as error:
+        if error.result is not None:
+            _saved(directory, outputs, error.result)
+        raise
+    except BaseException:
+        _remove_if_empty(directory)
+        raise
+    return _saved(directory, outputs, result)
+
+
+def _saved(directory: Path, outputs: Sequence[Output], result: EncodeResult) -> SavedGeneration:
+    names = {output.name: output.format for output in outputs}
+    sequences = [artifact.path for artifact in result.artifacts if names[artifact.output] == _SEQUENCE]
+    frames_of = _unpack(directory, sequences)
+    files: dict[str, tuple[Path, ...]] = {}
+    for artifact in result.artifacts:
+        found = frames_of.get(artifact.path) or (below(directory, artifact.path),)
+        format_name = names[artifact.output]
+        files[format_name] = (*files.get(format_name, ()), *found)
+    skipped = {names[w.output]: w.message for w in result.warnings if w.code == SKIPPED}
+    return SavedGeneration(directory, files, skipped, result)
+
+
+def _settled(formats: OutputLike | Sequence[OutputLike]) -> tuple[tuple[Output, bool], ...]:
+    """Each output, and whether it was given by its name alone."""
+    listed = [formats] if isinstance(formats, Output | str) else list(formats)
+    outputs = as_outputs(listed)
+    return tuple((output, isinstance(given, str)) for output, given in zip(outputs, listed, strict=True))
+
+
+def _named(item: tuple[Output, bool], prefix: str, quality: Quality | str, bit_rate: int | str) -> Output:
+    output, is_plain = item
+    if is_plain:
+        is_video = output.format in {"mp4", "webm", "mov", "mkv"}
+        output = replace(output, quality=quality, bit_rate=bit_rate if is_video else 0)
+    name = output.name or (f"{prefix}_{output.format}" if prefix else output.format)
+    return replace(output, name=name, prefix=output.prefix or prefix)
+
+
+def _new_directory(base: Path, now: datetime) -> Path:
+    """Makes the directory of this moment; numbered where another one has it."""
+    stamp = now.astimezone(UTC).strftime("%Y%m%d_%H%M%S")
+    base.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        directory = base / (stamp if number == 1 else f"{stamp}_{number}")
+        try:
+            directory.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return directory
+
+
+def _unpack(directory: Path, archives: Sequence[str]) -> dict[str, tuple[Path, ...]]:
+    """Puts the frames of zips in place of them: all at once, so that a reader sees either."""
+    part = directory / f"{_FRAMES}.part"
+    found: dict[str, tuple[Path, ...]] = {}
+    for path in archives:
+        with zipfile.ZipFile(below(directory, path)) as archive:
+            for name in archive.namelist():
+                target = below(part, name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(name) as packed, target.open("wb") as file:
+                    shutil.copyfileobj(packed, file)
+            found[path] = tuple(below(directory, name) for name in archive.namelist())
+    if part.exists():
+        (part / _FRAMES).replace(directory / _FRAMES)
+        part.rmdir()
+    for path in archives:
+        below(directory, path).unlink()
+    return found
+
+
+def _forget(client: Client, job_id: str) -> None:
+    try:
+        client.delete_job(job_id)
+    except TelecineError:
+        pass  # the embedded server goes, and its copy with it
+
+
+def _remove_if_empty(directory: Path) -> None:
+    try:
+        directory.rmdir()
+    except OSError:
+        pass
+
+
+OUTPUT_DIRECTORY = "telecine-output"
+
+
+def encode(
+    frames: object,
+    *,
+    fps: FrameRate,
+    outputs: OutputLike | Sequence[OutputLike] = ("mp4",),
+    to: str | Path | None = None,
+    server: str | None = None,
+    allow_partial: bool = False,
+    **arguments: Unpack[JobArguments],
+) -> EncodeResult:
+    """Encodes frames and puts the artifacts with their manifest into the directory `to`.
+
+    `to`: None is `telecine-output/<job_id>`. `server`: None is what TELECINE_SERVER names, else an
+    embedded server. Everything else is as in `Client.encode`; keep a `Client` to encode many clips.
+    """
+    arguments["job_id"] = arguments.get("job_id") or new_job_id()
+    directory = Path(OUTPUT_DIRECTORY, arguments["job_id"]) if to is None else Path(to)
+    with Client(server) as client:
+        return client.encode(
+            frames, fps=fps, outputs=outputs, to=directory, allow_partial=allow_partial, **arguments
+        )

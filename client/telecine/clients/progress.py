@@ -1,0 +1,40 @@
+"""Tells a caller how far its job has come, without letting the caller's callback harm the job."""
+
+from __future__ import annotations
+
+import logging
+
+from telecine.clients.plan import ProgressCallback
+from telecine.results.values import Progress
+from telecine.upload.machine import Upload
+
+_log = logging.getLogger("telecine")
+
+
+def snapshot(upload: Upload, job_id: str, frame_bytes: int) -> Progress:
+    """How far an upload and its outputs have come."""
+    return Progress(
+        job_id=job_id,
+        pushed_bytes=upload.pushed_bytes,
+        acknowledged_bytes=min(upload.acknowledged_bytes, upload.pushed_bytes),
+        total_bytes=(upload.total_frames or 0) * frame_bytes,
+        is_handed_off=upload.is_handed_off,
+        outputs=tuple(upload.outputs.values()),
+    )
+
+
+class ProgressTeller:
+    """Calls a caller's callback, until it raises."""
+
+    def __init__(self, callback: ProgressCallback | None) -> None:
+        self._callback = callback
+
+    def tell(self, progress: Progress) -> None:
+        """Never raises: a faulty callback is logged, and not called again."""
+        if self._callback is None:
+            return
+        try:
+            self._callback(progress)
+        except Exception:  # noqa: BLE001 -- a callback may raise anything
+            self._callback = None
+            _log.exception("the progress callback of job %s failed", progress.job_id)

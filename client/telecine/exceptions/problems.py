@@ -1,0 +1,118 @@
+"""Why an output or a job failed, code by code: who can mend it, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from telecine.exceptions.root import ErrorKind
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemAdvice:
+    """The way out of one code of a manifest's problems."""
+
+    kind: ErrorKind
+    recovery: str
+    """What to do, in plain words."""
+    is_retryable: bool = False
+    """The same job under a new job_id may succeed."""
+
+
+_REPORT = "Report it with the job's manifest and its stage.log"
+
+
+def _caller(recovery: str) -> ProblemAdvice:
+    return ProblemAdvice(ErrorKind.CALLER, recovery)
+
+
+def _later(recovery: str) -> ProblemAdvice:
+    return ProblemAdvice(ErrorKind.LATER, recovery, is_retryable=True)
+
+
+def _job(recovery: str) -> ProblemAdvice:
+    return ProblemAdvice(ErrorKind.JOB, recovery)
+
+
+def _ours(recovery: str = f"{_REPORT}.", *, is_retryable: bool = False) -> ProblemAdvice:
+    return ProblemAdvice(ErrorKind.SERVICE, recovery, is_retryable)
+
+
+PROBLEMS: Mapping[str, ProblemAdvice] = {
+    "ALL_OUTPUTS_FAILED": _job("Look at each output's problem; mend those, and send the job again."),
+    "ALPHA_UNSUPPORTED": _caller(
+        'Ask for alpha="flatten", or a format that carries it: WebM (VP9), WebP, PNG.'
+    ),
+    "ARTIFACT_TOO_LARGE": _caller(
+        "Ask for a higher CRF, a smaller size or fewer frames, or have max_artifact_bytes raised."
+    ),
+    "CANCELLED": _job("Nothing to mend; start a new job to have the outputs after all."),
+    "CODEC_CRASHED": _ours(
+        f"Try another preset, codec or server. {_REPORT}: a codec must not crash.", is_retryable=True
+    ),
+    "COLOR_CONVERSION_UNSUPPORTED": _caller(
+        "Leave primaries and transfer as the frames have them, or convert the frames before you send them."
+    ),
+    "CONVERSION_FAILED": _ours(),
+    "DISK_FULL": _later("Make room on the disk of the service, then send the job again."),
+    "ENCODER_UNAVAILABLE": _caller("Choose a codec that `telecine capabilities` shows as available."),
+    "ENCODING_FAILED": _ours(f"Try another preset or codec. {_REPORT}."),
+    "FILE_MISSING": _ours("Look who deletes files below the service's data directory.", is_retryable=True),
+    "FONT_UNAVAILABLE": _caller("Put the font back, or name one that the service has."),
+    "FONT_UNUSABLE": _caller("Name another font; the service cannot read the file of this one."),
+    "FRAMES_MISSING": _ours(is_retryable=True),
+    "IMPLAUSIBLE_ANSWER": _ours("Report it, with the clip's spec: a codec may have been attacked."),
+    "INVALID_BACKGROUND": _caller("Write the colour as #rrggbb."),
+    "INVALID_COLOR": _caller(
+        "Leave the colour out, or name a combination that exists, such as bt709 for all four."
+    ),
+    "INVALID_FRAME": _ours(),
+    "INVALID_FRAME_INDEX": _caller("Name a frame of the clip; negative numbers count from its end."),
+    "INVALID_GRID": _caller("Ask for fewer columns and rows."),
+    "INVALID_OPTION": _caller(
+        "Leave the option out, or give it a value that the encoder's documentation names."
+    ),
+    "INVALID_OVERLAY": _caller("Send a smaller PNG or shorter text; the message names what is wrong."),
+    "INVALID_PIXEL_FORMAT": _caller(
+        "Leave pixel_format out, or name one that `telecine capabilities` lists."
+    ),
+    "INVALID_SCALE": _caller("Ask for a size from 1 to 16384 pixels, or leave it out."),
+    "JOB_CANCELLED": _job("Nothing to mend; start a new job to have the outputs after all."),
+    "JOB_DEADLINE_EXCEEDED": _caller("Allow more time, or ask for a faster preset or fewer outputs."),
+    "JOB_EXPIRED": _caller("Send it under a new job_id, with shorter pauses between the frames."),
+    "MUXING_FAILED": _ours(f"Try another container, or a shorter clip. {_REPORT}."),
+    "NO_FRAMES": _caller("Push at least one frame before you finish."),
+    "ODD_SIZE": _caller('Send frames of even width and height, or take odd_size_policy="pad" or "crop".'),
+    "OUT_OF_MEMORY": _caller(
+        "Ask for a smaller size, another codec or a faster preset, or have worker_memory_bytes raised."
+    ),
+    "OUT_OF_ORDER": _ours(),
+    "PATH_TAKEN": _caller("Give each output a name of its own."),
+    "SANDBOX_UNAVAILABLE": _ours(
+        "Use another server, or run this one on Linux 6.2 or later; `telecine doctor` shows what is missing."
+    ),
+    "SOURCE_UNREADABLE": _caller("Check that the file is whole and that a player shows it."),
+    "SPOOL_DAMAGED": _ours(
+        "Check the service's disk; then send the job again under a new job_id.", is_retryable=True
+    ),
+    "UNKNOWN_CODEC": _caller("Choose a codec that `telecine capabilities` lists for the format."),
+    "UNKNOWN_FORMAT": _caller("Choose a format that `telecine capabilities` lists."),
+    "UNKNOWN_PIXEL_FORMAT": _caller("Choose a pixel format that `telecine capabilities` lists."),
+    "UNSAFE_PATH": _ours(),
+    "UNSUPPORTED_SIZE": _caller(
+        "Scale the output to a size within the limit, split the clip, or choose a format without that limit."
+    ),
+    "VERIFICATION_FAILED": _ours(f"Try another preset or codec. {_REPORT}.", is_retryable=True),
+    "WORKER_HUNG": _ours("Allow more time for a job, or ask for a faster preset.", is_retryable=True),
+}
+"""Each code that `docs/warnings.md` lists among the failures."""
+
+UNKNOWN_PROBLEM = ProblemAdvice(
+    ErrorKind.SERVICE, "Read the message; a newer SDK may know more of this code."
+)
+"""Of a code that a newer server has sent."""
+
+
+def advice_of(code: str) -> ProblemAdvice:
+    """The way out of a code; `UNKNOWN_PROBLEM` of one that is not known here."""
+    return PROBLEMS.get(code, UNKNOWN_PROBLEM)

@@ -1,0 +1,1 @@
+"""What callers hold as frames, as the bytes that are sent."""

@@ -1,0 +1,81 @@
+"""Turns numpy arrays into code values: contiguous, 8 or 16 bits, channels last; frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from telecine.exceptions import InvalidFramesError
+from telecine.frames.axes import Arrangement, Axes
+from telecine.frames.value_range import OutOfRange
+
+Array = npt.NDArray[Any]
+
+
+def is_float(array: Array) -> bool:
+    """Holds floats, bfloat16 included (which is no float to numpy)."""
+    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+
+
+def bits_of(array: Array) -> int | None:
+    """8 or 16 for integer samples, None for floats. Raises InvalidFramesError for other types."""
+    if is_float(array):
+        return None
+    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
+        return array.dtype.itemsize * 8
+    raise InvalidFramesError(
+        f"frames have dtype {array.dtype}; expected uint8, uint16 or a float from 0 to 1 "
+        "(for 0 to 255 in another integer type: frames.astype(numpy.uint8) after checking its range)"
+    )
+
+
+def code_blocks(array: Array, arrangement: Arrangement, bits: int, range_: OutOfRange) -> Iterator[Array]:
+    """Yields whole frames as C-contiguous uint8 or little-endian uint16, channels last.
+
+    A contiguous integer array comes as it is, uncopied, all frames at once. Everything else comes frame
+    by frame in memory that is used again: each block is valid until the next is asked for.
+    Raises ValueRangeError.
+    """
+    frames = array if arrangement.is_clip else array[np.newaxis]
+    dtype = np.dtype("u1" if bits == 8 else "<u2")
+    is_first = arrangement.axes is Axes.CHANNELS_FIRST and arrangement.channels > 1
+    if frames.dtype == dtype and frames.flags.c_contiguous and not is_first:
+        yield frames
+        return
+    shape = (arrangement.height, arrangement.width, arrangement.channels)
+    codes = np.empty(shape, dtype)
+    scaled = np.empty(shape, np.float32) if is_float(frames) else None
+    for frame in frames:
+        picture = frame.transpose(1, 2, 0) if arrangement.axes is Axes.CHANNELS_FIRST else frame
+        picture = picture.reshape(shape) if picture.ndim == 2 else picture
+        if scaled is None:
+            codes[...] = picture
+        else:
+            _scale(picture, scaled, bits, range_)
+            np.copyto(codes, scaled, casting="unsafe")
+        yield codes
+
+
+def _scale(picture: Array, scaled: npt.NDArray[np.float32], bits: int, range_: OutOfRange) -> None:
+    """Writes round(value * maximum) into `scaled`; a value is in range when that is a code value."""
+    maximum = np.float32((1 << bits) - 1)
+    source = picture.astype(np.float32) if picture.dtype.name == "bfloat16" else picture
+    with np.errstate(invalid="ignore", over="ignore"):
+        np.multiply(source, maximum, out=scaled, casting="same_kind")
+        np.rint(scaled, out=scaled)
+        lowest, highest = scaled.min(), scaled.max()
+    if lowest >= 0 and highest <= maximum:  # False for NaN too
+        return
+    if range_.policy == "error":
+        values = np.asarray(source, np.float32)
+        known = values[~np.isnan(values)]
+        nan_samples = values.size - known.size
+        extremes = (float(known.min()), float(known.max())) if known.size else (float("nan"), float("nan"))
+        raise range_.refuse(*extremes, nan_samples)
+    outside = ~((scaled >= 0) & (scaled <= maximum))
+    range_.clipped_samples += int(np.count_nonzero(outside))
+    np.nan_to_num(scaled, copy=False, nan=0.0, posinf=float(maximum), neginf=0.0)
+    np.clip(scaled, 0, maximum, out=scaled)

@@ -1,0 +1,170 @@
+"""Takes whatever callers hold as frames and gives whole frames as bytes, lazily, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from telecine.exceptions import InvalidFramesError, InvalidRequestError
+from telecine.frames.arrays import Array, bits_of, code_blocks
+from telecine.frames.axes import Axes, arrange, declared_axes
+from telecine.frames.foreign import image_array, is_array_like, is_image, open_array
+from telecine.frames.tensors import is_tensor, tensor_bits, tensor_blocks
+from telecine.frames.value_range import OutOfRange
+from telecine.frames.yuv420 import Yuv420Converter
+from telecine.request.frame_layout import MAX_SIDE, FrameLayout, packed_format
+from telecine.request.options import PixelFormat, chosen
+
+_RAW = (bytes, bytearray, memoryview)
+
+
+class FrameReader:
+    """Reads frames of one job. Not thread-safe.
+
+    Takes numpy arrays (T, H, W, C), (H, W, C), (T, H, W), (H, W); torch tensors on any device; anything
+    with DLPack or an array interface; PIL images; `bytes` of whole raw frames where the size and pixel
+    format are declared; and lists, iterators and generators of those. Samples are uint8, uint16, or
+    floats (16, 32 or 64 bits, bfloat16) from 0 to 1, which are rounded to the nearest code value. A float
+    is out of range when it is NaN or rounds to no code value; it is refused or clipped, never wrapped.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        pixel_format: str | None = None,
+        layout: str = "auto",
+        out_of_range: str = "error",
+        convert_to: str | None = None,
+    ) -> None:
+        self.range = OutOfRange(out_of_range)
+        self._axes = declared_axes(layout)
+        self._format = chosen(PixelFormat, pixel_format, "pixel_format") if pixel_format else None
+        if convert_to not in {None, "yuv420p"}:
+            raise InvalidRequestError(f'convert_to is {convert_to!r}; expected "yuv420p" or None')
+        self._is_converting = convert_to is not None
+        self._converter: Yuv420Converter | None = None
+        self._width, self._height = width, height
+        self._source: FrameLayout | None = None
+        if width and height and self._format:
+            self._settle(FrameLayout(width, height, self._format))
+
+    @property
+    def layout(self) -> FrameLayout | None:
+        """How frames are sent; None until the first was read or everything was declared."""
+        if self._source is None or not self._is_converting:
+            return self._source
+        return FrameLayout(self._source.width, self._source.height, PixelFormat.YUV420P)
+
+    def items(self, frames: object) -> Iterator[object]:
+        """Takes lists and iterators apart, lazily, into what `blocks` reads. Raises InvalidFramesError."""
+        if isinstance(frames, _RAW) or is_tensor(frames) or is_image(frames) or is_array_like(frames):
+            yield frames
+        elif isinstance(frames, Iterable) and not isinstance(frames, str | dict):
+            for item in frames:
+                if isinstance(item, list | tuple):
+                    raise InvalidFramesError("frames hold a list inside of a list; pass arrays or images")
+                yield from self.items(item)
+        else:
+            raise InvalidFramesError(
+                f"frames of type {type(frames).__qualname__} cannot be taken; expected an array, tensor, PIL "
+                "images or an iterator of those (a file: `telecine encode FILE`)"
+            )
+
+    def blocks(self, item: object) -> Iterator[memoryview]:
+        """Yields an item's frames as bytes, one or more whole frames at a time.
+
+        Each block is valid until the next is asked for. Raises InvalidFramesError, ValueRangeError.
+        """
+        if isinstance(item, _RAW):
+            if not len(item):
+                return
+            yield from self._raw_blocks(np.frombuffer(item, np.uint8))
+        elif is_tensor(item):
+            yield from self._tensor_blocks(item)
+        else:
+            array = image_array(item) if is_image(item) else open_array(item)
+            is_planar = self._source is not None and not self._source.is_packed
+            yield from self._raw_blocks(array) if is_planar else self._array_blocks(array)
+
+    def _array_blocks(self, array: Array) -> Iterator[memoryview]:
+        arrangement = arrange(array.shape, self._axes_of(array.ndim))
+        bits = bits_of(array) or self._float_bits()
+        self._settle(
+            FrameLayout(arrangement.width, arrangement.height, packed_format(arrangement.channels, bits))
+        )
+        for block in code_blocks(array, arrangement, bits, self.range):
+            yield from self._finished(block)
+
+    def _tensor_blocks(self, tensor: Any) -> Iterator[memoryview]:
+        shape = tuple(int(side) for side in tensor.shape)
+        if self._source is not None and not self._source.is_packed:
+            yield from self._raw_blocks(tensor.detach().cpu().numpy())
+            return
+        arrangement = arrange(shape, self._axes_of(len(shape)))
+        bits = tensor_bits(tensor) or self._float_bits()
+        self._settle(
+            FrameLayout(arrangement.width, arrangement.height, packed_format(arrangement.channels, bits))
+        )
+        for block in tensor_blocks(tensor, arrangement, bits, self.range):
+            yield from self._finished(block)
+
+    def _raw_blocks(self, array: Array) -> Iterator[memoryview]:
+        """Frames that are laid out already, as one run of bytes."""
+        layout = self._source
+        if layout is None:
+            raise InvalidFramesError("raw frames need width, height and pixel_format to be declared")
+        if array.dtype.itemsize not in {1, layout.sample_bytes} or array.dtype.kind != "u":
+            raise InvalidFramesError(
+                f"raw {layout.pixel_format.value} frames have dtype {array.dtype}; "
+                f"expected uint{8 * layout.sample_bytes}"
+            )
+        if array.nbytes % layout.frame_bytes:
+            raise InvalidFramesError(
+                f"{array.nbytes} bytes are no whole number of {layout} frames of {layout.frame_bytes} bytes"
+                + layout.explain_size(array.nbytes)
+            )
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        flat: Array = np.ascontiguousarray(little).reshape(-1).view(np.uint8)
+        if self._is_converting:
+            flat = flat.reshape(-1, layout.height, layout.width, layout.channels)
+        yield from self._finished(flat)
+
+    def _finished(self, block: Array) -> Iterator[memoryview]:
+        if self._converter is None:
+            yield block.reshape(-1).view(np.uint8).data
+            return
+        for frame in block if block.ndim == 4 else (block,):
+            yield self._converter.convert(frame).data
+
+    def _axes_of(self, dimensions: int) -> Axes | None:
+        is_gray = self._format in {PixelFormat.GRAY8, PixelFormat.GRAY16LE} and self._axes is None
+        return Axes.GRAY if dimensions == 2 or (is_gray and dimensions == 3) else self._axes
+
+    def _float_bits(self) -> int:
+        declared = self._source.pixel_format if self._source else self._format
+        return 8 if declared is None else 8 * FrameLayout(1, 1, declared).sample_bytes
+
+    def _settle(self, found: FrameLayout) -> None:
+        """Takes the layout of the first frame; all others must have the same."""
+        if self._source is not None:
+            if found != self._source:
+                raise InvalidFramesError(f"a frame is {found}; this job's frames are {self._source}")
+            return
+        declared = FrameLayout(
+            self._width or found.width, self._height or found.height, self._format or found.pixel_format
+        )
+        if found != declared:
+            raise InvalidFramesError(f"a frame is {found}; declared are {declared}")
+        if max(found.width, found.height) > MAX_SIDE:
+            raise InvalidFramesError(f"frames are {found}; at most {MAX_SIDE} pixels a side can be taken")
+        if self._is_converting:
+            if found.pixel_format is not PixelFormat.RGB24:
+                raise InvalidFramesError(
+                    f"convert_to takes 8-bit RGB frames, not {found.pixel_format.value}; leave convert_to out"
+                )
+            self._converter = Yuv420Converter(found.width, found.height)
+        self._source = found

@@ -1,0 +1,1 @@
+"""What others log or raise, as records."""

@@ -1,0 +1,195 @@
+"""Pieces of work in the log: one record at the end of each, with its events, duration and outcome."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Final, ParamSpec, Self, TypeVar
+
+from telecine.logging.catalogue import OPERATION_FAMILY, Level
+from telecine.logging.logger import Logger
+from telecine.logging.operations.watched import watched
+from telecine.logging.record.context import LogContext
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+MAX_EVENTS: Final = 200
+"""Further events of one operation are counted and left out of its record."""
+_NOT_BOUND: Final = frozenset({"stage"})
+"""Belongs to the operation's own record, not to those within."""
+
+
+class OperationStatus(StrEnum):
+    """How an operation ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """By an interruption or a cancelled task."""
+    SKIPPED = "skipped"
+    """There was nothing to do; said by `skip`."""
+    STOPPED = "stopped"
+    """A generator whose consumer did not want the rest."""
+
+
+_LEVELS: Final = {OperationStatus.FAILED: Level.ERROR, OperationStatus.CANCELLED: Level.WARNING}
+_current: ContextVar[Operation | None] = ContextVar("telecine_operation", default=None)
+
+
+def current_operation() -> Operation | None:
+    """The innermost operation that is under way in this thread or task; None: there is none."""
+    return _current.get()
+
+
+class Operation:
+    """One piece of work; made by `telecine.logging.operation`, which see."""
+
+    def __init__(
+        self,
+        name: str,
+        context: dict[str, Any],
+        log: Callable[[], Logger],
+        clock: Callable[[], float] = time.perf_counter,
+        utc: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`clock`: seconds. `utc`: the time of day, for `operation_started`."""
+        self.name = name
+        self.id = ""
+        """8 hex digits, once it has begun; names it in its records and as the parent of others."""
+        self.parent_id = ""
+        """Of the operation that it began in; empty: none."""
+        self.status = OperationStatus.SUCCEEDED
+        """What it ends with, unless an exception says otherwise."""
+        self._context = context
+        self._log_of = log
+        self._clock = clock
+        self._utc = utc
+        self._fields: dict[str, Any] = {}
+        self._events: list[dict[str, Any]] = []
+        self._left_out = 0
+        self._began_at: float | None = None
+        self._started = ""
+        self._step: AbstractContextManager[None] | None = None
+
+    # --- while it runs ---------------------------------------------------------------------------
+
+    @property
+    def duration_ms(self) -> float:
+        """How long it has run so far; 0 before it begins."""
+        return 0.0 if self._began_at is None else round((self._clock() - self._began_at) * 1000, 3)
+
+    def event(self, name: str, /, **fields: Any) -> Self:
+        """Notes something that happened; it stands in the final record, and at DEBUG in one of its own."""
+        noted = {"event": name, "after_ms": self.duration_ms, **fields}
+        if len(self._events) < MAX_EVENTS:
+            self._events.append(noted)
+        else:
+            self._left_out += 1
+        self._log_of().debug(f"{self.name}: {name}", **{**noted, **self._identity()})
+        return self
+
+    def set(self, **fields: Any) -> Self:
+        """Adds fields to the final record."""
+        self._fields.update(fields)
+        return self
+
+    def fail(self, reason: str) -> Self:
+        """It will end as failed, without an exception."""
+        self.status = OperationStatus.FAILED
+        return self.set(error=reason)
+
+    def skip(self, reason: str) -> Self:
+        """It will end as skipped."""
+        self.status = OperationStatus.SKIPPED
+        return self.set(reason=reason)
+
+    # --- beginning and end -----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """It begins; a block and a decorated call do this themselves.
+
+        Raises:
+            RuntimeError: it has begun before.
+        """
+        if self._began_at is not None:
+            raise RuntimeError(f"operation {self.name!r} has begun already; make one for each piece of work")
+        parent = _current.get()
+        self.parent_id = parent.id if parent is not None else ""
+        self.id = secrets.token_hex(4)
+        self._started = self._utc().isoformat(timespec="microseconds").replace("+00:00", "Z")
+        self._began_at = self._clock()
+        self._log_of().debug(f"{self.name} started", **{**self._context, **self._identity()})
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """A stretch in which records and operations belong to it."""
+        token = _current.set(self)
+        bound = {name: value for name, value in self._context.items() if name not in _NOT_BOUND}
+        try:
+            with LogContext(**{**bound, "operation": self.name, "operation_id": self.id}):
+                yield
+        finally:
+            _current.reset(token)
+
+    def ended(self, error: BaseException | None) -> None:
+        """It ends, with `error` or as `status` says: this writes the record."""
+        if isinstance(error, GeneratorExit):
+            self.status = OperationStatus.STOPPED
+        elif error is not None:
+            is_fault = isinstance(error, Exception)
+            self.status = OperationStatus.FAILED if is_fault else OperationStatus.CANCELLED
+        fields = {
+            **self._context,
+            "stage": self.name if ":" in self.name else f"{OPERATION_FAMILY}:{self.name}",
+            **{name: value for name, value in self._context.items() if name in _NOT_BOUND},
+            **self._identity(),
+            "status": str(self.status),
+            "operation_started": self._started,
+            "duration_ms": self.duration_ms,
+            **self._fields,
+        }
+        if self._events:
+            fields["events"] = self._events
+        if self._left_out:
+            fields["events_left_out"] = self._left_out
+        if error is not None and self.status is not OperationStatus.STOPPED:
+            fields["exc_info"] = error
+        self._log_of().log(_LEVELS.get(self.status, Level.INFO), f"{self.name} {self.status}", **fields)
+
+    def __enter__(self) -> Self:
+        self.begin()
+        self._step = self.step()
+        self._step.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._step is not None:
+            self._step.__exit__(None, None, None)
+        self.ended(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """As a decorator: each call is an operation of its own, generators included."""
+        return watched(
+            function, lambda: Operation(self.name, self._context, self._log_of, self._clock, self._utc)
+        )
+
+    def _identity(self) -> dict[str, Any]:
+        known = {"operation": self.name, "operation_id": self.id}
+        return {**known, "parent_operation_id": self.parent_id} if self.parent_id else known

@@ -1,0 +1,1 @@
+"""Where records go on this machine: the console and files."""

@@ -1,0 +1,109 @@
+"""Writes a record for people or for tools: the JSON line as it is, key=value, or a line to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from telecine.logging.outputs.visible_text import visible, visible_json, visible_lines
+
+_QUIET = frozenset({"timestamp", "level", "service", "msg", "logger", "env", "stack", "stage"})
+_NEEDS_QUOTES = frozenset(" \"'=\n\t\\")
+_DIM, _BOLD, _RESET = "\x1b[2m", "\x1b[1m", "\x1b[0m"
+_COLOURS = {
+    "TRACE": "\x1b[2m",
+    "DEBUG": "\x1b[36m",
+    "INFO": "\x1b[32m",
+    "WARNING": "\x1b[33m",
+    "ERROR": "\x1b[31m",
+    "CRITICAL": "\x1b[1;31m",
+}
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Format(StrEnum):
+    """How a record is written."""
+
+    JSON = "json"
+    KV = "kv"
+    """key=value"""
+    HUMAN = "human"
+
+
+Renderer = Callable[[bytes], bytes]
+"""Takes a record's JSON line; gives what is written, ended by a line feed."""
+
+
+def renderer(form: Format, *, has_colours: bool = False) -> Renderer:
+    """What writes in this form."""
+    if form is Format.JSON:
+        return _as_it_is
+    if form is Format.KV:
+        return _key_value
+    return _human_coloured if has_colours else _human_plain
+
+
+def _as_it_is(line: bytes) -> bytes:
+    return line
+
+
+def _key_value(line: bytes) -> bytes:
+    pairs = (f"{_key(name)}={_value(value)}" for name, value in _decode(line).items())
+    return (" ".join(pairs) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _human_plain(line: bytes) -> bytes:
+    return _human(_decode(line), has_colours=False)
+
+
+def _human_coloured(line: bytes) -> bytes:
+    return _human(_decode(line), has_colours=True)
+
+
+def _human(record: dict[str, Any], *, has_colours: bool) -> bytes:
+    dim, reset = (_DIM, _RESET) if has_colours else ("", "")
+    level = visible(str(record.get("level", "INFO")))
+    colour = _COLOURS.get(level, "") if has_colours else ""
+    time_text = visible(str(record.get("timestamp", ""))[:23].replace("T", " "))
+    source = visible(str(record.get("logger") or record.get("service") or ""))
+    stage = record.get("stage")
+    message = visible(
+        f"{stage} {record.get('msg', '')}"
+        if stage and stage != record.get("msg")
+        else str(record.get("msg", ""))
+    )
+    fields = "".join(
+        f" {dim}{_key(name)}={reset}{_value(value)}" for name, value in record.items() if name not in _QUIET
+    )
+    text = f"{dim}{time_text}{reset} {colour}{level:<8}{reset} {dim}{source}{reset} {message}{fields}"
+    stack = record.get("stack")
+    if stack:
+        # Indented: a line that begins a record is always one.
+        text += "".join(f"\n    {line}" for line in visible_lines(str(stack)).rstrip().split("\n"))
+    return (text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
+
+
+def _key(name: str) -> str:
+    return "".join("_" if char in _NEEDS_QUOTES else char for char in visible(name)) or "_"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        is_simple = value and _NEEDS_QUOTES.isdisjoint(value) and value.isprintable()
+        return value if is_simple else _quoted(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (dict, list)):
+        return _quoted(_encode(value).decode())
+    return visible(str(value))
+
+
+def _quoted(text: str) -> str:
+    return visible_json(_encode(text)).decode()

@@ -1,0 +1,133 @@
+"""The door to gRPC for shipping: one bidirectional Ship stream, and what the collector says on it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import google_crc32c
+import grpc
+import zstandard
+
+from telecine.logging.shipping.messages import Acknowledged, Answer, Broken, Refused, Rejected, ShipStream
+from telecine.logging.shipping.spool import Resource
+from telecine.logging.shipping.spool_reader import SpooledBatch
+from telecine.logs.v1 import log_collector_service_pb2 as service_pb2
+from telecine.logs.v1 import log_collector_service_pb2_grpc as service_grpc
+from telecine.logs.v1 import logs_pb2
+
+_CHANNEL_OPTIONS = (
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.max_send_message_length", 16 << 20),
+    # Backing off is the shipper's, with jitter; the channel's own would add to it.
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.enable_retries", 0),
+    # A service's own shipping must not ride on a channel that is going away with it.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+class GrpcShipStream:
+    """A `ShipStream` over gRPC."""
+
+    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        """Connects in the background: a dead collector shows as `Broken`."""
+        self._requests: queue.SimpleQueue[service_pb2.ShipRequest | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._compressor = zstandard.ZstdCompressor(level=1)
+        if credentials is None:
+            self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
+        stub = service_grpc.LogCollectorServiceStub(self._channel)
+        self._call: Any = stub.Ship(self._requests_until_closed())
+        threading.Thread(target=self._receive, name="telecine-log-answers", daemon=True).start()
+
+    def resume(self, producer: str, secret: bytes = b"") -> None:
+        """See `ShipStream`."""
+        resume = logs_pb2.Resume(producer=producer, secret=secret)
+        self._requests.put(service_pb2.ShipRequest(resume=resume))
+
+    def send(self, producer: str, resource: Resource, batch: SpooledBatch, secret: bytes = b"") -> None:
+        """See `ShipStream`."""
+        packed = self._compressor.compress(batch.lines)
+        message = logs_pb2.Batch(
+            producer=producer,
+            first_seq=batch.first_seq,
+            count=batch.count,
+            resource=logs_pb2.Resource(
+                service=resource.service,
+                env=resource.env,
+                service_version=resource.service_version,
+                host=resource.host,
+                pid=resource.pid,
+            ),
+            records=packed,
+            encoding=logs_pb2.ENCODING_ZSTD,
+            crc32c=google_crc32c.value(packed),
+            lost_before=batch.lost_before,
+            secret=secret,
+        )
+        self._requests.put(service_pb2.ShipRequest(batch=message))
+
+    def answers(self, timeout_seconds: float) -> list[Answer]:
+        """See `ShipStream`."""
+        found: list[Answer] = []
+        try:
+            found.append(self._answers.get(timeout=timeout_seconds))
+            while True:
+                found.append(self._answers.get_nowait())
+        except queue.Empty:
+            return found
+
+    def close(self) -> None:
+        """See `ShipStream`."""
+        self._requests.put(None)
+        self._call.cancel()
+        self._channel.close()
+
+    def _requests_until_closed(self) -> Iterator[service_pb2.ShipRequest]:
+        while (request := self._requests.get()) is not None:
+            yield request
+
+    def _receive(self) -> None:
+        try:
+            for response in self._call:
+                answer = _answer_of(response)
+                if answer is not None:
+                    self._answers.put(answer)
+        except grpc.RpcError as error:
+            code = error.code().name if isinstance(error, grpc.Call) else "UNKNOWN"
+            details = error.details() if isinstance(error, grpc.Call) else str(error)
+            self._answers.put(Broken(f"{code}: {details}"))
+        except Exception as error:  # noqa: BLE001 - a closed channel raises ValueError; the shipper must hear of it
+            self._answers.put(Broken(repr(error)))
+        else:
+            self._answers.put(Broken("the collector ended the stream"))
+
+
+def open_ship_stream(address: str) -> ShipStream:
+    """A stream to `host:port` or `unix:/path`, or to `tls://host:port` with the system's trusted roots."""
+    if address.startswith("tls://"):
+        return GrpcShipStream(address.removeprefix("tls://"), grpc.ssl_channel_credentials())
+    return GrpcShipStream(address)
+
+
+def _answer_of(response: service_pb2.ShipResponse) -> Answer | None:
+    kind = response.WhichOneof("message")
+    if kind == "acknowledged":
+        return Acknowledged(response.acknowledged.producer, response.acknowledged.last_seq)
+    if kind == "refused":
+        refused = response.refused
+        delay = refused.retry_delay.seconds + refused.retry_delay.nanos / 1e9
+        is_out_of_order = refused.reason == logs_pb2.REFUSAL_REASON_OUT_OF_ORDER
+        is_foreign = refused.reason == logs_pb2.REFUSAL_REASON_NOT_OWNER
+        return Refused(refused.producer, is_out_of_order, delay, refused.expected_seq, is_foreign)
+    if kind == "rejected":
+        return Rejected(response.rejected.producer, response.rejected.count, response.rejected.message)
+    return None

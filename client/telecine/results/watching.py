@@ -1,0 +1,68 @@
+"""What watching a job means, whichever client does it: what is asked, what is news, when it is over."""
+
+from __future__ import annotations
+
+import time
+
+from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.exceptions import InvalidRequestError, LaterError, TimedOutError, UnavailableError
+from telecine.results import reading
+from telecine.results.values import JobInfo, Progress
+
+MAX_INTERVAL_SECONDS = 60.0
+
+
+class Watching:
+    """One job that is being watched, over as many connections as it takes."""
+
+    def __init__(self, job_id: str, interval_seconds: float) -> None:
+        """Raises InvalidRequestError for an interval below zero or above a minute."""
+        if not 0 <= interval_seconds <= MAX_INTERVAL_SECONDS:
+            raise InvalidRequestError(
+                f"interval_seconds is {interval_seconds:g}; expected 0 to {MAX_INTERVAL_SECONDS:g}"
+            )
+        self._request = pb.WatchJobRequest(job_id=job_id)
+        self._request.min_interval.FromNanoseconds(round(interval_seconds * 1e9))
+        self.newest: JobInfo | None = None
+        """Where the job stood last; None: nothing was heard yet."""
+
+    @property
+    def is_over(self) -> bool:
+        """The job has ended, and that was told."""
+        return self.newest is not None and self.newest.state.has_ended
+
+    def request(self) -> pb.WatchJobRequest:
+        """What to ask on each connection."""
+        return self._request
+
+    def take(self, response: pb.WatchJobResponse) -> JobInfo | None:
+        """Where the job stands now; None where that is what was known already."""
+        job = reading.job(response.job)
+        if job == self.newest:
+            return None
+        self.newest = job
+        return job
+
+    def ended(self) -> None:
+        """A connection ended in order. Raises UnavailableError where the job has not."""
+        if not self.is_over:
+            raise UnavailableError("the server ended the stream before the job ended")
+
+    def expect_before(self, deadline_monotonic: float | None, error: LaterError) -> None:
+        """A connection was lost. Raises TimedOutError when there is no time for another."""
+        if deadline_monotonic is not None and time.monotonic() >= deadline_monotonic:
+            state = "unknown" if self.newest is None else str(self.newest.state)
+            raise TimedOutError(f"job {self._request.job_id} has not ended in time; it is {state}") from error
+
+
+def progress_of(job: JobInfo) -> Progress:
+    """What a progress callback is told about a job that another process uploads."""
+    is_handed_off = job.total_frames > 0
+    return Progress(
+        job_id=job.job_id,
+        pushed_bytes=job.persisted_bytes,
+        acknowledged_bytes=job.persisted_bytes,
+        total_bytes=job.persisted_bytes if is_handed_off else 0,
+        is_handed_off=is_handed_off,
+        outputs=tuple(output.progress for output in job.outputs),
+    )

@@ -1,0 +1,139 @@
+"""The logger of a stage: every detail to stage.log, the course to the pipeline's log, all of it shipped.
+
+Records go to two places at once: to the files in the job directory, rendered for people, and to wherever this
+process logs (files, console, collector) with `job_id`, `stage` and `attempt`. Both ways redact.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Self
+
+import msgspec
+
+from telecine.logging import get_logger
+from telecine.logging.catalogue import Level
+from telecine.logging.logger import Logger, Source
+from telecine.logging.outputs.files import RotatingFile
+from telecine.logging.outputs.rendering import Format, Renderer, renderer
+from telecine.logging.pipeline import Pipeline
+from telecine.logging.redaction import Redactor
+from telecine.logging.setup import STATE
+from telecine.stages.settings import StageSettings
+
+STAGE_FIELD_PREFIX: Final = "stage:"
+"""What stands before a stage's name in the field `stage` of a record: `stage:asr`."""
+PIPELINE_NAME: Final = "pipeline"
+"""The logger that tells the course of things."""
+
+_SHOWN_APART = frozenset({"timestamp", "level", "service", "msg", "logger", "env", "stack", "stage"})
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.Encoder().encode
+_pairs = renderer(Format.KV)
+
+
+class StageLogger:
+    """Telecine's logger, twice. Methods take an event, %-arguments and fields, and never raise."""
+
+    __slots__ = ("_in_files", "_in_process")
+
+    def __init__(self, in_files: Logger, in_process: Logger) -> None:
+        self._in_files = in_files
+        self._in_process = in_process
+
+    def bind(self, **fields: Any) -> Self:
+        """A logger that carries these fields too."""
+        return type(self)(self._in_files.bind(**fields), self._in_process.bind(**fields))
+
+    def is_enabled_for(self, level: int) -> bool:
+        """Whether a record of this level would be taken anywhere."""
+        return self._in_files.is_enabled_for(level) or self._in_process.is_enabled_for(level)
+
+    isEnabledFor = is_enabled_for  # noqa: N815 - the name in stdlib logging
+
+    def debug(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """Detail for finding faults; in the files it stands in stage.log alone."""
+        self.log(Level.DEBUG, event, *args, **fields)
+
+    def info(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """Progress; stands in the pipeline's log too, as all that is graver."""
+        self.log(Level.INFO, event, *args, **fields)
+
+    def warning(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """Something may go wrong. `stage.add_warning` puts it into the manifest as well."""
+        self.log(Level.WARNING, event, *args, **fields)
+
+    def error(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """Something failed. `stage.add_error` puts it into the manifest as well."""
+        self.log(Level.ERROR, event, *args, **fields)
+
+    def critical(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """The pipeline may not go on."""
+        self.log(Level.CRITICAL, event, *args, **fields)
+
+    def exception(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """`error`, with the exception that is being handled."""
+        self.log(Level.ERROR, event, *args, **({"exc_info": True} | fields))
+
+    def log(self, level: int | str, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """At a level given as a number or a name."""
+        self._in_files.log(level, event, *args, **fields)
+        self._in_process.log(level, event, *args, **fields)
+
+
+class StageLog:
+    """Opens the log files of a stage, or of a pipeline. `close` releases them and is idempotent."""
+
+    def __init__(
+        self,
+        name: str,
+        stage_log: Path | None,
+        pipeline_log: Path,
+        fields: dict[str, Any],
+        settings: StageSettings,
+    ) -> None:
+        """`fields` are bound to every record that is shipped; `stage_log` None: no file. Raises OSError."""
+        render = stage_line_renderer(fields)
+        limits = (settings.log_max_bytes, settings.log_backups)
+        process = STATE.pipeline()
+        self.redactor: Redactor = process.redactor
+        outputs = [RotatingFile(pipeline_log, render, Level.INFO, *limits)]
+        if stage_log is not None:
+            outputs.append(RotatingFile(stage_log, render, settings.log_level, *limits))
+        self._files = Pipeline(process.service, "", self.redactor, tuple(outputs))
+        shipped = get_logger(f"stages.{name}").bind(**fields)
+        self.logger = StageLogger(Logger(Source(name, self._files, Level.TRACE)), shipped)
+        """For the caller."""
+        self.course = StageLogger(Logger(Source(PIPELINE_NAME, self._files, Level.TRACE)), shipped)
+        """For the stage itself: started, read, made, ended."""
+
+    def close(self) -> None:
+        """See the class; what is logged later is shipped alone."""
+        self._files.close()
+
+    def forked(self) -> None:
+        """In the child after a fork: no lock of the parent's is used any more."""
+        self._files.forked()
+
+
+def stage_line_renderer(hidden: dict[str, Any]) -> Renderer:
+    """Renders `[time] [logger] [LEVEL] message key=value`, without the fields that all records share."""
+
+    def render(line: bytes) -> bytes:
+        record = _decode(line)
+        rest = {
+            name: value
+            for name, value in record.items()
+            if name not in _SHOWN_APART and hidden.get(name, ...) != value
+        }
+        pairs = " " + _pairs(_encode(rest)).decode().rstrip("\n") if rest else ""
+        time_text = f"{str(record.get('timestamp', ''))[:23]}Z"
+        # A message of several lines cannot pass for several records.
+        message = str(record.get("msg", "")).replace("\n", "\n    ")
+        text = f"[{time_text}] [{record.get('logger', '')}] [{record.get('level', 'INFO')}] {message}{pairs}"
+        stack = record.get("stack")
+        if stack:
+            text += f"\n{stack}"
+        return (text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace")
+
+    return render

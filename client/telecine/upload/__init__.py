@@ -1,0 +1,1 @@
+"""The upload as a state machine without I/O, and what it sends."""

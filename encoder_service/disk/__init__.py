@@ -1,1 +1,0 @@
-"""How much of the disk behind the data directory may be used."""

@@ -1,0 +1,1 @@
+"""What is claimed of an artifact, and how it can be checked."""

@@ -1,0 +1,232 @@
+"""What a worker reports of what it made and behind which walls: what manifests are built from."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from encoder_service.spec.spec import Rational
+
+# A worker handles strangers' data and may have been taken over: what it says is read within these bounds
+# alone. An honest one stays far below them, and messages, records and manifests can carry them.
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+Place = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=1 << 31)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]{0,63}\Z")]
+Word = Annotated[str, msgspec.Meta(max_length=256)]
+Text = Annotated[str, msgspec.Meta(max_length=1 << 16)]
+RelativePath = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+MediaType = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+/[a-z0-9.+-]{1,100}\Z")]
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Named = Annotated[dict[Word, Text], msgspec.Meta(max_length=256)]
+MESSAGE_CHARS = 4000
+"""Of what a worker says in words; more is cut before it is sent."""
+
+
+class SandboxMode(StrEnum):
+    """What becomes of an output where a wall cannot be put up."""
+
+    REQUIRED = "required"
+    """It fails."""
+    AUTO = "auto"
+    """It is made behind those that can; the manifest lists the others."""
+    OFF = "off"
+    """No wall is put up."""
+
+
+class Wall(StrEnum):
+    """What a worker is held to."""
+
+    WRITES = "writes"
+    """It writes below its attempt's directory alone."""
+    READS = "reads"
+    """It reads its job's frames and pictures, fonts and the program alone."""
+    NETWORK = "network"
+    """It has no sockets of any kind."""
+    PROCESSES = "processes"
+    """It starts no program and no process."""
+    OTHERS = "others"
+    """It changes nobody's files or rights, and reaches no other process."""
+    BOUNDS = "bounds"
+    """Its private memory, its files and its core dumps are bounded."""
+
+
+class Confinement(msgspec.Struct, frozen=True):
+    """How a worker is to be locked in; from the operator."""
+
+    mode: SandboxMode = SandboxMode.AUTO
+    read_paths: tuple[str, ...] = ()
+    """May be read besides what every worker may read."""
+    device_paths: tuple[str, ...] = ()
+    """May be opened for reading, writing and ioctl."""
+    memory_bytes: int = 0
+    """Of its own, before it is ended. 0: no bound."""
+    file_bytes: int = 0
+    """Largest file that it can write. 0: no bound."""
+
+
+class Walls(msgspec.Struct, frozen=True):
+    """Which walls stood."""
+
+    standing: tuple[Wall, ...] = ()
+    missing: dict[Wall, str] = {}
+    """Each with the reason."""
+
+    def describe_missing(self) -> str:
+        """For people."""
+        return "; ".join(f"{wall} ({reason})" for wall, reason in self.missing.items())
+
+
+class ColorTags(msgspec.Struct, frozen=True):
+    """Colour tags as FFmpeg names them; "unknown" where there is none."""
+
+    primaries: Word = "unknown"
+    transfer: Word = "unknown"
+    matrix: Word = "unknown"
+    range: Word = "unknown"
+
+
+class ProducedFile(msgspec.Struct, frozen=True):
+    """A finished file of an output."""
+
+    path: RelativePath
+    """Below the job directory, with "/"."""
+    size_bytes: Count
+    sha256: Sha256
+    """Lower-case hex."""
+    media_type: MediaType
+    is_primary: bool = True
+    """False for the single files of a sequence, which are returned as one zip."""
+
+
+class EncoderReport(msgspec.Struct, frozen=True):
+    """What the output was made with."""
+
+    encoder: Word
+    """FFmpeg's name, or "libwebp"."""
+    codec: Word
+    container: Word
+    pixel_format: Word
+    options: Named
+    """Exactly what was handed to the encoder, named quality resolved to numbers."""
+    threads: Count
+    library_versions: Named
+
+
+class Readback(msgspec.Struct, frozen=True):
+    """What a reader finds in the finished artifact."""
+
+    frame_count: Count
+    width: Count
+    height: Count
+    pixel_format: Word
+    duration_seconds: Seconds
+    frame_rate: Rational
+    color_container: ColorTags
+    """Tags as the container states them."""
+    color_bitstream: ColorTags | None = None
+    """Tags as the codec's own headers state them; None where the codec has none."""
+    has_alpha: bool = False
+    is_faststart: bool | None = None
+    """None where the container does not know it."""
+    loop_count: Count | None = None
+    """None where the format does not loop."""
+
+
+class QualityReport(msgspec.Struct, frozen=True):
+    """Decoded frames against the frames that were sent, sampled; in 8-bit RGB code values."""
+
+    sampled_frames: Annotated[tuple[Count, ...], msgspec.Meta(max_length=1000)]
+    mean_absolute_error: Amount
+    max_absolute_error: Count
+    psnr_db: Amount | None
+    """10 log10(255^2 / MSE) over all samples; None: no difference."""
+    ssim: Annotated[float, msgspec.Meta(ge=-2, le=2)]
+    """Mean SSIM of the luma (Wang et al. 2004, 8x8 windows)."""
+
+
+class DrawnOverlay(msgspec.Struct, frozen=True):
+    """An overlay as it was drawn."""
+
+    kind: Word
+    """"text" or "image"."""
+    left: Place
+    """Of its box in the output's picture, on the first frame that shows it, as `top`, `width`, `height`."""
+    top: Place
+    width: Place
+    height: Place
+    first_frame: Count
+    end_frame: Count | None
+    """The first frame that does not show it any more; null: none."""
+    text: Text = ""
+    """As it stands on the first frame."""
+    font: Word = ""
+    size_pixels: Amount = 0.0
+    """Of the font."""
+    sha256: Word = ""
+    """Of the image's or the font's file."""
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """What the attempt cost."""
+
+    cpu_seconds: Seconds
+    peak_rss_bytes: Count
+
+
+class Phases(msgspec.Struct, frozen=True):
+    """Wall-clock seconds of each part of the attempt."""
+
+    wait_seconds: Seconds
+    """Waiting for frames that had not arrived."""
+    encode_seconds: Seconds
+    mux_seconds: Seconds
+    """Closing and finishing the container."""
+    verify_seconds: Seconds
+
+
+class WarningEntry(msgspec.Struct, frozen=True):
+    """Something that was done otherwise than asked, or is worth knowing."""
+
+    code: Code
+    """Listed in docs/warnings.md."""
+    message: Text
+
+
+WarningEntries = Annotated[tuple[WarningEntry, ...], msgspec.Meta(max_length=1000)]
+
+
+class Produced(msgspec.Struct, frozen=True, tag="produced"):
+    """The output is finished and verified; its files lie in the assignment's directory."""
+
+    files: Annotated[tuple[ProducedFile, ...], msgspec.Meta(min_length=1)]
+    encoder: EncoderReport
+    readback: Readback
+    quality: QualityReport | None
+    """None where no frame could be compared, with a warning that says why."""
+    frames_read: Count
+    frames_encoded: Count
+    frames_decoded: Count
+    resources: Resources
+    phases: Phases
+    warnings: WarningEntries = ()
+    overlays: Annotated[tuple[DrawnOverlay, ...], msgspec.Meta(max_length=100)] = ()
+    frames_cut: Count = 0
+    """Read and left out, because the output has a maximum duration."""
+    walls: Walls | None = None
+    """Those that the worker stood behind; null: written before there were any."""
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The assignment ended without an artifact; the worker is ready for another."""
+
+    code: Code
+    """Such as ENCODER_UNAVAILABLE, INVALID_OPTION, VERIFICATION_FAILED, DISK_FULL, CANCELLED."""
+    message: Text
+    is_retryable: bool
+    """Another attempt may succeed."""
+    resources: Resources | None = None
+    warnings: WarningEntries = ()

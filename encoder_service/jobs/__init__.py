@@ -1,0 +1,1 @@
+"""A job from its first byte to its manifest."""

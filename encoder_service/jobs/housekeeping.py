@@ -1,0 +1,126 @@
+"""Looks after time: idle uploads, deadlines, hanging outputs and old jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from encoder_service.clock import Clock
+from encoder_service.config import EncoderConfig
+from encoder_service.evidence.manifest import JobOutcome, Problem
+from encoder_service.jobs.dispatch import Dispatcher
+from encoder_service.jobs.job import Job
+from encoder_service.jobs.jobs import Jobs
+from encoder_service.metrics import EncoderMetrics
+from encoder_service.store.record import JobRecord
+
+TICK_SECONDS = 0.5
+RETENTION_SECONDS = 5.0
+
+
+def verdict(
+    record: JobRecord, idle_seconds: float, now_unix_nano: int, config: EncoderConfig
+) -> tuple[JobOutcome, Problem] | None:
+    """How time ends a job that has not ended; None while it may go on. Pure."""
+    deadline = record.spec.deadline_unix_nano
+    if deadline and now_unix_nano >= deadline:
+        return JobOutcome.FAILED, Problem("JOB_DEADLINE_EXCEEDED", "the job did not end before its deadline")
+    age_seconds = (now_unix_nano - record.created_at_unix_nano) / 1e9
+    if config.max_job_seconds and age_seconds >= config.max_job_seconds:
+        message = f"the job did not end within the server's limit of {config.max_job_seconds:g} s"
+        return JobOutcome.FAILED, Problem("JOB_DEADLINE_EXCEEDED", message)
+    limit = config.idle_upload_timeout_seconds
+    if limit and not record.is_complete and idle_seconds >= limit:
+        message = f"nothing came from the client for {limit:g} s and the upload was not complete"
+        return JobOutcome.EXPIRED, Problem("JOB_EXPIRED", message)
+    return None
+
+
+def superfluous(ended: list[JobRecord], now_unix_nano: int, config: EncoderConfig) -> list[JobRecord]:
+    """Which ended jobs must go, `ended` being in the order of their end. Pure."""
+    gone: list[JobRecord] = []
+    kept_bytes = sum(record.size_bytes for record in ended) if config.retention_bytes else 0
+    for index, record in enumerate(ended):
+        age_seconds = (now_unix_nano - record.ended_at_unix_nano) / 1e9
+        is_old = bool(config.retention_seconds) and age_seconds >= config.retention_seconds
+        is_too_much = bool(config.retention_bytes) and kept_bytes > config.retention_bytes
+        if not (is_old or is_too_much or len(ended) - index > config.max_jobs_kept):
+            break
+        gone.append(record)
+        kept_bytes -= record.size_bytes if config.retention_bytes else 0
+    return gone
+
+
+class Watch:
+    """Runs until cancelled. Lives on the event loop."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        dispatcher: Dispatcher,
+        config: EncoderConfig,
+        clock: Clock,
+        log: structlog.typing.FilteringBoundLogger,
+        metrics: EncoderMetrics,
+    ) -> None:
+        self._metrics = metrics
+        self._jobs = jobs
+        self._dispatcher = dispatcher
+        self.config = config
+        self._clock = clock
+        self._log = log
+        self._retention_at = 0.0
+        self._cleaned_at = clock.monotonic()
+        self._endings: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Ticks for ever; what one tick cannot do, the next one tries again."""
+        try:
+            while True:
+                try:
+                    await self.tick()
+                except Exception:  # noqa: BLE001 - the watch must outlive whatever one job does
+                    self._log.exception("a tick of the watch failed")
+                await asyncio.sleep(TICK_SECONDS)
+        finally:
+            for task in self._endings:
+                task.cancel()
+
+    async def tick(self) -> None:
+        """Does what is due now."""
+        self._metrics.outputs_preempted.inc(self._dispatcher.relieve())
+        self._dispatcher.kick()
+        await self._jobs.look_for_storage()
+        now_unix_nano, now = self._clock.unix_nano(), self._clock.monotonic()
+        for job in list(self._jobs.registry.live.values()):
+            idle_seconds = now - job.last_sign_monotonic
+            if now - job.last_byte_monotonic >= self.config.promise_seconds:
+                self._jobs.withdraw_promise(job)
+            due = None if job.is_ending else verdict(job.record, idle_seconds, now_unix_nano, self.config)
+            if due is not None:
+                # Beside the watch: an ending may have to wait for a disk.
+                self._start(self._end(job, *due))
+        if now >= self._retention_at:
+            self._retention_at = now + RETENTION_SECONDS
+            await self._retain(now_unix_nano)
+        interval = self.config.cleaning_interval_seconds
+        if interval and now >= self._cleaned_at + interval:
+            self._cleaned_at = now
+            await self._jobs.clean()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+    async def _end(self, job: Job, outcome: JobOutcome, problem: Problem) -> None:
+        self._log.warning("time ends a job", job_id=job.job_id, code=problem.code)
+        await self._jobs.end(job, outcome, problem)
+
+    async def _retain(self, now_unix_nano: int) -> None:
+        ended = [job.record for job in self._jobs.registry.ended.values()]
+        for record in superfluous(ended, now_unix_nano, self.config):
+            await self._jobs.delete(record.job_id)

@@ -1,0 +1,59 @@
+"""Writes jobs' records and moves their files: in a thread, one at a time per job, and stubbornly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from encoder_service.jobs.job import Job
+from encoder_service.store.record import JobRecord
+from encoder_service.store.store import Store
+
+RETRY_SECONDS = 1.0
+
+_Result = TypeVar("_Result")
+
+
+class Keeper:
+    """The way from the event loop to the store."""
+
+    def __init__(self, store: Store, log: structlog.typing.FilteringBoundLogger) -> None:
+        self.store = store
+        self._log = log
+
+    async def update(self, job: Job, change: Callable[[JobRecord], JobRecord]) -> None:
+        """Replaces the job's record on the disk, then in memory. Raises OSError, with nothing changed."""
+        async with job.lock:
+            record = msgspec.structs.replace(change(job.record), warnings=tuple(job.warnings))
+            await asyncio.to_thread(self.store.save, record)
+            job.record = record
+
+    async def insist(self, job: Job, what: str, act: Callable[[], _Result]) -> _Result:
+        """Does blocking work on the job's files; tries again while the disk refuses.
+
+        A job whose end cannot be written now (a full disk) must neither be lost nor stop others.
+        """
+        while True:
+            try:
+                async with job.lock:
+                    return await asyncio.to_thread(act)
+            except OSError as error:
+                self._complain(job, what, error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def insist_on_update(self, job: Job, change: Callable[[JobRecord], JobRecord]) -> None:
+        """As `update`, but tries again while the disk refuses."""
+        while True:
+            try:
+                return await self.update(job, change)
+            except OSError as error:
+                self._complain(job, "record", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _complain(self, job: Job, what: str, error: OSError) -> None:
+        job.log("error", f"{what}: {error}; trying again")
+        self._log.error("job files cannot be written", job_id=job.job_id, what=what, error=str(error))

@@ -1,0 +1,388 @@
+"""The jobs of one service: takes new ones in, finds, cancels, lists and deletes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from encoder_service import errors, faults
+from encoder_service.clock import Clock
+from encoder_service.config import EncoderConfig
+from encoder_service.errors import ServiceError
+from encoder_service.evidence.manifest import JobOutcome, Problem
+from encoder_service.free_space import disk_room
+from encoder_service.jobs.attachment import Attachment
+from encoder_service.jobs.events import JobEvents
+from encoder_service.jobs.forestalled import ForestalledJobs
+from encoder_service.jobs.job import Job
+from encoder_service.jobs.job_files import Keeper
+from encoder_service.jobs.quarantine import find_gone
+from encoder_service.jobs.registry import Registry
+from encoder_service.spec.spec import JobSpec
+from encoder_service.spool.clip_limit import clip_limit
+from encoder_service.spool.ingest import Ingest
+from encoder_service.spool.input_hash import HashThread
+from encoder_service.spool.quota import SpoolFullError, SpoolSpace
+from encoder_service.spool.spool import Spool
+from encoder_service.store.record import JobRecord, JobState, new_record
+from encoder_service.wire.job_spec import differing_fields
+from service_host.calls.request_id import current_request_id
+
+if TYPE_CHECKING:
+    from encoder_service.jobs.dispatch import Dispatcher
+    from encoder_service.jobs.ending import Ending
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Spools:
+    """What takes frames in, for all jobs together."""
+
+    space: SpoolSpace
+    hash_thread: HashThread
+    executor: Executor
+
+
+class Jobs:
+    """What the servicer may ask for. Lives on the event loop."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        keeper: Keeper,
+        spools: Spools,
+        ending: Ending,
+        dispatcher: Dispatcher,
+        events: JobEvents,
+        config: EncoderConfig,
+        clock: Clock,
+    ) -> None:
+        self.registry = registry
+        self._keeper = keeper
+        self._space = spools.space
+        self._spools = spools
+        self._ending = ending
+        self._dispatcher = dispatcher
+        self._events = events
+        self.config = config
+        self._clock = clock
+        self._admission = asyncio.Lock()
+        self._forestalled = ForestalledJobs()
+        self._being_deleted: dict[str, JobRecord] = {}
+        self._removals: dict[str, asyncio.Event] = {}
+        """Of the same jobs: set when their files are gone and the id can be used anew."""
+        self._removing: set[asyncio.Task[None]] = set()
+        self._is_storage_there = True
+        self.is_draining = False
+        self.is_closing = False
+        """The drain is over: streams and watchers end."""
+
+    # --- streams ---------------------------------------------------------------------------------
+
+    async def attach(self, spec: JobSpec, pictures: Mapping[str, bytes] | None = None) -> Attachment:
+        """Gives a stream its job: a new one, or the one of this id. Raises ServiceError.
+
+        `pictures`: images of overlays, by SHA-256. The stream that had the job before has let go of it when
+        this returns.
+        """
+        is_resumed = await _to_its_end(self._make_known(spec, pictures or {}))
+        # No `await` from here to the lock: nobody can forget the job in between.
+        job = self.registry.find(spec.job_id)
+        if differing := differing_fields(job.record.spec, spec):
+            raise errors.job_spec_conflict(spec.job_id, differing)
+        async with job.attach_lock:
+            if job.is_ending and not job.record.is_complete:
+                await self._until_over(job)
+            if job.attachment is not None:
+                await job.attachment.take_away(errors.superseded())
+            attachment = job.attachment = Attachment(job, self._ingest(job), is_resumed=is_resumed)
+            self._dispatcher.kick()
+            return attachment
+
+    async def leave(self, attachment: Attachment) -> None:
+        """Lets a stream go from its job; one of which no byte has come goes with it."""
+        job = attachment.job
+        await attachment.release()
+        if self.is_draining:
+            return
+        if job.is_abandoned:
+            await self.forget(job)
+        else:
+            await self._bound_parked()
+
+    async def forget(self, job: Job) -> None:
+        """Removes a job of which no byte has come and that no stream holds; its id may be used anew."""
+        if not job.is_abandoned or job.attach_lock.locked() or self.registry.live.get(job.job_id) is not job:
+            return
+        del self.registry.live[job.job_id]
+        job.is_ending = job.is_forgotten = True
+        job.close_files()
+        job.notify(is_urgent=True)
+        self._events.forgotten(job.job_id)
+        removal = asyncio.create_task(self._remove(job))
+        self._removing.add(removal)
+        removal.add_done_callback(self._removing.discard)
+
+    def withdraw_promise(self, job: Job) -> None:
+        """Takes back the room that was promised to a job and that it does not use."""
+        self._space.withdraw(job.job_id)
+
+    async def _bound_parked(self) -> None:
+        """Keeps uploads whose clients are gone from taking all places; who sent least goes first."""
+        parked = [job for job in self.registry.live.values() if job.is_parked]
+        if len(parked) > max(1, self.config.max_waiting_jobs // 2):
+            least = min(parked, key=lambda job: (job.persisted_bytes, job.last_sign_monotonic))
+            message = f"{len(parked) - 1} other uploads wait for their clients, and each has sent more"
+            await self._ending.end(least, JobOutcome.EXPIRED, Problem("JOB_EXPIRED", message))
+
+    async def finish(self, job: Job, total_frames: int) -> None:
+        """Records that all frames are here; the job will end from now on. Raises ServiceError."""
+        if job.record.is_complete or job.is_ending:
+            return
+        now = self._clock.unix_nano()
+
+        def complete(record: JobRecord) -> JobRecord:
+            return msgspec.structs.replace(record, total_frames=total_frames, received_at_unix_nano=now)
+
+        try:
+            if job.spool is not None and self.config.is_synced:
+                await asyncio.to_thread(job.spool.sync)
+            await self._keeper.update(job, complete)
+        except OSError as error:
+            raise errors.disk_error(error, self.config.retry_after_seconds) from error
+        faults.reach("finish_recorded")
+        seconds = (now - job.record.created_at_unix_nano) / 1e9
+        job.log("info", f"all {total_frames} frames received in {seconds:.3f} s")
+        job.notify(is_urgent=True)
+        self._dispatcher.kick()
+        await self._events.received(job)
+
+    def _ingest(self, job: Job) -> Ingest | None:
+        if job.spool is None or job.record.is_complete or job.is_ending:
+            return None
+
+        def persisted() -> None:
+            had_frames, before = job.frames_ready > 0, job.persisted_bytes
+            job.note_persisted()
+            self._events.persisted(job.persisted_bytes - before)
+            if not had_frames and job.frames_ready > 0:
+                self._dispatcher.kick()
+
+        def failed(error: Exception) -> None:
+            if job.attachment is not None:
+                job.attachment.interrupt(error)
+
+        return Ingest(
+            job.job_id,
+            job.spool,
+            self._space,
+            self._spools.executor,
+            self.config.ingest_limits,
+            persisted,
+            failed,
+            clip_limit(job.record.spec, self.config.max_clip_seconds, self.config.most_made_pixels),
+        )
+
+    # --- new jobs --------------------------------------------------------------------------------
+
+    async def _make_known(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> bool:
+        """Creates the job unless it is there; returns whether it was."""
+        while (removal := self._removals.get(spec.job_id)) is not None:
+            await removal.wait()
+        async with self._admission:
+            if self.registry.knows(spec.job_id):
+                return True
+            if self._forestalled.has(spec.job_id, self._clock.monotonic()):
+                raise errors.job_cancelled(spec.job_id)
+            await self._create(spec, pictures)
+            return False
+
+    def is_admitting(self) -> bool:
+        """Whether a new job would be taken."""
+        if self.is_draining or not self._is_storage_there:
+            return False
+        return self._waiting_jobs() < self.config.max_waiting_jobs
+
+    async def look_for_storage(self) -> None:
+        """Ends all streams while the data directory is gone: what they send would be stored nowhere."""
+        is_there = await asyncio.to_thread(self._keeper.store.is_there)
+        if is_there is not self._is_storage_there:
+            self._is_storage_there = is_there
+            self._events.storage_changed(is_there=is_there)
+        if not is_there:
+            for job in (*self.registry.live.values(), *self.registry.ended.values()):
+                if job.attachment is not None:
+                    job.attachment.interrupt(errors.storage_unavailable())
+
+    def _waiting_jobs(self) -> int:
+        return sum(not job.runs for job in self.registry.live.values())
+
+    async def _create(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> None:
+        if self.is_draining:
+            raise errors.draining()
+        if self._waiting_jobs() >= self.config.max_waiting_jobs:
+            raise errors.too_many_jobs(self.config.max_waiting_jobs, self.config.retry_after_seconds)
+        expected_bytes = spec.video.expected_frames * spec.video.frame_bytes
+        await self._require_disk(expected_bytes)
+        try:
+            self._space.promise(spec.job_id, expected_bytes)
+        except SpoolFullError as error:
+            raise errors.spool_full(self.config.retry_after_seconds) from error
+        now, store = self._clock.unix_nano(), self._keeper.store
+        request_id = current_request_id()
+
+        def make() -> tuple[JobRecord, Spool]:
+            record = new_record(spec, store.directory_name(spec.job_id, now), now, request_id)
+            store.save(record)
+            try:
+                store.make_directories(record)
+                store.keep_pictures(record, pictures)
+                return record, store.begin_spool(record)
+            except OSError:
+                store.delete(record)
+                raise
+
+        try:
+            record, spool = await asyncio.to_thread(make)
+        except OSError as error:
+            self._space.release(spec.job_id)
+            self._events.not_created(spec.job_id, error)
+            raise errors.disk_error(error, self.config.retry_after_seconds) from error
+        job = self.adopt(record, spool)
+        outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
+        video = spec.video
+        rate = f"{video.frame_rate.numerator}/{video.frame_rate.denominator}"
+        job.log(
+            "info",
+            f"accepted: {video.width}x{video.height} {video.pixel_format.value} at {rate} fps; for {outputs}",
+        )
+        self._events.accepted(record)
+
+    async def _require_disk(self, expected_bytes: int) -> None:
+        """Raises ServiceError where the clip could never be taken: before its first frame is sent."""
+        config = self.config
+        try:
+            room = await asyncio.to_thread(disk_room, config.root, config.min_free_bytes)
+        except OSError as error:
+            raise errors.disk_error(error, config.retry_after_seconds) from error
+        if not room.can_ever_hold(max(1, expected_bytes)):
+            raise errors.disk_too_small(expected_bytes, room)
+
+    def adopt(self, record: JobRecord, spool: Spool) -> Job:
+        """Makes a job live: a new one, or one that a former process left."""
+        job = Job(record, self._keeper.store.job_directory(record), self._clock)
+        job.spool = spool
+        job.persisted_bytes = job.acknowledged_bytes = spool.persisted_bytes
+        job.input_hash = self._spools.hash_thread.follow(spool.path)
+        job.input_hash.advance(spool.persisted_bytes)
+        self.registry.live[record.job_id] = job
+        return job
+
+    # --- ending ----------------------------------------------------------------------------------
+
+    async def cancel(self, job_id: str, *, is_forestalling: bool = False) -> Job:
+        """Cancels a job that has not ended. Raises ServiceError JOB_NOT_FOUND.
+
+        With `is_forestalling`, one that is not known yet is refused when it comes.
+        """
+        async with self._admission:
+            # Whatever is being created just now is known from here on.
+            if is_forestalling and not self.registry.knows(job_id):
+                self._forestalled.add(job_id, self._clock.monotonic())
+        job = self.registry.find(job_id)
+        if not job.is_over:
+            problem = Problem("JOB_CANCELLED", "cancelled by CancelJob")
+            await self.end(job, JobOutcome.CANCELLED, problem)
+        return job
+
+    async def end(self, job: Job, outcome: JobOutcome, problem: Problem) -> None:
+        """Ends a job from outside; returns when its manifest exists, also where it was ending already."""
+        await self._ending.end(job, outcome, problem)
+        await self._until_over(job)
+
+    async def _until_over(self, job: Job) -> None:
+        subscription = job.subscribe(0.0)
+        try:
+            while not job.is_over:
+                await subscription.next(1.0)
+        finally:
+            job.unsubscribe(subscription)
+
+    async def delete(self, job_id: str) -> None:
+        """Deletes an ended job with its artifacts. Raises ServiceError."""
+        job = self.registry.find(job_id)
+        if not job.is_over:
+            raise errors.wrong_state(f"job {job_id!r} has not ended; cancel it first", job.state.value)
+        self.registry.ended.pop(job_id, None)
+        await self._remove(job)
+        self._events.deleted(job_id)
+
+    async def _remove(self, job: Job) -> None:
+        """Removes the files of a job that the registry has let go of, as soon as the disk allows it."""
+        self._being_deleted[job.job_id] = job.record
+        self._removals[job.job_id] = gone = asyncio.Event()
+        try:
+            await self._keeper.insist(job, "removal", partial(self._keeper.store.delete, job.record))
+        finally:
+            self._space.release(job.job_id)
+            del self._being_deleted[job.job_id], self._removals[job.job_id]
+            gone.set()
+
+    async def clean(self) -> None:
+        """Removes files that no job knows, as crashes and failed deletions leave them. Raises OSError."""
+        async with self._admission:
+            jobs = (*self.registry.live.values(), *self.registry.ended.values())
+            known = [*(job.record for job in jobs), *self._being_deleted.values()]
+            strays = await asyncio.to_thread(self._keeper.store.remove_strays, known)
+        if strays:
+            self._events.leftovers_removed(strays)
+        quarantine = self.registry.quarantine
+        quarantine.forget(await asyncio.to_thread(find_gone, quarantine.all()))
+        quarantine.remind()
+
+    # --- draining --------------------------------------------------------------------------------
+
+    def interrupt_streams(self, error: ServiceError, *, is_idle_only: bool) -> None:
+        """Ends streams and watchers; with `is_idle_only` those streams alone that would wait for nothing."""
+        if not is_idle_only:
+            self.is_closing = True
+            for job in self.registry.live.values():
+                job.notify(is_urgent=True)
+        for job in (*self.registry.live.values(), *self.registry.ended.values()):
+            if job.attachment is not None and not (is_idle_only and _is_in_hand(job)):
+                job.attachment.interrupt(error)
+
+    def has_work_in_hand(self) -> bool:
+        """Whether an output is running, a job is ending, or a result is being delivered."""
+        if any(job.runs or job.is_ending for job in self.registry.live.values()):
+            return True
+        return any(job.attachment is not None for job in self.registry.ended.values())
+
+    def counts(self) -> dict[str, int]:
+        """Live jobs by state."""
+        counts = {state.value: 0 for state in (JobState.RECEIVING, JobState.QUEUED, JobState.ENCODING)}
+        for job in self.registry.live.values():
+            counts[job.state.value] = counts.get(job.state.value, 0) + 1
+        return counts
+
+
+async def _to_its_end(making: Coroutine[Any, Any, _Result]) -> _Result:
+    """Awaits what must not stop half-way when the caller goes away: nobody would know its files then."""
+    task = asyncio.ensure_future(making)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # Whatever becomes of it now, there is nobody left to tell.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+
+
+def _is_in_hand(job: Job) -> bool:
+    return job.is_over or job.is_ending or (job.record.is_complete and bool(job.runs))

@@ -1,1 +1,0 @@
-"""Draws text and pictures over frames, in the frames' own pixel format and colour."""

@@ -1,0 +1,1 @@
+"""What may be drawn over frames: data and headers, no codec."""

@@ -1,0 +1,1 @@
+"""Frames on the disk: appended, acknowledged, hashed."""

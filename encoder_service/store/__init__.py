@@ -1,0 +1,1 @@
+"""What outlives the process: records, artifacts, and who reads them."""

@@ -1,0 +1,399 @@
+"""Keeps records, job directories and artifacts on one disk so that a kill at any instant is safe.
+
+    data_dir/
+      .telecine-data                        the marker: without it nothing here is ours
+      lock                                  held, as the directory itself is, by the one service
+      jobs/<job_id>.json                    the record: replaced whole, never edited
+      spool/<job_id>/video.raw              frames; gone once the job has ended
+      spool/<job_id>/video.crc32c           checksums of their pieces
+      spool/<job_id>/pictures/<sha256>      images of overlays; go with the frames
+      artifacts/<YYYYMMDD_HHMMSS>_<job_id>/ manifest.json, stage.log, the artifacts
+        .partial/<output>.<attempt>/        files of an attempt that nobody may read yet
+
+Order of an output's end: the worker verifies its files in `.partial` -> the record holds the evidence ->
+the files are renamed into place. Order of a job's end: the record holds the end -> manifest -> spool removed.
+Order of a deletion: the directory is hidden -> all is removed -> the record is removed. So frames or
+artifacts without a record are never leftovers but what damage has left; they stay. No link is followed.
+Every method blocks; those about one job must not run at the same time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from encoder_service import data_layout as layout
+from encoder_service import faults
+from encoder_service.data_layout import DELETED_PREFIX, PARTIAL, PICTURES, VIDEO_FILE_NAME
+from encoder_service.evidence.facts import ProducedFile
+from encoder_service.evidence.manifest import FILE_NAME, STAGE_LOG_NAME
+from encoder_service.spool.spool import Spool
+from encoder_service.store.damage import Damaged, DamageReason
+from encoder_service.store.record import JobRecord
+from encoder_service.store.record_file import DamagedRecordError, decode_record, encode_record
+from service_host.disk.data_directory import (
+    DataDirectory,
+    is_plain_directory,
+    is_plain_file,
+    open_data_directory,
+)
+from service_host.disk.plain_files import (
+    is_plain_path,
+    read_plain,
+    remove_tree,
+    sync_directory,
+    temporary_path,
+    write_whole,
+)
+from service_host.lifecycle import StartError
+
+_RESERVED = {FILE_NAME, STAGE_LOG_NAME, PARTIAL, temporary_path(Path(FILE_NAME)).name}
+_NAME_BYTES = 255
+"""Longest name of a file on common disks."""
+_MISPLACED = frozenset({errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXIST, errno.ENAMETOOLONG})
+"""What trying again does not change: something else has the name."""
+
+
+class DataDirectoryError(Exception):
+    """The data directory cannot be used; the message names it and says what to do."""
+
+
+class UnsafePathError(Exception):
+    """A worker named a file that does not lie in its own directory."""
+
+
+class MissingFileError(Exception):
+    """A file that the evidence names is neither in place nor in `.partial`."""
+
+
+class Store:
+    """The data directory of one service."""
+
+    def __init__(self, root: Path, *, is_synced: bool = False) -> None:
+        self._root = root
+        self._is_synced = is_synced
+        self._records = root / layout.RECORDS
+        self._spools = root / layout.SPOOLS
+        self._artifacts = root / layout.ARTIFACTS
+        self._directory: DataDirectory | None = None
+
+    # --- opening ---------------------------------------------------------------------------------
+
+    def claim(self) -> None:
+        """Makes sure that the directory is ours alone; idempotent. Raises DataDirectoryError."""
+        if self._directory is None:
+            try:
+                self._directory = open_data_directory(self._root, "encoder", _is_former)
+            except StartError as error:
+                raise DataDirectoryError(str(error)) from error
+
+    def open(self) -> None:
+        """Claims the directory and makes the ones in it. Raises DataDirectoryError."""
+        self.claim()
+        try:
+            for name in (layout.RECORDS, layout.SPOOLS, layout.ARTIFACTS, layout.WEBHOOKS):
+                _make_room(self._root / name)
+            layout.remove_old_reserve(self._root)
+        except OSError as error:
+            self.close()
+            raise DataDirectoryError(f"data_dir {self._root} cannot be used: {error}") from error
+        except DataDirectoryError:
+            self.close()
+            raise
+
+    def is_there(self) -> bool:
+        """Whether the data directory is still where it was: nobody moved or removed it. Blocks."""
+        if self._directory is None or not self._directory.is_there():
+            return False
+        return all(map(is_plain_directory, (self._records, self._spools, self._artifacts)))
+
+    def close(self) -> None:
+        """Gives the lock back; idempotent."""
+        if self._directory is not None:
+            self._directory.close()
+            self._directory = None
+
+    # --- records ---------------------------------------------------------------------------------
+
+    def save(self, record: JobRecord) -> None:
+        """Replaces the job's record, whole or not at all. Raises OSError."""
+        self._write(self._records / f"{record.job_id}.json", encode_record(record))
+
+    def load(self) -> Iterator[JobRecord | Damaged]:
+        """Reads every record; what cannot be understood stays where it is. Raises OSError."""
+        for path in sorted(self._records.iterdir()):
+            job_id = layout.job_of_record(path.name)
+            if layout.is_record_leftover(path.name) and is_plain_file(path):
+                path.unlink(missing_ok=True)
+            elif not job_id:
+                yield Damaged("", path, DamageReason.FOREIGN, "this is no record's name; it is left alone")
+            else:
+                try:
+                    yield decode_record(read_plain(path), job_id)
+                except (DamagedRecordError, OSError) as error:
+                    why = f"the record cannot be read: {error}"
+                    yield self._damaged(job_id, path, DamageReason.RECORD_UNREADABLE, why)
+
+    def directory_name(self, job_id: str, now_unix_nano: int) -> str:
+        """A free name for a new job's directory; numbered where somebody has put one there."""
+        stamp = datetime.fromtimestamp(now_unix_nano / 1e9, UTC).strftime("%Y%m%d_%H%M%S")
+        name, number = f"{stamp}_{job_id}", 2
+        while os.path.lexists(self._artifacts / name):
+            name, number = f"{stamp}_{job_id}_{number}", number + 1
+        return name
+
+    # --- places ----------------------------------------------------------------------------------
+
+    def job_directory(self, record: JobRecord) -> Path:
+        """Where the artifacts lie."""
+        return self._artifacts / record.directory
+
+    def spool_name(self, record: JobRecord) -> str:
+        """Where the job's frames lie below the data directory: clients may be told that much."""
+        return self.spool_path(record).relative_to(self._root).as_posix()
+
+    def spool_path(self, record: JobRecord) -> Path:
+        """The video track."""
+        return self._spools / record.job_id / VIDEO_FILE_NAME
+
+    def make_directories(self, record: JobRecord) -> None:
+        """Makes what the job needs and has not yet; removes what interrupted attempts left."""
+        # Never the parents: a data directory that is gone must not come back empty.
+        self.spool_path(record).parent.mkdir(exist_ok=True)
+        self.job_directory(record).mkdir(exist_ok=True)
+        (self.job_directory(record) / PARTIAL).mkdir(exist_ok=True)
+
+    def begin_spool(self, record: JobRecord) -> Spool:
+        """Opens the file for a new job's frames. Raises OSError."""
+        return Spool(self.spool_path(record), is_new=True)
+
+    def has_spool(self, record: JobRecord) -> bool:
+        """Whether the frames, or what is left of them, have not been removed yet."""
+        return os.path.lexists(self.spool_path(record).parent)
+
+    def has_frames(self, record: JobRecord) -> bool:
+        """Whether the upload is complete, or any byte of it is there, or what is there is no plain file."""
+        path = self.spool_path(record)
+        return record.is_complete or (
+            os.path.lexists(path) and not (is_plain_file(path) and path.stat().st_size == 0)
+        )
+
+    def reopen_spool(self, record: JobRecord) -> Spool:
+        """Opens the frames that a former process took; none where it died before there were any.
+
+        Raises OSError.
+        """
+        path = self.spool_path(record)
+        layout.forget_old_mark(path, record.total_frames * record.spec.video.frame_bytes)
+        return Spool(path, is_new=not os.path.lexists(path))
+
+    def pictures_directory(self, record: JobRecord) -> Path:
+        """Where the images of overlays lie, each under its SHA-256."""
+        return self.spool_path(record).parent / PICTURES
+
+    def keep_pictures(self, record: JobRecord, pictures: Mapping[str, bytes]) -> None:
+        """Puts images, by SHA-256, beside the frames; those that are there stay. Raises OSError."""
+        directory = self.pictures_directory(record)
+        for name, data in pictures.items():
+            directory.mkdir(exist_ok=True)
+            if not is_plain_file(directory / name):
+                self._write(directory / name, data)
+
+    def attempt_directory(self, record: JobRecord, output: str, attempt: int) -> Path:
+        """Where an attempt's files lie until they are published."""
+        return self.job_directory(record) / PARTIAL / f"{output}.{attempt}"
+
+    def begin_attempt(self, record: JobRecord, output: str, attempt: int) -> Path:
+        """Returns an empty directory for an attempt. Raises OSError."""
+        directory = self.attempt_directory(record, output, attempt)
+        remove_tree(directory)
+        directory.mkdir(parents=True)
+        return directory
+
+    def drop_attempt(self, record: JobRecord, output: str, attempt: int) -> None:
+        """Removes what an attempt left; idempotent."""
+        remove_tree(self.attempt_directory(record, output, attempt))
+
+    # --- publishing ------------------------------------------------------------------------------
+
+    def sync_attempt(self, record: JobRecord, output: str, attempt: int) -> None:
+        """Where asked for, flushes an attempt's files before they become evidence. Raises OSError."""
+        if self._is_synced:
+            for path in self.attempt_directory(record, output, attempt).rglob("*"):
+                if not path.is_symlink():
+                    sync_directory(path)
+
+    def publish(self, record: JobRecord, output: str, attempt: int, files: tuple[ProducedFile, ...]) -> None:
+        """Renames an attempt's files into the job directory; goes on where a dying process stopped.
+
+        Raises MissingFileError (encode again) and OSError.
+        """
+        source, target = self.attempt_directory(record, output, attempt), self.job_directory(record)
+        for file in files:
+            part, place = source / checked_path(file.path), target / checked_path(file.path)
+            if _has(source, file):
+                _put(part, place, target, file.path)
+                faults.reach("artifact_renamed")
+            elif not _has(target, file):
+                raise MissingFileError(file.path)
+        if self._is_synced:
+            for directory in {(target / file.path).parent for file in files} | {target}:
+                sync_directory(directory)
+        remove_tree(source)
+
+    def write_manifest(self, record: JobRecord, manifest: bytes) -> None:
+        """Puts the manifest in place, last and at once. Raises OSError."""
+        path = self.job_directory(record) / FILE_NAME
+        self._write(path, manifest, fault="manifest_written")
+        faults.reach("manifest_renamed")
+
+    def has_manifest(self, record: JobRecord) -> bool:
+        """Whether the job's end was written in full."""
+        return is_plain_file(self.job_directory(record) / FILE_NAME)
+
+    def read_manifest(self, record: JobRecord) -> bytes:
+        """The manifest as it was written. Raises OSError."""
+        return read_plain(self.job_directory(record) / FILE_NAME)
+
+    # --- removing --------------------------------------------------------------------------------
+
+    def clear_partial(self, record: JobRecord) -> None:
+        """Removes the files of all attempts; idempotent."""
+        remove_tree(self.job_directory(record) / PARTIAL)
+
+    def remove_spool(self, record: JobRecord) -> None:
+        """Frees the frames; idempotent."""
+        remove_tree(self.spool_path(record).parent)
+
+    def delete(self, record: JobRecord) -> None:
+        """Removes a job and all that it made; goes on where a dying process stopped. Raises OSError."""
+        directory = self.job_directory(record)
+        hidden = self._artifacts / f"{DELETED_PREFIX}{record.directory}"
+        remove_tree(hidden)
+        if os.path.lexists(directory):
+            directory.rename(hidden)
+        self.remove_spool(record)
+        remove_tree(hidden)
+        (self._records / f"{record.job_id}.json").unlink(missing_ok=True)
+
+    def remove_strays(self, records: Iterable[JobRecord]) -> list[str]:
+        """Removes what interrupted creations and deletions left; returns the names. Raises OSError.
+
+        A job that is being created or deleted counts as known.
+        """
+        records = list(records)
+        known = {record.job_id for record in records}
+        directories = {record.directory for record in records}
+        strays = [
+            path
+            for path in self._spools.iterdir()
+            if path.name not in known and layout.is_spool_of_nothing(path)
+        ]
+        strays += [
+            path
+            for path in self._artifacts.iterdir()
+            if layout.is_deleted_directory(path.name)
+            and path.name.removeprefix(DELETED_PREFIX) not in directories
+        ]
+        for path in strays:
+            remove_tree(path)
+        return [path.name for path in strays]
+
+    def find_unknown(self, records: Iterable[JobRecord]) -> Iterator[Damaged]:
+        """Tells what lies beside the jobs and belongs to none of them: it is never removed. Raises OSError.
+
+        Artifacts with a manifest need no record and are no fault.
+        """
+        records = list(records)
+        known = {record.job_id for record in records}
+        directories = {record.directory for record in records}
+        for path in self._spools.iterdir():
+            if path.name not in known:
+                job_id = path.name if layout.is_job_id(path.name) else ""
+                reason = DamageReason.RECORD_MISSING if job_id else DamageReason.FOREIGN
+                why = "there is no record of the job of these frames"
+                yield Damaged(job_id, path, reason, why, path, layout.size_of_spool(path))
+        for path in self._artifacts.iterdir():
+            name = path.name
+            if name not in directories and not name.startswith(".") and not is_plain_file(path / FILE_NAME):
+                yield Damaged(
+                    "", path, DamageReason.RECORD_MISSING, "no record and no manifest says what this is"
+                )
+
+    def not_recovered(self, record: JobRecord, error: Exception) -> Damaged:
+        """What to note of a job that cannot be taken up, although its record can be read."""
+        path = self._records / f"{record.job_id}.json"
+        why = f"{type(error).__name__}: {error}"
+        return self._damaged(record.job_id, path, DamageReason.NOT_RECOVERED, why)
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _damaged(self, job_id: str, path: Path, reason: DamageReason, why: str) -> Damaged:
+        frames = self._spools / job_id
+        return Damaged(job_id, path, reason, why, frames, layout.size_of_spool(frames))
+
+    def _write(self, path: Path, data: bytes, fault: str = "") -> None:
+        reach = partial(faults.reach, fault) if fault else None
+        write_whole(path, data, is_synced=self._is_synced, before_rename=reach)
+
+
+def checked_path(path: str) -> str:
+    """Returns a file's path below its directory. Raises UnsafePathError when it could lie elsewhere."""
+    pure = PurePosixPath(path)
+    parts = pure.parts
+    is_inside = parts and not pure.is_absolute() and ".." not in parts and parts[0] not in _RESERVED
+    if not is_inside or not path.isprintable() or any(len(part.encode()) > _NAME_BYTES for part in parts):
+        raise UnsafePathError(f"{path[:_NAME_BYTES]!r} is not a path below the job directory")
+    return str(pure)
+
+
+def _put(part: Path, place: Path, target: Path, path: str) -> None:
+    """Renames one file. Raises MissingFileError where it can never have its place, and OSError."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not is_plain_path(target, path):
+            raise MissingFileError(path)
+        part.replace(place)
+    except OSError as error:
+        if error.errno in _MISPLACED:
+            raise MissingFileError(path) from error
+        raise
+
+
+def _has(directory: Path, file: ProducedFile) -> bool:
+    path = directory / file.path
+    is_there = is_plain_path(directory, file.path) and is_plain_file(path)
+    return is_there and path.stat().st_size == file.size_bytes
+
+
+def _make_room(path: Path) -> None:
+    """A directory of the service's own that other users cannot read. Raises DataDirectoryError, OSError."""
+    path.mkdir(mode=0o750, exist_ok=True)
+    if not is_plain_directory(path):
+        raise DataDirectoryError(
+            f"{path} must be a directory of the service's own and is a link or a file; move it away, "
+            "or choose a data_dir where there is room for everything"
+        )
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o007:
+        with suppress(PermissionError):  # another user's, who lets us write there
+            path.chmod(mode & ~0o007)
+
+
+def _is_former(root: Path) -> bool:
+    """Whether an encoder without a marker made the directory: a record of it can be read, or all is empty."""
+    records = root / layout.RECORDS
+    if layout.has_lock(root) and is_plain_directory(records):
+        for path in records.iterdir():
+            try:
+                decode_record(read_plain(path), layout.job_of_record(path.name))
+            except (DamagedRecordError, OSError):
+                continue
+            return True
+    return layout.is_untouched(root)

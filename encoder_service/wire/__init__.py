@@ -1,0 +1,1 @@
+"""Requests as our own types, with every wrong field named."""

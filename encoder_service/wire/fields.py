@@ -1,0 +1,85 @@
+"""Parses the small values that many messages share, collecting faults while parsing goes on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fractions import Fraction
+from typing import TypeVar
+
+from telecine.encoder.v1 import encoder_pb2 as pb
+
+from encoder_service.errors import FieldFault
+from encoder_service.spec.limits import (
+    MAX_FRAME_RATE,
+    MAX_RATE_DENOMINATOR,
+    MAX_RATE_NUMERATOR,
+    MIN_FRAME_RATE,
+)
+from encoder_service.spec.spec import ColorOverride, Rational
+from encoder_service.wire.enums import MATRICES, PRIMARIES, RANGES, TRANSFERS
+
+_Value = TypeVar("_Value", bound=StrEnum)
+
+
+class Faults:
+    """Collects what is wrong while parsing goes on."""
+
+    __slots__ = ("found",)
+
+    def __init__(self) -> None:
+        self.found: list[FieldFault] = []
+
+    def add(self, field: str, description: str) -> None:
+        """Notes one wrong field."""
+        self.found.append(FieldFault(field, description))
+
+    def check(self, is_right: bool, field: str, description: str) -> None:
+        """Notes the field unless it is right."""
+        if not is_right:
+            self.add(field, description)
+
+    def number(self, value: int, least: int, most: int, field: str) -> int:
+        """Returns the value, and notes it when it lies outside."""
+        self.check(least <= value <= most, field, f"must be {least} to {most}, is {value}")
+        return value
+
+    def pick(self, table: dict[int, _Value], value: int, field: str, default: _Value) -> _Value:
+        """Returns what an enum's value means; an unknown one is noted."""
+        if value not in table:
+            names = ", ".join(table.values())
+            self.add(field, f"is not set or unknown ({value}); expected one of {names}")
+        return table.get(value, default)
+
+
+def color_override(message: pb.Color, at: str, faults: Faults) -> ColorOverride:
+    """Returns the colour fields that are set."""
+    return ColorOverride(
+        primaries=_optional(PRIMARIES, message.primaries, f"{at}.primaries", faults),
+        transfer=_optional(TRANSFERS, message.transfer, f"{at}.transfer", faults),
+        matrix=_optional(MATRICES, message.matrix, f"{at}.matrix", faults),
+        range=_optional(RANGES, message.range, f"{at}.range", faults),
+    )
+
+
+def _optional(table: dict[int, _Value], value: int, field: str, faults: Faults) -> _Value | None:
+    return None if value == 0 else faults.pick(table, value, field, next(iter(table.values())))
+
+
+def rational(message: pb.Rational, at: str, faults: Faults) -> Rational:
+    """Returns an exact rate; a missing denominator is 1."""
+    numerator, denominator = message.numerator, message.denominator or 1
+    is_rate = numerator > 0 and denominator > 0
+    faults.check(
+        is_rate and MIN_FRAME_RATE <= Fraction(numerator, denominator) <= MAX_FRAME_RATE,
+        at,
+        f"must be {MIN_FRAME_RATE} to {MAX_FRAME_RATE} frames per second, is {numerator}/{denominator}",
+    )
+    if is_rate:
+        over, under = Fraction(numerator, denominator).as_integer_ratio()
+        faults.check(
+            over <= MAX_RATE_NUMERATOR and under <= MAX_RATE_DENOMINATOR,
+            at,
+            f"must be a fraction of numbers up to {MAX_RATE_NUMERATOR}/{MAX_RATE_DENOMINATOR}, "
+            f"is {over}/{under}; take the nearest one",
+        )
+    return Rational(numerator, denominator)

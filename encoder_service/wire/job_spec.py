@@ -1,0 +1,208 @@
+"""Turns protobuf requests into the service's own types; every wrong field is named at once."""
+
+from __future__ import annotations
+
+import re
+
+from telecine.encoder.v1 import encoder_pb2 as pb
+
+from encoder_service import errors
+from encoder_service.config import EncoderConfig
+from encoder_service.evidence.chunk_sums import crc32c
+from encoder_service.spec.sizes import MAX_SIDE_PIXELS
+from encoder_service.spec.spec import (
+    BT709,
+    SRGB,
+    Color,
+    ColorMatrix,
+    Delivery,
+    JobSpec,
+    OddSizePolicy,
+    OutputSpec,
+    PixelFormat,
+    Rational,
+    VideoSpec,
+)
+from encoder_service.spool.clip_limit import clip_limit_frames
+from encoder_service.spool.ring import Ring, RingError
+from encoder_service.wire.chunks import RawChunk
+from encoder_service.wire.enums import DELIVERIES, ODD_SIZE_POLICIES, PIXEL_FORMATS
+from encoder_service.wire.fields import Faults, color_override, rational
+from encoder_service.wire.made import check_total
+from encoder_service.wire.outputs import parse_outputs
+from encoder_service.wire.webhooks import parse_webhooks
+
+MAX_METADATA_BYTES = 64 << 10
+
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def _check_deadline(message: pb.JobSpec, now_unix_seconds: float, faults: Faults) -> None:
+    deadline = message.deadline
+    faults.check(
+        0 <= deadline.seconds < 1 << 33 and 0 <= deadline.nanos < 1_000_000_000,
+        "spec.deadline",
+        "must be a time after 1970",
+    )
+    faults.check(
+        not message.HasField("deadline") or deadline.seconds + deadline.nanos / 1e9 > now_unix_seconds,
+        "spec.deadline",
+        "has passed already; leave it out, or name a time to come",
+    )
+
+
+def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: float = 0.0) -> JobSpec:
+    """Returns the job that is asked for. Raises ServiceError naming every wrong field.
+
+    `now_unix_seconds`: a deadline before it is one; 0 for the spec of a job that is known already.
+    """
+    faults = Faults()
+    faults.check(
+        _JOB_ID.fullmatch(message.job_id) is not None,
+        "spec.job_id",
+        "must be 1 to 128 characters of [A-Za-z0-9._-], beginning with a letter or digit, "
+        f"is {message.job_id[:140]!r}",
+    )
+    video = _video(message, config, faults)
+    outputs, skipped = parse_outputs(message, config, faults)
+    check_total(outputs, video, config, faults)
+    metadata = dict(message.metadata)
+    metadata_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
+    faults.check(
+        metadata_bytes <= MAX_METADATA_BYTES,
+        "spec.metadata",
+        f"must be at most {MAX_METADATA_BYTES} bytes in all, is {metadata_bytes}",
+    )
+    faults.number(message.priority, -100, 100, "spec.priority")
+    deadline = message.deadline
+    _check_deadline(message, now_unix_seconds, faults)
+    delivery = faults.pick(DELIVERIES, message.delivery, "spec.delivery", Delivery.BYTES)
+    webhooks = parse_webhooks(message, config.webhooks, faults)
+    if faults.found:
+        raise errors.invalid_fields(faults.found)
+    if message.HasField("audio"):
+        raise errors.not_implemented("audio tracks yet (spec.audio)")
+    return JobSpec(
+        job_id=message.job_id,
+        video=video,
+        outputs=outputs,
+        metadata=metadata,
+        priority=message.priority,
+        deadline_unix_nano=deadline.seconds * 1_000_000_000 + deadline.nanos,
+        delivery=delivery,
+        strict=message.strict,
+        skip_unavailable=message.skip_unavailable,
+        skipped=skipped,
+        webhooks=webhooks,
+    )
+
+
+def _video(message: pb.JobSpec, config: EncoderConfig, faults: Faults) -> VideoSpec:
+    track, at = message.video, "spec.video"
+    if not message.HasField("video"):
+        faults.add(at, "is missing")
+        return VideoSpec(1, 1, PixelFormat.RGB24, Rational(1))
+    width = faults.number(track.width, 1, MAX_SIDE_PIXELS, f"{at}.width")
+    height = faults.number(track.height, 1, MAX_SIDE_PIXELS, f"{at}.height")
+    pixel_format = faults.pick(PIXEL_FORMATS, track.pixel_format, f"{at}.pixel_format", PixelFormat.RGB24)
+    frames = faults.number(track.expected_frames, 0, 1 << 40, f"{at}.expected_frames")
+    video = VideoSpec(
+        width=width,
+        height=height,
+        pixel_format=pixel_format,
+        frame_rate=rational(track.frame_rate, f"{at}.frame_rate", faults),
+        color=_source_color(track.color, pixel_format, f"{at}.color", faults),
+        odd_size_policy=faults.pick(
+            ODD_SIZE_POLICIES, track.odd_size_policy, f"{at}.odd_size_policy", OddSizePolicy.PAD
+        ),
+        expected_frames=frames,
+    )
+    if width > 0 and height > 0:
+        size = video.frame_bytes
+        faults.check(
+            size <= config.max_frame_bytes,
+            at,
+            f"a frame has {size} bytes; this server takes at most {config.max_frame_bytes}",
+        )
+        faults.check(
+            size * max(frames, 1) <= config.max_job_bytes,
+            f"{at}.expected_frames",
+            f"{max(frames, 1)} frames have {size * max(frames, 1)} bytes; "
+            f"this server takes at most {config.max_job_bytes}",
+        )
+        longest = clip_limit_frames(video, config.max_clip_seconds)
+        faults.check(
+            not longest or frames <= longest,
+            f"{at}.expected_frames",
+            f"{frames} frames are longer than {config.max_clip_seconds:g} s; "
+            f"this server takes at most {longest} at this rate",
+        )
+    return video
+
+
+def _source_color(message: pb.Color, pixel_format: PixelFormat, at: str, faults: Faults) -> Color:
+    is_gray = pixel_format in {PixelFormat.GRAY8, PixelFormat.GRAY16LE}
+    base = SRGB if pixel_format.is_rgb or is_gray else BT709
+    chosen = color_override(message, at, faults)
+    # Gray has no chroma: its matrix only names how luma would be made, which RGB does not do.
+    matrix = chosen.matrix or (ColorMatrix.BT709 if is_gray else base.matrix)
+    faults.check(
+        (matrix is ColorMatrix.RGB) == pixel_format.is_rgb,
+        f"{at}.matrix",
+        f"{matrix.value!r} does not go with pixel format {pixel_format.value!r}",
+    )
+    return Color(
+        primaries=chosen.primaries or base.primaries,
+        transfer=chosen.transfer or base.transfer,
+        matrix=matrix,
+        range=chosen.range or base.range,
+    )
+
+
+def checked_chunk(chunk: RawChunk, config: EncoderConfig, ring: Ring | None) -> memoryview:
+    """Returns a chunk's data once its track, size and checksum are right. Raises ServiceError."""
+    if chunk.track == pb.TRACK_AUDIO:
+        raise errors.not_implemented("audio tracks yet (chunk.track)")
+    if chunk.track not in {pb.TRACK_UNSPECIFIED, pb.TRACK_VIDEO}:
+        raise errors.invalid_field("chunk.track", f"is unknown ({chunk.track})")
+    data = _located(chunk, ring)
+    if not data:
+        raise errors.invalid_field("chunk.data", "must not be empty")
+    if len(data) > config.max_chunk_bytes:
+        raise errors.too_large("chunk.data", len(data), config.max_chunk_bytes)
+    if chunk.offset + len(data) > config.max_job_bytes:
+        raise errors.too_large("the video track", chunk.offset + len(data), config.max_job_bytes)
+    if crc32c(data) != chunk.crc32c:
+        raise errors.chunk_corrupted(chunk.offset)
+    return data
+
+
+def _located(chunk: RawChunk, ring: Ring | None) -> memoryview:
+    if not chunk.ring_bytes:
+        return chunk.data
+    if ring is None:
+        raise errors.invalid_field("chunk.ring_bytes", "must be 0: no ring was offered on this stream")
+    if chunk.data:
+        raise errors.invalid_field("chunk.data", "must be empty when the bytes lie in the ring")
+    try:
+        return ring.read(chunk.offset, chunk.ring_bytes)
+    except RingError as error:
+        raise errors.invalid_field("chunk.ring_bytes", str(error)) from error
+
+
+def differing_fields(first: JobSpec, other: JobSpec) -> str:
+    """Names the fields in which two specs differ; empty when they ask for the same job.
+
+    `delivery` says how to answer one stream and may differ.
+    """
+    names = [
+        name
+        for name in JobSpec.__struct_fields__
+        if name not in {"delivery", "outputs", "skipped"} and getattr(first, name) != getattr(other, name)
+    ]
+    return ", ".join(names if _asked(first) == _asked(other) else [*names, "outputs"])
+
+
+def _asked(spec: JobSpec) -> dict[str, OutputSpec]:
+    """All outputs by name, also those that are left out: another server process may know an encoder more."""
+    return {output.name: output for output in (*spec.outputs, *(entry.output for entry in spec.skipped))}

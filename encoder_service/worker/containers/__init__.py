@@ -1,0 +1,1 @@
+"""Bytes of containers, without a codec."""

@@ -1,0 +1,1 @@
+"""Frames on their way to an encoder: scaled, converted, drawn over."""

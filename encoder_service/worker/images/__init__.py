@@ -1,0 +1,1 @@
+"""What image formats share: pixels, options, and reading back."""

@@ -1,0 +1,244 @@
+"""Writes video streams: MP4, WebM, MOV and Matroska, each verified while it is made and read back after."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from encoder_service.evidence.checksum import sha256_file
+from encoder_service.evidence.facts import EncoderReport, ProducedFile
+from encoder_service.options.choice import Fitting, fit
+from encoder_service.spec.errors import OutputError
+from encoder_service.spec.formats import FormatRow
+from encoder_service.spec.geometry import SizeChange
+from encoder_service.spec.spec import OutputSpec, Quality
+from encoder_service.worker.drawing.conversion import Conversion, canvas_format, pad_color
+from encoder_service.worker.drawing.painter import open_painter
+from encoder_service.worker.libav.encoding import (
+    ContainerSettings,
+    EncodedPacket,
+    EncoderSettings,
+    VideoFileEncoder,
+    opens,
+)
+from encoder_service.worker.libav.pictures import Picture, PictureFormat
+from encoder_service.worker.libav.versions import library_versions
+from encoder_service.worker.outputs.ahead import Ahead
+from encoder_service.worker.video.decode_check import DecodeCheck, Decoded
+from encoder_service.worker.video.plan import VideoPlan, candidates, muxer_options, plan_video
+from encoder_service.worker.video.readback import FileContent, PacketDigest, judged, read_content
+from encoder_service.worker.writer import Finished, SourceFrame, WriterContext
+
+_CHANGED_SIZE = {SizeChange.PADDED: "ODD_SIZE_PADDED", SizeChange.CROPPED: "ODD_SIZE_CROPPED"}
+_UNAVAILABLE = "ENCODER_UNAVAILABLE"
+
+
+def open_writer(context: WriterContext, row: FormatRow) -> VideoWriter:
+    """Opens the first encoder of the format that works, and the file. Raises OutputError."""
+    tried: list[str] = []
+    for fitting in _fitting(context, row):
+        plan = plan_video(
+            context.video,
+            msgspec.structs.replace(context.output, options=fitting.options, preset=fitting.preset),
+            row,
+            fitting.row,
+            threads=context.threads,
+            cores=os.cpu_count() or 1,
+        )
+        try:
+            encoder = _open_encoder(context, row, plan)
+        except OutputError as error:
+            if error.code != _UNAVAILABLE:
+                raise
+            _blame_options(error, context.output, plan)
+            tried.append(str(error))
+            continue
+        try:
+            _remark(context, plan, tried)
+            return VideoWriter(context, row, plan, encoder)
+        except BaseException:
+            encoder.close(is_abandoned=True)
+            raise
+    raise OutputError(_UNAVAILABLE, "; ".join(tried))
+
+
+def _fitting(context: WriterContext, row: FormatRow) -> list[Fitting]:
+    """The encoders that take all that the caller sets. Raises OutputError where there is none.
+
+    The service has asked the same already, but a job's record may be older than the rules.
+    """
+    rows = candidates(context.video, context.output, row)
+    found = [fit(context.output, entry, context.allowed_options) for entry in rows]
+    taken = [fitting for fitting in found if not fitting.misfits]
+    if taken or not found:
+        return taken
+    misfit = min(found, key=lambda fitting: len(fitting.misfits)).misfits[0]
+    code = "INVALID_PIXEL_FORMAT" if misfit.field == "pixel_format" else "INVALID_OPTION"
+    raise OutputError(code, f"{misfit.field}: {misfit.description}")
+
+
+def _open_encoder(context: WriterContext, row: FormatRow, plan: VideoPlan) -> VideoFileEncoder:
+    container = ContainerSettings(row.container, muxer_options(row, plan.frame_rate))
+    tag = row.codec_tags.get(plan.row.codec, "")
+    return VideoFileEncoder(_path(context, row), container, _settings(plan, plan.options, tag))
+
+
+def _settings(plan: VideoPlan, options: dict[str, str], codec_tag: str = "") -> EncoderSettings:
+    picture = PictureFormat(plan.pixel_format, plan.geometry.width, plan.geometry.height, plan.color)
+    return EncoderSettings(plan.row.encoder, picture, plan.frame_rate, options, plan.threads, codec_tag)
+
+
+def _path(context: WriterContext, row: FormatRow) -> Path:
+    return context.directory / f"{context.output.name}{row.extension}"
+
+
+def _blame_options(error: OutputError, output: OutputSpec, plan: VideoPlan) -> None:
+    """Raises INVALID_OPTION where the encoder opens once the caller's own settings are left out."""
+    if output.options or output.preset or output.crf is not None:
+        numbers = plan.row.qualities[Quality.HIGH]
+        if opens(_settings(plan, plan.row.fixed_options | numbers.options)):
+            raise OutputError("INVALID_OPTION", str(error)) from error
+
+
+def _remark(context: WriterContext, plan: VideoPlan, tried: list[str]) -> None:
+    if tried and context.output.strict:
+        raise OutputError(_UNAVAILABLE, f"{tried[0]} (strict forbids {plan.row.encoder} instead)")
+    if tried:
+        context.warn("ENCODER_FALLBACK", f"{plan.row.encoder} is used, because {'; '.join(tried)}")
+    for remark in plan.fallbacks:
+        context.warn(remark.code, remark.message)
+    geometry = plan.geometry
+    if geometry.change != SizeChange.NONE:
+        context.note(
+            _CHANGED_SIZE[geometry.change],
+            f"{plan.pixel_format} needs even sides: {geometry.width} x {geometry.height} is made",
+        )
+
+
+class VideoWriter:
+    """One video file in the making; see `Writer`."""
+
+    def __init__(
+        self, context: WriterContext, row: FormatRow, plan: VideoPlan, encoder: VideoFileEncoder
+    ) -> None:
+        self._context = context
+        self._row = row
+        self._plan = plan
+        self._encoder = encoder
+        self._path = _path(context, row)
+        self._frames = 0
+        self._sent = PacketDigest(plan.row.codec, encoder.headers)
+        flattens = plan.background is not None
+        painter = open_painter(context, canvas_format(context.video, plan.geometry, flattens=flattens))
+        self._conversion = Conversion(
+            context.video,
+            plan.geometry,
+            plan.pixel_format,
+            plan.color,
+            background=plan.background,
+            pad_color=pad_color(context.output.scale),
+            painter=painter,
+            threads=1,
+        )
+        self._ahead = Ahead(self._conversion.picture)
+        self._check = DecodeCheck(plan, context, painter, encoder.headers)
+        context.log(_describe(plan, is_zero_copy=self._conversion.is_zero_copy))
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes of the file so far."""
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
+
+    def write(self, frame: SourceFrame) -> None:
+        """Begins with one frame and encodes the one before. Raises OutputError."""
+        if frame.index != self._frames:
+            raise OutputError("OUT_OF_ORDER", f"frame {frame.index} came where {self._frames} was due")
+        self._frames += 1
+        self._encode(self._ahead.swap(frame), frame.index - 1)
+
+    def _encode(self, picture: Picture | None, index: int) -> None:
+        if picture is not None:
+            self._take(self._encoder.encode(picture, index))
+
+    def _take(self, packets: Iterable[EncodedPacket]) -> None:
+        for packet in packets:
+            self._sent.add(packet)
+            self._check.submit(packet)
+
+    def finish(self) -> Finished:
+        """Takes the encoder's last packets, closes the file and reads it back. Raises OutputError."""
+        self._encode(self._ahead.swap(None), self._frames - 1)
+        self._take(self._encoder.flush())
+        if self._sent.count != self._frames:
+            raise OutputError(
+                "VERIFICATION_FAILED", f"{self._frames} frames were encoded to {self._sent.count} packets"
+            )
+        began = time.monotonic()
+        self._encoder.close()
+        closed = time.monotonic()
+        content, produced, decoded = self._examined()
+        readback = judged(self._path.name, content, self._row, self._plan, self._sent, decoded)
+        ended = time.monotonic()
+        self._context.log(
+            f"verified {decoded.frames} frames: {decoded.cpu_seconds:.2f} s of CPU beside the encoder, "
+            f"{ended - closed:.3f} s after it"
+        )
+        return Finished(
+            files=(produced,),
+            encoder=self._report(),
+            readback=readback,
+            quality=decoded.quality,
+            frames_encoded=self._frames,
+            frames_decoded=decoded.frames,
+            mux_seconds=closed - began,
+            verify_seconds=ended - closed,
+        )
+
+    def _examined(self) -> tuple[FileContent, ProducedFile, Decoded]:
+        """Reads the file back and hashes it, all while the decoder works off the packets it still has.
+
+        Those are as many however long the clip is, and take longer than the rest does for minutes of it.
+        """
+        with ThreadPoolExecutor(1, "hash-file") as beside:
+            hashing = beside.submit(self._produced)
+            content = read_content(self._path, self._row, self._plan, threads=self._context.threads)
+            return content, hashing.result(), self._check.finish()
+
+    def _produced(self) -> ProducedFile:
+        size_bytes, sha256 = self._path.stat().st_size, sha256_file(self._path)
+        return ProducedFile(self._path.name, size_bytes, sha256, self._row.media_type)
+
+    def _report(self) -> EncoderReport:
+        return EncoderReport(
+            encoder=self._plan.row.encoder,
+            codec=self._plan.row.codec,
+            container=self._row.container,
+            pixel_format=self._plan.pixel_format,
+            options=self._plan.options,
+            threads=self._plan.threads,
+            library_versions=library_versions(),
+        )
+
+    def close(self) -> None:
+        """Releases encoder, decoder and file; idempotent."""
+        self._ahead.close()
+        self._check.abandon()
+        self._encoder.close(is_abandoned=True)
+
+
+def _describe(plan: VideoPlan, *, is_zero_copy: bool) -> str:
+    options = " ".join(f"{name}={value}" for name, value in plan.options.items())
+    size = f"{plan.geometry.width}x{plan.geometry.height}"
+    copying = "frames are read in place" if is_zero_copy else "frames are converted"
+    return (
+        f"{plan.row.encoder} {size} {plan.pixel_format} at {plan.frame_rate} fps, {plan.threads} threads, "
+        f"{options}; {copying}"
+    )

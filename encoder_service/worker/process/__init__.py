@@ -1,0 +1,1 @@
+"""The worker as a process: forked, locked in, given its assignment."""

@@ -1,0 +1,282 @@
+"""One attempt at one output inside a worker: waits for frames, feeds the writer, answers with evidence."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from encoder_service.evidence.chunk_sums import DamagedFramesError
+from encoder_service.evidence.facts import DrawnOverlay, Failed, Phases, Produced, WarningEntry
+from encoder_service.spec.errors import OutputError, StrictViolationError
+from encoder_service.spec.limits import frame_limit
+from encoder_service.worker.failpoint import Fault
+from encoder_service.worker.process.meter import Meter
+from encoder_service.worker.process.source import SpoolSource
+from encoder_service.worker.writer import DrawingMaterial, Finished, Writer, WriterContext, open_writer
+from encoder_service.worker_protocol import Assignment, Event, Logged, OutputPhase, Progress, Warned
+from service_host.status.disclosure import for_clients, of_os_error
+
+_PROGRESS_SECONDS = 0.2
+_FINISHING_PROGRESS_SECONDS = 1.0
+_WORTH_ANOTHER_TRY = "VERIFICATION_FAILED"
+"""The frames are good, so the fault lies in this attempt: a bad disk, a codec that went astray."""
+
+
+class Intake:
+    """How much of the spool has arrived, and whether to go on; written by the reader of orders."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._frames = 0
+        self._is_complete = False
+        self._is_cancelled = False
+        self.wait_seconds = 0.0
+        """Spent waiting for frames."""
+
+    @property
+    def frames(self) -> int:
+        """Whole frames that may be read."""
+        return self._frames
+
+    def extend(self, frames: int, *, is_complete: bool) -> None:
+        """More may be read."""
+        with self._changed:
+            self._frames = max(self._frames, frames)
+            self._is_complete = self._is_complete or is_complete
+            self._changed.notify_all()
+
+    def cancel(self) -> None:
+        """The attempt is to end."""
+        with self._changed:
+            self._is_cancelled = True
+            self._changed.notify_all()
+
+    def wait_for(self, index: int) -> bool:
+        """Waits until frame `index` may be read; False: there is none. Raises OutputError CANCELLED."""
+        with self._changed:
+            if not self._is_cancelled and index >= self._frames and not self._is_complete:
+                began = time.monotonic()
+                self._changed.wait_for(
+                    lambda: self._is_cancelled or self._is_complete or index < self._frames
+                )
+                self.wait_seconds += time.monotonic() - began
+            self._check()
+            return index < self._frames
+
+    def check(self) -> None:
+        """Raises OutputError with code CANCELLED after `cancel`."""
+        with self._changed:
+            self._check()
+
+    def _check(self) -> None:
+        if self._is_cancelled:
+            raise OutputError("CANCELLED", "the output was cancelled")
+
+
+class Attempt:
+    """Runs one assignment to its one answer. For one thread; `intake` is fed by another."""
+
+    def __init__(
+        self, assignment: Assignment, emit: Callable[[Event], None], fault: Fault | None = None
+    ) -> None:
+        self.assignment = assignment
+        self.intake = Intake()
+        self._emit = emit
+        self._fault = fault
+        self._warnings: list[WarningEntry] = []
+        self._progress_at = 0.0
+        self._frames_read = 0
+        self._frames_reported = 0
+        self._frames_cut = 0
+        self._overlays: list[DrawnOverlay] = []
+
+    def run(self) -> Produced | Failed:
+        """Produces the output. Never raises: whatever goes wrong is the answer; then no file is left."""
+        meter = Meter()
+        try:
+            return self._produce(meter)
+        except OutputError as error:
+            code, message = error.code, str(error)
+            is_retryable = error.is_retryable or code == _WORTH_ANOTHER_TRY
+        except DamagedFramesError as error:
+            code, message, is_retryable = "SPOOL_DAMAGED", str(error), False
+        except MemoryError:
+            code, message, is_retryable = "OUT_OF_MEMORY", "the worker has no memory left", False
+        except OSError as error:
+            is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+            code, message, is_retryable = "DISK_FULL" if is_full else "IO_ERROR", of_os_error(error), True
+            self._emit(Logged("error", str(error)))
+        except Exception as error:  # noqa: BLE001 - the worker must answer, whatever a writer does
+            self._emit(Logged("error", traceback.format_exc()))
+            code, message, is_retryable = "INTERNAL", f"{type(error).__name__}: {error}", True
+        _empty(Path(self.assignment.directory))
+        shown = for_clients(message)
+        if shown != message:
+            self._emit(Logged("error", message))  # whole, for the operator
+        return Failed(code, shown, is_retryable, meter.read(), tuple(self._warnings))
+
+    def _produce(self, meter: Meter) -> Produced:
+        began = time.monotonic()
+        assignment = self.assignment
+        with SpoolSource(Path(assignment.spool_path), assignment.video.frame_bytes) as source:
+            writer = open_writer(self._context(source))
+            try:
+                self._feed(writer, source)
+                self._check_overlays()
+                finished = self._finish(writer)
+                self._check_size(max((file.size_bytes for file in finished.files), default=0))
+            finally:
+                writer.close()
+        self.intake.check()
+        return self._answer(finished, meter, time.monotonic() - began)
+
+    def _context(self, source: SpoolSource) -> WriterContext:
+        assignment = self.assignment
+        return WriterContext(
+            video=assignment.video,
+            output=assignment.output,
+            directory=Path(assignment.directory),
+            threads=max(1, assignment.threads) if assignment.threads else _all_cores(),
+            source=source,
+            warn=self._warn,
+            log=lambda line: self._emit(Logged("info", line)),
+            note=self._note,
+            material=DrawingMaterial(
+                fields={**assignment.metadata, "job_id": assignment.job_id},
+                pictures=Path(assignment.pictures_directory),
+                font_directories=tuple(Path(path) for path in assignment.font_directories),
+            ),
+            drew=self._overlays.append,
+            allowed_options=assignment.allowed_options,
+        )
+
+    def _feed(self, writer: Writer, source: SpoolSource) -> None:
+        intake, assignment = self.intake, self.assignment
+        limit = frame_limit(assignment.output, assignment.video)
+        while self._has_next(writer):
+            source.extend(intake.frames)
+            if self._fault:
+                self._fault.strike(self._frames_read, assignment.output.name, assignment.attempt)
+            if limit and self._frames_read >= limit:
+                self._cut(limit)
+            else:
+                writer.write(source.frame(self._frames_read))
+            self._frames_read += 1
+            if time.monotonic() - self._progress_at >= _PROGRESS_SECONDS:
+                self._check_size(writer.bytes_written)
+                self._report(OutputPhase.ENCODING, writer)
+        if not self._frames_read:
+            raise OutputError("NO_FRAMES", "the job has no frames")
+
+    def _cut(self, limit: int) -> None:
+        self._frames_cut += 1
+        if self._frames_cut == 1:
+            self._note(
+                "DURATION_CUT",
+                f"the output ends after {limit} frames, as max_duration says; the clip is longer",
+            )
+
+    def _check_size(self, size_bytes: int) -> None:
+        limit = self.assignment.max_artifact_bytes
+        if limit and size_bytes > limit:
+            raise OutputError(
+                "ARTIFACT_TOO_LARGE",
+                f"the output has {size_bytes} bytes after {self._frames_read} frames; this server's limit "
+                f"(max_artifact_bytes) is {limit}; ask for a lower quality, a smaller size or fewer frames",
+            )
+
+    def _check_overlays(self) -> None:
+        frames = self._frames_read - self._frames_cut
+        for overlay in self._overlays:
+            if overlay.first_frame >= frames:
+                what = f"text {overlay.text[:40]!r}" if overlay.kind == "text" else "image"
+                self._note(
+                    "OVERLAY_NOT_SHOWN",
+                    f"the overlay's {what} begins at frame {overlay.first_frame}; the output has {frames}",
+                )
+
+    def _finish(self, writer: Writer) -> Finished:
+        """Finishes; while the file grows, that is reported, so that nobody takes it for a hang."""
+        self._report(OutputPhase.VERIFYING, writer)
+        is_done = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(writer, is_done), name="progress", daemon=True)
+        watch.start()
+        try:
+            return writer.finish()
+        finally:
+            is_done.set()
+            watch.join()
+
+    def _watch(self, writer: Writer, is_done: threading.Event) -> None:
+        reported = writer.bytes_written
+        while not is_done.wait(_FINISHING_PROGRESS_SECONDS):
+            if writer.bytes_written != reported:
+                reported = writer.bytes_written
+                self._report(OutputPhase.VERIFYING, writer)
+
+    def _has_next(self, writer: Writer) -> bool:
+        if self._frames_read >= self.intake.frames and self._frames_read != self._frames_reported:
+            # Whoever sees that all frames given are done knows that this is waiting, not hanging.
+            self._report(OutputPhase.ENCODING, writer)
+        return self.intake.wait_for(self._frames_read)
+
+    def _report(self, phase: OutputPhase, writer: Writer) -> None:
+        self._progress_at = time.monotonic()
+        self._frames_reported = self._frames_read
+        self._emit(Progress(phase, self._frames_read, writer.bytes_written))
+
+    def _warn(self, code: str, message: str) -> None:
+        if self.assignment.output.strict:
+            raise StrictViolationError(code, message)
+        self._note(code, message)
+
+    def _note(self, code: str, message: str) -> None:
+        message = for_clients(message)
+        entry = WarningEntry(code, message)
+        if entry not in self._warnings:
+            self._warnings.append(entry)
+            self._emit(Warned(code, message))
+
+    def _answer(self, finished: Finished, meter: Meter, elapsed_seconds: float) -> Produced:
+        wait_seconds = self.intake.wait_seconds
+        busy_seconds = elapsed_seconds - wait_seconds - finished.mux_seconds - finished.verify_seconds
+        return Produced(
+            files=finished.files,
+            encoder=finished.encoder,
+            readback=finished.readback,
+            quality=finished.quality,
+            frames_read=self._frames_read,
+            frames_encoded=finished.frames_encoded,
+            frames_decoded=finished.frames_decoded,
+            resources=meter.read(),
+            phases=Phases(
+                wait_seconds=wait_seconds,
+                encode_seconds=max(0.0, busy_seconds),
+                mux_seconds=finished.mux_seconds,
+                verify_seconds=finished.verify_seconds,
+            ),
+            warnings=tuple(self._warnings),
+            overlays=tuple(self._overlays),
+            frames_cut=self._frames_cut,
+        )
+
+
+def _all_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    except OSError:  # a filter around the service may deny to ask
+        return os.cpu_count() or 1
+
+
+def _empty(directory: Path) -> None:
+    for entry in directory.iterdir() if directory.is_dir() else ():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What `telecine verify` finds."""

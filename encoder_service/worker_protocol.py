@@ -1,0 +1,143 @@
+"""The language between the service and its worker processes, and the evidence a worker returns.
+
+Each message is one line of JSON on the worker's stdin (orders) or stdout (events).
+A worker does one assignment at a time and ends when its stdin closes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from encoder_service.evidence.facts import Code, Confinement, Count, Failed, Produced, Text, Walls
+from encoder_service.spec.spec import OutputSpec, VideoSpec
+
+# --- the sandbox ---------------------------------------------------------------------------------
+
+
+# --- orders: service to worker -------------------------------------------------------------------
+
+
+class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
+    """Produce one output of one job."""
+
+    job_id: str
+    output: OutputSpec
+    video: VideoSpec
+    spool_path: str
+    """The video track's raw frames; it may still grow."""
+    directory: str
+    """An empty directory of this attempt alone; everything produced goes into it."""
+    attempt: int = 1
+    threads: int = 0
+    """For the codec. 0: all cores."""
+    max_artifact_bytes: int = 0
+    """Of the largest file. 0: no limit."""
+    metadata: dict[str, str] = {}
+    """For the fields of text overlays; empty where there are none."""
+    pictures_directory: str = ""
+    """Holds the images of overlays, each under its SHA-256."""
+    font_directories: tuple[str, ...] = ()
+    """Where fonts may be taken from besides the bundled ones."""
+    allowed_options: dict[str, tuple[str, ...]] = {}
+    """`EncoderConfig.allowed_encoder_options`."""
+    confinement: Confinement = Confinement()
+
+
+class Extent(msgspec.Struct, frozen=True, tag="extent"):
+    """How much of the spool may be read; only ever grows."""
+
+    frames: int
+    """Whole frames that are safe to read."""
+    is_complete: bool
+    """No more will come."""
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Stop the assignment, remove its files, answer `Failed` with code CANCELLED."""
+
+
+class Probe(msgspec.Struct, frozen=True, tag="probe"):
+    """Open and round-trip every encoder; answer `Probed`."""
+
+    directory: str
+    """An empty directory, to write into."""
+    confinement: Confinement = Confinement()
+
+
+Order = Assignment | Extent | Cancel | Probe
+
+# --- evidence ------------------------------------------------------------------------------------
+
+
+# --- events: worker to service -------------------------------------------------------------------
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The worker is imported and waits for an assignment."""
+
+    pid: int
+
+
+class OutputPhase(StrEnum):
+    """What a worker is doing."""
+
+    ENCODING = "encoding"
+    VERIFYING = "verifying"
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """Sent at most every 200 ms, at each change of phase, and when all frames given so far are encoded."""
+
+    phase: OutputPhase
+    frames_encoded: Count
+    bytes_written: Count
+
+
+class Warned(msgspec.Struct, frozen=True, tag="warned"):
+    """A warning, as soon as it is known; it stands in `Produced.warnings` too."""
+
+    code: Code
+    message: Text
+
+
+class Logged(msgspec.Struct, frozen=True, tag="logged"):
+    """A line for the job's stage.log."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    message: Text
+
+
+class EncoderProbe(msgspec.Struct, frozen=True):
+    """One encoder as it was tried."""
+
+    encoder: str
+    codec: str
+    is_available: bool
+    reason: str = ""
+    pixel_formats: tuple[str, ...] = ()
+
+
+class FormatProbe(msgspec.Struct, frozen=True):
+    """One format and its encoders, best first within each codec."""
+
+    format: str
+    media_type: str
+    file_extension: str
+    default_codec: str
+    can_carry_alpha: bool
+    encoders: tuple[EncoderProbe, ...]
+
+
+class Probed(msgspec.Struct, frozen=True, tag="probed"):
+    """Answer to `Probe`."""
+
+    formats: tuple[FormatProbe, ...]
+    library_versions: dict[str, str]
+    walls: Walls | None = None
+    """Those that the worker stood behind, as any other does; null: none could be asked."""
+
+
+Event = Ready | Progress | Warned | Logged | Produced | Failed | Probed

@@ -1,0 +1,1 @@
+"""From the journal to every sink, each at its own pace."""

@@ -1,0 +1,1 @@
+"""From a checked batch to the journal."""

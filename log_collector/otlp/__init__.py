@@ -1,0 +1,1 @@
+"""OpenTelemetry log records as our own."""

@@ -1,0 +1,1 @@
+"""gRPC in and out: the only door of the log collector to it."""

@@ -1,0 +1,121 @@
+"""The rpcs of both services on the port: hands requests on; the only door to grpc here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+import grpc
+import grpc.aio
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as otlp_pb
+from telecine.logs.v1 import log_collector_service_pb2 as pb
+from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
+
+from log_collector import errors
+from log_collector.record import Rejection
+from log_collector.rpc.ship_answers import Write
+from log_collector.rpc.ship_stream import ShipStream
+
+if TYPE_CHECKING:
+    Context: TypeAlias = grpc.aio.ServicerContext[object, object]
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["LogCollectorService"].full_name
+OTLP_SERVICE_NAME = otlp_pb.DESCRIPTOR.services_by_name["LogsService"].full_name
+
+
+class Reading(Protocol):
+    """What answers from stored records. Belongs to the event loop; raises ServiceError."""
+
+    async def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
+        """One page of stored records."""
+        ...
+
+    def tail(self, request: pb.TailRequest) -> AsyncIterator[pb.TailResponse]:
+        """Records as they arrive; ends when the caller stops asking, or with DRAINING."""
+        ...
+
+    async def job_story(self, request: pb.GetJobStoryRequest) -> pb.GetJobStoryResponse:
+        """One page of a job's story."""
+        ...
+
+
+_RETRY_SECONDS: Final = 1.0
+
+
+class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
+    """Lives on the event loop."""
+
+    def __init__(
+        self,
+        new_stream: Callable[[Write], ShipStream],
+        draining: asyncio.Event,
+        stats: Callable[[], pb.GetStatsResponse],
+        reading: Callable[[], Reading],
+    ) -> None:
+        """`stats` and `reading` are asked at each call: they come into being when the service starts."""
+        self._new_stream = new_stream
+        self._draining = draining
+        self._stats = stats
+        self._reading = reading
+
+    async def Ship(  # type: ignore[override]  # noqa: N802 - it writes through the context
+        self, request_iterator: AsyncIterator[pb.ShipRequest], context: Context
+    ) -> None:
+        """Ships batches of records."""
+        stream = self._new_stream(context.write)
+        try:
+            await stream.run(request_iterator, self._draining)
+        except MemoryError as error:
+            # What was not acknowledged is sent again, to a collector that has more room by then.
+            raise errors.out_of_memory(_RETRY_SECONDS) from error
+
+    async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:  # noqa: N802
+        """Returns stored records that pass a filter."""
+        return await self._reading().query(request)
+
+    async def Tail(  # noqa: N802
+        self, request: pb.TailRequest, context: Context
+    ) -> AsyncIterator[pb.TailResponse]:
+        """Follows records that pass a filter."""
+        async for response in self._reading().tail(request):
+            yield response
+
+    async def GetJobStory(  # noqa: N802
+        self, request: pb.GetJobStoryRequest, context: Context
+    ) -> pb.GetJobStoryResponse:
+        """Tells a job's story."""
+        return await self._reading().job_story(request)
+
+    async def GetStats(  # noqa: N802
+        self, request: pb.GetStatsRequest, context: Context
+    ) -> pb.GetStatsResponse:
+        """Tells what became of all records."""
+        return self._stats()
+
+
+Take: TypeAlias = Callable[[bytes, str], Awaitable[tuple[Rejection, ...]]]
+
+
+def otlp_handler(take: Take) -> grpc.GenericRpcHandler:
+    """Serves LogsService/Export on the raw bytes of a request, which are read only once, in a thread."""
+
+    async def export(request: bytes, context: Context) -> otlp_pb.ExportLogsServiceResponse:
+        return _response(await take(request, context.peer()))
+
+    method: grpc.RpcMethodHandler[bytes, otlp_pb.ExportLogsServiceResponse]
+    method = grpc.unary_unary_rpc_method_handler(
+        export,
+        request_deserializer=None,
+        response_serializer=otlp_pb.ExportLogsServiceResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(OTLP_SERVICE_NAME, {"Export": method})
+
+
+def _response(rejections: tuple[Rejection, ...]) -> otlp_pb.ExportLogsServiceResponse:
+    """Full success leaves partial_success unset; the client must not send what it names again."""
+    response = otlp_pb.ExportLogsServiceResponse()
+    if rejections:
+        response.partial_success.rejected_log_records = sum(r.count for r in rejections)
+        response.partial_success.error_message = "; ".join(r.message for r in rejections)[:1024]
+    return response

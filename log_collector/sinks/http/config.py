@@ -1,0 +1,119 @@
+"""What all sinks over HTTP can be told: whom to trust, how long to wait, how much at once, which records."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from log_collector.expression import ExpressionError, compile_expression
+from log_collector.record import LevelName
+
+_KIB: Final = 1 << 10
+_MIB: Final = 1 << 20
+_LIBRARY: Final = "aiohttp"
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Bytes = Annotated[int, msgspec.Meta(ge=_KIB)]
+Fault = tuple[str, str]
+
+
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How one place is spoken to. Environment variables such as HTTPS_PROXY have no say."""
+
+    timeout_seconds: Positive = 10.0
+    """From the beginning of a request to the end of its answer."""
+    connect_seconds: Positive = 5.0
+    """Of that, until the connection stands."""
+    answer_bytes: Bytes = 16 * _MIB
+    """A longer answer counts as none."""
+    is_compressed: bool = True
+    """Whether bodies are sent with gzip."""
+    username: str = ""
+    """For basic authentication; empty: none."""
+    password: str = ""
+    token: str = ""
+    """For `Authorization: Bearer`; empty: none."""
+    headers: dict[str, str] = {}
+    """Sent with each request; their values are shown nowhere."""
+    root_certificates: Path | None = None
+    """PEM file of those who are trusted. None: whom the system trusts."""
+    client_certificate: Path | None = None
+    """PEM file with our own certificate, for servers that ask for one."""
+    client_key: Path | None = None
+    """Its private key, PEM. None: it stands in the same file."""
+    is_certificate_checked: bool = True
+    """False takes any certificate, and so any listener in between: for trying things out."""
+    proxy: str = ""
+    """Such as "http://proxy:3128"; empty: none."""
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Yields what the fields' types cannot say."""
+        if self.token and self.username:
+            yield "token", "expected either a token or a username, not both"
+        if self.proxy:
+            yield from url_faults("proxy", self.proxy, may_name_user=True)
+        for name, value in self.headers.items():
+            if not _HEADER.fullmatch(name) or not value.isprintable():
+                yield "headers", "expected names and values of HTTP headers, on one line each"
+        if self.client_key is not None and self.client_certificate is None:
+            yield "client_key", "needs client_certificate too"
+        for name in ("root_certificates", "client_certificate", "client_key"):
+            path = getattr(self, name)
+            if path is not None and not path.is_file():
+                yield name, f"expected a file that can be read, found none at {path}"
+
+
+class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sinks for other services have in common."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    """The sink is called `<kind>.<name>`."""
+    level: LevelName = "TRACE"
+    """Records below it are dropped, counted as "filtered"."""
+    services: tuple[str, ...] = ()
+    """Only records of these; empty: of all."""
+    expression: str = ""
+    """Only records that meet it, as RecordFilter.expression of the contract; empty: all."""
+    request_records: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 500
+    """At most so many in one request."""
+    request_bytes: Bytes = _MIB
+    """And about so many bytes, before compression; a larger record goes alone."""
+    lag_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1 << 30
+    """When it is further behind than so much of the journal, the oldest records are dropped, counted; 0:
+    never, the journal fills instead."""
+    most_wait_seconds: Positive = 3600.0
+    """However long the other side says to wait, after so long it is asked again."""
+    dead_letter_bytes: Annotated[int, msgspec.Meta(ge=0)] = 16 * _MIB
+    """Records that the other side will never take are kept in `dead-letters/<sink>.log` of the data
+    directory, with the reason, up to about so much; 0: they are only counted."""
+    http: HttpConfig = HttpConfig()
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Yields what the fields' types cannot say."""
+        if importlib.util.find_spec(_LIBRARY) is None:
+            yield "name", 'needs the extra "sinks": pip install "telecine[sinks]"'
+        if self.expression:
+            try:
+                compile_expression(self.expression)
+            except ExpressionError as error:
+                yield "expression", str(error)
+
+
+def url_faults(field: str, url: str, *, may_name_user: bool = False) -> Iterator[Fault]:
+    """Yields what is wrong with an http address."""
+    try:
+        parts = urlsplit(url)
+        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound or not url.isprintable() or " " in url:
+        yield field, 'expected an address such as "https://host:port/path"'
+    elif "@" in parts.netloc and not may_name_user:
+        yield field, "expected an address without a user; http.username and http.password are for that"

@@ -1,0 +1,1 @@
+"""What surrounds every call: bounds, request ids, the access log."""

@@ -1,1 +1,0 @@
-"""What a service tells its clients of the machine it runs on."""

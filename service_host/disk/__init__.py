@@ -1,0 +1,1 @@
+"""A service's directory, and files that are what they seem."""

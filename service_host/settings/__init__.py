@@ -1,0 +1,1 @@
+"""The settings that every service has, and their reload."""

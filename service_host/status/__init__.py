@@ -1,0 +1,1 @@
+"""How errors are reported to clients."""

@@ -1,0 +1,46 @@
+"""docs/cli.md and `--help` say what the command line does: every field, every exit code, every command."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from telecine.cli.show import documents, failures
+from telecine.cli.show.exits import MEANINGS, ExitCode
+
+from tests.client.cli.terminal_command import telecine
+
+PAGE = (Path(__file__).parents[4] / "docs" / "cli.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    kind
+    for module in (documents, failures)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
+]
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS, ids=lambda kind: kind.__name__)
+def test_every_field_of_every_document_is_documented(kind: type[msgspec.Struct]) -> None:
+    named = set(re.findall(r"[a-z][a-z0-9_]*", PAGE))
+    missing = [name for name in kind.__struct_fields__ if name not in named]
+    assert not missing, f"docs/cli.md does not name {missing} of {kind.__name__}"
+
+
+def test_the_page_states_every_exit_code_in_the_same_words() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \| (.+) \|$", PAGE, re.MULTILINE))
+    assert rows == {str(code.value): text for code, text in MEANINGS.items()}
+    assert set(MEANINGS) == set(ExitCode)
+
+
+def test_help_states_the_exit_codes_and_the_page_every_command() -> None:
+    ran = telecine("--help")
+    assert ran.exit_code == 0
+    words = re.sub(r"\s+", " ", ran.out)
+    for code, text in MEANINGS.items():
+        assert f"{code.value} {text}" in words
+    commands = re.findall(r"^│ ([a-z]+)  +[A-Z]", ran.out, re.MULTILINE)
+    assert {"encode", "serve", "jobs", "capabilities", "doctor"} <= set(commands)
+    for command in commands:
+        assert f"telecine {command}" in PAGE
