@@ -6,11 +6,12 @@ import asyncio
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
-from telecine.logging import LogConfigError, reload_log_level
+from telecine.logging import LogConfigError, configure_service_logging, reload_log_level
 
 from encoder_service import errors
 from encoder_service.clock import SystemClock
@@ -29,7 +30,6 @@ from encoder_service.jobs.quarantine import Quarantine
 from encoder_service.jobs.recovery import recover
 from encoder_service.jobs.registry import Registry
 from encoder_service.metrics import EncoderMetrics
-from encoder_service.own_log import configure_own_log
 from encoder_service.pool.availability import CapabilityProbe
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerDiedError
@@ -39,7 +39,7 @@ from encoder_service.spool.quota import SpoolSpace
 from encoder_service.store.store import DataDirectoryError, Store
 from encoder_service.webhooks.courier import Courier
 from encoder_service.webhooks.outbox import Outbox
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
 from service_host.settings.config import Loaded
@@ -293,3 +293,14 @@ PROGRAM = Program(
     settings=EncoderService.settings,
 )
 """The service as a program: `telecine serve encoder`, `python -m encoder_service`."""
+
+
+DIRECTORY = "logs"
+
+
+def configure_own_log(data_directory: Path, config_file: Path | None = None) -> None:
+    """The section `logging` of the file and `TELECINE_LOG_*` decide where they go.
+
+    Raises LogConfigError, OSError.
+    """
+    configure_service_logging("encoder", data_directory / DIRECTORY, config_file)

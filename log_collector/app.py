@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
-from telecine.logging import LogConfigError
+from telecine.logging import LogConfigError, configure_service_logging
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 
@@ -29,7 +29,6 @@ from log_collector.ingest.intake import Intake, IntakeLimits
 from log_collector.ingest.selection import Selection
 from log_collector.journal import CursorStore, Journal, JournalLimits
 from log_collector.journal.places import JournalPlaceError
-from log_collector.own_log import configure_own_log
 from log_collector.processors.lanes import Lanes
 from log_collector.processors.redact import redaction_for
 from log_collector.query.library import Library
@@ -41,7 +40,7 @@ from log_collector.rpc.ship_answers import Write
 from log_collector.rpc.ship_stream import ShipLimits, ShipStream
 from log_collector.rpc.stats import Stats
 from service_host.disk.data_directory import DataDirectory, open_data_directory
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
 from service_host.settings.config import Loaded
@@ -285,3 +284,17 @@ PROGRAM = Program(
     settings=CollectorService.settings,
 )
 """The service as a program: `telecine serve collector`, `python -m log_collector`."""
+
+
+DIRECTORY = "own-logs"
+
+
+def configure_own_log(data_directory: Path, config_file: Path | None = None) -> None:
+    """The section `logging` of the file and `TELECINE_LOG_*` decide where they go.
+
+    Raises LogConfigError, OSError.
+
+    With `TELECINE_LOG_COLLECTOR` its records go to that collector, which may be itself: what it cannot
+    take stays in the spool.
+    """
+    configure_service_logging("collector", data_directory / DIRECTORY, config_file)

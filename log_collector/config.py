@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
-from telecine.logging.record.job_sampling import stage_rates
+from telecine.logging.record.sampling import stage_rates
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack, pack_from_mapping
 
@@ -16,7 +16,7 @@ from log_collector.files.config import FilesConfig
 from log_collector.ingest.selection import SelectionConfig
 from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule
-from log_collector.rpc.reading import ReadingConfig
+from log_collector.query.config import ReadingConfig
 from log_collector.sinks.elastic.config import ElasticsearchConfig, LogstashConfig
 from log_collector.sinks.forward.config import ForwardConfig
 from log_collector.sinks.http.config import TargetConfig

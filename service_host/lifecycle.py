@@ -51,7 +51,3 @@ class HostedService(Protocol):
     async def close(self) -> None:
         """Releases everything; the server is stopped by now and no call runs any more. Idempotent."""
         ...
-
-
-class StartError(Exception):
-    """The service cannot start, and whoever starts it can mend that; the message says how."""

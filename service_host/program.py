@@ -20,8 +20,9 @@ from prometheus_client import CollectorRegistry
 from telecine.embedding.private_directory import remove_private
 
 from service_host.address import AddressError
+from service_host.errors import StartError
 from service_host.host import Host, Listening, Stop
-from service_host.lifecycle import HostedService, StartError
+from service_host.lifecycle import HostedService
 from service_host.malloc import restart_with_tuned_malloc
 from service_host.metrics import new_registry
 from service_host.parent import watch_parent

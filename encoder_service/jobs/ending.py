@@ -9,7 +9,7 @@ from importlib import metadata
 
 import msgspec
 
-from encoder_service import faults
+from encoder_service import failpoints
 from encoder_service.clock import Clock
 from encoder_service.evidence.manifest import FILE_NAME as MANIFEST_NAME
 from encoder_service.evidence.manifest import Build, JobOutcome, Problem
@@ -65,7 +65,7 @@ class Ending:
         await self._keeper.insist_on_update(
             job, partial(_ended, self._clock.unix_nano(), job.persisted_bytes, outcome, problem, digest)
         )
-        faults.reach("end_recorded")
+        failpoints.reach("end_recorded")
         await self.complete(job)
 
     async def complete(self, job: Job) -> None:
@@ -86,10 +86,10 @@ class Ending:
         job.input_hash = None
         # Before the spool goes: while it is there, a restart comes back to this.
         notices = await self._events.end_recorded(job)
-        faults.reach("webhooks_promised")
+        failpoints.reach("webhooks_promised")
         await self._keeper.insist(job, "spool", partial(store.remove_spool, record))
         self._space.release(job.job_id)
-        faults.reach("spool_removed")
+        failpoints.reach("spool_removed")
         job.is_over = True
         self._registry.retire(job)
         job.notify(is_urgent=True)

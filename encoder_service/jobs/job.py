@@ -11,8 +11,7 @@ import msgspec
 
 from encoder_service.clock import Clock
 from encoder_service.evidence.building import RaisedWarning
-from encoder_service.jobs.stage_log import StageLog
-from encoder_service.jobs.subscription import Subscription
+from encoder_service.jobs.story import StageLog
 from encoder_service.spec.spec import OutputSpec
 from encoder_service.spool.input_hash import InputHash
 from encoder_service.spool.spool import Spool
@@ -246,3 +245,38 @@ def _view(record: JobRecord, name: str) -> OutputView:
         bytes_written=sum(file.size_bytes for file in output.produced.files if file.is_primary),
         attempt=attempt,
     )
+
+
+class Subscription:
+    """One waiter's flag. Lives on the event loop."""
+
+    def __init__(self, pause_seconds: float) -> None:
+        """`pause_seconds` lie between two returns of `next`, unless something urgent happens."""
+        self._pause_seconds = pause_seconds
+        self._is_due_at = 0.0
+        self._news = asyncio.Event()
+        self._urgent = asyncio.Event()
+
+    def notify(self, *, is_urgent: bool = False) -> None:
+        """Something is new."""
+        self._news.set()
+        if is_urgent:
+            self._urgent.set()
+
+    async def next(self, timeout_seconds: float | None = None) -> bool:
+        """Returns when something is new since the last return; False when the time is up before."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        try:
+            async with asyncio.timeout_at(self._is_due_at):
+                await self._urgent.wait()
+        except TimeoutError:
+            pass
+        self._news.clear()
+        self._urgent.clear()
+        self._is_due_at = loop.time() + self._pause_seconds
+        return True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from encoder_service import errors, faults
+from encoder_service import errors, failpoints
 from encoder_service.clock import Clock
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
@@ -19,20 +19,18 @@ from encoder_service.evidence.manifest import JobOutcome, Problem
 from encoder_service.free_space import disk_room
 from encoder_service.jobs.attachment import Attachment
 from encoder_service.jobs.events import JobEvents
-from encoder_service.jobs.forestalled import ForestalledJobs
 from encoder_service.jobs.job import Job
 from encoder_service.jobs.job_files import Keeper
 from encoder_service.jobs.quarantine import find_gone
-from encoder_service.jobs.registry import Registry
-from encoder_service.spec.spec import JobSpec
+from encoder_service.jobs.registry import ForestalledJobs, Registry
+from encoder_service.spec.spec import JobSpec, differing_fields
 from encoder_service.spool.clip_limit import clip_limit
 from encoder_service.spool.ingest import Ingest
 from encoder_service.spool.input_hash import HashThread
 from encoder_service.spool.quota import SpoolFullError, SpoolSpace
 from encoder_service.spool.spool import Spool
 from encoder_service.store.record import JobRecord, JobState, new_record
-from encoder_service.wire.job_spec import differing_fields
-from service_host.calls.request_id import current_request_id
+from service_host.calls.calls import current_request_id
 
 if TYPE_CHECKING:
     from encoder_service.jobs.dispatch import Dispatcher
@@ -157,7 +155,7 @@ class Jobs:
             await self._keeper.update(job, complete)
         except OSError as error:
             raise errors.disk_error(error, self.config.retry_after_seconds) from error
-        faults.reach("finish_recorded")
+        failpoints.reach("finish_recorded")
         seconds = (now - job.record.created_at_unix_nano) / 1e9
         job.log("info", f"all {total_frames} frames received in {seconds:.3f} s")
         job.notify(is_urgent=True)

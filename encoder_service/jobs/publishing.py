@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from encoder_service import faults
+from encoder_service import failpoints
 from encoder_service.clock import Clock
 from encoder_service.evidence.building import AttemptEvidence
 from encoder_service.evidence.facts import Failed, Produced
@@ -50,7 +50,7 @@ class Results:
     async def take_in(self, run: OutputRun, result: Produced | Failed) -> None:
         """Records an attempt; publishes its files, or lets the output wait again or fail."""
         if isinstance(result, Produced):
-            faults.reach("output_produced")
+            failpoints.reach("output_produced")
             result = self._checked(run, result)
         evidence = AttemptEvidence(
             number=run.attempt,
@@ -75,7 +75,7 @@ class Results:
         await self._keeper.insist_on_update(
             job, partial(_with_attempt, name, evidence, OutputState.SUCCEEDED)
         )
-        faults.reach("evidence_recorded")
+        failpoints.reach("evidence_recorded")
         try:
             await self._keeper.insist(
                 job, name, partial(store.publish, job.record, name, run.attempt, result.files)

@@ -21,8 +21,7 @@ from encoder_service.jobs.attachment import Attachment
 from encoder_service.jobs.job import Job, OutputView
 from encoder_service.jobs.jobs import Jobs
 from encoder_service.metrics import EncoderMetrics
-from encoder_service.pool.availability import CapabilityProbe
-from encoder_service.pool.strictness import refusal, without_unavailable
+from encoder_service.pool.availability import CapabilityProbe, refusal, without_unavailable
 from encoder_service.rpc import replies
 from encoder_service.rpc.neighbours import Disclosure, Neighbours
 from encoder_service.rpc.session import (

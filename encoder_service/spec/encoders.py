@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import msgspec
 
-from encoder_service.spec.cpu import has_avx512
 from encoder_service.spec.spec import PixelFormat, Quality
 
 
@@ -114,6 +116,21 @@ def _nvenc(codec: str, deep: str) -> EncoderRow:
         preset_option="preset",
         crf_range=(0, 51),
         is_hardware=True,
+    )
+
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+@cache
+def has_avx512() -> bool:
+    """Whether codecs would choose their AVX-512 code; False where the system does not tell."""
+    try:
+        text = _CPU_INFO.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return any(
+        "avx512f" in line.split() for line in text.splitlines() if line.startswith(("flags", "Features"))
     )
 
 

@@ -304,3 +304,21 @@ class JobSpec(msgspec.Struct, frozen=True):
     skipped: tuple[SkippedOutput, ...] = ()
     """Asked for and left out, as the caller allows."""
     webhooks: tuple[Webhook, ...] = ()
+
+
+def differing_fields(first: JobSpec, other: JobSpec) -> str:
+    """Names the fields in which two specs differ; empty when they ask for the same job.
+
+    `delivery` says how to answer one stream and may differ.
+    """
+    names = [
+        name
+        for name in JobSpec.__struct_fields__
+        if name not in {"delivery", "outputs", "skipped"} and getattr(first, name) != getattr(other, name)
+    ]
+    return ", ".join(names if _asked(first) == _asked(other) else [*names, "outputs"])
+
+
+def _asked(spec: JobSpec) -> dict[str, OutputSpec]:
+    """All outputs by name, also those that are left out: another server process may know an encoder more."""
+    return {output.name: output for output in (*spec.outputs, *(entry.output for entry in spec.skipped))}

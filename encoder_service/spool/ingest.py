@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import msgspec
 
-from encoder_service import errors, faults
+from encoder_service import errors, failpoints
 from encoder_service.spool.clip_limit import NO_LIMIT, ClipLimit
 from encoder_service.spool.quota import SpoolFullError, SpoolSpace
 from encoder_service.spool.spool import DiskFullError, Spool
@@ -124,7 +124,7 @@ class Ingest:
     def _append(self, batch: list[tuple[bytes | memoryview, int]]) -> None:
         chunks, sums = [data for data, _ in batch], [checksum for _, checksum in batch]
         self._spool.append(chunks, sums, is_synced=self._limits.is_synced)
-        faults.reach("spool_written")
+        failpoints.reach("spool_written")
 
     def _written(self, write: asyncio.Future[None]) -> None:
         self._write = None

@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from encoder_service import data_layout as layout
-from encoder_service import faults
+from encoder_service import failpoints
 from encoder_service.data_layout import DELETED_PREFIX, PARTIAL, PICTURES, VIDEO_FILE_NAME
 from encoder_service.evidence.facts import ProducedFile
 from encoder_service.evidence.manifest import FILE_NAME, STAGE_LOG_NAME
@@ -51,7 +51,7 @@ from service_host.disk.plain_files import (
     temporary_path,
     write_whole,
 )
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 
 _RESERVED = {FILE_NAME, STAGE_LOG_NAME, PARTIAL, temporary_path(Path(FILE_NAME)).name}
 _NAME_BYTES = 255
@@ -239,7 +239,7 @@ class Store:
             part, place = source / checked_path(file.path), target / checked_path(file.path)
             if _has(source, file):
                 _put(part, place, target, file.path)
-                faults.reach("artifact_renamed")
+                failpoints.reach("artifact_renamed")
             elif not _has(target, file):
                 raise MissingFileError(file.path)
         if self._is_synced:
@@ -251,7 +251,7 @@ class Store:
         """Puts the manifest in place, last and at once. Raises OSError."""
         path = self.job_directory(record) / FILE_NAME
         self._write(path, manifest, fault="manifest_written")
-        faults.reach("manifest_renamed")
+        failpoints.reach("manifest_renamed")
 
     def has_manifest(self, record: JobRecord) -> bool:
         """Whether the job's end was written in full."""
@@ -339,7 +339,7 @@ class Store:
         return Damaged(job_id, path, reason, why, frames, layout.size_of_spool(frames))
 
     def _write(self, path: Path, data: bytes, fault: str = "") -> None:
-        reach = partial(faults.reach, fault) if fault else None
+        reach = partial(failpoints.reach, fault) if fault else None
         write_whole(path, data, is_synced=self._is_synced, before_rename=reach)
 
 

@@ -18,19 +18,27 @@ from encoder_service.spec.spec import (
     Delivery,
     JobSpec,
     OddSizePolicy,
-    OutputSpec,
     PixelFormat,
     Rational,
     VideoSpec,
+    Webhook,
+    WebhookEvent,
 )
 from encoder_service.spool.clip_limit import clip_limit_frames
 from encoder_service.spool.ring import Ring, RingError
+from encoder_service.webhooks.config import WebhooksConfig
+from encoder_service.webhooks.destination import (
+    faults_of_url,
+    host_of,
+    is_address_allowed,
+    is_host_allowed,
+    literal_address,
+)
 from encoder_service.wire.chunks import RawChunk
 from encoder_service.wire.enums import DELIVERIES, ODD_SIZE_POLICIES, PIXEL_FORMATS
 from encoder_service.wire.fields import Faults, color_override, rational
 from encoder_service.wire.made import check_total
 from encoder_service.wire.outputs import parse_outputs
-from encoder_service.wire.webhooks import parse_webhooks
 
 MAX_METADATA_BYTES = 64 << 10
 
@@ -190,19 +198,46 @@ def _located(chunk: RawChunk, ring: Ring | None) -> memoryview:
         raise errors.invalid_field("chunk.ring_bytes", str(error)) from error
 
 
-def differing_fields(first: JobSpec, other: JobSpec) -> str:
-    """Names the fields in which two specs differ; empty when they ask for the same job.
-
-    `delivery` says how to answer one stream and may differ.
-    """
-    names = [
-        name
-        for name in JobSpec.__struct_fields__
-        if name not in {"delivery", "outputs", "skipped"} and getattr(first, name) != getattr(other, name)
-    ]
-    return ", ".join(names if _asked(first) == _asked(other) else [*names, "outputs"])
+MAX_WEBHOOKS = 8
 
 
-def _asked(spec: JobSpec) -> dict[str, OutputSpec]:
-    """All outputs by name, also those that are left out: another server process may know an encoder more."""
-    return {output.name: output for output in (*spec.outputs, *(entry.output for entry in spec.skipped))}
+WEBHOOK_EVENTS: dict[int, WebhookEvent] = {
+    pb.WEBHOOK_EVENT_UNSPECIFIED: WebhookEvent.JOB_ENDED,
+    pb.WEBHOOK_EVENT_JOB_RECEIVED: WebhookEvent.JOB_RECEIVED,
+    pb.WEBHOOK_EVENT_OUTPUT_ENDED: WebhookEvent.OUTPUT_ENDED,
+    pb.WEBHOOK_EVENT_JOB_ENDED: WebhookEvent.JOB_ENDED,
+}
+
+
+def parse_webhooks(message: pb.JobSpec, config: WebhooksConfig, faults: Faults) -> tuple[Webhook, ...]:
+    """Returns whom to tell, noting every fault."""
+    count = len(message.webhooks)
+    faults.check(count <= MAX_WEBHOOKS, "spec.webhooks", f"must be at most {MAX_WEBHOOKS}, are {count}")
+    if count and not config.secret:
+        faults.add("spec.webhooks", "are not taken: this server has no secret to sign with (webhooks.secret)")
+    found = []
+    for index, hook in enumerate(message.webhooks[:MAX_WEBHOOKS]):
+        at = f"spec.webhooks[{index}]"
+        _check_url(hook.url, config, f"{at}.url", faults)
+        events = tuple(
+            faults.pick(WEBHOOK_EVENTS, event, f"{at}.events", WebhookEvent.JOB_ENDED)
+            for event in hook.events
+        )
+        found.append(Webhook(hook.url, tuple(dict.fromkeys(events)) or (WebhookEvent.JOB_ENDED,)))
+    urls = [hook.url for hook in found]
+    faults.check(len(set(urls)) == len(urls), "spec.webhooks", "must name each URL only once")
+    return tuple(found)
+
+
+def _check_url(url: str, config: WebhooksConfig, at: str, faults: Faults) -> None:
+    wrong = faults_of_url(url, allows_plain_http=config.allows_plain_http)
+    for fault in wrong:
+        faults.add(at, fault)
+    if wrong:
+        return
+    host = host_of(url)
+    address = literal_address(host)
+    if not is_host_allowed(host, config.allowed_hosts):
+        faults.add(at, f"names {host}, which is none of the hosts that this server allows")
+    elif address is not None and not is_address_allowed(address, config.allowed_networks):
+        faults.add(at, f"names {host}, which is neither public nor in a network that this server allows")

@@ -11,8 +11,14 @@ from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FORMATS, WriterKind
 from encoder_service.spec.made_pixels import Size, makings, most_frames, picture_size, sheet_size, text_pixels
 from encoder_service.spec.overlay_layout import image_size
-from encoder_service.spec.overlays.fields import OF_FRAMES, field_names, fill
-from encoder_service.spec.overlays.overlay import ImageOverlay, Overlay, TextOverlay
+from encoder_service.spec.overlays.overlay import (
+    OF_FRAMES,
+    ImageOverlay,
+    Overlay,
+    TextOverlay,
+    field_names,
+    fill,
+)
 from encoder_service.spec.overlays.picture_header import read_header
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS
 from encoder_service.spec.spec import OutputSpec, VideoSpec

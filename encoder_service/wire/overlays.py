@@ -10,9 +10,17 @@ from google.protobuf.duration_pb2 import Duration
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.config import EncoderConfig
-from encoder_service.spec.overlays.fields import OF_FRAMES, OF_JOBS, field_names
 from encoder_service.spec.overlays.fonts import find_font, list_fonts
-from encoder_service.spec.overlays.overlay import ImageOverlay, Length, Overlay, Position, TextOverlay
+from encoder_service.spec.overlays.overlay import (
+    OF_FRAMES,
+    OF_JOBS,
+    ImageOverlay,
+    Length,
+    Overlay,
+    Position,
+    TextOverlay,
+    field_names,
+)
 from encoder_service.spec.overlays.picture_header import find_fault
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS
 from encoder_service.wire.enums import POSITIONS

@@ -19,7 +19,7 @@ from log_collector.sinks.forward.sink import ForwardSink
 from log_collector.sinks.sink import Sink
 from log_collector.sinks.stdout import StdoutSink
 from service_host.disk.data_directory import require_directory
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 
 FILE_SINK: Final = "file"
 _LOGS: Final = "logs"

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Final
 
 import msgspec
-from telecine.logging.record.job_sampling import is_whole
+from telecine.logging.record.sampling import is_whole
 
 from log_collector.processors.undo import Undo
 from log_collector.record import RecordKey

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Final
+from typing import Final
 
-import msgspec
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 
 from log_collector import errors
 from log_collector.journal import Journal
+from log_collector.query.config import ReadingConfig
 from log_collector.query.follow import Follower
 from log_collector.query.library import Library
 from log_collector.query.reading_files import DamagedFileError
@@ -20,15 +20,6 @@ from log_collector.query.selector import Selector
 _PATIENCE_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 0.005
 _MAX_LAST: Final = 10_000
-
-
-class ReadingConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What bounds those who read."""
-
-    followers: Annotated[int, msgspec.Meta(ge=1)] = 32
-    """Tail calls at once."""
-    threads: Annotated[int, msgspec.Meta(ge=1)] = 2
-    """Queries and stories that are read at once; others wait their turn."""
 
 
 class LogReading:

@@ -13,9 +13,8 @@ import structlog
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
 from service_host.calls.bounds import CallBounds, Limits
-from service_host.calls.calls import CallObserver, CallRecord
+from service_host.calls.calls import CallObserver, CallRecord, request_id_of, set_request_id
 from service_host.calls.handlers import Body, Context, surround
-from service_host.calls.request_id import request_id_of, set_request_id
 from service_host.status.status import REQUEST_ID_KEY, ServiceError, to_wire
 
 _DEADLINE_SLACK_SECONDS = 0.25

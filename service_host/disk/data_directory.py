@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 
 MARKER: Final = ".telecine-data"
 """Made with the directory, before anything else; one with other contents and without it is refused."""

@@ -9,10 +9,8 @@ from tests.architecture.sources import OTHERS, PACKAGES, modules, name_of, tree_
 
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "core", "manager", "misc"}
 
-MAX_LINES = 400
+MAX_LINES = 500
 MAX_TEST_LINES = 800
-LONG_DATA = {"client/telecine/logging/redaction/service_tokens.py"}
-"""Files that are one table, row after row; splitting a table tells nobody anything."""
 MAX_FUNCTION_LINES = 50
 
 EXEMPT_CODES = {"N802"}
@@ -48,7 +46,7 @@ def test_no_file_is_longer_than_one_can_hold_in_mind():
     offenders = {
         name: lines
         for name, lines in lengths.items()
-        if name not in LONG_DATA and lines > (MAX_TEST_LINES if name.startswith("tests/") else MAX_LINES)
+        if lines > (MAX_TEST_LINES if name.startswith("tests/") else MAX_LINES)
     }
     assert not offenders
 
@@ -101,10 +99,3 @@ def test_no_test_waits_by_sleeping():
 
 def test_every_test_file_says_what_it_shows():
     assert not [name_of(p) for p in TESTS if not ast.get_docstring(tree_of(p))]
-
-
-def test_every_package_of_tests_mirrors_one_of_sources():
-    tested = {"client", "service_host", "encoder_service", "log_collector"}
-    across = {"architecture", "contract", "demo", "docker", "performance", "robustness", "benchmarks"}
-    folders = {name_of(p).split("/")[1] for p in TESTS if name_of(p).count("/") > 1}
-    assert folders <= tested | across

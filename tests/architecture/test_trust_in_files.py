@@ -7,8 +7,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 import pytest
-from telecine.clients.sdk_config import SdkConfig
-from telecine.logging.file_settings import LoggingSettings
+from telecine.clients.settings import SdkConfig
+from telecine.logging.configuration import LoggingSettings
 from telecine.settings.trust import OPERATOR_ONLY
 
 from encoder_service.config import EncoderConfig

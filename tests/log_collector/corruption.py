@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import zstandard
 
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 from tests.eventually import eventually_async
 from tests.log_collector.harness import (
     Collector,

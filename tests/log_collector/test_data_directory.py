@@ -10,7 +10,7 @@ import pytest
 
 from log_collector.data_files import is_former_directory
 from service_host.disk.data_directory import MARKER
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 from tests.log_collector.collector_process import CollectorProcess
 from tests.log_collector.harness import collector, numbered, ship
 

@@ -20,7 +20,7 @@ from telecine import LogClient, LogFilter
 from log_collector.files import housekeeping
 from log_collector.files.config import Compression
 from log_collector.files.packing import pack_file
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 from tests.eventually import eventually_async
 from tests.log_collector.harness import (
     Collector,

@@ -15,8 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from service_host.address import AddressError
+from service_host.errors import StartError
 from service_host.host import Host, Phase, Stop, running
-from service_host.lifecycle import StartError
 from service_host.server import channel_options
 from service_host.settings.host_config import HostConfig
 from tests.eventually import eventually_async

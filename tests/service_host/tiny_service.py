@@ -13,8 +13,8 @@ import msgspec
 from google.protobuf.wrappers_pb2 import StringValue
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
-from service_host.calls.request_id import current_request_id
-from service_host.lifecycle import StartError
+from service_host.calls.calls import current_request_id
+from service_host.errors import StartError
 from service_host.program import Program, run_program
 from service_host.settings.host_config import HostConfig
 from service_host.status.status import FieldFault, ServiceError

@@ -10,7 +10,7 @@ from telecine.request.options import RetryPolicy
 
 if TYPE_CHECKING:
     from telecine.clients.blocking import Client
-    from telecine.clients.sdk_config import SdkConfig
+    from telecine.clients.settings import SdkConfig
 
 _FIRST_ANSWER_SECONDS = 5.0
 """Within this time a server that runs answers; it may be starting just now."""
@@ -46,7 +46,7 @@ def is_kept() -> bool:
 
 
 def _configured() -> SdkConfig:
-    from telecine.clients.sdk_config import load_sdk_config
+    from telecine.clients.settings import load_sdk_config
 
     return load_sdk_config().value
 

@@ -13,8 +13,7 @@ from telecine.cli.options import JsonOption
 from telecine.cli.show import documents as doc
 from telecine.cli.show import terminal
 from telecine.cli.show.exits import ExitCode
-from telecine.cli.show.extras import missing_extra
-from telecine.cli.show.failures import UsageError
+from telecine.cli.show.failures import UsageError, missing_extra
 from telecine.cli.show.terminal import escape
 
 PathsArgument = Annotated[

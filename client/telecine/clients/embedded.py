@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal, Self
 
-from telecine.clients.sdk_config import load_sdk_config
+from telecine.clients.settings import load_sdk_config
 from telecine.embedding.private_directory import PrivateDirectory, remove_abandoned
 from telecine.embedding.python_program import python_command, python_environment
 from telecine.embedding.socket_place import (

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from telecine.exceptions import InvalidFramesError, InvalidRequestError
-from telecine.frames.arrays import Array, bits_of, code_blocks
+from telecine.frames.arrays import Array, OutOfRange, bits_of, code_blocks
 from telecine.frames.axes import Axes, arrange, declared_axes
 from telecine.frames.foreign import image_array, is_array_like, is_image, open_array
 from telecine.frames.tensors import is_tensor, tensor_bits, tensor_blocks
-from telecine.frames.value_range import OutOfRange
 from telecine.frames.yuv420 import Yuv420Converter
 from telecine.request.frame_layout import MAX_SIDE, FrameLayout, packed_format
 from telecine.request.options import PixelFormat, chosen

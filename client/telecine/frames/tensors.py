@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from telecine.exceptions import InvalidFramesError
-from telecine.frames.arrays import Array
+from telecine.frames.arrays import Array, OutOfRange
 from telecine.frames.axes import Arrangement, Axes
-from telecine.frames.value_range import OutOfRange
 
 _BLOCK_BYTES = 64 << 20
 """Largest intermediate on the device, in bytes, unless one frame needs more."""

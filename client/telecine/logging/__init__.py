@@ -13,8 +13,7 @@ from telecine.logging.bridges.progress_bars import FoldedStream
 from telecine.logging.catalogue import Level
 from telecine.logging.configuration import LogConfig, LogConfigError, log_config, logging_from_file
 from telecine.logging.logger import Logger, known_level
-from telecine.logging.operations.operation import Operation, OperationStatus, current_operation
-from telecine.logging.operations.timing import Timer
+from telecine.logging.operations.operation import Operation, OperationStatus, Timer, current_operation
 from telecine.logging.operations.watched import watched
 from telecine.logging.outputs.console import ConsoleTarget
 from telecine.logging.record.context import (

@@ -33,7 +33,7 @@ from telecine.logging.redaction import Redactor
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.shipping.child_shipping import ChildShipping
-from telecine.logging.shipping.lanes import ShippingLimits
+from telecine.logging.shipping.messages import ShippingLimits
 from telecine.logging.shipping.shipper import Shipper
 from telecine.logging.shipping.spool import Resource, Spool
 from telecine.logging.shipping.spool_reader import (

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from telecine.exceptions import ArtifactNotFoundError, ErrorKind
 from telecine.exceptions.problems import advice_of
+from telecine.exceptions.root import ErrorKind
+from telecine.exceptions.tree import ArtifactNotFoundError
 
 
 class JobState(StrEnum):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from telecine.retry.attempt import Attempt, current_attempt
-from telecine.retry.backoff import Backoff, Decision, Verdict
+from telecine.retry.backoff import Backoff, Decision, RetryBudget, Verdict
 from telecine.retry.breaker import BreakerState
-from telecine.retry.budget import RetryBudget
 from telecine.retry.circuit import CircuitBreaker, CircuitOpenError, CircuitSnapshot, circuits
 from telecine.retry.policy import BreakerPolicy, RetryPolicy
 from telecine.retry.retrying import Retry, Runtime, retry

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from telecine.exceptions import CircuitOpenError
 from telecine.retry.attempt import Attempt
-from telecine.retry.backoff import Backoff, Decision
-from telecine.retry.budget import RetryBudget
+from telecine.retry.backoff import Backoff, Decision, RetryBudget
 from telecine.retry.circuit import CircuitBreaker
 from telecine.retry.policy import ErrorChoice, RetryPolicy
 from telecine.retry.report import report_decision

@@ -9,11 +9,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from telecine.settings.cross_checks import FAULTY, find_faults
-from telecine.settings.leaves import Report, checked, read_leaf
+from telecine.settings.leaves import FAULTY, Report, checked, find_faults, read_leaf
 from telecine.settings.removed import REMOVED
-from telecine.settings.secrecy import shown
-from telecine.settings.sources import Text
+from telecine.settings.sources import Text, shown
 
 
 def coerce_struct(

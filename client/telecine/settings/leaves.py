@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import enum
+import inspect
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from telecine.settings.cross_checks import FAULTY
-from telecine.settings.quantities import BYTES_FORM, SECONDS_FORM, parse_bytes, parse_seconds
-from telecine.settings.secrecy import shown
-from telecine.settings.sources import Text
+from telecine.settings.sources import Text, shown
 
 Report = Callable[[str, str], None]
 """Takes (dotted key, what was wrong and what is expected)."""
@@ -92,3 +91,82 @@ def _read_scalar(text: str) -> object:
 
 def _lowered(text: str) -> str:
     return text[:1].lower() + text[1:]
+
+
+FAULTY: Any = object()
+"""Stands for a value that could not be read and whose fault is reported."""
+
+
+class _UnknownValueError(Exception):
+    """A check needs a field whose value is not known; it is not the time to judge."""
+
+
+class _Partial:
+    """Looks like the struct; touching a field that could not be read ends the check."""
+
+    def __init__(self, kind: type, values: Mapping[str, object]) -> None:
+        self._kind = kind
+        self._values = values
+
+    def __getattr__(self, name: str) -> object:
+        if name in self._values:
+            if self._values[name] is FAULTY:
+                raise _UnknownValueError(name)
+            return self._values[name]
+        found = inspect.getattr_static(self._kind, name)
+        return found.__get__(self, self._kind) if hasattr(found, "__get__") else found
+
+
+def find_faults(kind: type, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yields (field, what is expected) from `kind.find_faults`, where it has one.
+
+    So that all faults are told at once, the checks run on the fields that are sound, up to the first
+    check that needs another.
+    """
+    check = getattr(kind, "find_faults", None)
+    if check is None:
+        return
+    try:
+        yield from check(_Partial(kind, values))
+    except _UnknownValueError:
+        return
+
+
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
+
+
+_BYTES = {
+    "": 1, "b": 1,
+    "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+    "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+}  # fmt: skip
+
+
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+BYTES_FORM = 'a size such as 1048576, "4MB" or "4GiB"'
+
+
+SECONDS_FORM = 'a duration such as 30, "500ms", "30s", "5m", "2h" or "7d"'
+
+
+def parse_bytes(text: str) -> int:
+    """Reads a size; raises ValueError for anything else and for a fraction of a byte."""
+    size = _scaled(text, _BYTES, BYTES_FORM)
+    if size != int(size):
+        raise ValueError(BYTES_FORM)
+    return int(size)
+
+
+def parse_seconds(text: str) -> float:
+    """Reads a duration; raises ValueError for anything else."""
+    return _scaled(text, _SECONDS, SECONDS_FORM)
+
+
+def _scaled(text: str, units: dict[str, int] | dict[str, float], form: str) -> float:
+    match = _QUANTITY.fullmatch(text)
+    if match is None or (unit := match[2].lower()) not in units:
+        raise ValueError(form)
+    number = float(match[1]) if "." in match[1] else int(match[1])
+    return number * units[unit]

@@ -12,9 +12,18 @@ import msgspec
 
 from telecine.settings.coercion import coerce_struct
 from telecine.settings.config_file import found_file, is_sectioned, named_file, read_file, section_of
-from telecine.settings.cross_checks import FAULTY
-from telecine.settings.secrecy import REDACTED, is_secret, shown, without_url_user
-from telecine.settings.sources import CONFIG_FILE_VARIABLE, ConfigFault, Layers, Text, environment_settings
+from telecine.settings.leaves import FAULTY
+from telecine.settings.sources import (
+    CONFIG_FILE_VARIABLE,
+    REDACTED,
+    ConfigFault,
+    Layers,
+    Text,
+    environment_settings,
+    is_secret,
+    shown,
+    without_url_user,
+)
 from telecine.settings.trust import find_distrusted
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)

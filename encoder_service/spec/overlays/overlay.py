@@ -5,7 +5,10 @@ Colours are "#rrggbb" or "#rrggbbaa", in sRGB; they are converted to the frames'
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -78,3 +81,29 @@ class Overlay(msgspec.Struct, frozen=True):
     start_seconds: float = 0.0
     end_seconds: float | None = None
     """None: to the end."""
+
+
+OF_FRAMES: Final = ("frame", "time")
+"""Differ from frame to frame."""
+
+
+OF_JOBS: Final = ("job_id",)
+
+
+_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+def field_names(text: str) -> tuple[str, ...]:
+    """The fields that a text names, in order. Raises ValueError for a brace that stands alone."""
+    names = []
+    for found in _PIECE.finditer(text):
+        if found[1] is not None:
+            names.append(found[1])
+        elif len(found[0]) == 1:
+            raise ValueError(f'a single {found[0]!r}; write it twice to show one: "{found[0] * 2}"')
+    return tuple(names)
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """The text as it is shown. Raises KeyError for a field without a value."""
+    return _PIECE.sub(lambda found: found[0][0] if found[1] is None else values[found[1]], text)

@@ -11,9 +11,8 @@ import numpy as np
 from encoder_service.evidence.facts import DrawnOverlay
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.overlay_layout import alignment, margin_pixels, place
-from encoder_service.spec.overlays.fields import fill
 from encoder_service.spec.overlays.fonts import find_font
-from encoder_service.spec.overlays.overlay import Overlay, TextOverlay
+from encoder_service.spec.overlays.overlay import Overlay, TextOverlay, fill
 from encoder_service.spec.timing import clock_text
 from encoder_service.worker import pillow
 from encoder_service.worker.drawing.blend import Drawing, Stamp, make_stamp

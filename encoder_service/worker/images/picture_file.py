@@ -16,9 +16,8 @@ from encoder_service.worker import pillow
 from encoder_service.worker.containers.png import join_png, read_color
 from encoder_service.worker.images import png_frame
 from encoder_service.worker.images.options import OptionRange, resolve_options
-from encoder_service.worker.images.pixels import PixelLimits, Pixels
-from encoder_service.worker.images.quality import as_rgb8
-from encoder_service.worker.libav.versions import library_versions
+from encoder_service.worker.images.pixels import PixelLimits, Pixels, as_rgb8
+from encoder_service.worker.libav.encoding import library_versions
 from encoder_service.worker.quality import QualityMeter
 from encoder_service.worker.writer import Finished, WriterContext
 

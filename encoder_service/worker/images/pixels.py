@@ -21,6 +21,7 @@ from encoder_service.worker.color import is_srgb_like, output_color
 from encoder_service.worker.drawing.conversion import Conversion, canvas_format, pad_color, plan_size
 from encoder_service.worker.drawing.painter import open_painter
 from encoder_service.worker.libav.pictures import planes_of
+from encoder_service.worker.quality import Rgb8
 from encoder_service.worker.writer import SourceFrame, WriterContext
 
 Pixels = npt.NDArray[Any]
@@ -165,3 +166,22 @@ def _check(asked: str, limits: PixelLimits, *, keeps_alpha: bool) -> str:
             f"pixel format {asked!r} has no alpha and the frames do; choose alpha flatten",
         )
     return name
+
+
+SAMPLES = 5
+
+
+def sampled_frames(frame_count: int, samples: int = SAMPLES) -> tuple[int, ...]:
+    """Evenly spaced frame numbers, the first and the last among them."""
+    if frame_count <= samples:
+        return tuple(range(frame_count))
+    return tuple(round(step * (frame_count - 1) / (samples - 1)) for step in range(samples))
+
+
+def as_rgb8(pixels: Pixels) -> Rgb8:
+    """Gray, RGB or RGBA of any depth as RGB or RGBA of 8 bits."""
+    if pixels.dtype.itemsize == 2:
+        pixels = (pixels.astype(np.uint32) * 255 + 32767) // 65535
+    if pixels.ndim == 2:
+        pixels = pixels[..., None].repeat(3, axis=2)
+    return pixels.astype(np.uint8, copy=False)

@@ -25,8 +25,7 @@ from encoder_service.worker.containers.webp import (
     read_frames,
     read_head,
 )
-from encoder_service.worker.images.pixels import FramePixels, Pixels
-from encoder_service.worker.images.quality import sampled_frames
+from encoder_service.worker.images.pixels import FramePixels, Pixels, sampled_frames
 from encoder_service.worker.images.webp_frame import decode_frame
 from encoder_service.worker.quality import QualityMeter
 from encoder_service.worker.writer import WriterContext

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -266,3 +267,10 @@ def pixel_formats_of(encoder: str) -> tuple[str, ...]:
     except (EncoderNotFoundError, UnknownCodecError):
         return ()
     return tuple(dict.fromkeys(entry.name for entry in found))
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Names and versions of PyAV and of FFmpeg's libraries, such as "libavcodec" to "62.28.102"."""
+    found = {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
+    return {"PyAV": av.__version__, **found}

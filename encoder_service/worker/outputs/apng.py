@@ -21,7 +21,7 @@ from encoder_service.worker.containers.apng import ApngFrame, ApngHead, ApngWrit
 from encoder_service.worker.containers.png import PngError, PngPicture
 from encoder_service.worker.images.frame_pool import FramePool, threads_for
 from encoder_service.worker.images.options import resolve_options
-from encoder_service.worker.images.pixels import FramePixels, PixelLimits, Pixels
+from encoder_service.worker.images.pixels import FramePixels, PixelLimits, Pixels, as_rgb8, sampled_frames
 from encoder_service.worker.images.png_frame import (
     ENCODER,
     OPTIONS,
@@ -30,9 +30,8 @@ from encoder_service.worker.images.png_frame import (
     decode_picture,
     encode_picture,
 )
-from encoder_service.worker.images.quality import as_rgb8, sampled_frames
 from encoder_service.worker.images.reuse import Change, Reuse, lossless_rule
-from encoder_service.worker.libav.versions import library_versions
+from encoder_service.worker.libav.encoding import library_versions
 from encoder_service.worker.quality import QualityMeter
 from encoder_service.worker.writer import Finished, SourceFrame, WriterContext
 

@@ -15,8 +15,7 @@ from encoder_service.spec.sheet_layout import SheetLayout, label, plan_sheet
 from encoder_service.spec.spec import AlphaMode, Scale, ScaleMode
 from encoder_service.worker import pillow
 from encoder_service.worker.images.picture_file import PictureFile, StillPicture
-from encoder_service.worker.images.pixels import FramePixels, PixelLimits
-from encoder_service.worker.images.quality import as_rgb8
+from encoder_service.worker.images.pixels import FramePixels, PixelLimits, as_rgb8
 from encoder_service.worker.libav.pictures import Converter, PictureFormat, planes_of, wrap
 from encoder_service.worker.writer import Finished, FrameSource, SourceFrame, WriterContext
 

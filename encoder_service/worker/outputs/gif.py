@@ -16,13 +16,16 @@ from encoder_service.spec.timing import TickClock, reduced
 from encoder_service.worker.containers.gif import GifError, GifFacts, read_gif, set_last_delay
 from encoder_service.worker.images.frame_pool import FramePool, threads_for
 from encoder_service.worker.images.options import OptionRange, resolve_options
-from encoder_service.worker.images.pixels import FramePixels, PixelLimits, Pixels
-from encoder_service.worker.images.quality import as_rgb8, sampled_frames
-from encoder_service.worker.libav.encoding import ContainerSettings, EncoderSettings, VideoFileEncoder
+from encoder_service.worker.images.pixels import FramePixels, PixelLimits, Pixels, as_rgb8, sampled_frames
+from encoder_service.worker.libav.encoding import (
+    ContainerSettings,
+    EncoderSettings,
+    VideoFileEncoder,
+    library_versions,
+)
 from encoder_service.worker.libav.palettes import PaletteSettings, to_palette
 from encoder_service.worker.libav.pictures import Picture, PictureFormat
 from encoder_service.worker.libav.stills import decode_animation
-from encoder_service.worker.libav.versions import library_versions
 from encoder_service.worker.quality import QualityMeter
 from encoder_service.worker.writer import Finished, SourceFrame, WriterContext
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -24,11 +24,10 @@ from encoder_service.worker.libav.encoding import (
     EncodedPacket,
     EncoderSettings,
     VideoFileEncoder,
+    library_versions,
     opens,
 )
 from encoder_service.worker.libav.pictures import Picture, PictureFormat
-from encoder_service.worker.libav.versions import library_versions
-from encoder_service.worker.outputs.ahead import Ahead
 from encoder_service.worker.video.decode_check import DecodeCheck, Decoded
 from encoder_service.worker.video.plan import VideoPlan, candidates, muxer_options, plan_video
 from encoder_service.worker.video.readback import FileContent, PacketDigest, judged, read_content
@@ -242,3 +241,26 @@ def _describe(plan: VideoPlan, *, is_zero_copy: bool) -> str:
         f"{plan.row.encoder} {size} {plan.pixel_format} at {plan.frame_rate} fps, {plan.threads} threads, "
         f"{options}; {copying}"
     )
+
+
+class Ahead:
+    """At most one converted picture is held. Whoever makes it closes it; for one caller's thread."""
+
+    def __init__(self, convert: Callable[[SourceFrame], Picture]) -> None:
+        """`convert` is called by the one thread alone, in the order of the frames."""
+        self._convert = convert
+        self._thread = ThreadPoolExecutor(1, "convert")
+        self._next: Future[Picture] | None = None
+
+    def swap(self, frame: SourceFrame | None) -> Picture | None:
+        """Begins with a frame, and returns the picture of the one before; None: there was none.
+
+        `frame` None: there are no more. Raises what converting the frame before has raised.
+        """
+        ready = self._next
+        self._next = None if frame is None else self._thread.submit(self._convert, frame)
+        return ready.result() if ready is not None else None
+
+    def close(self) -> None:
+        """Waits for the frame that is being converted, and ends the thread; idempotent."""
+        self._thread.shutdown(wait=True, cancel_futures=True)

@@ -20,7 +20,7 @@ from encoder_service.worker.images.pixels import FramePixels, PixelLimits
 from encoder_service.worker.images.reuse import Reuse, ReuseRule, lossless_rule, lossy_rule
 from encoder_service.worker.images.webp_frame import CodedFrame, WebpSettings, encode_frame
 from encoder_service.worker.images.webp_readback import FramePrint, WebpEvidence, read_back
-from encoder_service.worker.libav.versions import library_versions
+from encoder_service.worker.libav.encoding import library_versions
 from encoder_service.worker.writer import Finished, SourceFrame, WriterContext
 
 OPTIONS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import threading
 import time
@@ -12,11 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from encoder_service.evidence.chunk_sums import DamagedFramesError
-from encoder_service.evidence.facts import DrawnOverlay, Failed, Phases, Produced, WarningEntry
+from encoder_service.evidence.facts import DrawnOverlay, Failed, Phases, Produced, Resources, WarningEntry
 from encoder_service.spec.errors import OutputError, StrictViolationError
 from encoder_service.spec.limits import frame_limit
 from encoder_service.worker.failpoint import Fault
-from encoder_service.worker.process.meter import Meter
 from encoder_service.worker.process.source import SpoolSource
 from encoder_service.worker.writer import DrawingMaterial, Finished, Writer, WriterContext, open_writer
 from encoder_service.worker_protocol import Assignment, Event, Logged, OutputPhase, Progress, Warned
@@ -280,3 +280,41 @@ def _empty(directory: Path) -> None:
             shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink(missing_ok=True)
+
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+
+
+_STATUS = Path("/proc/self/status")
+
+
+_RESET_PEAK = "5"
+
+
+class Meter:
+    """Counts from its making on. Linux resets the peak; elsewhere it is the process's peak so far."""
+
+    def __init__(self) -> None:
+        self._began_seconds = _cpu_seconds()
+        try:
+            _CLEAR_REFS.write_text(_RESET_PEAK)
+        except OSError:
+            pass
+
+    def read(self) -> Resources:
+        """What was used since the meter was made."""
+        return Resources(cpu_seconds=_cpu_seconds() - self._began_seconds, peak_rss_bytes=_peak_rss_bytes())
+
+
+def _cpu_seconds() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
+
+
+def _peak_rss_bytes() -> int:
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

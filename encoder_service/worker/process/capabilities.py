@@ -13,8 +13,7 @@ from encoder_service.spec.encoders import EncoderRow
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FORMATS, FormatRow
 from encoder_service.spec.spec import AlphaMode, OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.worker.libav.encoding import pixel_formats_of
-from encoder_service.worker.libav.versions import library_versions
+from encoder_service.worker.libav.encoding import library_versions, pixel_formats_of
 from encoder_service.worker.writer import Finished, SourceFrame, WriterContext, load_writer
 from encoder_service.worker_protocol import EncoderProbe, FormatProbe, Probed
 from service_host.status.disclosure import for_clients

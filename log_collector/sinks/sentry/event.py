@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,7 +12,6 @@ from telecine.logging.catalogue import FIELDS_BY_NAME
 from log_collector.sinks.journal_record import JournalRecord
 from log_collector.sinks.sentry.breadcrumbs import Breadcrumb, sentry_level
 from log_collector.sinks.sentry.config import SentryConfig
-from log_collector.sinks.sentry.frames import read_frames
 
 _MAX_TAG_CHARS: Final = 200
 _MAX_TEXT_CHARS: Final = 8192
@@ -119,3 +119,51 @@ def _is_given(fields: Mapping[str, Any], name: str) -> bool:
 def _cut(value: object) -> str:
     text = str(value)
     return text if len(text) <= _MAX_TEXT_CHARS else f"{text[: _MAX_TEXT_CHARS - 1]}…"
+
+
+_FRAME: Final = re.compile(r'^ *File "(?P<file>[^"\n]+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
+
+
+_HEAD: Final = "Traceback (most recent call last):"
+
+
+_MAX_FRAMES: Final = 100
+
+
+_LIBRARIES: Final = ("site-packages/", "dist-packages/", "/lib/python")
+
+
+class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One frame, with Sentry's names."""
+
+    filename: str
+    lineno: int
+    function: str = "<module>"
+    context_line: str = ""
+    in_app: bool = True
+
+
+def read_frames(stack: str) -> list[Frame]:
+    """The frames of the last traceback in a text, the outermost first, as Sentry wants them; else none.
+
+    Of more than 100 the innermost stay.
+    """
+    found: list[Frame] = []
+    lines = stack[stack.rfind(_HEAD) + len(_HEAD) :].split("\n") if _HEAD in stack else []
+    for index, line in enumerate(lines):
+        match = _FRAME.match(line)
+        if match is None:
+            continue
+        after = lines[index + 1].strip() if index + 1 < len(lines) else ""
+        is_source = bool(after) and _FRAME.match(lines[index + 1]) is None and lines[index + 1][:4] == "    "
+        file = match["file"]
+        found.append(
+            Frame(
+                filename=file,
+                lineno=int(match["line"]),
+                function=match["function"] or "<module>",
+                context_line=after if is_source else "",
+                in_app=not any(part in file for part in _LIBRARIES),
+            )
+        )
+    return found[-_MAX_FRAMES:]

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from telecine import exceptions as errors
-from telecine.clients.aio_signal import Signal
 from telecine.clients.asynchronous import AsyncClient
+from telecine.clients.asynchronous_job import Signal
 from telecine.clients.blocking import Client
 from telecine.clients.embedded import EmbeddedServer
 from telecine.request.options import KeepAlive, Output, RetryPolicy

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from telecine.settings.loading import ConfigError, load_config
-from telecine.settings.secrecy import shown, without_url_user
+from telecine.settings.sources import shown, without_url_user
 
 
 class Level(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from telecine.settings.quantities import parse_bytes, parse_seconds
+from telecine.settings.leaves import parse_bytes, parse_seconds
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import msgspec
 import pytest
-from telecine.clients.sdk_config import SdkConfig
-from telecine.logging.file_settings import LoggingSettings
+from telecine.clients.settings import SdkConfig
+from telecine.logging.configuration import LoggingSettings
 from telecine.settings.loading import ConfigError, Loaded, load_config
 from telecine.settings.trust import OPERATOR_ONLY, find_distrusted
 

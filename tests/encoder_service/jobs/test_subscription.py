@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from encoder_service.jobs.subscription import Subscription
+from encoder_service.jobs.job import Subscription
 
 
 async def test_however_much_happens_it_is_told_once() -> None:

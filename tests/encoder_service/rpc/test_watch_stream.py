@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.jobs.forestalled import REMEMBERED_SECONDS, ForestalledJobs
+from encoder_service.jobs.registry import REMEMBERED_SECONDS, ForestalledJobs
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
 

@@ -16,10 +16,19 @@ from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
 from encoder_service.evidence.chunk_sums import crc32c
 from encoder_service.spec.formats import FORMATS
-from encoder_service.spec.spec import BT709, SRGB, ColorMatrix, ColorRange, JobSpec, Quality, Rational
+from encoder_service.spec.spec import (
+    BT709,
+    SRGB,
+    ColorMatrix,
+    ColorRange,
+    JobSpec,
+    Quality,
+    Rational,
+    differing_fields,
+)
 from encoder_service.spool.ring import Ring
 from encoder_service.wire.chunks import RawChunk, from_message, parse_request
-from encoder_service.wire.job_spec import checked_chunk, differing_fields, parse_spec
+from encoder_service.wire.job_spec import checked_chunk, parse_spec
 from tests.encoder_service.raw_client import spec
 
 CONFIG = EncoderConfig()

@@ -12,11 +12,11 @@ from telecine.errors.v1 import error_reason_pb2 as reasons
 
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
-from encoder_service.pool.strictness import without_unavailable
+from encoder_service.pool.availability import without_unavailable
 from encoder_service.spec.overlays.overlay import ImageOverlay, Length, Position, TextOverlay
-from encoder_service.spec.spec import OutputSpec, Quality, Rational, Scale, ScaleMode
+from encoder_service.spec.spec import OutputSpec, Quality, Rational, Scale, ScaleMode, differing_fields
 from encoder_service.spool.clip_limit import clip_limit_frames
-from encoder_service.wire.job_spec import differing_fields, parse_spec
+from encoder_service.wire.job_spec import parse_spec
 from encoder_service.wire.overlays import pictures_of
 from encoder_service.worker_protocol import EncoderProbe, FormatProbe, Probed
 from tests.encoder_service.raw_client import spec

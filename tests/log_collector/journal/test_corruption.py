@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service_host.disk.data_directory import MARKER
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 from tests.log_collector.corruption import (
     BEFORE,
     HOWS,

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telecine.logging.record.job_sampling import is_whole
+from telecine.logging.record.sampling import is_whole
 
 from log_collector.ingest.selection import Selected, Selection, SelectionConfig
 from log_collector.journal.held import HeldRecords, held_id, pack_held

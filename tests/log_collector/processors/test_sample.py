@@ -9,7 +9,7 @@ from itertools import pairwise
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telecine.logging.record.job_sampling import is_whole, stage_rates
+from telecine.logging.record.sampling import is_whole, stage_rates
 
 from log_collector.config import CollectorConfig
 from log_collector.ingest.selection import Selected, Selection, SelectionConfig

@@ -17,7 +17,7 @@ from service_host.disk.data_directory import (
     is_plain_file,
     open_data_directory,
 )
-from service_host.lifecycle import StartError
+from service_host.errors import StartError
 
 
 def never(_path: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from telecine.cli.show.extras import missing_extra
+from telecine.cli.show.failures import missing_extra
 from telecine.settings.config_file import SECTIONS, is_sectioned, read_file
 from telecine.settings.loading import ConfigError, Loaded, load_config
 from telecine.settings.sources import ConfigFault
@@ -32,11 +32,11 @@ def kind_of(section: str) -> type[msgspec.Struct]:
 
                 return CollectorConfig
             case "sdk":
-                from telecine.clients.sdk_config import SdkConfig
+                from telecine.clients.settings import SdkConfig
 
                 return SdkConfig
             case _:
-                from telecine.logging.file_settings import LoggingSettings
+                from telecine.logging.configuration import LoggingSettings
 
                 return LoggingSettings
     except ModuleNotFoundError as error:
@@ -47,7 +47,7 @@ def load_section(
     section: str, path: Path | None, overrides: Mapping[str, object], environ: Mapping[str, str]
 ) -> Loaded[msgspec.Struct]:
     """Loads a section as its program would. Raises ConfigError."""
-    from telecine.clients.sdk_config import ALIASES
+    from telecine.clients.settings import ALIASES
 
     prefix = _LOGGING_PREFIX if section == "logging" else f"TELECINE_{section.upper()}_"
     return load_config(
@@ -72,9 +72,8 @@ def rows_of(
 
 def _logging_rows(loaded: Loaded[msgspec.Struct], environ: Mapping[str, str]) -> list[Row]:
     """Logging has variables of its own, `TELECINE_LOG_*`, and defaults that depend on one another."""
-    from telecine.logging.configuration import LogConfigError, log_config, log_variable
-    from telecine.logging.file_settings import LoggingSettings
-    from telecine.settings.secrecy import shown
+    from telecine.logging.configuration import LogConfigError, LoggingSettings, log_config, log_variable
+    from telecine.settings.sources import shown
 
     said = loaded.value.values() if isinstance(loaded.value, LoggingSettings) else {}
     try:

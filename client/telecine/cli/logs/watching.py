@@ -11,8 +11,7 @@ import typer
 
 from telecine.cli.logs import options as opt
 from telecine.cli.logs.source import DEFAULT_COLLECTOR, open_source
-from telecine.cli.show.extras import missing_extra
-from telecine.cli.show.failures import UsageError
+from telecine.cli.show.failures import UsageError, missing_extra
 from telecine.log_view.record_source import RecordSource, WatchedPlace
 from telecine.log_view.record_window import WindowLimits
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from telecine.cli.show.exits import ExitCode
-from telecine.cli.show.extras import missing_extra
-from telecine.cli.show.failures import UsageError
+from telecine.cli.show.failures import UsageError, missing_extra
 
 if TYPE_CHECKING:
     from service_host.program import Program

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from telecine.logging.shipping.lanes import ShippingCounts
+from telecine.logging.shipping.messages import ShippingCounts
 from telecine.logging.shipping.shipping_process import launch_helper, nobody_ships
 from telecine.logging.shipping.spool_reader import read_acked
 

@@ -10,8 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from telecine.logging.forked.file_locks import give, take
-from telecine.logging.shipping.lanes import Lane, ShippingCounts, ShippingLimits
-from telecine.logging.shipping.messages import Acknowledged, Answer, Broken, Refused, Rejected, ShipStream
+from telecine.logging.shipping.messages import (
+    Acknowledged,
+    Answer,
+    Broken,
+    Lane,
+    Refused,
+    Rejected,
+    ShippingCounts,
+    ShippingLimits,
+    ShipStream,
+)
 from telecine.logging.shipping.spool_reader import (
     SpoolReader,
     has_living_owner,

@@ -13,8 +13,7 @@ import time
 from pathlib import Path
 
 from telecine.logging.forked.file_locks import is_free
-from telecine.logging.shipping.lanes import ShippingLimits
-from telecine.logging.shipping.messages import ShipStream
+from telecine.logging.shipping.messages import ShippingLimits, ShipStream
 from telecine.logging.shipping.shipper import Shipper
 from telecine.logging.shipping.spool_reader import has_living_owner, is_of_child, spool_directories
 

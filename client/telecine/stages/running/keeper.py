@@ -21,7 +21,6 @@ from telecine.stages.manifest import (
 )
 from telecine.stages.metering.meter import Meter
 from telecine.stages.running import open_stages
-from telecine.stages.running.atomic_file import replace_file
 from telecine.stages.running.ending import (
     Tracked,
     is_told_of,
@@ -30,9 +29,10 @@ from telecine.stages.running.ending import (
     shown,
     untracked_files,
 )
+from telecine.stages.running.job_directory import replace_file
+from telecine.stages.running.ledger import storable
 from telecine.stages.running.logger import StageLog
 from telecine.stages.running.starting import Started
-from telecine.stages.running.storable import storable
 from telecine.stages.settings import StageSettings
 
 _WORDS = {StageStatus.SUCCESS: "COMPLETED", StageStatus.FAILED: "FAILED", StageStatus.SKIPPED: "SKIPPED"}

@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from telecine.logging.record.plain import Room, plain, utf8_safe
+from telecine.logging.redaction import Counts, Redactor
 from telecine.stages.errors import StageUsageError
 from telecine.stages.manifest import (
     RESERVED,
     Build,
+    Cost,
     CostItem,
     EarlierAttempt,
     ErrorEntry,
@@ -26,8 +29,7 @@ from telecine.stages.manifest import (
 )
 from telecine.stages.metering.meter import MeterReading
 from telecine.stages.process_identity import Process
-from telecine.stages.running.cost import computing_items, cost_of
-from telecine.stages.settings import StageSettings
+from telecine.stages.settings import Rates, StageSettings
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,3 +167,73 @@ def _with_loss(entries: list[Any], lost: int) -> tuple[Any, ...]:
         return tuple(entries)
     last = entries[-1]
     return (*entries[:-1], replace(last, message=f"{last.message} (and {lost} more that are left out)"))
+
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+_DIGITS = 9
+"""Sums of small amounts are rounded here, so that they read as they were given."""
+
+
+def cost_of(items: Iterable[CostItem]) -> Cost:
+    """The items with their sum in each currency."""
+    items = tuple(items)
+    totals: dict[str, float] = {}
+    for item in items:
+        totals[item.currency] = round(totals.get(item.currency, 0.0) + item.amount, _DIGITS)
+    return Cost(items=items, totals=totals)
+
+
+def computing_items(
+    rates: Rates | None, resources: StageResources, duration_seconds: float
+) -> list[CostItem]:
+    """What the time, the cores and the GPUs cost; nothing where no rate is set."""
+    if rates is None:
+        return []
+    gpu_seconds = sum(gpu.occupied_seconds for gpu in resources.gpus)
+    rows = (
+        ("compute: time", rates.wall_hour, duration_seconds),
+        ("compute: cpu", rates.cpu_hour, resources.cpu_seconds),
+        ("compute: gpu", rates.gpu_hour, gpu_seconds),
+    )
+    return [
+        CostItem(
+            name=name,
+            amount=round(rate * seconds / _SECONDS_PER_HOUR, _DIGITS),
+            currency=rates.currency,
+            quantity=round(seconds / _SECONDS_PER_HOUR, _DIGITS),
+            unit="h",
+        )
+        for name, rate, seconds in rows
+        if rate
+    ]
+
+
+_LARGEST = 2**63
+
+
+_MAX_PARTS = 200_000
+"""A manifest keeps more of a value than a record does; what is left out leaves a `…`."""
+
+
+_MAX_CHARACTERS = 16 << 20
+
+
+def storable(value: Any, redactor: Redactor) -> tuple[Any, Counts]:
+    """What the manifest may hold of a value, and how many secrets each rule took out of it."""
+    redacted, counts = redactor.redact_value(_safe(plain(value, Room(_MAX_PARTS, _MAX_CHARACTERS))))
+    return redacted, counts
+
+
+def _safe(value: Any) -> Any:
+    """Text that is UTF-8, numbers that every reader of JSON can hold."""
+    if isinstance(value, str):
+        return utf8_safe(value)
+    if isinstance(value, dict):
+        return {utf8_safe(key): _safe(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_safe(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not -_LARGEST <= value < _LARGEST:
+        return str(value)
+    return value

@@ -28,7 +28,6 @@ from telecine.stages.manifest import (
 )
 from telecine.stages.metering.meter import MeterReading
 from telecine.stages.process_identity import Liveness, Process, liveness_on_disk
-from telecine.stages.running.atomic_file import replace_file
 from telecine.stages.running.job_directory import (
     LOCK_NAME,
     StageDirectory,
@@ -36,6 +35,7 @@ from telecine.stages.running.job_directory import (
     claim_directory,
     job_lock,
     pipeline_log,
+    replace_file,
     take_lock,
 )
 from telecine.stages.running.ledger import Identity, Ledger

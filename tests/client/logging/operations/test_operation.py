@@ -342,7 +342,7 @@ async def test_execution_time_of_a_generator_is_its_own_without_its_consumer(rec
             yield number
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("telecine.logging.operations.timing.Timer.__init__.__defaults__", (clock,))
+        patch.setattr("telecine.logging.operations.operation.Timer.__init__.__defaults__", (clock,))
         for _ in frames():
             clock.now += 10
         async for _ in aframes():

@@ -19,8 +19,7 @@ from telecine.logging import FoldedStream, configure_logging, get_logger
 from telecine.logging.bridges.progress_bars import ProgressFolder, parse_progress
 from telecine.logging.outputs.files import RotatingFile
 from telecine.logging.outputs.rendering import Format, renderer
-from telecine.logging.record.job_sampling import is_whole
-from telecine.logging.record.sampling import StageSampler
+from telecine.logging.record.sampling import StageSampler, is_whole
 
 from tests.client.logging.conftest import RunProgram
 

@@ -17,7 +17,7 @@ import pytest
 from telecine.logging import LogContext, configure_logging, get_logger, logging_stats
 from telecine.logging.bridges.stdlib import BridgeHandler
 from telecine.logging.redaction import Redactor
-from telecine.stages.running.storable import storable
+from telecine.stages.running.ledger import storable
 
 BOUND_SECONDS = 4.0
 Log = Callable[[Any], None]

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 from telecine.logging import configure_logging, flush_logging, get_logger, logging_stats, shutdown_logging
-from telecine.logging.shipping.lanes import Lane, ShippingLimits
-from telecine.logging.shipping.messages import Acknowledged
+from telecine.logging.shipping.messages import Acknowledged, Lane, ShippingLimits
 from telecine.logging.shipping.shipper import Shipper
 from telecine.logging.shipping.spool import Resource, Spool, SpoolLimits
 from telecine.logging.shipping.spool_reader import SpooledBatch, SpoolReader

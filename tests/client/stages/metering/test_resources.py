@@ -16,7 +16,7 @@ from telecine.stages.metering.meter import Meter
 from telecine.stages.metering.nvml import GpuReading, Nvml, NvmlUnavailableError
 from telecine.stages.metering.process_tree import TreeUse, tree_use
 from telecine.stages.process_identity import this_process
-from telecine.stages.running.cost import computing_items, cost_of
+from telecine.stages.running.ledger import computing_items, cost_of
 
 from tests.eventually import eventually
 

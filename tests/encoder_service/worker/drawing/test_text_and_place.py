@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoder_service.spec.overlay_layout import place, shown_frames
-from encoder_service.spec.overlays.fields import field_names, fill
 from encoder_service.spec.overlays.fonts import BUNDLED, find_font, list_fonts
-from encoder_service.spec.overlays.overlay import ImageOverlay, Length, Overlay, Position
+from encoder_service.spec.overlays.overlay import ImageOverlay, Length, Overlay, Position, field_names, fill
 from encoder_service.spec.spec import Rational
 
 LOGO = ImageOverlay("0" * 64, 1)

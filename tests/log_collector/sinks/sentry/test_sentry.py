@@ -16,7 +16,7 @@ from sentry_sdk.utils import Dsn
 
 from log_collector.sinks.sentry.breadcrumbs import Breadcrumbs
 from log_collector.sinks.sentry.config import parse_dsn
-from log_collector.sinks.sentry.frames import read_frames
+from log_collector.sinks.sentry.event import read_frames
 from log_collector.sinks.sentry.wire import read_rate_limits
 from log_collector.sinks.sink import SinkError
 from tests.eventually import eventually, eventually_async

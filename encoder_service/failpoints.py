@@ -1,4 +1,4 @@
-"""Fault points: places where a test may kill the service, to prove that any instant is safe.
+"""Failpoints: places where a test may kill the service, to prove that any instant is safe.
 
 `TELECINE_FAULT=kill_at:<point>` makes the process kill itself (SIGKILL) the first time it reaches that
 point; `kill_at:<point>:<n>` the n-th time. Unset, which is always so outside tests, a point costs one
@@ -24,7 +24,7 @@ import signal
 VARIABLE = "TELECINE_FAULT"
 
 
-class FaultPlan:
+class FailpointPlan:
     """Which point kills, and at which visit."""
 
     __slots__ = ("_point", "_visits_left")
@@ -45,10 +45,10 @@ class FaultPlan:
         return self._visits_left == 0
 
 
-_plan = FaultPlan(os.environ.get(VARIABLE, ""))
+_plan = FailpointPlan(os.environ.get(VARIABLE, ""))
 
 
 def reach(point: str) -> None:
-    """Marks a fault point; does not return when the plan strikes."""
+    """Marks a failpoint; does not return when the plan strikes."""
     if _plan.is_due(point):
         os.kill(os.getpid(), signal.SIGKILL)
