@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from telecine.logging import REQUEST_ID_KEY, LogContext
-from telecine.logging.bridges.grpc import RequestIdInterceptor, aio_interceptors, request_id_of
+from telecine.logging.interceptors import RequestIdInterceptor, aio_interceptors, request_id_of
 
 
 def _id_of(context: grpc.ServicerContext) -> bytes:
