@@ -21,11 +21,11 @@ from encoder_service.free_space import disk_room, fault_of
 from encoder_service.jobs.dispatch import Dispatcher
 from encoder_service.jobs.ending import Ending
 from encoder_service.jobs.events import JobEvents
-from encoder_service.jobs.housekeeping import Watch
+from encoder_service.jobs.housekeeping import Housekeeping
 from encoder_service.jobs.job import StopReason
-from encoder_service.jobs.job_files import Keeper
+from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.jobs import Jobs, Spools
-from encoder_service.jobs.publishing import Results
+from encoder_service.jobs.publishing import Publisher
 from encoder_service.jobs.quarantine import Quarantine
 from encoder_service.jobs.recovery import recover
 from encoder_service.jobs.registry import Registry
@@ -37,7 +37,7 @@ from encoder_service.rpc.servicer import SERVICE_NAME, EncoderServicer, register
 from encoder_service.spool.input_hash import HashThread
 from encoder_service.spool.quota import SpoolSpace
 from encoder_service.store.store import DataDirectoryError, Store
-from encoder_service.webhooks.courier import Courier
+from encoder_service.webhooks.dispatcher import WebhookDispatcher
 from encoder_service.webhooks.outbox import Outbox
 from service_host.errors import StartError
 from service_host.metrics import new_registry
@@ -73,18 +73,18 @@ class EncoderService:
         self._hash_thread = HashThread()
         self._spool_executor = ThreadPoolExecutor(SPOOL_THREADS, "spool")
         self._pool = WorkerPool(config.pool_settings, self)
-        keeper = Keeper(self._store, self._log)
+        files = JobFiles(self._store, self._log)
         outbox = Outbox(config.root, is_synced=config.is_synced)
-        self._courier = Courier(outbox, config.webhooks, self._clock, metrics, self._log)
-        self._events = events = JobEvents(keeper, self._courier, metrics, self._log)
-        self._ending = Ending(self._registry, keeper, self._space, events, self._clock)
-        results = Results(keeper, events, config.attempts, self._clock)
+        self._webhooks = WebhookDispatcher(outbox, config.webhooks, self._clock, metrics, self._log)
+        self._events = events = JobEvents(files, self._webhooks, metrics, self._log)
+        self._ending = Ending(self._registry, files, self._space, events, self._clock)
+        self._publisher = publisher = Publisher(files, events, config.attempts, self._clock)
         self._dispatcher = Dispatcher(
-            self._registry.live, self._pool, keeper, results, self._ending, config, self._clock, self._log
+            self._registry.live, self._pool, files, publisher, self._ending, config, self._clock, self._log
         )
         self._jobs = Jobs(
             self._registry,
-            keeper,
+            files,
             Spools(self._space, self._hash_thread, self._spool_executor),
             self._ending,
             self._dispatcher,
@@ -93,8 +93,9 @@ class EncoderService:
             self._clock,
         )
         self._probe = CapabilityProbe(self._pool, self._log)
-        self._results = results
-        self._watch = Watch(self._jobs, self._dispatcher, config, self._clock, self._log, metrics)
+        self._housekeeping = Housekeeping(
+            self._jobs, self._dispatcher, config, self._clock, self._log, metrics
+        )
         self._servicer = EncoderServicer(self._jobs, self._store, self._probe, config, metrics)
         self._reloader = Reloader(loaded, self._put_in_force, FIXED_FIELDS, self._log)
         self._tasks: list[asyncio.Task[None]] = []
@@ -116,7 +117,7 @@ class EncoderService:
         try:
             await asyncio.to_thread(self._store.open)
             await asyncio.to_thread(_require_disk, self._config)
-            await self._courier.open()
+            await self._webhooks.open()
             await recover(
                 self._store, self._jobs, self._ending, self._space, self._events, self._clock, self._log
             )
@@ -128,8 +129,8 @@ class EncoderService:
         self._pool.open()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
         self._tasks.append(asyncio.create_task(self._keep_reloaded()))
-        self._tasks.append(asyncio.create_task(self._watch.run()))
-        self._tasks.append(asyncio.create_task(self._courier.run()))
+        self._tasks.append(asyncio.create_task(self._housekeeping.run()))
+        self._tasks.append(asyncio.create_task(self._webhooks.run()))
         self._tasks.append(asyncio.create_task(self._probe_when_quiet()))
 
     def is_admitting(self) -> bool:
@@ -143,7 +144,7 @@ class EncoderService:
         for run in list(self._dispatcher.runs()):
             if not run.job.record.is_complete:
                 run.stop(StopReason.DRAINING)
-        while time.monotonic() < until and (self._jobs.has_work_in_hand() or self._courier.has_untried):
+        while time.monotonic() < until and (self._jobs.has_work_in_hand() or self._webhooks.has_untried):
             self._jobs.interrupt_streams(errors.draining(), is_idle_only=True)
             await asyncio.sleep(_DRAIN_LOOK_SECONDS)
         self._jobs.interrupt_streams(errors.draining(), is_idle_only=False)
@@ -189,10 +190,10 @@ class EncoderService:
 
     def _put_in_force(self, _old: EncoderConfig, new: EncoderConfig) -> None:
         self._config = new
-        for part in (self._jobs, self._dispatcher, self._watch, self._servicer):
+        for part in (self._jobs, self._dispatcher, self._housekeeping, self._servicer):
             part.config = new
-        self._courier.config = new.webhooks
-        self._results.attempts = new.attempts
+        self._webhooks.config = new.webhooks
+        self._publisher.attempts = new.attempts
         self._pool.settings = new.pool_settings
         self._space.set_quota(new.spool_quota_bytes)
         self._pool.resize()
@@ -255,7 +256,7 @@ class EncoderService:
 
     def pending_webhooks(self) -> int:
         """Notices that nobody has taken yet."""
-        return self._courier.pending_count
+        return self._webhooks.pending_count
 
 
 def _require_disk(config: EncoderConfig) -> None:
@@ -275,7 +276,7 @@ def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> Encode
     store = Store(config.root, is_synced=config.is_synced)
     try:
         store.claim()
-        configure_own_log(config.root, loaded.path)
+        configure_log(config.root, loaded.path)
     except DataDirectoryError as error:
         raise StartError(str(error)) from error
     except (LogConfigError, OSError) as error:
@@ -298,7 +299,7 @@ PROGRAM = Program(
 DIRECTORY = "logs"
 
 
-def configure_own_log(data_directory: Path, config_file: Path | None = None) -> None:
+def configure_log(data_directory: Path, config_file: Path | None = None) -> None:
     """The section `logging` of the file and `TELECINE_LOG_*` decide where they go.
 
     Raises LogConfigError, OSError.

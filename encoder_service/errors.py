@@ -8,21 +8,21 @@ from collections.abc import Sequence
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
 from encoder_service.free_space import DiskRoom
-from service_host.status.status import FieldFault, ServiceError
+from service_host.status.status import FieldViolation, ServiceError
 
-__all__ = ["FieldFault", "ServiceError"]
+__all__ = ["FieldViolation", "ServiceError"]
 
 
-def invalid_fields(faults: Sequence[FieldFault]) -> ServiceError:
+def invalid_fields(violations: Sequence[FieldViolation]) -> ServiceError:
     """The caller mends the named fields; the message repeats the first ones for people."""
-    shown = "; ".join(f"{fault.field}: {fault.description}" for fault in faults[:5])
-    rest = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
-    return ServiceError(reasons.ERROR_REASON_INVALID_FIELD, shown + rest, faults=faults)
+    shown = "; ".join(f"{violation.field}: {violation.description}" for violation in violations[:5])
+    rest = f"; and {len(violations) - 5} more" if len(violations) > 5 else ""
+    return ServiceError(reasons.ERROR_REASON_INVALID_FIELD, shown + rest, violations=violations)
 
 
 def invalid_field(field: str, description: str) -> ServiceError:
     """As `invalid_fields`, for one."""
-    return invalid_fields([FieldFault(field, description)])
+    return invalid_fields([FieldViolation(field, description)])
 
 
 def too_large(what: str, actual_bytes: int, limit_bytes: int) -> ServiceError:

@@ -36,7 +36,7 @@ class Levels(Protocol):
         ...
 
     def pending_webhooks(self) -> int:
-        """Notices that nobody has taken yet."""
+        """Webhook deliveries that nobody has taken yet."""
         ...
 
 
@@ -51,7 +51,9 @@ class EncoderMetrics:
             "telecine_encoder_persisted_bytes", "Bytes written to spools.", registry=registry
         )
         self.acknowledged_bytes = Counter(
-            "telecine_encoder_acknowledged_bytes", "Bytes whose persistence was told.", registry=registry
+            "telecine_encoder_acknowledged_bytes",
+            "Bytes whose persistence was acknowledged.",
+            registry=registry,
         )
         self._jobs = Counter("telecine_encoder_jobs", "Jobs accepted.", registry=registry)
         self._jobs_ended = Counter(
@@ -70,14 +72,16 @@ class EncoderMetrics:
             "telecine_encoder_attempts_failed", "Attempts that failed.", ["format", "code"], registry=registry
         )
         self.outputs_preempted = Counter(
-            "telecine_encoder_outputs_preempted", "Starved outputs that gave way.", registry=registry
+            "telecine_encoder_outputs_preempted",
+            "Starved outputs that gave their worker back.",
+            registry=registry,
         )
         self.worker_restarts = Counter(
             "telecine_encoder_worker_restarts", "Workers replaced.", registry=registry
         )
         self.webhooks = Counter(
             "telecine_encoder_webhooks",
-            "Tries to deliver a webhook, and notices given up.",
+            "Tries to deliver a webhook, and deliveries given up.",
             ["result"],
             registry=registry,
         )
@@ -98,7 +102,9 @@ class EncoderMetrics:
         gauge("spool_bytes", "Held by all spools.").set_function(levels.spool_bytes)
         gauge("waiting_outputs", "Outputs that wait for a worker.").set_function(levels.waiting_outputs)
         gauge("idle_workers", "Workers that wait for an output.").set_function(levels.idle_workers)
-        gauge("webhooks_pending", "Notices that nobody has taken yet.").set_function(levels.pending_webhooks)
+        gauge("webhooks_pending", "Webhook deliveries that nobody has taken yet.").set_function(
+            levels.pending_webhooks
+        )
         damaged = Gauge(
             "telecine_encoder_damaged",
             "Jobs and files that damage has left and an operator has to repair or remove.",

@@ -46,7 +46,7 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     confinement: Confinement = Confinement()
 
 
-class Extent(msgspec.Struct, frozen=True, tag="extent"):
+class HighWatermark(msgspec.Struct, frozen=True, tag="high_watermark"):
     """How much of the spool may be read; only ever grows."""
 
     frames: int
@@ -67,7 +67,7 @@ class Probe(msgspec.Struct, frozen=True, tag="probe"):
     confinement: Confinement = Confinement()
 
 
-Order = Assignment | Extent | Cancel | Probe
+Order = Assignment | HighWatermark | Cancel | Probe
 
 # --- evidence ------------------------------------------------------------------------------------
 

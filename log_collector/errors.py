@@ -5,19 +5,21 @@ from __future__ import annotations
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
 from log_collector.journal import JournalClosedError, JournalFailedError, JournalFullError
-from service_host.status.status import FieldFault, ServiceError
+from service_host.status.status import FieldViolation, ServiceError
 
 
 def invalid_field(field: str, expected: str) -> ServiceError:
     """INVALID_ARGUMENT: one field of a request is wrong."""
     message = f"{field}: {expected}"
-    return ServiceError(reasons.ERROR_REASON_INVALID_FIELD, message, faults=[FieldFault(field, expected)])
+    return ServiceError(
+        reasons.ERROR_REASON_INVALID_FIELD, message, violations=[FieldViolation(field, expected)]
+    )
 
 
 def malformed(message: str) -> ServiceError:
     """INVALID_ARGUMENT: bytes that cannot be read as what they should be."""
-    fault = FieldFault("", message)
-    return ServiceError(reasons.ERROR_REASON_MALFORMED_MESSAGE, message, faults=[fault])
+    violation = FieldViolation("", message)
+    return ServiceError(reasons.ERROR_REASON_MALFORMED_MESSAGE, message, violations=[violation])
 
 
 def draining(retry_seconds: float) -> ServiceError:

@@ -14,9 +14,9 @@ from encoder_service.config import EncoderConfig
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.jobs.ending import Ending
 from encoder_service.jobs.job import Job, OutputView, Run, StopReason
-from encoder_service.jobs.job_files import Keeper
+from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.output_run import OutputRun, Stopped
-from encoder_service.jobs.publishing import Results
+from encoder_service.jobs.publishing import Publisher
 from encoder_service.pool import scheduler
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerProcess
@@ -30,8 +30,8 @@ class Dispatcher:
         self,
         jobs: dict[str, Job],
         pool: WorkerPool,
-        keeper: Keeper,
-        results: Results,
+        files: JobFiles,
+        publisher: Publisher,
         ending: Ending,
         config: EncoderConfig,
         clock: Clock,
@@ -39,8 +39,8 @@ class Dispatcher:
     ) -> None:
         self._jobs = jobs
         self._pool = pool
-        self._keeper = keeper
-        self._results = results
+        self._files = files
+        self._publisher = publisher
         self._ending = ending
         self.config = config
         self._clock = clock
@@ -135,11 +135,11 @@ class Dispatcher:
 
     async def _work(self, run: OutputRun, worker: WorkerProcess) -> None:
         job, name = run.job, run.output.name
-        store = self._keeper.store
+        store = self._files.store
         job.log("info", f"{name}: attempt {run.attempt} begins on worker {worker.pid}")
         try:
             try:
-                directory = await self._keeper.insist(
+                directory = await self._files.retry_until_done(
                     job, name, partial(store.begin_attempt, job.record, name, run.attempt)
                 )
                 result = await run.run(directory, store.spool_path(job.record))
@@ -148,23 +148,23 @@ class Dispatcher:
             finally:
                 self._pool.give_back(worker)
             if isinstance(result, Stopped):
-                await self._results.put_back(run, result)
+                await self._publisher.put_back(run, result)
             else:
-                await self._take_in(run, result)
+                await self._record(run, result)
         finally:
             job.runs.pop(name, None)
             run.mark_recorded()
         await self._ending.settle(job)
         self.kick()
 
-    async def _take_in(self, run: OutputRun, result: Produced | Failed) -> None:
+    async def _record(self, run: OutputRun, result: Produced | Failed) -> None:
         try:
-            await self._results.take_in(run, result)
+            await self._publisher.record(run, result)
         except Exception as error:  # noqa: BLE001 - the job must come to its end
             self._log.error("an answer could not be taken in", exc_info=error, job_id=run.job.job_id)
             if not run.job.record.outputs[run.output.name].state.is_final:
                 message = "the worker's answer could not be taken in; the service's log says why"
-                await self._results.take_in(run, Failed("INTERNAL", message, is_retryable=False))
+                await self._publisher.record(run, Failed("INTERNAL", message, is_retryable=False))
 
     # --- ending ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from encoder_service.evidence.manifest import FILE_NAME as MANIFEST_NAME
 from encoder_service.evidence.manifest import Build, JobOutcome, Problem
 from encoder_service.jobs.events import JobEvents
 from encoder_service.jobs.job import Job, StopReason
-from encoder_service.jobs.job_files import Keeper
+from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.registry import Registry
 from encoder_service.spool.quota import SpoolSpace
 from encoder_service.store.manifest_reader import manifest_of
@@ -29,13 +29,13 @@ class Ending:
     def __init__(
         self,
         registry: Registry,
-        keeper: Keeper,
+        files: JobFiles,
         space: SpoolSpace,
         events: JobEvents,
         clock: Clock,
     ) -> None:
         self._registry = registry
-        self._keeper = keeper
+        self._files = files
         self._space = space
         self._events = events
         self._clock = clock
@@ -62,7 +62,7 @@ class Ending:
         if problem is not None and outcome is JobOutcome.FAILED and _any_succeeded(job.record):
             outcome = JobOutcome.PARTIALLY_SUCCEEDED
         digest = await self._digest(job)
-        await self._keeper.insist_on_update(
+        await self._files.update_until_written(
             job, partial(_ended, self._clock.unix_nano(), job.persisted_bytes, outcome, problem, digest)
         )
         failpoints.reach("end_recorded")
@@ -71,29 +71,31 @@ class Ending:
     async def complete(self, job: Job) -> None:
         """Does what is left once the end is recorded; also for a job whose service died meanwhile."""
         job.is_ending = True
-        record, store = job.record, self._keeper.store
+        record, store = job.record, self._files.store
         for name, output in record.outputs.items():
             if job.views[name].state is not output.state:
                 job.set_view(name, msgspec.structs.replace(job.views[name], state=output.state))
-        await self._keeper.insist(job, "attempts", partial(store.clear_partial, record))
+        await self._files.retry_until_done(job, "attempts", partial(store.clear_partial, record))
         if not await asyncio.to_thread(store.has_manifest, record):
             manifest = manifest_of(record, store)
-            await self._keeper.insist(job, "manifest", partial(store.write_manifest, record, manifest))
+            await self._files.retry_until_done(
+                job, "manifest", partial(store.write_manifest, record, manifest)
+            )
             self._events.manifest_written(record, f"{record.directory}/{MANIFEST_NAME}")
         seconds = (record.ended_at_unix_nano - record.created_at_unix_nano) / 1e9
         job.log("info", f"{record.outcome} after {seconds:.3f} s" + _because(record.problem))
         job.close_files()
         job.input_hash = None
         # Before the spool goes: while it is there, a restart comes back to this.
-        notices = await self._events.end_recorded(job)
+        deliveries = await self._events.end_recorded(job)
         failpoints.reach("webhooks_promised")
-        await self._keeper.insist(job, "spool", partial(store.remove_spool, record))
+        await self._files.retry_until_done(job, "spool", partial(store.remove_spool, record))
         self._space.release(job.job_id)
         failpoints.reach("spool_removed")
         job.is_over = True
         self._registry.retire(job)
         job.notify(is_urgent=True)
-        self._events.ended(record, notices)
+        self._events.ended(record, deliveries)
 
     async def _stop_all(self, job: Job) -> None:
         runs = list(job.runs.values())

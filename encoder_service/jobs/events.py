@@ -10,13 +10,13 @@ import structlog
 from encoder_service.evidence.building import AttemptEvidence
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.jobs.job import Job
-from encoder_service.jobs.job_files import Keeper
+from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.story import JobStory
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.spec.spec import OutputSpec, WebhookEvent
 from encoder_service.store.record import JobRecord, OutputState
-from encoder_service.webhooks.courier import Courier, Persist
-from encoder_service.webhooks.notice import Notice
+from encoder_service.webhooks.delivery import WebhookDelivery
+from encoder_service.webhooks.dispatcher import Persist, WebhookDispatcher
 
 
 class JobEvents:
@@ -27,8 +27,8 @@ class JobEvents:
 
     def __init__(
         self,
-        files: Keeper,
-        webhooks: Courier,
+        files: JobFiles,
+        webhooks: WebhookDispatcher,
         metrics: EncoderMetrics,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
@@ -52,7 +52,7 @@ class JobEvents:
     async def received(self, job: Job) -> None:
         """All frames of a job are here."""
         self._story.received(job.record)
-        await self._webhooks.tell(job.record, WebhookEvent.JOB_RECEIVED, self._persist(job))
+        await self._webhooks.notify(job.record, WebhookEvent.JOB_RECEIVED, self._persist(job))
 
     async def output_made(
         self, job: Job, output: OutputSpec, evidence: AttemptEvidence, result: Produced
@@ -76,11 +76,11 @@ class JobEvents:
         """A job's manifest is in place."""
         self._story.manifested(record, path)
 
-    async def end_recorded(self, job: Job) -> tuple[Notice, ...]:
+    async def end_recorded(self, job: Job) -> tuple[WebhookDelivery, ...]:
         """Promises what webhooks are owed for a job's end; `ended` sends it."""
         return await self._webhooks.promise(job.record, WebhookEvent.JOB_ENDED, self._persist(job))
 
-    def ended(self, record: JobRecord, promised: Iterable[Notice]) -> None:
+    def ended(self, record: JobRecord, promised: Iterable[WebhookDelivery]) -> None:
         """A job is over and its frames are gone."""
         self._metrics.job_ended(record)
         self._story.ended(record)
@@ -114,7 +114,7 @@ class JobEvents:
         report("the data directory is there again" if is_there else "the data directory is gone")
 
     async def _output_ended(self, job: Job, output: OutputSpec) -> None:
-        await self._webhooks.tell(job.record, WebhookEvent.OUTPUT_ENDED, self._persist(job), output.name)
+        await self._webhooks.notify(job.record, WebhookEvent.OUTPUT_ENDED, self._persist(job), output.name)
 
     def _persist(self, job: Job) -> Persist:
-        return partial(self._files.insist, job, "webhooks")
+        return partial(self._files.retry_until_done, job, "webhooks")

@@ -54,7 +54,7 @@ def superfluous(ended: list[JobRecord], now_unix_nano: int, config: EncoderConfi
     return gone
 
 
-class Watch:
+class Housekeeping:
     """Runs until cancelled. Lives on the event loop."""
 
     def __init__(
@@ -82,8 +82,8 @@ class Watch:
             while True:
                 try:
                     await self.tick()
-                except Exception:  # noqa: BLE001 - the watch must outlive whatever one job does
-                    self._log.exception("a tick of the watch failed")
+                except Exception:  # noqa: BLE001 - housekeeping must outlive whatever one job does
+                    self._log.exception("a tick of the housekeeping failed")
                 await asyncio.sleep(TICK_SECONDS)
         finally:
             for task in self._endings:
@@ -101,7 +101,7 @@ class Watch:
                 self._jobs.withdraw_promise(job)
             due = None if job.is_ending else verdict(job.record, idle_seconds, now_unix_nano, self.config)
             if due is not None:
-                # Beside the watch: an ending may have to wait for a disk.
+                # In a task of its own: an ending may have to wait for a disk.
                 self._start(self._end(job, *due))
         if now >= self._retention_at:
             self._retention_at = now + RETENTION_SECONDS

@@ -18,7 +18,7 @@ RETRY_SECONDS = 1.0
 _Result = TypeVar("_Result")
 
 
-class Keeper:
+class JobFiles:
     """The way from the event loop to the store."""
 
     def __init__(self, store: Store, log: structlog.typing.FilteringBoundLogger) -> None:
@@ -32,7 +32,7 @@ class Keeper:
             await asyncio.to_thread(self.store.save, record)
             job.record = record
 
-    async def insist(self, job: Job, what: str, act: Callable[[], _Result]) -> _Result:
+    async def retry_until_done(self, job: Job, what: str, act: Callable[[], _Result]) -> _Result:
         """Does blocking work on the job's files; tries again while the disk refuses.
 
         A job whose end cannot be written now (a full disk) must neither be lost nor stop others.
@@ -42,18 +42,18 @@ class Keeper:
                 async with job.lock:
                     return await asyncio.to_thread(act)
             except OSError as error:
-                self._complain(job, what, error)
+                self._report(job, what, error)
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def insist_on_update(self, job: Job, change: Callable[[JobRecord], JobRecord]) -> None:
+    async def update_until_written(self, job: Job, change: Callable[[JobRecord], JobRecord]) -> None:
         """As `update`, but tries again while the disk refuses."""
         while True:
             try:
                 return await self.update(job, change)
             except OSError as error:
-                self._complain(job, "record", error)
+                self._report(job, "record", error)
             await asyncio.sleep(RETRY_SECONDS)
 
-    def _complain(self, job: Job, what: str, error: OSError) -> None:
+    def _report(self, job: Job, what: str, error: OSError) -> None:
         job.log("error", f"{what}: {error}; trying again")
         self._log.error("job files cannot be written", job_id=job.job_id, what=what, error=str(error))

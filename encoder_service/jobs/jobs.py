@@ -20,9 +20,9 @@ from encoder_service.free_space import disk_room
 from encoder_service.jobs.attachment import Attachment
 from encoder_service.jobs.events import JobEvents
 from encoder_service.jobs.job import Job
-from encoder_service.jobs.job_files import Keeper
+from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.quarantine import find_gone
-from encoder_service.jobs.registry import ForestalledJobs, Registry
+from encoder_service.jobs.registry import Registry, Tombstones
 from encoder_service.spec.spec import JobSpec, differing_fields
 from encoder_service.spool.clip_limit import clip_limit
 from encoder_service.spool.ingest import Ingest
@@ -54,7 +54,7 @@ class Jobs:
     def __init__(
         self,
         registry: Registry,
-        keeper: Keeper,
+        files: JobFiles,
         spools: Spools,
         ending: Ending,
         dispatcher: Dispatcher,
@@ -63,7 +63,7 @@ class Jobs:
         clock: Clock,
     ) -> None:
         self.registry = registry
-        self._keeper = keeper
+        self._files = files
         self._space = spools.space
         self._spools = spools
         self._ending = ending
@@ -72,7 +72,7 @@ class Jobs:
         self.config = config
         self._clock = clock
         self._admission = asyncio.Lock()
-        self._forestalled = ForestalledJobs()
+        self._tombstones = Tombstones()
         self._being_deleted: dict[str, JobRecord] = {}
         self._removals: dict[str, asyncio.Event] = {}
         """Of the same jobs: set when their files are gone and the id can be used anew."""
@@ -152,7 +152,7 @@ class Jobs:
         try:
             if job.spool is not None and self.config.is_synced:
                 await asyncio.to_thread(job.spool.sync)
-            await self._keeper.update(job, complete)
+            await self._files.update(job, complete)
         except OSError as error:
             raise errors.disk_error(error, self.config.retry_after_seconds) from error
         failpoints.reach("finish_recorded")
@@ -197,7 +197,7 @@ class Jobs:
         async with self._admission:
             if self.registry.knows(spec.job_id):
                 return True
-            if self._forestalled.has(spec.job_id, self._clock.monotonic()):
+            if self._tombstones.has(spec.job_id, self._clock.monotonic()):
                 raise errors.job_cancelled(spec.job_id)
             await self._create(spec, pictures)
             return False
@@ -210,7 +210,7 @@ class Jobs:
 
     async def look_for_storage(self) -> None:
         """Ends all streams while the data directory is gone: what they send would be stored nowhere."""
-        is_there = await asyncio.to_thread(self._keeper.store.is_there)
+        is_there = await asyncio.to_thread(self._files.store.is_there)
         if is_there is not self._is_storage_there:
             self._is_storage_there = is_there
             self._events.storage_changed(is_there=is_there)
@@ -233,7 +233,7 @@ class Jobs:
             self._space.promise(spec.job_id, expected_bytes)
         except SpoolFullError as error:
             raise errors.spool_full(self.config.retry_after_seconds) from error
-        now, store = self._clock.unix_nano(), self._keeper.store
+        now, store = self._clock.unix_nano(), self._files.store
         request_id = current_request_id()
 
         def make() -> tuple[JobRecord, Spool]:
@@ -275,7 +275,7 @@ class Jobs:
 
     def adopt(self, record: JobRecord, spool: Spool) -> Job:
         """Makes a job live: a new one, or one that a former process left."""
-        job = Job(record, self._keeper.store.job_directory(record), self._clock)
+        job = Job(record, self._files.store.job_directory(record), self._clock)
         job.spool = spool
         job.persisted_bytes = job.acknowledged_bytes = spool.persisted_bytes
         job.input_hash = self._spools.hash_thread.follow(spool.path)
@@ -285,15 +285,15 @@ class Jobs:
 
     # --- ending ----------------------------------------------------------------------------------
 
-    async def cancel(self, job_id: str, *, is_forestalling: bool = False) -> Job:
+    async def cancel(self, job_id: str, *, allow_missing: bool = False) -> Job:
         """Cancels a job that has not ended. Raises ServiceError JOB_NOT_FOUND.
 
-        With `is_forestalling`, one that is not known yet is refused when it comes.
+        With `allow_missing`, a job that is not known yet leaves a tombstone: it is refused when it arrives.
         """
         async with self._admission:
             # Whatever is being created just now is known from here on.
-            if is_forestalling and not self.registry.knows(job_id):
-                self._forestalled.add(job_id, self._clock.monotonic())
+            if allow_missing and not self.registry.knows(job_id):
+                self._tombstones.add(job_id, self._clock.monotonic())
         job = self.registry.find(job_id)
         if not job.is_over:
             problem = Problem("JOB_CANCELLED", "cancelled by CancelJob")
@@ -327,7 +327,7 @@ class Jobs:
         self._being_deleted[job.job_id] = job.record
         self._removals[job.job_id] = gone = asyncio.Event()
         try:
-            await self._keeper.insist(job, "removal", partial(self._keeper.store.delete, job.record))
+            await self._files.retry_until_done(job, "removal", partial(self._files.store.delete, job.record))
         finally:
             self._space.release(job.job_id)
             del self._being_deleted[job.job_id], self._removals[job.job_id]
@@ -338,7 +338,7 @@ class Jobs:
         async with self._admission:
             jobs = (*self.registry.live.values(), *self.registry.ended.values())
             known = [*(job.record for job in jobs), *self._being_deleted.values()]
-            strays = await asyncio.to_thread(self._keeper.store.remove_strays, known)
+            strays = await asyncio.to_thread(self._files.store.remove_strays, known)
         if strays:
             self._events.leftovers_removed(strays)
         quarantine = self.registry.quarantine

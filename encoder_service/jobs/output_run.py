@@ -1,4 +1,4 @@
-"""One attempt at one output on one worker: feeds it extents, hears its events, stops it when told."""
+"""One attempt at one output on one worker: says how far it may read, takes its events, stops it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from encoder_service.pool.worker_process import (
 )
 from encoder_service.spec.spec import OutputSpec
 from encoder_service.store.record import OutputState
-from encoder_service.worker_protocol import Assignment, Extent, Logged, OutputPhase, Progress, Warned
+from encoder_service.worker_protocol import Assignment, HighWatermark, Logged, OutputPhase, Progress, Warned
 from service_host.status.disclosure import for_clients
 
-EXTENT_PAUSE_SECONDS = 0.02
+WATERMARK_PAUSE_SECONDS = 0.02
 CANCEL_GRACE_SECONDS = 1.0
 
 
@@ -54,7 +54,7 @@ class OutputRun:
         self._clock = clock
         self._stop_reason: StopReason | None = None
         self._killer: asyncio.Task[None] | None = None
-        self._sent = Extent(0, is_complete=False)
+        self._sent = HighWatermark(0, is_complete=False)
         self._active_monotonic = clock.monotonic()
         self._is_done = False
         self._recorded = asyncio.Event()
@@ -118,7 +118,7 @@ class OutputRun:
             if self._killer is not None:
                 self._killer.cancel()
             await asyncio.wait([feeding])
-        return self._judged(result)
+        return self._checked(result)
 
     def stop(self, reason: StopReason) -> None:
         """Ends the run: asks the worker, and kills it when it does not answer. The first reason counts."""
@@ -142,7 +142,7 @@ class OutputRun:
         await asyncio.sleep(grace_seconds)
         await asyncio.shield(self._worker.kill())
 
-    def _judged(self, result: Produced | Failed) -> Produced | Failed | Stopped:
+    def _checked(self, result: Produced | Failed) -> Produced | Failed | Stopped:
         if isinstance(result, Produced) or self._stop_reason is None:
             return result
         if self._stop_reason is StopReason.HUNG:
@@ -188,13 +188,13 @@ class OutputRun:
 
     async def _feed(self) -> None:
         """Tells the worker how far it may read, coalesced, and at once when all frames are here."""
-        subscription = self.job.subscribe(EXTENT_PAUSE_SECONDS)
+        subscription = self.job.subscribe(WATERMARK_PAUSE_SECONDS)
         try:
             while not self._sent.is_complete:
-                extent = Extent(self.job.frames_ready, is_complete=self.job.record.is_complete)
-                if extent != self._sent and not self._worker.has_unsent_orders:
-                    self._worker.send(extent)
-                    self._sent = extent
+                mark = HighWatermark(self.job.frames_ready, is_complete=self.job.record.is_complete)
+                if mark != self._sent and not self._worker.has_unsent_orders:
+                    self._worker.send(mark)
+                    self._sent = mark
                     self._active_monotonic = self._clock.monotonic()
                 await subscription.next(1.0)
         finally:

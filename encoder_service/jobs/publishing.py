@@ -13,7 +13,7 @@ from encoder_service.evidence.building import AttemptEvidence
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.jobs.events import JobEvents
 from encoder_service.jobs.job import OutputView
-from encoder_service.jobs.job_files import Keeper
+from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.output_run import OutputRun, Stopped
 from encoder_service.store.record import JobRecord, OutputRecord, OutputState
 from encoder_service.store.store import MissingFileError, UnsafePathError, checked_path
@@ -23,18 +23,18 @@ _FILES_BESIDES_FRAMES = 8
 _LARGEST_RATE = 1 << 53
 
 
-class Results:
+class Publisher:
     """Lives on the event loop."""
 
     def __init__(
         self,
-        keeper: Keeper,
+        files: JobFiles,
         events: JobEvents,
         attempts: int,
         clock: Clock,
     ) -> None:
         """`attempts`: how often an output is tried; may be replaced while this runs."""
-        self._keeper = keeper
+        self._files = files
         self._events = events
         self.attempts = attempts
         self._clock = clock
@@ -42,12 +42,14 @@ class Results:
     async def put_back(self, run: OutputRun, result: Stopped) -> None:
         """Forgets a run that was stopped: its output waits again, at the same attempt."""
         job, name = run.job, run.output.name
-        store = self._keeper.store
+        store = self._files.store
         job.log("info", f"{name}: attempt {run.attempt} was stopped: {result.reason}; it does not count")
-        await self._keeper.insist(job, name, partial(store.drop_attempt, job.record, name, run.attempt))
+        await self._files.retry_until_done(
+            job, name, partial(store.drop_attempt, job.record, name, run.attempt)
+        )
         job.set_view(name, OutputView(OutputState.WAITING, attempt=run.attempt))
 
-    async def take_in(self, run: OutputRun, result: Produced | Failed) -> None:
+    async def record(self, run: OutputRun, result: Produced | Failed) -> None:
         """Records an attempt; publishes its files, or lets the output wait again or fail."""
         if isinstance(result, Produced):
             failpoints.reach("output_produced")
@@ -68,21 +70,23 @@ class Results:
 
     async def _publish(self, run: OutputRun, result: Produced, evidence: AttemptEvidence) -> None:
         job, name = run.job, run.output.name
-        store = self._keeper.store
+        store = self._files.store
         for warning in result.warnings:
             job.warn(warning.code, warning.message, name)
-        await self._keeper.insist(job, name, partial(store.sync_attempt, job.record, name, run.attempt))
-        await self._keeper.insist_on_update(
+        await self._files.retry_until_done(
+            job, name, partial(store.sync_attempt, job.record, name, run.attempt)
+        )
+        await self._files.update_until_written(
             job, partial(_with_attempt, name, evidence, OutputState.SUCCEEDED)
         )
         failpoints.reach("evidence_recorded")
         try:
-            await self._keeper.insist(
+            await self._files.retry_until_done(
                 job, name, partial(store.publish, job.record, name, run.attempt, result.files)
             )
         except MissingFileError as error:
             failed = Failed("FILE_MISSING", f"the worker's file {error} is not there", is_retryable=True)
-            await self._keeper.insist_on_update(job, partial(_without_last_attempt, name))
+            await self._files.update_until_written(job, partial(_without_last_attempt, name))
             await self._note_failure(run, failed, msgspec.structs.replace(evidence, result=failed))
             return
         size = sum(file.size_bytes for file in result.files if file.is_primary)
@@ -91,14 +95,16 @@ class Results:
 
     async def _note_failure(self, run: OutputRun, result: Failed, evidence: AttemptEvidence) -> None:
         job, name = run.job, run.output.name
-        store = self._keeper.store
+        store = self._files.store
         job.log("error", f"{name}: attempt {run.attempt}: {result.code}: {result.message}")
         for warning in result.warnings:
             job.warn(warning.code, warning.message, name)
         may_retry = result.is_retryable and run.attempt < self.attempts and not job.is_ending
         state = OutputState.WAITING if may_retry else OutputState.FAILED
-        await self._keeper.insist(job, name, partial(store.drop_attempt, job.record, name, run.attempt))
-        await self._keeper.insist_on_update(job, partial(_with_attempt, name, evidence, state))
+        await self._files.retry_until_done(
+            job, name, partial(store.drop_attempt, job.record, name, run.attempt)
+        )
+        await self._files.update_until_written(job, partial(_with_attempt, name, evidence, state))
         if result.code == "DISK_FULL":
             job.not_before_monotonic[name] = self._clock.monotonic() + FULL_DISK_PAUSE_SECONDS
         attempt = run.attempt + 1 if may_retry else run.attempt

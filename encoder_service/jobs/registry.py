@@ -42,23 +42,23 @@ class Registry:
         return sorted(jobs, key=lambda job: (-job.record.created_at_unix_nano, job.job_id))
 
 
-REMEMBERED_SECONDS = 60.0
+TOMBSTONE_SECONDS = 60.0
 
 
-MAX_REMEMBERED = 10_000
+MAX_TOMBSTONES = 10_000
 
 
-class ForestalledJobs:
-    """Ids whose spec may still be on its way. The time is an argument."""
+class Tombstones:
+    """Ids that were cancelled before their spec arrived. The time is an argument."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
 
     def add(self, job_id: str, now: float) -> None:
-        """Whoever opens this job within the next minute comes too late. Of 10,000 the oldest is forgotten."""
+        """Refuses this id for the next minute. At most 10,000 are kept; the oldest goes first."""
         self._until.pop(job_id, None)
-        self._until[job_id] = now + REMEMBERED_SECONDS
-        if len(self._until) > MAX_REMEMBERED:
+        self._until[job_id] = now + TOMBSTONE_SECONDS
+        if len(self._until) > MAX_TOMBSTONES:
             del self._until[next(iter(self._until))]
 
     def has(self, job_id: str, now: float) -> bool:

@@ -7,7 +7,7 @@ import time
 BURST = 3000
 """A warning for each fault of a long clip, say, and all at once."""
 PER_SECOND = 200.0
-"""Progress is sent a few times a second, and once for each extent of frames: at most fifty."""
+"""Progress is sent a few times a second, and once for each high watermark: at most fifty."""
 
 
 class Allowance:

@@ -13,8 +13,8 @@ import msgspec
 
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.pool.allowance import BURST, Allowance
-from encoder_service.pool.last_words import LastWords
 from encoder_service.pool.settings import PoolSettings
+from encoder_service.pool.stderr_tail import StderrTail
 from encoder_service.pool.zygote_process import (
     Birth,
     WorkerDiedError,
@@ -46,12 +46,12 @@ class WorkerProcess:
         birth: Birth,
         orders: asyncio.WriteTransport,
         events: asyncio.StreamReader,
-        words: LastWords,
+        stderr: StderrTail,
     ) -> None:
         self._birth = birth
         self._orders = orders
         self._events = events
-        self._words = words
+        self._stderr = stderr
         self._allowance = Allowance()
         self.is_used = False
         """It has had its assignment."""
@@ -116,7 +116,7 @@ class WorkerProcess:
             await self.kill()
             raise WorkerDiedError(f"the worker sent a line of more than {_LINE_BYTES} bytes") from error
         if not line.endswith(b"\n"):
-            raise await self._obituary()
+            raise await self._exit_message()
         # Lines that lie in memory already are read without a pause in which others could work.
         if not self._allowance.spend():
             await self.kill()
@@ -158,9 +158,9 @@ class WorkerProcess:
         self._birth.close()
         if not self._orders.is_closing():
             self._orders.abort()
-        await self._words.close()
+        await self._stderr.close()
 
-    async def _obituary(self) -> WorkerDiedError:
+    async def _exit_message(self) -> WorkerDiedError:
         # It has closed its events, so it is ending; killed too early, it could not say why.
         await asyncio.wait([self._birth.ended], timeout=_CLOSE_SECONDS)
         await self.kill()
@@ -174,7 +174,7 @@ class WorkerProcess:
             )
         if ended.threads:
             return WorkerDiedError(f"the worker process had {ended.threads} threads and was killed")
-        return WorkerDiedError(f"the worker process {self._words.describe(ended.exit_code)}")
+        return WorkerDiedError(f"the worker process {self._stderr.describe(ended.exit_code)}")
 
 
 def _decoded(line: bytes) -> Event:
@@ -185,7 +185,7 @@ def _decoded(line: bytes) -> Event:
 
 
 async def _fork(zygote: ZygoteProcess, memory_bytes: int) -> WorkerProcess:
-    """Has a worker forked between three pipes: orders to it, events and its last words from it."""
+    """Has a worker forked between three pipes: orders to it, events and standard error from it."""
     with ExitStack() as ours, ExitStack() as theirs:
         orders, send_orders = os.pipe()
         theirs.callback(os.close, orders)
@@ -201,11 +201,11 @@ async def _fork(zygote: ZygoteProcess, memory_bytes: int) -> WorkerProcess:
         ours.pop_all()  # the transports close them from here on
     loop = asyncio.get_running_loop()
     events = asyncio.StreamReader(limit=_LINE_BYTES)
-    words = asyncio.StreamReader()
-    for reader, pipe in zip((events, words), reads, strict=True):
+    stderr = asyncio.StreamReader()
+    for reader, pipe in zip((events, stderr), reads, strict=True):
         await loop.connect_read_pipe(partial(asyncio.StreamReaderProtocol, reader), pipe)
     transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, write_orders)
-    return WorkerProcess(birth, transport, events, LastWords(words))
+    return WorkerProcess(birth, transport, events, StderrTail(stderr))
 
 
 async def _gone(birth: Birth) -> None:

@@ -16,8 +16,8 @@ import msgspec
 
 from encoder_service.evidence.facts import Walls
 from encoder_service.pool.environment import worker_environment
-from encoder_service.pool.last_words import LastWords
 from encoder_service.pool.settings import PoolSettings
+from encoder_service.pool.stderr_tail import StderrTail
 from encoder_service.zygote_protocol import (
     Ended,
     Fork,
@@ -34,7 +34,7 @@ _CLOSE_SECONDS = 2.0
 
 
 class WorkerDiedError(Exception):
-    """The process ended while it was needed; the message says how, with its last words."""
+    """The process ended while it was needed; the message says how, with the end of its standard error."""
 
 
 class WorkerOutOfMemoryError(WorkerDiedError):
@@ -82,7 +82,7 @@ class ZygoteProcess:
     def __init__(self, process: Process, connection: socket.socket) -> None:
         self._process = process
         self._connection = connection
-        self._words = LastWords(process.stderr)
+        self._stderr = StderrTail(process.stderr)
         self._decoder: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
         self._is_ready: asyncio.Future[ZygoteReady] = asyncio.get_running_loop().create_future()
         self._asked: dict[int, asyncio.Future[Birth]] = {}
@@ -126,7 +126,7 @@ class ZygoteProcess:
             raise ZygoteDiedError(f"the workers' program was not ready after {seconds:g} s") from error
         except ZygoteDiedError as error:
             await zygote.close()
-            raise ZygoteDiedError(zygote._obituary()) from error
+            raise ZygoteDiedError(zygote._exit_message()) from error
         except BaseException:
             await zygote.close()
             raise
@@ -148,7 +148,7 @@ class ZygoteProcess:
         `memory_bytes`: what it may take of its own before it is killed; 0: no bound.
         """
         if self.is_lost:
-            raise ZygoteDiedError(self._obituary())
+            raise ZygoteDiedError(self._exit_message())
         self._number += 1
         future: asyncio.Future[Birth] = asyncio.get_running_loop().create_future()
         self._asked[self._number] = future
@@ -156,7 +156,7 @@ class ZygoteProcess:
             send(self._connection, Fork(self._number, memory_bytes), descriptors)
         except OSError as error:
             self._lose()
-            raise ZygoteDiedError(self._obituary()) from error
+            raise ZygoteDiedError(self._exit_message()) from error
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -176,7 +176,7 @@ class ZygoteProcess:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
-        await self._words.close()
+        await self._stderr.close()
 
     def _read(self) -> None:
         try:
@@ -221,8 +221,8 @@ class ZygoteProcess:
         self._asked.clear()
         self._living.clear()
 
-    def _obituary(self) -> str:
-        return f"the workers' program {self._words.describe(self._process.returncode)}"
+    def _exit_message(self) -> str:
+        return f"the workers' program {self._stderr.describe(self._process.returncode)}"
 
 
 def _give_up(asked: asyncio.Future[Birth]) -> None:

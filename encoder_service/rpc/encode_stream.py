@@ -88,10 +88,10 @@ class EncodeStream:
         self._ring: Ring | None = None
         """Shared with a client on this machine while the job takes bytes."""
         self._session = Session()
-        self._told_bytes = -1
-        self._told_complete = False
-        self._told_views: dict[str, OutputView] = {}
-        self._told_warnings = 0
+        self._sent_bytes = -1
+        self._sent_complete = False
+        self._sent_views: dict[str, OutputView] = {}
+        self._sent_warnings = 0
 
     async def run(self) -> None:
         """Serves the stream to its end. Raises ServiceError."""
@@ -208,7 +208,7 @@ class EncodeStream:
                 job, self._config, ring, self._disclosure, is_resumed=attachment.is_resumed
             )
             await self._wire.send(accepted)
-            self._note_told(job)
+            self._note_acknowledged(job)
             is_due = False
             while True:
                 is_over, is_detached = job.is_over, self._session.state is SessionState.DETACHED
@@ -225,23 +225,23 @@ class EncodeStream:
 
     async def _tell_news(self, job: Job, *, is_due: bool) -> None:
         is_complete = job.record.is_complete
-        if is_due or job.persisted_bytes != self._told_bytes or is_complete != self._told_complete:
+        if is_due or job.persisted_bytes != self._sent_bytes or is_complete != self._sent_complete:
             response = replies.acknowledged(job)
-            self._note_told(job)
-            self._told_complete = is_complete
+            self._note_acknowledged(job)
+            self._sent_complete = is_complete
             await self._wire.send(response)
         for name, view in list(job.views.items()):
-            if self._told_views.get(name) is not view:
-                self._told_views[name] = view
+            if self._sent_views.get(name) is not view:
+                self._sent_views[name] = view
                 await self._wire.send(pb.EncodeResponse(progress=replies.output_progress(job, name)))
-        while self._told_warnings < len(job.warnings):
-            entry = job.warnings[self._told_warnings]
-            self._told_warnings += 1
+        while self._sent_warnings < len(job.warnings):
+            entry = job.warnings[self._sent_warnings]
+            self._sent_warnings += 1
             warning = pb.Warning(code=entry.code, message=entry.message, output=entry.output)
             await self._wire.send(pb.EncodeResponse(warning=warning))
 
-    def _note_told(self, job: Job) -> None:
-        self._told_bytes = job.persisted_bytes
+    def _note_acknowledged(self, job: Job) -> None:
+        self._sent_bytes = job.persisted_bytes
         self._metrics.acknowledged_bytes.inc(job.note_acknowledged())
 
     # --- delivering ------------------------------------------------------------------------------

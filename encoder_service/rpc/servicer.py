@@ -146,7 +146,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.CancelJobRequest, context: Context
     ) -> pb.CancelJobResponse:
         """Cancels a job."""
-        job = await self._jobs.cancel(request.job_id, is_forestalling=request.is_forestalling)
+        job = await self._jobs.cancel(request.job_id, allow_missing=request.is_forestalling)
         return pb.CancelJobResponse(job=replies.job_message(job))
 
     async def DeleteJob(  # noqa: N802
@@ -187,10 +187,10 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
                 if (
                     request.path != FILE_NAME
                     and request.offset <= file.size_bytes
-                    and (told := self._told(request, job))
+                    and (local := self._local_answer(request, job))
                 ):
-                    told.artifact.CopyFrom(header)
-                    yield told
+                    local.artifact.CopyFrom(header)
+                    yield local
                     return
                 async for response in _responses(file, header, request.offset):
                     yield response
@@ -201,7 +201,9 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
                 raise errors.artifact_damaged(request.job_id, request.path) from error
             raise errors.artifact_not_found(request.job_id, request.path) from error
 
-    def _told(self, request: pb.DownloadArtifactRequest, job: Job) -> pb.DownloadArtifactResponse | None:
+    def _local_answer(
+        self, request: pb.DownloadArtifactRequest, job: Job
+    ) -> pb.DownloadArtifactResponse | None:
         """Where the artifact lies, for a client that proved to be the same user here, or how to prove it."""
         if not self.config.tells_job_directory or not request.HasField("proof"):
             return None

@@ -1,6 +1,6 @@
-"""Keeps notices on the disk until they are taken: one file each, replaced whole, removed at the end.
+"""Keeps deliveries on the disk until they are taken: one file each, replaced whole, removed at the end.
 
-data_dir/webhooks/<notice_id>.json
+data_dir/webhooks/<delivery_id>.json
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from encoder_service.data_layout import WEBHOOKS
 from encoder_service.store.seal import sealed, unsealed
-from encoder_service.webhooks.notice import Notice
+from encoder_service.webhooks.delivery import WebhookDelivery
 from service_host.disk.data_directory import is_plain_file
 from service_host.disk.plain_files import read_plain, write_whole
 
@@ -21,13 +21,13 @@ _LEFTOVER = re.compile(r"\.?[A-Za-z0-9_-]+(\.json)?\.tmp")
 
 
 class Outbox:
-    """Blocking; for one service. A notice that was put survives the death of the process."""
+    """Blocking; for one service. A delivery that was put survives the death of the process."""
 
     def __init__(self, root: Path, *, is_synced: bool) -> None:
         self._directory = root / WEBHOOKS
         self._is_synced = is_synced
 
-    def open(self) -> Iterator[Notice | tuple[Path, str]]:
+    def open(self) -> Iterator[WebhookDelivery | tuple[Path, str]]:
         """Makes the directory and reads what is owed; for a file that cannot be read, its path and why.
 
         Raises OSError.
@@ -42,23 +42,23 @@ class Outbox:
             except (msgspec.MsgspecError, ValueError, RecursionError, OSError) as error:
                 yield path, str(error)
 
-    def put(self, notices: Iterable[Notice]) -> None:
-        """Writes notices, whole or not at all each; again is the same as once. Raises OSError."""
-        for notice in notices:
-            data = sealed(msgspec.json.encode(notice))
+    def put(self, deliveries: Iterable[WebhookDelivery]) -> None:
+        """Writes deliveries, whole or not at all each; again is the same as once. Raises OSError."""
+        for delivery in deliveries:
+            data = sealed(msgspec.json.encode(delivery))
             # URLs often are secrets themselves: not even a group that may read the rest gets to see them.
-            write_whole(self._path(notice), data, is_synced=self._is_synced, mode=0o600)
+            write_whole(self._path(delivery), data, is_synced=self._is_synced, mode=0o600)
 
-    def remove(self, notice: Notice) -> None:
+    def remove(self, delivery: WebhookDelivery) -> None:
         """It is taken, or given up; idempotent. Raises OSError."""
-        self._path(notice).unlink(missing_ok=True)
+        self._path(delivery).unlink(missing_ok=True)
 
-    def _path(self, notice: Notice) -> Path:
-        return self._directory / f"{notice.notice_id}.json"
+    def _path(self, delivery: WebhookDelivery) -> Path:
+        return self._directory / f"{delivery.delivery_id}.json"
 
 
-def _read(path: Path) -> Notice:
-    notice = msgspec.json.decode(unsealed(read_plain(path)), type=Notice)
-    if path.name != f"{notice.notice_id}.json":
-        raise ValueError(f"it is the notice {notice.notice_id[:80]!r}")
-    return notice
+def _read(path: Path) -> WebhookDelivery:
+    delivery = msgspec.json.decode(unsealed(read_plain(path)), type=WebhookDelivery)
+    if path.name != f"{delivery.delivery_id}.json":
+        raise ValueError(f"it is the delivery {delivery.delivery_id[:80]!r}")
+    return delivery

@@ -77,7 +77,7 @@ async def post(
     except TimeoutError as error:
         raise PostError(f"no answer within {timeout_seconds:g} s") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise PostError(_told(error)) from error
+        raise PostError(_described(error)) from error
 
 
 def _guard(allowed_networks: Sequence[str] | None) -> aiohttp.abc.AbstractResolver:
@@ -115,7 +115,7 @@ def _refusal(host: str) -> str:
     return f"{host} is no public address; webhooks.allowed_networks lists the others that are allowed"
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     cause = error.os_error if hasattr(error, "os_error") else error
     text = str(cause) or type(error).__name__
     return text if "://" not in text else type(error).__name__

@@ -24,15 +24,15 @@ def secret_bytes(secret: str) -> bytes:
     return key
 
 
-def signed_headers(keys: Sequence[bytes], notice_id: str, unix_seconds: int, body: bytes) -> dict[str, str]:
+def signed_headers(keys: Sequence[bytes], delivery_id: str, unix_seconds: int, body: bytes) -> dict[str, str]:
     """The three headers of a delivery; one signature for each key, so that keys can be exchanged.
 
     HMAC-SHA256 over "<id>.<seconds>.<body>"; the receiver refuses times that are too far off.
     """
-    signed = b".".join((notice_id.encode(), str(unix_seconds).encode(), body))
+    signed = b".".join((delivery_id.encode(), str(unix_seconds).encode(), body))
     signatures = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in keys]
     return {
-        "webhook-id": notice_id,
+        "webhook-id": delivery_id,
         "webhook-timestamp": str(unix_seconds),
         "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }

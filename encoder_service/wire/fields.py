@@ -1,4 +1,4 @@
-"""Parses the small values that many messages share, collecting faults while parsing goes on."""
+"""Parses the small values that many messages share, collecting violations while parsing goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.errors import FieldFault
+from encoder_service.errors import FieldViolation
 from encoder_service.spec.limits import (
     MAX_FRAME_RATE,
     MAX_RATE_DENOMINATOR,
@@ -21,17 +21,17 @@ from encoder_service.wire.enums import MATRICES, PRIMARIES, RANGES, TRANSFERS
 _Value = TypeVar("_Value", bound=StrEnum)
 
 
-class Faults:
+class FieldViolations:
     """Collects what is wrong while parsing goes on."""
 
     __slots__ = ("found",)
 
     def __init__(self) -> None:
-        self.found: list[FieldFault] = []
+        self.found: list[FieldViolation] = []
 
     def add(self, field: str, description: str) -> None:
         """Notes one wrong field."""
-        self.found.append(FieldFault(field, description))
+        self.found.append(FieldViolation(field, description))
 
     def check(self, is_right: bool, field: str, description: str) -> None:
         """Notes the field unless it is right."""
@@ -51,32 +51,32 @@ class Faults:
         return table.get(value, default)
 
 
-def color_override(message: pb.Color, at: str, faults: Faults) -> ColorOverride:
+def color_override(message: pb.Color, at: str, violations: FieldViolations) -> ColorOverride:
     """Returns the colour fields that are set."""
     return ColorOverride(
-        primaries=_optional(PRIMARIES, message.primaries, f"{at}.primaries", faults),
-        transfer=_optional(TRANSFERS, message.transfer, f"{at}.transfer", faults),
-        matrix=_optional(MATRICES, message.matrix, f"{at}.matrix", faults),
-        range=_optional(RANGES, message.range, f"{at}.range", faults),
+        primaries=_optional(PRIMARIES, message.primaries, f"{at}.primaries", violations),
+        transfer=_optional(TRANSFERS, message.transfer, f"{at}.transfer", violations),
+        matrix=_optional(MATRICES, message.matrix, f"{at}.matrix", violations),
+        range=_optional(RANGES, message.range, f"{at}.range", violations),
     )
 
 
-def _optional(table: dict[int, _Value], value: int, field: str, faults: Faults) -> _Value | None:
-    return None if value == 0 else faults.pick(table, value, field, next(iter(table.values())))
+def _optional(table: dict[int, _Value], value: int, field: str, violations: FieldViolations) -> _Value | None:
+    return None if value == 0 else violations.pick(table, value, field, next(iter(table.values())))
 
 
-def rational(message: pb.Rational, at: str, faults: Faults) -> Rational:
+def rational(message: pb.Rational, at: str, violations: FieldViolations) -> Rational:
     """Returns an exact rate; a missing denominator is 1."""
     numerator, denominator = message.numerator, message.denominator or 1
     is_rate = numerator > 0 and denominator > 0
-    faults.check(
+    violations.check(
         is_rate and MIN_FRAME_RATE <= Fraction(numerator, denominator) <= MAX_FRAME_RATE,
         at,
         f"must be {MIN_FRAME_RATE} to {MAX_FRAME_RATE} frames per second, is {numerator}/{denominator}",
     )
     if is_rate:
         over, under = Fraction(numerator, denominator).as_integer_ratio()
-        faults.check(
+        violations.check(
             over <= MAX_RATE_NUMERATOR and under <= MAX_RATE_DENOMINATOR,
             at,
             f"must be a fraction of numbers up to {MAX_RATE_NUMERATOR}/{MAX_RATE_DENOMINATOR}, "

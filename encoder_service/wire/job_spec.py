@@ -36,7 +36,7 @@ from encoder_service.webhooks.destination import (
 )
 from encoder_service.wire.chunks import RawChunk
 from encoder_service.wire.enums import DELIVERIES, ODD_SIZE_POLICIES, PIXEL_FORMATS
-from encoder_service.wire.fields import Faults, color_override, rational
+from encoder_service.wire.fields import FieldViolations, color_override, rational
 from encoder_service.wire.made import check_total
 from encoder_service.wire.outputs import parse_outputs
 
@@ -45,14 +45,14 @@ MAX_METADATA_BYTES = 64 << 10
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-def _check_deadline(message: pb.JobSpec, now_unix_seconds: float, faults: Faults) -> None:
+def _check_deadline(message: pb.JobSpec, now_unix_seconds: float, violations: FieldViolations) -> None:
     deadline = message.deadline
-    faults.check(
+    violations.check(
         0 <= deadline.seconds < 1 << 33 and 0 <= deadline.nanos < 1_000_000_000,
         "spec.deadline",
         "must be a time after 1970",
     )
-    faults.check(
+    violations.check(
         not message.HasField("deadline") or deadline.seconds + deadline.nanos / 1e9 > now_unix_seconds,
         "spec.deadline",
         "has passed already; leave it out, or name a time to come",
@@ -64,30 +64,30 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: flo
 
     `now_unix_seconds`: a deadline before it is one; 0 for the spec of a job that is known already.
     """
-    faults = Faults()
-    faults.check(
+    violations = FieldViolations()
+    violations.check(
         _JOB_ID.fullmatch(message.job_id) is not None,
         "spec.job_id",
         "must be 1 to 128 characters of [A-Za-z0-9._-], beginning with a letter or digit, "
         f"is {message.job_id[:140]!r}",
     )
-    video = _video(message, config, faults)
-    outputs, skipped = parse_outputs(message, config, faults)
-    check_total(outputs, video, config, faults)
+    video = _video(message, config, violations)
+    outputs, skipped = parse_outputs(message, config, violations)
+    check_total(outputs, video, config, violations)
     metadata = dict(message.metadata)
     metadata_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
-    faults.check(
+    violations.check(
         metadata_bytes <= MAX_METADATA_BYTES,
         "spec.metadata",
         f"must be at most {MAX_METADATA_BYTES} bytes in all, is {metadata_bytes}",
     )
-    faults.number(message.priority, -100, 100, "spec.priority")
+    violations.number(message.priority, -100, 100, "spec.priority")
     deadline = message.deadline
-    _check_deadline(message, now_unix_seconds, faults)
-    delivery = faults.pick(DELIVERIES, message.delivery, "spec.delivery", Delivery.BYTES)
-    webhooks = parse_webhooks(message, config.webhooks, faults)
-    if faults.found:
-        raise errors.invalid_fields(faults.found)
+    _check_deadline(message, now_unix_seconds, violations)
+    delivery = violations.pick(DELIVERIES, message.delivery, "spec.delivery", Delivery.BYTES)
+    webhooks = parse_webhooks(message, config.webhooks, violations)
+    if violations.found:
+        raise errors.invalid_fields(violations.found)
     if message.HasField("audio"):
         raise errors.not_implemented("audio tracks yet (spec.audio)")
     return JobSpec(
@@ -105,41 +105,41 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: flo
     )
 
 
-def _video(message: pb.JobSpec, config: EncoderConfig, faults: Faults) -> VideoSpec:
+def _video(message: pb.JobSpec, config: EncoderConfig, violations: FieldViolations) -> VideoSpec:
     track, at = message.video, "spec.video"
     if not message.HasField("video"):
-        faults.add(at, "is missing")
+        violations.add(at, "is missing")
         return VideoSpec(1, 1, PixelFormat.RGB24, Rational(1))
-    width = faults.number(track.width, 1, MAX_SIDE_PIXELS, f"{at}.width")
-    height = faults.number(track.height, 1, MAX_SIDE_PIXELS, f"{at}.height")
-    pixel_format = faults.pick(PIXEL_FORMATS, track.pixel_format, f"{at}.pixel_format", PixelFormat.RGB24)
-    frames = faults.number(track.expected_frames, 0, 1 << 40, f"{at}.expected_frames")
+    width = violations.number(track.width, 1, MAX_SIDE_PIXELS, f"{at}.width")
+    height = violations.number(track.height, 1, MAX_SIDE_PIXELS, f"{at}.height")
+    pixel_format = violations.pick(PIXEL_FORMATS, track.pixel_format, f"{at}.pixel_format", PixelFormat.RGB24)
+    frames = violations.number(track.expected_frames, 0, 1 << 40, f"{at}.expected_frames")
     video = VideoSpec(
         width=width,
         height=height,
         pixel_format=pixel_format,
-        frame_rate=rational(track.frame_rate, f"{at}.frame_rate", faults),
-        color=_source_color(track.color, pixel_format, f"{at}.color", faults),
-        odd_size_policy=faults.pick(
+        frame_rate=rational(track.frame_rate, f"{at}.frame_rate", violations),
+        color=_source_color(track.color, pixel_format, f"{at}.color", violations),
+        odd_size_policy=violations.pick(
             ODD_SIZE_POLICIES, track.odd_size_policy, f"{at}.odd_size_policy", OddSizePolicy.PAD
         ),
         expected_frames=frames,
     )
     if width > 0 and height > 0:
         size = video.frame_bytes
-        faults.check(
+        violations.check(
             size <= config.max_frame_bytes,
             at,
             f"a frame has {size} bytes; this server takes at most {config.max_frame_bytes}",
         )
-        faults.check(
+        violations.check(
             size * max(frames, 1) <= config.max_job_bytes,
             f"{at}.expected_frames",
             f"{max(frames, 1)} frames have {size * max(frames, 1)} bytes; "
             f"this server takes at most {config.max_job_bytes}",
         )
         longest = clip_limit_frames(video, config.max_clip_seconds)
-        faults.check(
+        violations.check(
             not longest or frames <= longest,
             f"{at}.expected_frames",
             f"{frames} frames are longer than {config.max_clip_seconds:g} s; "
@@ -148,13 +148,15 @@ def _video(message: pb.JobSpec, config: EncoderConfig, faults: Faults) -> VideoS
     return video
 
 
-def _source_color(message: pb.Color, pixel_format: PixelFormat, at: str, faults: Faults) -> Color:
+def _source_color(
+    message: pb.Color, pixel_format: PixelFormat, at: str, violations: FieldViolations
+) -> Color:
     is_gray = pixel_format in {PixelFormat.GRAY8, PixelFormat.GRAY16LE}
     base = SRGB if pixel_format.is_rgb or is_gray else BT709
-    chosen = color_override(message, at, faults)
+    chosen = color_override(message, at, violations)
     # Gray has no chroma: its matrix only names how luma would be made, which RGB does not do.
     matrix = chosen.matrix or (ColorMatrix.BT709 if is_gray else base.matrix)
-    faults.check(
+    violations.check(
         (matrix is ColorMatrix.RGB) == pixel_format.is_rgb,
         f"{at}.matrix",
         f"{matrix.value!r} does not go with pixel format {pixel_format.value!r}",
@@ -209,35 +211,39 @@ WEBHOOK_EVENTS: dict[int, WebhookEvent] = {
 }
 
 
-def parse_webhooks(message: pb.JobSpec, config: WebhooksConfig, faults: Faults) -> tuple[Webhook, ...]:
-    """Returns whom to tell, noting every fault."""
+def parse_webhooks(
+    message: pb.JobSpec, config: WebhooksConfig, violations: FieldViolations
+) -> tuple[Webhook, ...]:
+    """Returns whom to tell, noting every violation."""
     count = len(message.webhooks)
-    faults.check(count <= MAX_WEBHOOKS, "spec.webhooks", f"must be at most {MAX_WEBHOOKS}, are {count}")
+    violations.check(count <= MAX_WEBHOOKS, "spec.webhooks", f"must be at most {MAX_WEBHOOKS}, are {count}")
     if count and not config.secret:
-        faults.add("spec.webhooks", "are not taken: this server has no secret to sign with (webhooks.secret)")
+        violations.add(
+            "spec.webhooks", "are not taken: this server has no secret to sign with (webhooks.secret)"
+        )
     found = []
     for index, hook in enumerate(message.webhooks[:MAX_WEBHOOKS]):
         at = f"spec.webhooks[{index}]"
-        _check_url(hook.url, config, f"{at}.url", faults)
+        _check_url(hook.url, config, f"{at}.url", violations)
         events = tuple(
-            faults.pick(WEBHOOK_EVENTS, event, f"{at}.events", WebhookEvent.JOB_ENDED)
+            violations.pick(WEBHOOK_EVENTS, event, f"{at}.events", WebhookEvent.JOB_ENDED)
             for event in hook.events
         )
         found.append(Webhook(hook.url, tuple(dict.fromkeys(events)) or (WebhookEvent.JOB_ENDED,)))
     urls = [hook.url for hook in found]
-    faults.check(len(set(urls)) == len(urls), "spec.webhooks", "must name each URL only once")
+    violations.check(len(set(urls)) == len(urls), "spec.webhooks", "must name each URL only once")
     return tuple(found)
 
 
-def _check_url(url: str, config: WebhooksConfig, at: str, faults: Faults) -> None:
+def _check_url(url: str, config: WebhooksConfig, at: str, violations: FieldViolations) -> None:
     wrong = faults_of_url(url, allows_plain_http=config.allows_plain_http)
-    for fault in wrong:
-        faults.add(at, fault)
+    for violation in wrong:
+        violations.add(at, violation)
     if wrong:
         return
     host = host_of(url)
     address = literal_address(host)
     if not is_host_allowed(host, config.allowed_hosts):
-        faults.add(at, f"names {host}, which is none of the hosts that this server allows")
+        violations.add(at, f"names {host}, which is none of the hosts that this server allows")
     elif address is not None and not is_address_allowed(address, config.allowed_networks):
-        faults.add(at, f"names {host}, which is neither public nor in a network that this server allows")
+        violations.add(at, f"names {host}, which is neither public nor in a network that this server allows")

@@ -22,7 +22,7 @@ from encoder_service.spec.overlays.overlay import (
 from encoder_service.spec.overlays.picture_header import read_header
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS
 from encoder_service.spec.spec import OutputSpec, VideoSpec
-from encoder_service.wire.fields import Faults
+from encoder_service.wire.fields import FieldViolations
 
 MAX_FILLED_CHARS = 10_000
 """Of an overlay's text with its fields filled in: one field may hold 64 KiB, and stand there often."""
@@ -36,47 +36,47 @@ _LONGEST_FIELD = "0" * 20
 
 def check_made(
     output: OutputSpec, job: pb.JobSpec, pictures: Mapping[str, bytes], at: str, config: EncoderConfig,
-    faults: Faults,
+    violations: FieldViolations,
 ) -> None:  # fmt: skip
     """Notes pictures and overlays that would cost a worker more memory than anybody may ask for."""
     video = job.video
     if not (0 < video.width <= MAX_SIDE_PIXELS and 0 < video.height <= MAX_SIDE_PIXELS):
         return
-    if any(fault.field.startswith(f"{at}.scale") for fault in faults.found):
+    if any(violation.field.startswith(f"{at}.scale") for violation in violations.found):
         return
     try:
         size = picture_size(output.scale, video.width, video.height)
     except OutputError as error:
-        faults.add(f"{at}.scale", str(error))
+        violations.add(f"{at}.scale", str(error))
         return
     width, height = size
     # Frames that were sent as large may be encoded as large.
     most = max(config.max_output_pixels, video.width * video.height)
-    faults.check(
+    violations.check(
         width * height <= most,
         f"{at}.scale",
         f"comes to {width} x {height}, {width * height} pixels; max_output_pixels is {most} here",
     )
-    _check_sheet(output, size, video.expected_frames, at, config, faults)
-    _check_overlays(output, job, size, pictures, at, config, faults)
+    _check_sheet(output, size, video.expected_frames, at, config, violations)
+    _check_overlays(output, job, size, pictures, at, config, violations)
 
 
 def _check_sheet(
-    output: OutputSpec, size: Size, frames: int, at: str, config: EncoderConfig, faults: Faults
+    output: OutputSpec, size: Size, frames: int, at: str, config: EncoderConfig, violations: FieldViolations
 ) -> None:
     row = FORMATS.get(output.format)
     if row is None or row.writer is not WriterKind.CONTACT_SHEET:
         return
-    if any(fault.field in {f"{at}.columns", f"{at}.rows"} for fault in faults.found):
+    if any(violation.field in {f"{at}.columns", f"{at}.rows"} for violation in violations.found):
         return
     grid = f"{output.columns or 'any'} columns and {output.rows or 'any'} rows"
     try:
         width, height = sheet_size(size, output.columns, output.rows, max(0, frames))
     except ValueError as error:
-        faults.add(f"{at}.columns", str(error))
+        violations.add(f"{at}.columns", str(error))
         return
     most = config.max_output_pixels
-    faults.check(
+    violations.check(
         width * height <= most and max(width, height) <= _MAX_SHEET_SIDE,
         f"{at}.rows",
         f"{grid} come to a contact sheet of {width} x {height}, {width * height} pixels; max_output_pixels "
@@ -86,15 +86,15 @@ def _check_sheet(
 
 def _check_overlays(
     output: OutputSpec, job: pb.JobSpec, size: Size, pictures: Mapping[str, bytes], at: str,
-    config: EncoderConfig, faults: Faults,
+    config: EncoderConfig, violations: FieldViolations,
 ) -> None:  # fmt: skip
     total = 0
     for index, overlay in enumerate(output.overlays):
         where = f"{at}.overlays[{index}]"
-        if any(fault.field.startswith(where) for fault in faults.found):
+        if any(violation.field.startswith(where) for violation in violations.found):
             continue
         if isinstance(overlay.kind, TextOverlay):
-            filled = _filled(overlay.kind.text, job, f"{where}.text.text", faults)
+            filled = _filled(overlay.kind.text, job, f"{where}.text.text", violations)
             pixels, what, kind = (
                 text_pixels(overlay.kind, filled, size[1]),
                 "size, outline and padding",
@@ -104,7 +104,7 @@ def _check_overlays(
             width, height = _drawn_size(overlay, overlay.kind, pictures, size)
             pixels, what, kind = width * height, f"width comes to {width} x {height} and", "image"
         limit = config.max_overlay_pixels
-        faults.check(
+        violations.check(
             pixels <= limit,
             f"{where}.{kind}",
             f"with its {what} takes {pixels} pixels; max_overlay_pixels is {limit}",
@@ -112,20 +112,20 @@ def _check_overlays(
         # What lies outside of the picture is not kept.
         total += min(pixels, size[0] * size[1])
     most = config.max_drawn_pixels
-    faults.check(
+    violations.check(
         total <= most,
         f"{at}.overlays",
         f"take {total} pixels of pictures of {size[0]} x {size[1]}; max_drawn_pixels is {most} here",
     )
 
 
-def _filled(text: str, job: pb.JobSpec, at: str, faults: Faults) -> str:
+def _filled(text: str, job: pb.JobSpec, at: str, violations: FieldViolations) -> str:
     """The text at its longest; one that is too long is noted, and counts as empty."""
     values = {**job.metadata, "job_id": job.job_id, **dict.fromkeys(OF_FRAMES, _LONGEST_FIELD)}
     length = len(fill(text, dict.fromkeys(values, "")))
     length += sum(len(values[name]) for name in field_names(text))
     if length > MAX_FILLED_CHARS:
-        faults.add(
+        violations.add(
             at,
             f"has {length} characters with its fields filled in; the limit is {MAX_FILLED_CHARS} characters",
         )
@@ -148,10 +148,10 @@ def _drawn_size(overlay: Overlay, image: ImageOverlay, pictures: Mapping[str, by
 
 
 def check_total(
-    outputs: tuple[OutputSpec, ...], video: VideoSpec, config: EncoderConfig, faults: Faults
+    outputs: tuple[OutputSpec, ...], video: VideoSpec, config: EncoderConfig, violations: FieldViolations
 ) -> None:
     """Notes a clip of which all outputs together make more than this service makes for one job."""
-    if faults.found:
+    if violations.found:
         return
     most = config.most_made_pixels
     longest = most_frames(outputs, video, most)
@@ -159,7 +159,7 @@ def check_total(
     if longest is None or frames <= longest:
         return
     total = sum(making.total(frames) for making in makings(outputs, video))
-    faults.add(
+    violations.add(
         "spec.video.expected_frames" if longest else "spec.outputs",
         f"{frames} frames come to {total} pixels in {len(outputs)} outputs; max_job_output_pixels is {most} "
         f"here, at most {longest} frames; ask for smaller or fewer outputs, or send the clip in parts",

@@ -17,7 +17,7 @@ from encoder_service.spec.limits import rate_fault, size_fault
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS, SHORT_SIDES, parse_aspect_ratio
 from encoder_service.spec.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode, SkippedOutput
 from encoder_service.wire.enums import ALPHAS, QUALITIES, SCALE_MODES
-from encoder_service.wire.fields import Faults, color_override, rational
+from encoder_service.wire.fields import FieldViolations, color_override, rational
 from encoder_service.wire.made import check_made
 from encoder_service.wire.overlays import parse_overlays, pictures_of, seconds
 
@@ -29,14 +29,14 @@ _RGB = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def parse_outputs(
-    message: pb.JobSpec, config: EncoderConfig, faults: Faults
+    message: pb.JobSpec, config: EncoderConfig, violations: FieldViolations
 ) -> tuple[tuple[OutputSpec, ...], tuple[SkippedOutput, ...]]:
-    """Returns the outputs asked for, named, and those that are left out; what is wrong goes to `faults`."""
+    """Returns the outputs asked for, named, and those left out; wrong fields go to `violations`."""
     count = len(message.outputs)
     most = config.max_outputs_per_job
-    faults.check(1 <= count <= most, "spec.outputs", f"must be 1 to {most} outputs, are {count}")
+    violations.check(1 <= count <= most, "spec.outputs", f"must be 1 to {most} outputs, are {count}")
     asked = message.outputs[:most]
-    names = _names(asked, faults)
+    names = _names(asked, violations)
     prefixes: set[str] = set()
     outputs, skipped = [], []
     pictures = pictures_of(message)
@@ -47,30 +47,30 @@ def parse_outputs(
             reason = f"format {output.format!r} is unknown; this server makes {', '.join(FORMATS)}"
             skipped.append(SkippedOutput(OutputSpec(name=name, format=output.format), reason))
             continue
-        outputs.append(_output(output, name, at, message, pictures, config, faults))
-        _check_limits(outputs[-1], message.video, at, faults)
-        check_made(outputs[-1], message, pictures, at, config, faults)
+        outputs.append(_output(output, name, at, message, pictures, config, violations))
+        _check_limits(outputs[-1], message.video, at, violations)
+        check_made(outputs[-1], message, pictures, at, config, violations)
         prefix = output.prefix or "frame"
         if output.format == "png":
-            faults.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
+            violations.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
             prefixes.add(prefix)
-    faults.check(bool(outputs) or not skipped, "spec.outputs", "none of their formats is known here")
+    violations.check(bool(outputs) or not skipped, "spec.outputs", "none of their formats is known here")
     return tuple(outputs), tuple(skipped)
 
 
-def _names(outputs: Iterable[pb.OutputSpec], faults: Faults) -> list[str]:
+def _names(outputs: Iterable[pb.OutputSpec], violations: FieldViolations) -> list[str]:
     """Gives the nameless ones their format's name, numbered where it is taken; refuses doubles."""
     taken: set[str] = set()
     for index, output in enumerate(outputs):
         at = f"spec.outputs[{index}].name"
         if output.name:
-            faults.check(
+            violations.check(
                 _NAME.fullmatch(output.name) is not None,
                 at,
                 "must be 1 to 64 characters of [A-Za-z0-9._-], beginning with a letter, digit or _, "
                 f"is {output.name[:80]!r}",
             )
-            faults.check(output.name not in taken, at, f"{output.name[:80]!r} is taken by another output")
+            violations.check(output.name not in taken, at, f"{output.name[:80]!r} is taken by another output")
             taken.add(output.name)
     names = []
     for output in outputs:
@@ -93,57 +93,59 @@ def _numbered(stem: str) -> Iterator[str]:
 
 def _output(
     message: pb.OutputSpec, name: str, at: str, job: pb.JobSpec, pictures: Mapping[str, bytes],
-    config: EncoderConfig, faults: Faults,
+    config: EncoderConfig, violations: FieldViolations,
 ) -> OutputSpec:  # fmt: skip
-    _check_format(message, at, faults)
-    _check_bit_rate(message, at, faults)
-    _check_words(message, at, faults)
+    _check_format(message, at, violations)
+    _check_bit_rate(message, at, violations)
+    _check_words(message, at, violations)
     output = OutputSpec(
         name=name,
         format=message.format,
         codec=message.codec,
-        quality=faults.pick(QUALITIES, message.quality, f"{at}.quality", Quality.HIGH),
+        quality=violations.pick(QUALITIES, message.quality, f"{at}.quality", Quality.HIGH),
         crf=message.crf if message.HasField("crf") else None,
         preset=message.preset,
         options=dict(message.options),
-        scale=_scale(message, f"{at}.scale", faults),
-        loop_count=faults.number(message.loop_count, 0, 65535, f"{at}.loop_count"),
-        alpha=faults.pick(ALPHAS, message.alpha, f"{at}.alpha", AlphaMode.AUTO),
+        scale=_scale(message, f"{at}.scale", violations),
+        loop_count=violations.number(message.loop_count, 0, 65535, f"{at}.loop_count"),
+        alpha=violations.pick(ALPHAS, message.alpha, f"{at}.alpha", AlphaMode.AUTO),
         background=(message.background or "#000000").lower(),
-        frame_rate=rational(message.frame_rate, f"{at}.frame_rate", faults)
+        frame_rate=rational(message.frame_rate, f"{at}.frame_rate", violations)
         if message.HasField("frame_rate")
         else None,
         pixel_format=message.pixel_format,
-        color=color_override(message.color, f"{at}.color", faults),
+        color=color_override(message.color, f"{at}.color", violations),
         strict=job.strict or message.strict,
         prefix=message.prefix or "frame",
-        frame_index=faults.number(message.frame_index, -(1 << 40), 1 << 40, f"{at}.frame_index"),
-        columns=faults.number(message.columns, 0, 100, f"{at}.columns"),
-        rows=faults.number(message.rows, 0, 100, f"{at}.rows"),
-        overlays=parse_overlays(message, job, pictures, at, config, faults),
-        max_duration_seconds=seconds(message.max_duration, f"{at}.max_duration", faults),
+        frame_index=violations.number(message.frame_index, -(1 << 40), 1 << 40, f"{at}.frame_index"),
+        columns=violations.number(message.columns, 0, 100, f"{at}.columns"),
+        rows=violations.number(message.rows, 0, 100, f"{at}.rows"),
+        overlays=parse_overlays(message, job, pictures, at, config, violations),
+        max_duration_seconds=seconds(message.max_duration, f"{at}.max_duration", violations),
         bit_rate=message.bit_rate,
     )
-    return _fitted(output, at, config, faults)
+    return _fitted(output, at, config, violations)
 
 
-def _fitted(output: OutputSpec, at: str, config: EncoderConfig, faults: Faults) -> OutputSpec:
+def _fitted(output: OutputSpec, at: str, config: EncoderConfig, violations: FieldViolations) -> OutputSpec:
     """The output with its options in the only form that encoders are given; what none of them takes is noted.
 
     One encoder must take all of it; which of those that do is used turns out where it is opened.
     """
     most, row = MAX_OPTIONS, FORMATS.get(output.format)
-    faults.check(len(output.options) <= most, f"{at}.options", f"at most {most}, are {len(output.options)}")
+    violations.check(
+        len(output.options) <= most, f"{at}.options", f"at most {most}, are {len(output.options)}"
+    )
     rows = row.candidates(output.codec or row.default_codec) if row is not None else ()
     fitting = best_fit(output, rows, config.allowed_encoder_options)
     if fitting is None or len(output.options) > most:
         return output
     for misfit in fitting.misfits:
-        faults.add(f"{at}.{misfit.field}", misfit.description)
+        violations.add(f"{at}.{misfit.field}", misfit.description)
     return msgspec.structs.replace(output, options=fitting.options, preset=fitting.preset)
 
 
-def _check_limits(output: OutputSpec, video: pb.VideoTrack, at: str, faults: Faults) -> None:
+def _check_limits(output: OutputSpec, video: pb.VideoTrack, at: str, violations: FieldViolations) -> None:
     """Notes a rate or a size that the format cannot hold, whoever encodes it."""
     row = FORMATS.get(output.format)
     if row is None:
@@ -151,88 +153,90 @@ def _check_limits(output: OutputSpec, video: pb.VideoTrack, at: str, faults: Fau
     codec = output.codec or row.default_codec
     own, sent = output.frame_rate, video.frame_rate
     over, under = (own.numerator, own.denominator) if own else (sent.numerator, sent.denominator or 1)
-    if over > 0 and under > 0 and (fault := rate_fault(output.format, codec, Fraction(over, under))):
-        faults.add(f"{at}.frame_rate", fault if own else f"{fault}, which is spec.video.frame_rate")
+    if over > 0 and under > 0 and (violation := rate_fault(output.format, codec, Fraction(over, under))):
+        violations.add(
+            f"{at}.frame_rate", violation if own else f"{violation}, which is spec.video.frame_rate"
+        )
     # Odd sides may be padded; what is scaled is measured where it is planned.
     width, height = video.width + video.width % 2, video.height + video.height % 2
-    if output.scale is None and width > 0 and height > 0 and (fault := size_fault(codec, width, height)):
-        faults.add(at, fault)
+    if output.scale is None and width > 0 and height > 0 and (violation := size_fault(codec, width, height)):
+        violations.add(at, violation)
 
 
-def _check_format(message: pb.OutputSpec, at: str, faults: Faults) -> None:
+def _check_format(message: pb.OutputSpec, at: str, violations: FieldViolations) -> None:
     row = FORMATS.get(message.format)
     if row is None:
         known = ", ".join(FORMATS)
-        faults.add(f"{at}.format", f"{message.format[:80]!r} is unknown; expected one of {known}")
+        violations.add(f"{at}.format", f"{message.format[:80]!r} is unknown; expected one of {known}")
     elif message.codec and not row.candidates(message.codec):
         known = ", ".join(row.codecs)
-        faults.add(
+        violations.add(
             f"{at}.codec", f"{message.format} has no codec {message.codec[:80]!r}; expected one of {known}"
         )
 
 
-def _check_bit_rate(message: pb.OutputSpec, at: str, faults: Faults) -> None:
+def _check_bit_rate(message: pb.OutputSpec, at: str, violations: FieldViolations) -> None:
     if not message.bit_rate:
         return
-    faults.number(message.bit_rate, 0, MAX_BIT_RATE, f"{at}.bit_rate")
+    violations.number(message.bit_rate, 0, MAX_BIT_RATE, f"{at}.bit_rate")
     is_alone = not message.HasField("crf") and message.quality != pb.QUALITY_LOSSLESS
-    faults.check(is_alone, f"{at}.bit_rate", "must be 0 beside crf or quality lossless")
+    violations.check(is_alone, f"{at}.bit_rate", "must be 0 beside crf or quality lossless")
     row = FORMATS.get(message.format)
     encoders = row.candidates(message.codec or row.default_codec) if row is not None else ()
-    faults.check(
+    violations.check(
         not encoders or any(encoder.bit_rate_options is not None for encoder in encoders),
         f"{at}.bit_rate",
         f"must be 0: {message.codec or message.format} has no rate control",
     )
 
 
-def _check_words(message: pb.OutputSpec, at: str, faults: Faults) -> None:
-    faults.check(
+def _check_words(message: pb.OutputSpec, at: str, violations: FieldViolations) -> None:
+    violations.check(
         not message.prefix or _NAME.fullmatch(message.prefix) is not None,
         f"{at}.prefix",
         "must be 1 to 64 characters of [A-Za-z0-9._-], beginning with a letter, digit or _, "
         f"is {message.prefix[:80]!r}",
     )
-    faults.check(
+    violations.check(
         not message.background or _RGB.fullmatch(message.background) is not None,
         f"{at}.background",
         f'must be "#rrggbb", is {message.background[:80]!r}',
     )
 
 
-def _scale(message: pb.OutputSpec, at: str, faults: Faults) -> Scale | None:
+def _scale(message: pb.OutputSpec, at: str, violations: FieldViolations) -> Scale | None:
     if not message.HasField("scale"):
         return None
     scale = message.scale
-    width = faults.number(scale.width, 0, MAX_SIDE_PIXELS, f"{at}.width")
-    height = faults.number(scale.height, 0, MAX_SIDE_PIXELS, f"{at}.height")
-    mode = faults.pick(SCALE_MODES, scale.mode, f"{at}.mode", ScaleMode.AUTO)
+    width = violations.number(scale.width, 0, MAX_SIDE_PIXELS, f"{at}.width")
+    height = violations.number(scale.height, 0, MAX_SIDE_PIXELS, f"{at}.height")
+    mode = violations.pick(SCALE_MODES, scale.mode, f"{at}.mode", ScaleMode.AUTO)
     is_known = not scale.size or scale.size in SHORT_SIDES
     named = ", ".join(SHORT_SIDES)
-    faults.check(is_known, f"{at}.size", f"{scale.size[:80]!r} is unknown; expected one of {named}")
-    ratio = _aspect_ratio(scale.aspect_ratio, f"{at}.aspect_ratio", faults)
-    faults.check(
+    violations.check(is_known, f"{at}.size", f"{scale.size[:80]!r} is unknown; expected one of {named}")
+    ratio = _aspect_ratio(scale.aspect_ratio, f"{at}.aspect_ratio", violations)
+    violations.check(
         not scale.size or not (width or height), f"{at}.size", "must be empty beside width and height"
     )
-    faults.check(
+    violations.check(
         not ratio or not (width and height), f"{at}.aspect_ratio", "must be empty beside width and height"
     )
-    faults.check(
+    violations.check(
         bool(width or height or scale.size or ratio),
         at,
         "width, height or both must be above 0, or size or aspect_ratio set",
     )
     has_both_sides = bool(width and height) or bool(ratio and (width or height)) or bool(scale.size)
-    faults.check(
+    violations.check(
         mode is not ScaleMode.STRETCH or has_both_sides,
         at,
         "to stretch, width and height must both be above 0, or follow from size or aspect_ratio",
     )
-    faults.check(
+    violations.check(
         mode is not ScaleMode.FIT or bool(width or height or scale.size), at, "to fit, a size must be set"
     )
     is_color = not scale.pad_color or _RGB.fullmatch(scale.pad_color) is not None
-    faults.check(is_color, f"{at}.pad_color", f'must be "#rrggbb", is {scale.pad_color[:80]!r}')
+    violations.check(is_color, f"{at}.pad_color", f'must be "#rrggbb", is {scale.pad_color[:80]!r}')
     return Scale(
         width=width,
         height=height,
@@ -243,12 +247,12 @@ def _scale(message: pb.OutputSpec, at: str, faults: Faults) -> Scale | None:
     )
 
 
-def _aspect_ratio(text: str, at: str, faults: Faults) -> str:
+def _aspect_ratio(text: str, at: str, violations: FieldViolations) -> str:
     """The ratio as it was written; empty where it is none."""
     try:
         if text:
             parse_aspect_ratio(text)
     except ValueError:
-        faults.add(at, f'must be "width:height" from 1:20 to 20:1, such as "16:9", is {text[:80]!r}')
+        violations.add(at, f'must be "width:height" from 1:20 to 20:1, such as "16:9", is {text[:80]!r}')
         return ""
     return text

@@ -12,7 +12,7 @@ from telecine.logs.v1 import logs_pb2
 
 from log_collector.journal import Encoding, Origin
 from log_collector.record import Rejection, RejectionReason
-from service_host.status.status import FieldFault, ServiceError
+from service_host.status.status import FieldViolation, ServiceError
 
 _PRODUCER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}", re.ASCII)
 _SERVICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}", re.ASCII)
@@ -46,42 +46,46 @@ REFUSALS: Final = {
 
 
 def require_batch(batch: logs_pb2.Batch, max_records: int) -> None:
-    """Raises ServiceError with every fault of a batch's envelope that no client of the contract makes."""
-    faults = []
+    """Raises ServiceError with every violation in a batch's envelope that no client of the contract makes."""
+    violations = []
     if not _PRODUCER.fullmatch(batch.producer):
-        faults.append(_producer_fault("batch.producer"))
+        violations.append(_producer_violation("batch.producer"))
     if not 1 <= batch.first_seq < _MAX_SEQ:
-        faults.append(FieldFault("batch.first_seq", f"expected 1 to 2^62, got {batch.first_seq}"))
+        violations.append(FieldViolation("batch.first_seq", f"expected 1 to 2^62, got {batch.first_seq}"))
     if not 1 <= batch.count <= max_records:
-        faults.append(FieldFault("batch.count", f"expected 1 to {max_records}, got {batch.count}"))
+        violations.append(FieldViolation("batch.count", f"expected 1 to {max_records}, got {batch.count}"))
     if batch.lost_before >= max(1, batch.first_seq):
-        faults.append(FieldFault("batch.lost_before", "expected fewer than the numbers before first_seq"))
+        violations.append(
+            FieldViolation("batch.lost_before", "expected fewer than the numbers before first_seq")
+        )
     if not _SERVICE.fullmatch(batch.resource.service):
         expected = "expected 1 to 64 characters of [A-Za-z0-9._-], beginning with a letter or digit"
-        faults.append(FieldFault("batch.resource.service", expected))
+        violations.append(FieldViolation("batch.resource.service", expected))
     if batch.secret and len(batch.secret) not in _SECRET_BYTES:
-        faults.append(_secret_fault("batch.secret"))
+        violations.append(_secret_violation("batch.secret"))
     if batch.encoding not in _ENCODINGS:
-        faults.append(FieldFault("batch.encoding", "expected ENCODING_ZSTD or ENCODING_IDENTITY"))
-    if faults:
-        raise ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "the batch is not one", faults=faults)
+        violations.append(FieldViolation("batch.encoding", "expected ENCODING_ZSTD or ENCODING_IDENTITY"))
+    if violations:
+        raise ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "the batch is not one", violations=violations)
 
 
 def require_resume(resume: logs_pb2.Resume) -> None:
     """Raises ServiceError for what cannot be a producer's id or its secret."""
-    faults = []
+    violations = []
     if not _PRODUCER.fullmatch(resume.producer):
-        faults.append(_producer_fault("resume.producer"))
+        violations.append(_producer_violation("resume.producer"))
     if resume.secret and len(resume.secret) not in _SECRET_BYTES:
-        faults.append(_secret_fault("resume.secret"))
-    if faults:
-        raise ServiceError(reasons.ERROR_REASON_INVALID_FIELD, faults[0].description, faults=faults)
+        violations.append(_secret_violation("resume.secret"))
+    if violations:
+        raise ServiceError(
+            reasons.ERROR_REASON_INVALID_FIELD, violations[0].description, violations=violations
+        )
 
 
 def empty_message() -> ServiceError:
     """What a request without any message is answered with."""
-    fault = FieldFault("message", "expected a batch or a resume")
-    return ServiceError(reasons.ERROR_REASON_INVALID_FIELD, fault.description, faults=[fault])
+    violation = FieldViolation("message", "expected a batch or a resume")
+    return ServiceError(reasons.ERROR_REASON_INVALID_FIELD, violation.description, violations=[violation])
 
 
 def encoding_of(batch: logs_pb2.Batch) -> Encoding:
@@ -142,10 +146,10 @@ def gap(producer: str, first_missing_seq: int, count: int) -> pb.ShipResponse:
     )
 
 
-def _producer_fault(field: str) -> FieldFault:
+def _producer_violation(field: str) -> FieldViolation:
     expected = "expected 1 to 128 characters of [A-Za-z0-9._:-], beginning with a letter or digit"
-    return FieldFault(field, expected)
+    return FieldViolation(field, expected)
 
 
-def _secret_fault(field: str) -> FieldFault:
-    return FieldFault(field, "expected 16 to 64 bytes, or none")
+def _secret_violation(field: str) -> FieldViolation:
+    return FieldViolation(field, "expected 16 to 64 bytes, or none")

@@ -24,8 +24,8 @@ STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
 # Trailing metadata is limited to about 8 KiB in all, and message and details travel twice.
 _MAX_MESSAGE_CHARS = 1024
-_MAX_FAULTS = 24
-_MAX_FAULT_CHARS = 120
+_MAX_VIOLATIONS = 24
+_MAX_VIOLATION_CHARS = 120
 _MAX_METADATA_CHARS = 200
 
 
@@ -72,7 +72,7 @@ TABLE: Mapping[Reason, StatusRow] = {
 }
 
 
-class FieldFault(msgspec.Struct, frozen=True):
+class FieldViolation(msgspec.Struct, frozen=True):
     """One wrong field of a request."""
 
     field: str
@@ -93,14 +93,14 @@ class ServiceError(Exception):
         reason: Reason,
         message: str,
         *,
-        faults: Sequence[FieldFault] = (),
+        violations: Sequence[FieldViolation] = (),
         retry_after_seconds: float | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
-        self.faults = tuple(faults)
+        self.violations = tuple(violations)
         self.retry_after_seconds = retry_after_seconds
         self.metadata = dict(metadata or {})
 
@@ -139,8 +139,8 @@ def to_wire(error: ServiceError, request_id: str = "") -> WireStatus:
     row = TABLE[error.reason]
     message = _cut(error.message, _MAX_MESSAGE_CHARS)
     details: list[Message] = [_error_info(error, request_id)]
-    if error.faults:
-        details.append(_bad_request(error.faults))
+    if error.violations:
+        details.append(_bad_request(error.violations))
     trailing: list[tuple[str, str | bytes]] = [(REQUEST_ID_KEY, request_id)] if request_id else []
     delay = row.retry_after_seconds if error.retry_after_seconds is None else error.retry_after_seconds
     if delay is not None and row.retry_after_seconds is not None:
@@ -164,14 +164,15 @@ def _error_info(error: ServiceError, request_id: str) -> error_details_pb2.Error
     return error_details_pb2.ErrorInfo(reason=error.reason_name, domain=DOMAIN, metadata=metadata)
 
 
-def _bad_request(faults: Sequence[FieldFault]) -> error_details_pb2.BadRequest:
+def _bad_request(violations: Sequence[FieldViolation]) -> error_details_pb2.BadRequest:
     detail = error_details_pb2.BadRequest()
-    for fault in faults[:_MAX_FAULTS]:
+    for violation in violations[:_MAX_VIOLATIONS]:
         detail.field_violations.add(
-            field=_cut(fault.field, _MAX_FAULT_CHARS), description=_cut(fault.description, _MAX_FAULT_CHARS)
+            field=_cut(violation.field, _MAX_VIOLATION_CHARS),
+            description=_cut(violation.description, _MAX_VIOLATION_CHARS),
         )
-    if len(faults) > _MAX_FAULTS:
-        detail.field_violations.add(field="", description=f"and {len(faults) - _MAX_FAULTS} more")
+    if len(violations) > _MAX_VIOLATIONS:
+        detail.field_violations.add(field="", description=f"and {len(violations) - _MAX_VIOLATIONS} more")
     return detail
 
 

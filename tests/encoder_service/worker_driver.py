@@ -17,7 +17,7 @@ import msgspec
 from encoder_service.evidence.facts import Confinement, Failed, Produced
 from encoder_service.pool.environment import worker_environment
 from encoder_service.spec.spec import OutputSpec, VideoSpec
-from encoder_service.worker_protocol import Assignment, Event, Extent, Order, Probed, Ready
+from encoder_service.worker_protocol import Assignment, Event, HighWatermark, Order, Probed, Ready
 from encoder_service.zygote_protocol import Ended, Fork, Forked, Report, ZygoteReady, receive, send
 
 
@@ -113,7 +113,7 @@ class WorkerDriver:
                 allowed_options=allowed_options or {},
                 confinement=confinement or Confinement(),
             ),
-            Extent(frames, is_complete=True),
+            HighWatermark(frames, is_complete=True),
         )
         answer = self.answer()
         assert not isinstance(answer, Probed)

@@ -17,7 +17,7 @@ from service_host.calls.calls import current_request_id
 from service_host.errors import StartError
 from service_host.program import Program, run_program
 from service_host.settings.host_config import HostConfig
-from service_host.status.status import FieldFault, ServiceError
+from service_host.status.status import FieldViolation, ServiceError
 
 NAME = "tiny.v1.TinyService"
 SECRET = "hunter2-in-an-exception"
@@ -31,8 +31,8 @@ async def misbehave(how: str, context: Any) -> str:
         case "full":
             raise ServiceError(reasons.ERROR_REASON_SPOOL_FULL, "the spool is full", retry_after_seconds=2.5)
         case "field":
-            fault = FieldFault("spec.width", "expected at least 1, got 0")
-            raise ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "1 field is wrong", faults=[fault])
+            violation = FieldViolation("spec.width", "expected at least 1, got 0")
+            raise ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "1 field is wrong", violations=[violation])
         case "abort":
             await context.abort(grpc.StatusCode.NOT_FOUND, "not here")
         case "set_code":

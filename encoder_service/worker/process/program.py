@@ -31,7 +31,7 @@ from encoder_service.worker_protocol import (
     Assignment,
     Cancel,
     Event,
-    Extent,
+    HighWatermark,
     Logged,
     Order,
     Probe,
@@ -87,7 +87,7 @@ class Orders:
             order = self.next()
             if attempt is None:
                 continue
-            if isinstance(order, Extent):
+            if isinstance(order, HighWatermark):
                 attempt.intake.extend(order.frames, is_complete=order.is_complete)
             elif isinstance(order, Cancel):
                 attempt.intake.cancel()

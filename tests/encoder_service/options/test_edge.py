@@ -24,7 +24,7 @@ def refused(output: pb.OutputSpec, config: EncoderConfig | None = None) -> dict[
     try:
         parse_spec(raw.spec("job", output), config or EncoderConfig())
     except ServiceError as error:
-        return {fault.field.removeprefix("spec.outputs[0]."): fault.description for fault in error.faults}
+        return {entry.field.removeprefix("spec.outputs[0]."): entry.description for entry in error.violations}
     return {}
 
 

@@ -19,7 +19,7 @@ from encoder_service.pool.settings import PoolSettings
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.pool.zygote_process import ZygoteDiedError, ZygoteProcess
 from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.worker_protocol import Assignment, Extent, Logged, Progress
+from encoder_service.worker_protocol import Assignment, HighWatermark, Logged, Progress
 from tests.eventually import eventually_async
 
 TINY = (str(Path(__file__).with_name("tiny_zygote.py")),)
@@ -71,14 +71,14 @@ async def worker(zygote: ZygoteProcess) -> AsyncIterator[WorkerProcess]:
 
 async def test_a_worker_answers_orders_with_events(worker: WorkerProcess) -> None:
     worker.send(assignment("ok"))
-    worker.send(Extent(3, is_complete=True))
+    worker.send(HighWatermark(3, is_complete=True))
     assert isinstance(await worker.receive(), Progress)
     answer = await worker.receive()
     assert isinstance(answer, Failed)
     assert answer.code == "DONE"
 
 
-async def test_a_crash_is_told_with_its_signal_and_last_words(worker: WorkerProcess) -> None:
+async def test_a_crash_is_reported_with_its_signal_and_standard_error(worker: WorkerProcess) -> None:
     worker.send(assignment("crash"))
     with pytest.raises(WorkerDiedError, match=r"SIGABRT.*codec: assertion failed"):
         await worker.receive()
@@ -141,7 +141,10 @@ async def test_a_worker_dies_with_the_zygote_and_no_output_is_to_blame(
 
 @pytest.mark.parametrize(
     ("mode", "words"),
-    [("dead", "exit code 3; its last words: cannot load a library"), ("mute", "not ready after 1 s")],
+    [
+        ("dead", "exit code 3; its standard error ends with: cannot load a library"),
+        ("mute", "not ready after 1 s"),
+    ],
 )
 async def test_a_zygote_that_never_gets_ready_says_why(
     monkeypatch: pytest.MonkeyPatch, mode: str, words: str

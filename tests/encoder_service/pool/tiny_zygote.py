@@ -38,7 +38,7 @@ def work(orders: int, events: int) -> None:
                 sys.exit(7)
             if name == "garbage":
                 os.write(events, b"not json\n")
-        elif order["type"] == "extent" and name == "ok":
+        elif order["type"] == "high_watermark" and name == "ok":
             say(type="progress", phase="encoding", frames_encoded=order["frames"], bytes_written=1)
             if order["is_complete"]:
                 say(type="failed", code="DONE", message="as told", is_retryable=False)

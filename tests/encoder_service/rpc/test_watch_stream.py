@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.jobs.registry import REMEMBERED_SECONDS, ForestalledJobs
+from encoder_service.jobs.registry import TOMBSTONE_SECONDS, Tombstones
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
 
@@ -164,15 +164,15 @@ async def test_a_drain_ends_watchers_so_that_they_come_back(tmp_path) -> None:
 
 
 def test_a_forestalled_job_may_come_after_a_minute() -> None:
-    jobs = ForestalledJobs()
+    jobs = Tombstones()
     jobs.add("a", 100.0)
-    assert jobs.has("a", 100.0 + REMEMBERED_SECONDS - 1)
-    assert not jobs.has("a", 100.0 + REMEMBERED_SECONDS)
+    assert jobs.has("a", 100.0 + TOMBSTONE_SECONDS - 1)
+    assert not jobs.has("a", 100.0 + TOMBSTONE_SECONDS)
     assert not jobs.has("b", 100.0)
 
 
 def test_forestalled_jobs_are_bounded_and_the_oldest_is_forgotten() -> None:
-    jobs = ForestalledJobs()
+    jobs = Tombstones()
     for number in range(10_001):
         jobs.add(str(number), 0.0)
     assert not jobs.has("0", 1.0)

@@ -22,9 +22,9 @@ from encoder_service.evidence.manifest import JobOutcome
 from encoder_service.spec.spec import Webhook as ServiceWebhook
 from encoder_service.spec.spec import WebhookEvent
 from encoder_service.webhooks.config import WebhooksConfig
-from encoder_service.webhooks.courier import choose
+from encoder_service.webhooks.delivery import WebhookDelivery, after_failure, deliveries_for
 from encoder_service.webhooks.destination import is_address_allowed, is_host_allowed
-from encoder_service.webhooks.notice import Notice, after_failure, notices_for
+from encoder_service.webhooks.dispatcher import choose
 from encoder_service.webhooks.outbox import Outbox
 from encoder_service.webhooks.signature import secret_bytes, signed_headers
 from tests.encoder_service.records import SECOND, produced, record, succeeded
@@ -35,9 +35,9 @@ CONFIG = WebhooksConfig(
 )
 
 
-def notice(number: int = 0, url: str = "https://a/", due: int = 0, attempts: int = 0) -> Notice:
-    return Notice(
-        notice_id=f"msg_{number}",
+def delivery(number: int = 0, url: str = "https://a/", due: int = 0, attempts: int = 0) -> WebhookDelivery:
+    return WebhookDelivery(
+        delivery_id=f"msg_{number}",
         job_id="job",
         event=WebhookEvent.JOB_ENDED,
         url=url,
@@ -98,7 +98,7 @@ def test_a_secret_that_is_none_is_refused_without_being_repeated(secret: str) ->
 
 def test_pauses_double_with_jitter_up_to_the_limit_and_then_it_is_given_up() -> None:
     pauses = []
-    owed: Notice | None = notice()
+    owed: WebhookDelivery | None = delivery()
     now = 0
     while (owed := after_failure(owed, CONFIG, now, 0.0, 0.0)) is not None:
         pauses.append((owed.due_at_unix_nano - now) / SECOND)
@@ -106,24 +106,24 @@ def test_pauses_double_with_jitter_up_to_the_limit_and_then_it_is_given_up() -> 
     assert pauses[:5] == [5, 10, 20, 40, 60]
     assert set(pauses[4:]) == {60}
     assert now >= 1000 * SECOND
-    assert after_failure(notice(), CONFIG, 0, 1.0, 0.0) == notice(due=5 * SECOND // 2, attempts=1)
+    assert after_failure(delivery(), CONFIG, 0, 1.0, 0.0) == delivery(due=5 * SECOND // 2, attempts=1)
 
 
 def test_a_receiver_may_ask_for_a_longer_pause_within_the_limit() -> None:
-    asked = after_failure(notice(), CONFIG, 0, 0.0, 30.0)
-    greedy = after_failure(notice(), CONFIG, 0, 0.0, 1e9)
+    asked = after_failure(delivery(), CONFIG, 0, 0.0, 30.0)
+    greedy = after_failure(delivery(), CONFIG, 0, 0.0, 1e9)
     assert asked is not None
     assert greedy is not None
     assert (asked.due_at_unix_nano, greedy.due_at_unix_nano) == (30 * SECOND, 60 * SECOND)
 
 
 def test_no_receiver_gets_more_than_half_of_the_places() -> None:
-    slow = [notice(number, "https://slow/", due=number) for number in range(5)]
-    quick = notice(9, "https://quick/", due=8)
+    slow = [delivery(number, "https://slow/", due=number) for number in range(5)]
+    quick = delivery(9, "https://quick/", due=8)
     chosen = choose([*slow, quick], set(), [], 10, 4)
-    assert [found.notice_id for found in chosen] == ["msg_0", "msg_1", "msg_9"]
+    assert [found.delivery_id for found in chosen] == ["msg_0", "msg_1", "msg_9"]
     assert choose(slow, {"a", "b"}, ["slow", "slow"], 10, 4) == []
-    assert choose([notice(due=11)], set(), [], 10, 4) == []
+    assert choose([delivery(due=11)], set(), [], 10, 4) == []
 
 
 def test_the_same_event_gives_the_same_id_and_another_another() -> None:
@@ -133,30 +133,43 @@ def test_the_same_event_gives_the_same_id_and_another_another() -> None:
     spec = msgspec.structs.replace(job.spec, webhooks=hooks)
     job = msgspec.structs.replace(job, spec=spec, outcome=JobOutcome.SUCCEEDED, ended_at_unix_nano=SECOND)
     ids = [
-        [owed.notice_id for event in WebhookEvent for owed in notices_for(job, event, "mp4", CONFIG, now)]
+        [
+            owed.delivery_id
+            for event in WebhookEvent
+            for owed in deliveries_for(job, event, "mp4", CONFIG, now)
+        ]
         for now in (1, 2)
     ]
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 6
     later = msgspec.structs.replace(job, created_at_unix_nano=5)
-    assert notices_for(later, WebhookEvent.JOB_ENDED, "", CONFIG, 1)[0].notice_id not in ids[0]
+    assert deliveries_for(later, WebhookEvent.JOB_ENDED, "", CONFIG, 1)[0].delivery_id not in ids[0]
 
 
-def test_the_outbox_keeps_notices_until_they_are_removed_and_sets_aside_what_it_cannot_read(tmp_path) -> None:
+def test_the_outbox_keeps_deliveries_until_removed_and_sets_aside_what_it_cannot_read(
+    tmp_path,
+) -> None:
     outbox = Outbox(tmp_path, is_synced=True)
     assert list(outbox.open()) == []
-    outbox.put([notice(1), notice(2)])
-    outbox.put([notice(1)])
-    outbox.remove(notice(2))
-    outbox.remove(notice(2))
+    outbox.put([delivery(1), delivery(2)])
+    outbox.put([delivery(1)])
+    outbox.remove(delivery(2))
+    outbox.remove(delivery(2))
     broken = tmp_path / "webhooks" / "z.json"
     broken.write_text("{")
     (tmp_path / "webhooks" / "torn.tmp").write_text("half")
     found = list(Outbox(tmp_path, is_synced=False).open())
-    assert found[0] == notice(1)
+    assert found[0] == delivery(1)
     assert found[1][0] == broken
     assert not (tmp_path / "webhooks" / "torn.tmp").exists()
     assert (tmp_path / "webhooks" / "msg_1.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_delivery_lies_on_the_disk_under_the_names_that_earlier_versions_wrote(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path, is_synced=False)
+    assert list(outbox.open()) == []
+    outbox.put([delivery(1)])
+    assert b'"notice_id":"msg_1"' in (tmp_path / "webhooks" / "msg_1.json").read_bytes()
 
 
 def test_the_configuration_tells_all_that_is_wrong() -> None:

@@ -39,7 +39,7 @@ def wrong_fields(message: pb.JobSpec, config: EncoderConfig = CONFIG) -> set[str
     with pytest.raises(ServiceError) as refused:
         parse_spec(message, config)
     assert refused.value.reason == reasons.ERROR_REASON_INVALID_FIELD
-    return {fault.field for fault in refused.value.faults}
+    return {violation.field for violation in refused.value.violations}
 
 
 def test_a_minimal_spec_gets_the_documented_defaults() -> None:
@@ -209,7 +209,7 @@ def test_any_spec_is_either_right_or_named_wrong(message: pb.JobSpec) -> None:
     job = parsed(message)
     if isinstance(job, ServiceError):
         assert job.reason == reasons.ERROR_REASON_INVALID_FIELD
-        assert job.faults
+        assert job.violations
         return
     assert job.video.frame_bytes > 0
     assert len({output.name for output in job.outputs}) == len(job.outputs) > 0
@@ -281,13 +281,13 @@ def test_a_chunk_that_is_not_in_the_ring_is_refused(
 ) -> None:
     with pytest.raises(ServiceError) as refused:
         checked_chunk(RawChunk(1, offset, memoryview(data), 0, size), CONFIG, ring[0])
-    assert [fault.field for fault in refused.value.faults] == [field]
+    assert [violation.field for violation in refused.value.violations] == [field]
 
 
 def test_without_a_ring_no_chunk_can_lie_there() -> None:
     with pytest.raises(ServiceError) as refused:
         checked_chunk(RawChunk(1, 0, memoryview(b""), 0, 5), CONFIG, None)
-    assert [fault.field for fault in refused.value.faults] == ["chunk.ring_bytes"]
+    assert [violation.field for violation in refused.value.violations] == ["chunk.ring_bytes"]
 
 
 def test_bytes_spoiled_in_the_ring_are_found_by_their_checksum(ring: tuple[Ring, RingMemory]) -> None:
@@ -331,7 +331,7 @@ def found_wrong(message: pb.JobSpec) -> set[str]:
     try:
         parse_spec(message, EncoderConfig())
     except ServiceError as refused:
-        return {fault.field for fault in refused.faults}
+        return {violation.field for violation in refused.violations}
     return set()
 
 

@@ -43,7 +43,10 @@ def wrong(message: pb.JobSpec, config: EncoderConfig = CONFIG) -> dict[str, str]
     try:
         parse_spec(message, config)
     except ServiceError as refused:
-        return {fault.field.removeprefix("spec.outputs[0]."): fault.description for fault in refused.faults}
+        return {
+            violation.field.removeprefix("spec.outputs[0]."): violation.description
+            for violation in refused.violations
+        }
     return {}
 
 

@@ -35,7 +35,7 @@ def wrong_fields(*outputs: pb.OutputSpec, config: EncoderConfig = CONFIG, **job:
     with pytest.raises(ServiceError) as refused:
         parse_spec(spec("job", *outputs, **job), config)
     assert refused.value.reason == reasons.ERROR_REASON_INVALID_FIELD
-    return {fault.field.removeprefix(f"{OUTPUT}.") for fault in refused.value.faults}
+    return {violation.field.removeprefix(f"{OUTPUT}.") for violation in refused.value.violations}
 
 
 def text(content: str = "hello", **fields: object) -> pb.Overlay:

@@ -15,7 +15,7 @@ from service_host.status.status import (
     RETRY_INFO_KEY,
     STATUS_DETAILS_KEY,
     TABLE,
-    FieldFault,
+    FieldViolation,
     ServiceError,
     recovery_of,
     to_wire,
@@ -112,12 +112,12 @@ def test_what_cannot_be_mended_by_waiting_never_says_when_to_retry():
 
 
 def test_every_fault_of_a_request_is_named():
-    faults = [
-        FieldFault("spec.width", "expected at least 1"),
-        FieldFault("spec.outputs", "expected one or more"),
+    violations = [
+        FieldViolation("spec.width", "expected at least 1"),
+        FieldViolation("spec.outputs", "expected one or more"),
     ]
     _, _, details = unpacked(
-        to_wire(ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "2 faults", faults=faults))
+        to_wire(ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "2 violations", violations=violations))
     )
     assert [(v.field, v.description) for v in details["BadRequest"].field_violations] == [
         ("spec.width", "expected at least 1"),
@@ -126,8 +126,8 @@ def test_every_fault_of_a_request_is_named():
 
 
 def test_a_flood_of_faults_still_fits_into_metadata():
-    faults = [FieldFault(f"outputs[{n}].{'x' * 500}", "y" * 5000) for n in range(500)]
-    error = ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "z" * 100_000, faults=faults)
+    violations = [FieldViolation(f"outputs[{n}].{'x' * 500}", "y" * 5000) for n in range(500)]
+    error = ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "z" * 100_000, violations=violations)
     wire = to_wire(error)
     _, _, details = unpacked(wire)
     size = len(wire.message.encode()) + sum(

@@ -49,7 +49,7 @@ def refusal(format_name: str, codec: str, rate: Fraction) -> str:
     try:
         parse_spec(message, EncoderConfig())
     except ServiceError as error:
-        return "; ".join(f"{fault.field}: {fault.description}" for fault in error.faults)
+        return "; ".join(f"{entry.field}: {entry.description}" for entry in error.violations)
     return ""
 
 
@@ -143,8 +143,8 @@ def test_a_rate_of_the_output_s_own_is_what_counts() -> None:
     message.outputs[0].frame_rate.numerator = 120
     with pytest.raises(ServiceError) as refused:
         parse_spec(message, EncoderConfig())
-    assert [fault.field for fault in refused.value.faults] == ["spec.outputs[0].frame_rate"]
-    assert "spec.video" not in refused.value.faults[0].description
+    assert [entry.field for entry in refused.value.violations] == ["spec.outputs[0].frame_rate"]
+    assert "spec.video" not in refused.value.violations[0].description
 
 
 @pytest.mark.parametrize(

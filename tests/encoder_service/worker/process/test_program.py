@@ -16,7 +16,7 @@ from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSp
 from encoder_service.worker_protocol import (
     Assignment,
     Cancel,
-    Extent,
+    HighWatermark,
     Logged,
     OutputPhase,
     Probe,
@@ -76,8 +76,8 @@ def test_how_frames_arrive_never_changes_the_artifact(tmp_path: Path) -> None:
                 upto = min(len(clip), frames * VIDEO.frame_bytes + 17)
                 file.write(clip[written:upto])
                 written = max(written, upto)
-                worker.send(Extent(frames, is_complete=False))
-            worker.send(Extent(FRAMES, is_complete=True))
+                worker.send(HighWatermark(frames, is_complete=False))
+            worker.send(HighWatermark(FRAMES, is_complete=True))
             answer = worker.answer()
         assert isinstance(answer, Produced)
         hashes.add(answer.files[0].sha256)
@@ -90,7 +90,7 @@ def test_cancel_ends_the_assignment_and_leaves_no_file(tmp_path: Path, spool: Pa
     with WorkerDriver() as worker:
         worker.send(
             Assignment("job", MP4, VIDEO, str(spool), str(directory)),
-            Extent(FRAMES, is_complete=False),
+            HighWatermark(FRAMES, is_complete=False),
         )
         while not isinstance(worker.next_event(), Progress):
             pass
@@ -106,7 +106,7 @@ def test_a_worker_ends_with_its_answer(tmp_path: Path, spool: Path) -> None:
     (tmp_path / "out").mkdir()
     with WorkerDriver() as worker:
         worker.send(Assignment("job", MP4, VIDEO, str(spool), str(tmp_path / "out")))
-        worker.send(Extent(FRAMES, is_complete=True))
+        worker.send(HighWatermark(FRAMES, is_complete=True))
         assert isinstance(worker.answer(), Produced)
         assert worker.wait() == 0
 
@@ -157,7 +157,7 @@ def test_a_worker_ends_at_once_when_its_orders_end_even_while_it_works(tmp_path:
     directory.mkdir()
     with WorkerDriver(TELECINE_WORKER_FAULT="hang_at_frame:3") as worker:
         worker.send(
-            Assignment("job", MP4, VIDEO, str(spool), str(directory)), Extent(FRAMES, is_complete=True)
+            Assignment("job", MP4, VIDEO, str(spool), str(directory)), HighWatermark(FRAMES, is_complete=True)
         )
         while not isinstance(worker.next_event(), Progress):
             pass
@@ -171,7 +171,7 @@ def test_a_worker_dies_with_its_zygote(tmp_path: Path, spool: Path) -> None:
     directory.mkdir()
     with WorkerDriver(TELECINE_WORKER_FAULT="hang_at_frame:3") as worker:
         worker.send(
-            Assignment("job", MP4, VIDEO, str(spool), str(directory)), Extent(FRAMES, is_complete=True)
+            Assignment("job", MP4, VIDEO, str(spool), str(directory)), HighWatermark(FRAMES, is_complete=True)
         )
         while not isinstance(worker.next_event(), Progress):
             pass
@@ -186,22 +186,22 @@ def test_zygote_and_worker_die_with_the_service() -> None:
         "from tests.encoder_service.worker_driver import WorkerDriver\n"
         "worker = WorkerDriver()\n"
         "held = [worker._connection.fileno(), worker.orders.fileno()]\n"
-        "keeper = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL, pass_fds=held)\n"
-        "print(worker.zygote.pid, worker.pid, keeper.pid, flush=True)\n"
+        "files = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL, pass_fds=held)\n"
+        "print(worker.zygote.pid, worker.pid, files.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[4]
     )
     assert parent.stdout is not None
-    zygote, worker, keeper = map(int, parent.stdout.readline().split())
+    zygote, worker, files = map(int, parent.stdout.readline().split())
     parent.kill()
     parent.communicate()
     try:
         eventually(lambda: not is_running(zygote), says="the zygote has ended")
         eventually(lambda: not is_running(worker), says="the worker has ended")
     finally:
-        os.kill(keeper, signal.SIGKILL)
+        os.kill(files, signal.SIGKILL)
 
 
 def is_running(pid: int) -> bool:

@@ -13,8 +13,8 @@ _PAUSE_SECONDS = 0.02
 """After each burst: a process that writes without end waits on its own pipe, and the service does not."""
 
 
-class LastWords:
-    """Reads until the process's end, so that its pipe is never full. Lives on the event loop."""
+class StderrTail:
+    """Reads until the process ends, so that its pipe is never full. Lives on the event loop."""
 
     def __init__(self, stream: asyncio.StreamReader | None) -> None:
         self._lines: deque[str] = deque(maxlen=_LINES)
@@ -26,7 +26,7 @@ class LastWords:
         await asyncio.wait([self._listening])
 
     def describe(self, exit_code: int | None) -> str:
-        """How the process ended, and with what words."""
+        """Says how the process ended, and with which lines."""
         if exit_code is None:
             how = "ended"
         elif exit_code < 0:
@@ -34,8 +34,8 @@ class LastWords:
         else:
             how = f"ended with exit code {exit_code}"
         lines = [*self._lines, self._rest.decode(errors="replace")[:_LINE_CHARS]]
-        words = " | ".join(line for line in lines if line.strip())
-        return how + (f"; its last words: {words}" if words else "")
+        text = " | ".join(line for line in lines if line.strip())
+        return how + (f"; its standard error ends with: {text}" if text else "")
 
     async def _listen(self, stream: asyncio.StreamReader | None) -> None:
         assert stream is not None  # noqa: S101 - the process was started with a pipe

@@ -1,6 +1,6 @@
-"""One thing that one receiver is to be told: when it is owed, what it says, and when it is tried again.
+"""One message owed to one webhook: when it was promised, what it says, and when it is tried again.
 
-Pure: the same event of the same job gives the same notice with the same id, whoever asks and how often.
+Pure: the same event of the same job always gives the same delivery with the same id.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from encoder_service.store.record import JobRecord, OutputState
 from encoder_service.webhooks.config import WebhooksConfig
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """What is owed; lies in the outbox until it is taken or given up."""
+class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a receiver is owed; it lies in the outbox until it is taken or given up."""
 
-    notice_id: str
-    """The same for every try: receivers tell repetitions by it."""
+    delivery_id: str = msgspec.field(name="notice_id")
+    """The same for every try, so that receivers recognize repetitions. Files keep the name of old."""
     job_id: str
     event: WebhookEvent
     url: str
@@ -32,10 +32,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """The next try."""
 
 
-def notices_for(
+def deliveries_for(
     record: JobRecord, event: WebhookEvent, output: str, config: WebhooksConfig, now_unix_nano: int
-) -> tuple[Notice, ...]:
-    """What is owed to everybody who wants to know of this event; `output` names the one that ended."""
+) -> tuple[WebhookDelivery, ...]:
+    """Returns what every subscriber of this event is owed; `output` names the output that ended."""
     urls = [hook.url for hook in record.spec.webhooks if event in hook.events]
     urls += [endpoint.url for endpoint in config.endpoints if event in endpoint.events]
     if not urls:
@@ -44,8 +44,8 @@ def notices_for(
         {"type": event.value, "timestamp": _time(now_unix_nano), "data": _data(record, event, output)}
     ).decode()
     return tuple(
-        Notice(
-            notice_id=_id(record, event, output, url),
+        WebhookDelivery(
+            delivery_id=_id(record, event, output, url),
             job_id=record.job_id,
             event=event,
             url=url,
@@ -58,19 +58,19 @@ def notices_for(
 
 
 def after_failure(
-    notice: Notice, config: WebhooksConfig, now_unix_nano: int, random: float, asked_seconds: float
-) -> Notice | None:
-    """The notice with its next try; None: it is given up.
+    delivery: WebhookDelivery, config: WebhooksConfig, now_unix_nano: int, random: float, asked_seconds: float
+) -> WebhookDelivery | None:
+    """The delivery with its next try; None: it is given up.
 
     `random`: 0 to 1. `asked_seconds`: the pause that the receiver asked for; 0: none.
     """
-    if now_unix_nano - notice.created_at_unix_nano >= config.give_up_after_seconds * 1e9:
+    if now_unix_nano - delivery.created_at_unix_nano >= config.give_up_after_seconds * 1e9:
         return None
     # 2.0 ** 60 seconds is beyond any limit; more would overflow after long outages.
-    pause = config.first_retry_seconds * 2.0 ** min(notice.attempts, 60) * (1 - random / 2)
+    pause = config.first_retry_seconds * 2.0 ** min(delivery.attempts, 60) * (1 - random / 2)
     pause = min(max(pause, asked_seconds), config.max_retry_seconds)
     return msgspec.structs.replace(
-        notice, attempts=notice.attempts + 1, due_at_unix_nano=now_unix_nano + round(pause * 1e9)
+        delivery, attempts=delivery.attempts + 1, due_at_unix_nano=now_unix_nano + round(pause * 1e9)
     )
 
 
