@@ -27,7 +27,7 @@ def test_the_examples_of_the_page_run(tmp_path: Path) -> None:
     assert 's1 -- "audio.wav" --> s2' in printed
     assert "complete: 4 files of 3 stages hashed and compared" in printed
     assert "0.006 USD" in printed
-    assert (tmp_path / "stages.svg").read_text().startswith("<svg")
+    assert (tmp_path / "stages.dot").read_text().startswith("digraph ")
 
 
 def test_every_finding_and_every_warning_stands_on_the_page() -> None:

@@ -15,7 +15,7 @@ from telecine.stages.errors import (
 )
 from telecine.stages.manifest import StageManifest, StageStatus, read_manifest
 from telecine.stages.reports.check import Finding, FindingCode, JobCheck, check_job
-from telecine.stages.reports.graph import JobGraph, make_graph, mermaid_text
+from telecine.stages.reports.graph import JobGraph, dot_text, make_graph, mermaid_text
 from telecine.stages.reports.profile import JobReport, make_report
 from telecine.stages.reports.reading import JobStages, StageRecord, StageState, read_job
 from telecine.stages.run import PipelineRun
@@ -50,6 +50,7 @@ __all__ = [
     "StageUsageError",
     "ToolFailedError",
     "check_job",
+    "dot_text",
     "make_graph",
     "make_report",
     "mermaid_text",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,8 @@ import typer
 from telecine.cli.options import JsonOption
 from telecine.cli.show import terminal
 from telecine.cli.show.exits import ExitCode, epilog
-from telecine.cli.show.failures import UnavailableHereError, UsageError
+from telecine.cli.show.failures import UsageError
+from telecine.cli.stages.graphviz import draw
 from telecine.cli.stages.tables import render_check, render_comparison, render_job
 
 if TYPE_CHECKING:
@@ -40,11 +40,17 @@ class GraphFormat(StrEnum):
     """How a graph is written."""
 
     MERMAID = "mermaid"
+    DOT = "dot"
     SVG = "svg"
     PNG = "png"
 
 
-_SUFFIXES = {".mmd": GraphFormat.MERMAID, ".svg": GraphFormat.SVG, ".png": GraphFormat.PNG}
+_SUFFIXES = {
+    ".mmd": GraphFormat.MERMAID,
+    ".dot": GraphFormat.DOT,
+    ".svg": GraphFormat.SVG,
+    ".png": GraphFormat.PNG,
+}
 
 
 @app.command("graph", epilog=epilog())
@@ -53,14 +59,20 @@ def graph(
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Where to: .mmd, .svg or .png. Without it: stdout."),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="File to write: .mmd, .dot, .svg or .png. Default: stdout."
+        ),
     ] = None,
     form: Annotated[
-        GraphFormat | None, typer.Option("--format", "-f", help="Without it: as FILE ends, else Mermaid.")
+        GraphFormat | None,
+        typer.Option("--format", "-f", help="Default: as FILE ends, else Mermaid."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw who read whose outputs: as Mermaid text, SVG or PNG."""
+    """Draw which stage read whose outputs.
+
+    Writes Mermaid or DOT text, or a picture (SVG, PNG), for which Graphviz' `dot` must be installed.
+    """
     from telecine.stages.reports.graph import make_graph
 
     made = make_graph(_job(job_dir))
@@ -68,12 +80,14 @@ def graph(
         terminal.show(made, lambda _: None, as_json=True)
         return
     chosen = form or _form_of(out)
-    data = _WRITERS[chosen](made)
+    if chosen is GraphFormat.PNG and out is None and sys.stdout.isatty():
+        raise UsageError("a PNG cannot be shown in a terminal", "give --out FILE.png")
+    data = _drawn(made, chosen)
     if out is not None:
         out.write_bytes(data)
-        terminal.show(made, lambda console: console.print(f"wrote {out}"), as_json=as_json)
-    elif chosen is GraphFormat.PNG and sys.stdout.isatty():
-        raise UsageError("a PNG cannot be shown in a terminal", "give --out FILE.png")
+        terminal.show(
+            made, lambda console: console.print(f"wrote {terminal.escape(str(out))}"), as_json=as_json
+        )
     else:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -127,35 +141,16 @@ def _form_of(out: Path | None) -> GraphFormat:
         return GraphFormat.MERMAID
     form = _SUFFIXES.get(out.suffix.lower())
     if form is None:
-        raise UsageError(f"{out} does not say its format", "end it with .mmd, .svg or .png, or give --format")
+        raise UsageError(
+            f"{out} does not say its format", "end it with .mmd, .dot, .svg or .png, or give --format"
+        )
     return form
 
 
-def _mermaid(graph: JobGraph) -> bytes:
-    from telecine.stages.reports.graph import mermaid_text
+def _drawn(graph: JobGraph, form: GraphFormat) -> bytes:
+    from telecine.stages.reports.graph import dot_text, mermaid_text
 
-    return mermaid_text(graph).encode()
-
-
-def _svg(graph: JobGraph) -> bytes:
-    from telecine.stages.reports.graph_layout import lay_out
-    from telecine.stages.reports.graph_svg import svg_text
-
-    return svg_text(lay_out(graph), f"stages of job {graph.job_id}").encode()
-
-
-def _png(graph: JobGraph) -> bytes:
-    from telecine.stages.reports.graph_layout import lay_out
-    from telecine.stages.reports.graph_png import PillowMissingError, png_bytes
-
-    try:
-        return png_bytes(lay_out(graph))
-    except PillowMissingError as error:
-        raise UnavailableHereError(str(error), "pip install Pillow, or write an .svg") from error
-
-
-_WRITERS: dict[GraphFormat, Callable[[JobGraph], bytes]] = {
-    GraphFormat.MERMAID: _mermaid,
-    GraphFormat.SVG: _svg,
-    GraphFormat.PNG: _png,
-}
+    if form is GraphFormat.MERMAID:
+        return mermaid_text(graph).encode()
+    text = dot_text(graph)
+    return text.encode() if form is GraphFormat.DOT else draw(text, form)

@@ -1,4 +1,4 @@
-"""The dependency graph of a job: which stage read what another one made; and its Mermaid text."""
+"""The dependency graph of a job: which stage read what another one made; as Mermaid and as DOT text."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ def _stage_node(record: StageRecord, node_id: str) -> GraphNode:
     )
 
 
-def edge_label(edge: GraphEdge) -> list[str]:
+def _edge_label(edge: GraphEdge) -> list[str]:
     """The names of the files, as lines; of many, the first and how many more."""
     names = [PurePosixPath(path).name for path in edge.files]
     more = len(names) - _MAX_LABEL_FILES
     return names if more <= 0 else [*names[: _MAX_LABEL_FILES - 1], f"{more + 1} more files"]
 
 
-def node_lines(node: GraphNode) -> list[str]:
+def _node_lines(node: GraphNode) -> list[str]:
     """What stands in a node."""
     if not node.is_stage:
         return [node.label]
@@ -119,12 +119,12 @@ def mermaid_text(graph: JobGraph) -> str:
     """The graph as a Mermaid flowchart, which GitHub and many editors draw."""
     lines = ["flowchart LR"]
     for node in graph.nodes:
-        text = "<br/>".join(_mermaid_quoted(line) for line in node_lines(node))
+        text = "<br/>".join(_mermaid_quoted(line) for line in _node_lines(node))
         opening, closing = ("[", "]") if node.is_stage else ("([", "])")
         style = f":::{node.state}" if node.is_stage else ":::file"
         lines.append(f'    {node.id}{opening}"{text}"{closing}{style}')
     for edge in graph.edges:
-        text = "<br/>".join(_mermaid_quoted(line) for line in edge_label(edge))
+        text = "<br/>".join(_mermaid_quoted(line) for line in _edge_label(edge))
         arrow = f'-- "{text}" -->' if text else "-->"
         lines.append(f"    {edge.source} {arrow} {edge.target}")
     used = {node.state if node.is_stage else "file" for node in graph.nodes}
@@ -132,6 +132,26 @@ def mermaid_text(graph: JobGraph) -> str:
         if name in used:
             lines.append(f"    classDef {name} fill:{colors.fill},stroke:{colors.line},color:#1a1a1a")
     return "\n".join(lines) + "\n"
+
+
+def dot_text(graph: JobGraph) -> str:
+    """The graph in DOT, the language of Graphviz: `dot -Tsvg` draws it."""
+    lines = [
+        f"digraph {_dot_quoted([f'stages of job {graph.job_id}'])} {{",
+        "    rankdir=LR; dpi=96;",
+        '    node [shape=box style="rounded,filled" fontname="monospace" fontsize=12 fontcolor="#1a1a1a"];',
+        '    edge [fontname="monospace" fontsize=11 color="#5b6573" fontcolor="#5b6573"];',
+    ]
+    for node in graph.nodes:
+        colors = STATE_COLORS[node.state if node.is_stage else "file"]
+        shape = "" if node.is_stage else " shape=ellipse style=filled"
+        label = _dot_quoted(_node_lines(node))
+        lines.append(f'    {node.id} [label={label} fillcolor="{colors.fill}" color="{colors.line}"{shape}];')
+    lines += (
+        f"    {edge.source} -> {edge.target} [label={_dot_quoted(_edge_label(edge))}];"
+        for edge in graph.edges
+    )
+    return "\n".join([*lines, "}"]) + "\n"
 
 
 class StateColors(msgspec.Struct, frozen=True):
@@ -158,6 +178,15 @@ def _mermaid_quoted(text: str) -> str:
     """Mermaid's own escapes; everything else that it could take for its syntax stands between quotes."""
     escapes = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;"}
     return "".join(escapes.get(letter, letter) for letter in text if letter.isprintable())
+
+
+def _dot_quoted(lines: Iterable[str]) -> str:
+    """DOT's own escapes, and `&`, because Graphviz reads HTML's entities in every text."""
+    escapes = {'"': '\\"', "\\": "\\\\", "&": "&amp;"}
+    texts = (
+        "".join(escapes.get(letter, letter) for letter in line if letter.isprintable()) for line in lines
+    )
+    return '"' + "\\n".join(texts) + '"'
 
 
 def _seconds(seconds: float) -> str:

@@ -1,25 +1,15 @@
-"""The graph shows who read whose outputs, in every form that it is drawn in."""
+"""The graph shows who read whose outputs, as Mermaid and as DOT text."""
 
 from __future__ import annotations
 
-import io
 import re
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image
-from telecine.stages import JobGraph, Stage, make_graph, mermaid_text, read_job
+from telecine.stages import JobGraph, Stage, dot_text, make_graph, mermaid_text, read_job
 from telecine.stages.reports.graph import GraphEdge, GraphNode
-from telecine.stages.reports.graph_layout import Drawing, lay_out, shortened, text_pixels
-from telecine.stages.reports.graph_png import png_bytes
-from telecine.stages.reports.graph_svg import svg_text
 
 from tests.client.stages.job_of_stages import make_film, run_stage
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def arrows(graph: JobGraph) -> set[tuple[str, str]]:
@@ -79,72 +69,24 @@ def test_names_cannot_break_the_drawings() -> None:
     mermaid = mermaid_text(graph)
     assert "<script>" not in mermaid
     assert '"];x' not in mermaid
-    picture = ET.fromstring(svg_text(lay_out(graph), evil))
-    assert '"];x-->y <script>&`#' in picture.findtext(f"{SVG}text", "")
+    dot = dot_text(graph)
+    assert r'label="\"];x-->y <script>&amp;`#"' in dot
+    assert dot.count("->") == 4, "one edge, and the arrow in the title, the file's and the edge's label"
 
 
-def test_the_svg_draws_each_box_and_arrow_once(job_dir: Path) -> None:
+def test_a_backslash_at_the_end_of_a_name_does_not_escape_the_quote() -> None:
+    graph = JobGraph("j", (GraphNode(id="f1", is_stage=False, label="a\\"),), ())
+    assert r'f1 [label="a\\" fillcolor=' in dot_text(graph)
+
+
+def test_the_dot_text_names_every_node_and_edge(job_dir: Path) -> None:
     graph = make_graph(read_job(make_film(job_dir)))
-    picture = ET.fromstring(svg_text(lay_out(graph), "a job"))
-    texts = [element.text for element in picture.iter(f"{SVG}text")]
-    assert picture.findtext(f"{SVG}title") == "a job"
-    for node in graph.nodes:
-        assert texts.count(node.label) == 1
-    assert len([p for p in picture.findall(f"{SVG}path") if p.get("marker-end")]) == len(graph.edges)
-
-
-def test_the_png_is_the_same_drawing(job_dir: Path) -> None:
-    drawing = lay_out(make_graph(read_job(make_film(job_dir))))
-    with Image.open(io.BytesIO(png_bytes(drawing))) as picture:
-        assert picture.size == (round(drawing.width * 4) // 2, round(drawing.height * 4) // 2)
-        for box in drawing.boxes:
-            inside = (round(2 * (box.x + 8)), round(2 * (box.y + 4)))
-            assert "#{:02x}{:02x}{:02x}".format(*picture.convert("RGB").getpixel(inside)) == box.fill
-        assert picture.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
-
-
-GRAPHS = st.builds(
-    lambda count, pairs: JobGraph(
-        "job",
-        tuple(
-            GraphNode(id=f"s{n}", is_stage=n % 4 != 0, label=f"{n:02d} stage", state="success")
-            for n in range(count)
-        ),
-        tuple(
-            GraphEdge(source=f"s{a % count}", target=f"s{b % count}", files=("x.bin",))
-            for a, b in sorted({(a % count, b % count) for a, b in pairs})
-        ),
-    ),
-    st.integers(1, 9),
-    st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=16),
-)
-
-
-@given(GRAPHS)
-def test_boxes_never_overlap_and_arrows_lead_to_the_right(graph: JobGraph) -> None:
-    drawing: Drawing = lay_out(graph)
-    assert len(drawing.boxes) == len(graph.nodes)
-    for at, box in enumerate(drawing.boxes):
-        assert 0 < box.x < box.x + box.width < drawing.width
-        assert 0 < box.y < box.y + box.height < drawing.height
-        for other in drawing.boxes[at + 1 :]:
-            is_apart = (
-                box.x + box.width < other.x
-                or other.x + other.width < box.x
-                or box.y + box.height < other.y
-                or other.y + other.height < box.y
-            )
-            assert is_apart
-    for arrow in drawing.arrows:
-        xs = [x for x, _ in arrow.points]
-        assert xs == sorted(xs)
-        assert xs[0] < xs[-1]
-
-
-def test_long_names_are_shortened_and_wide_letters_are_counted() -> None:
-    assert shortened("short") == "short"
-    assert len(shortened("x" * 500)) == 44
-    assert text_pixels(["日本"]) == text_pixels(["abcd"])
+    text = dot_text(graph)
+    assert text.startswith(f'digraph "stages of job {graph.job_id}" {{\n')
+    assert re.search(r's1 \[label="01 demux\\nsuccess, .*" fillcolor="#dff3e4"', text)
+    assert 'f1 [label="in/film.mp4"' in text
+    assert r's1 -> s5 [label="video.h264\naudio.wav"];' in text
+    assert 'f1 -> s1 [label=""];' in text
 
 
 @pytest.mark.parametrize("name", ["demux", "asr"])
