@@ -10,7 +10,7 @@ from telecine.channel.errors import BY_CODE, translated
 from telecine.errors.v1 import error_reason_pb2 as reasons
 from telecine.exceptions.table import service_reasons
 
-from service_host.status.status import TABLE, FieldFault, ServiceError, reason_name, recovery_of, to_wire
+from service_host.status.status import TABLE, FieldViolation, ServiceError, reason_name, recovery_of, to_wire
 
 EVERY_ERROR = [
     kind
@@ -84,8 +84,8 @@ def test_what_the_services_tell_to_repeat_is_retryable(reason) -> None:
 def test_retry_info_field_faults_and_metadata_arrive() -> None:
     full = ServiceError(reasons.ERROR_REASON_SPOOL_FULL, "full", retry_after_seconds=2.5)
     assert over_the_wire(full).retry_delay_seconds == 2.5
-    fault = FieldFault("spec.video.width", "expected 1 to 16384")
-    wrong = over_the_wire(ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "wrong", faults=[fault]))
+    violation = FieldViolation("spec.video.width", "expected 1 to 16384")
+    wrong = over_the_wire(ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "wrong", violations=[violation]))
     assert wrong.faults == (errors.FieldFault("spec.video.width", "expected 1 to 16384"),)
     large = ServiceError(reasons.ERROR_REASON_TOO_LARGE, "large", metadata={"limit_bytes": "7"})
     assert over_the_wire(large).metadata["limit_bytes"] == "7"
