@@ -28,6 +28,7 @@ from encoder_service.evidence.manifest import (
     StageStatus,
     WarningLine,
 )
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.spec import JobSpec, OutputSpec
 
 
@@ -204,7 +205,7 @@ def _attempt(attempt: AttemptEvidence) -> Attempt:
     if isinstance(result, Produced):
         status, problem = StageStatus.SUCCESS, None
     else:
-        status = StageStatus.SKIPPED if result.code == "CANCELLED" else StageStatus.FAILED
+        status = StageStatus.SKIPPED if result.code == FailureCode.CANCELLED else StageStatus.FAILED
         problem = Problem(result.code, result.message)
     return Attempt(
         number=attempt.number,

@@ -20,6 +20,7 @@ from encoder_service.jobs.publishing import Publisher
 from encoder_service.pool import scheduler
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerProcess
+from encoder_service.spec.codes import FailureCode
 from encoder_service.store.record import OutputState
 
 
@@ -164,7 +165,7 @@ class Dispatcher:
             self._log.error("an answer could not be taken in", exc_info=error, job_id=run.job.job_id)
             if not run.job.record.outputs[run.output.name].state.is_final:
                 message = "the worker's answer could not be taken in; the service's log says why"
-                await self._publisher.record(run, Failed("INTERNAL", message, is_retryable=False))
+                await self._publisher.record(run, Failed(FailureCode.INTERNAL, message, is_retryable=False))
 
     # --- ending ----------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from encoder_service.jobs.events import JobEvents
 from encoder_service.jobs.job import Job, StopReason
 from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.registry import Registry
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spool.quota import SpoolSpace
 from encoder_service.store.manifest_reader import manifest_of
 from encoder_service.store.record import JobRecord, OutputRecord, OutputState, outcome_of
@@ -49,7 +50,9 @@ class Ending:
         if job.record.is_complete:
             await self.end(job, outcome, None)
         elif outcome is JobOutcome.FAILED:
-            problem = Problem("ALL_OUTPUTS_FAILED", "every output failed before all frames had come")
+            problem = Problem(
+                FailureCode.ALL_OUTPUTS_FAILED, "every output failed before all frames had come"
+            )
             await self.end(job, outcome, problem)
 
     async def end(self, job: Job, outcome: JobOutcome, problem: Problem | None) -> None:
@@ -113,7 +116,7 @@ class Ending:
         try:
             return await job.input_hash.digest(job.persisted_bytes)
         except (OSError, EOFError) as error:
-            job.warn("INPUT_NOT_HASHED", f"the spool cannot be read: {for_clients(str(error))}")
+            job.warn(WarningCode.INPUT_NOT_HASHED, f"the spool cannot be read: {for_clients(str(error))}")
             return ""
 
 

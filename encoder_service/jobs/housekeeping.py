@@ -15,6 +15,7 @@ from encoder_service.jobs.dispatch import Dispatcher
 from encoder_service.jobs.job import Job
 from encoder_service.jobs.jobs import Jobs
 from encoder_service.metrics import EncoderMetrics
+from encoder_service.spec.codes import FailureCode
 from encoder_service.store.record import JobRecord
 
 TICK_SECONDS = 0.5
@@ -27,15 +28,17 @@ def verdict(
     """How time ends a job that has not ended; None while it may go on. Pure."""
     deadline = record.spec.deadline_unix_nano
     if deadline and now_unix_nano >= deadline:
-        return JobOutcome.FAILED, Problem("JOB_DEADLINE_EXCEEDED", "the job did not end before its deadline")
+        return JobOutcome.FAILED, Problem(
+            FailureCode.JOB_DEADLINE_EXCEEDED, "the job did not end before its deadline"
+        )
     age_seconds = (now_unix_nano - record.created_at_unix_nano) / 1e9
     if config.max_job_seconds and age_seconds >= config.max_job_seconds:
         message = f"the job did not end within the server's limit of {config.max_job_seconds:g} s"
-        return JobOutcome.FAILED, Problem("JOB_DEADLINE_EXCEEDED", message)
+        return JobOutcome.FAILED, Problem(FailureCode.JOB_DEADLINE_EXCEEDED, message)
     limit = config.idle_upload_timeout_seconds
     if limit and not record.is_complete and idle_seconds >= limit:
         message = f"nothing came from the client for {limit:g} s and the upload was not complete"
-        return JobOutcome.EXPIRED, Problem("JOB_EXPIRED", message)
+        return JobOutcome.EXPIRED, Problem(FailureCode.JOB_EXPIRED, message)
     return None
 
 

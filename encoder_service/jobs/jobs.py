@@ -23,6 +23,7 @@ from encoder_service.jobs.job import Job
 from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.quarantine import find_gone
 from encoder_service.jobs.registry import Registry, Tombstones
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.spec import JobSpec, differing_fields
 from encoder_service.spool.clip_limit import clip_limit
 from encoder_service.spool.ingest import Ingest
@@ -138,7 +139,7 @@ class Jobs:
         if len(parked) > max(1, self.config.max_waiting_jobs // 2):
             least = min(parked, key=lambda job: (job.persisted_bytes, job.last_sign_monotonic))
             message = f"{len(parked) - 1} other uploads wait for their clients, and each has sent more"
-            await self._ending.end(least, JobOutcome.EXPIRED, Problem("JOB_EXPIRED", message))
+            await self._ending.end(least, JobOutcome.EXPIRED, Problem(FailureCode.JOB_EXPIRED, message))
 
     async def finish(self, job: Job, total_frames: int) -> None:
         """Records that all frames are here; the job will end from now on. Raises ServiceError."""
@@ -296,7 +297,7 @@ class Jobs:
                 self._tombstones.add(job_id, self._clock.monotonic())
         job = self.registry.find(job_id)
         if not job.is_over:
-            problem = Problem("JOB_CANCELLED", "cancelled by CancelJob")
+            problem = Problem(FailureCode.JOB_CANCELLED, "cancelled by CancelJob")
             await self.end(job, JobOutcome.CANCELLED, problem)
         return job
 

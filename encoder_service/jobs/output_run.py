@@ -18,6 +18,7 @@ from encoder_service.pool.worker_process import (
     WorkerProcess,
     ZygoteDiedError,
 )
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.spec import OutputSpec
 from encoder_service.store.record import OutputState
 from encoder_service.worker_protocol import Assignment, HighWatermark, Logged, OutputPhase, Progress, Warned
@@ -102,12 +103,12 @@ class OutputRun:
             # Not the output's doing, so it must not cost one of its attempts.
             self.job.log("warning", f"{self.output.name}: {error}")
             self._stop_reason = self._stop_reason or StopReason.ZYGOTE_DIED
-            result = Failed("CODEC_CRASHED", for_clients(str(error)), is_retryable=True)
+            result = Failed(FailureCode.CODEC_CRASHED, for_clients(str(error)), is_retryable=True)
         except WorkerOutOfMemoryError as error:
             # Another try would need as much.
-            result = Failed("OUT_OF_MEMORY", for_clients(str(error)), is_retryable=False)
+            result = Failed(FailureCode.OUT_OF_MEMORY, for_clients(str(error)), is_retryable=False)
         except WorkerDiedError as error:
-            result = Failed("CODEC_CRASHED", for_clients(str(error)), is_retryable=True)
+            result = Failed(FailureCode.CODEC_CRASHED, for_clients(str(error)), is_retryable=True)
         except BaseException:
             # Nobody knows what the worker is doing now.
             self._worker.is_broken = True
@@ -149,7 +150,7 @@ class OutputRun:
             frame = self.job.views[self.output.name].frames_encoded
             seconds = self._config.worker_silence_timeout_seconds
             message = f"the worker made no progress for {seconds:g} s after frame {frame} and was killed"
-            return Failed("WORKER_HUNG", message, is_retryable=True)
+            return Failed(FailureCode.WORKER_HUNG, message, is_retryable=True)
         return Stopped(self._stop_reason)
 
     async def _hear(self) -> Produced | Failed:

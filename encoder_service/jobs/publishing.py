@@ -15,6 +15,7 @@ from encoder_service.jobs.events import JobEvents
 from encoder_service.jobs.job import OutputView
 from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.output_run import OutputRun, Stopped
+from encoder_service.spec.codes import FailureCode
 from encoder_service.store.record import JobRecord, OutputRecord, OutputState
 from encoder_service.store.store import MissingFileError, UnsafePathError, checked_path
 
@@ -85,7 +86,9 @@ class Publisher:
                 job, name, partial(store.publish, job.record, name, run.attempt, result.files)
             )
         except MissingFileError as error:
-            failed = Failed("FILE_MISSING", f"the worker's file {error} is not there", is_retryable=True)
+            failed = Failed(
+                FailureCode.FILE_MISSING, f"the worker's file {error} is not there", is_retryable=True
+            )
             await self._files.update_until_written(job, partial(_without_last_attempt, name))
             await self._note_failure(run, failed, msgspec.structs.replace(evidence, result=failed))
             return
@@ -105,7 +108,7 @@ class Publisher:
             job, name, partial(store.drop_attempt, job.record, name, run.attempt)
         )
         await self._files.update_until_written(job, partial(_with_attempt, name, evidence, state))
-        if result.code == "DISK_FULL":
+        if result.code == FailureCode.DISK_FULL:
             job.not_before_monotonic[name] = self._clock.monotonic() + FULL_DISK_PAUSE_SECONDS
         attempt = run.attempt + 1 if may_retry else run.attempt
         job.set_view(name, OutputView(state, attempt=attempt))
@@ -116,17 +119,19 @@ class Publisher:
         record = run.job.record
         if result.frames_read != record.total_frames:
             message = f"the worker read {result.frames_read} of {record.total_frames} frames"
-            return Failed("FRAMES_MISSING", message, is_retryable=True, resources=result.resources)
+            return Failed(FailureCode.FRAMES_MISSING, message, is_retryable=True, resources=result.resources)
         taken = {file.path for file in record.files}
         if fault := _implausible(result, record.total_frames):
-            return Failed("IMPLAUSIBLE_ANSWER", fault, is_retryable=False, resources=result.resources)
+            return Failed(
+                FailureCode.IMPLAUSIBLE_ANSWER, fault, is_retryable=False, resources=result.resources
+            )
         try:
             paths = [checked_path(file.path) for file in result.files]
         except UnsafePathError as error:
-            return Failed("UNSAFE_PATH", str(error), is_retryable=False, resources=result.resources)
+            return Failed(FailureCode.UNSAFE_PATH, str(error), is_retryable=False, resources=result.resources)
         if double := next((path for path in paths if _collides(path, taken)), None):
             message = f"another output has made {double!r} already; give the outputs other names"
-            return Failed("PATH_TAKEN", message, is_retryable=False, resources=result.resources)
+            return Failed(FailureCode.PATH_TAKEN, message, is_retryable=False, resources=result.resources)
         return result
 
 

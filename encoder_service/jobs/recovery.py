@@ -14,6 +14,7 @@ from encoder_service.jobs.ending import Ending
 from encoder_service.jobs.events import JobEvents
 from encoder_service.jobs.job import Job
 from encoder_service.jobs.jobs import Jobs
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spool.quota import SpoolSpace
 from encoder_service.spool.spool import Spool
 from encoder_service.store.damage import Damaged
@@ -123,7 +124,9 @@ async def _recover_live(
     lost_bytes = record.total_frames * record.spec.video.frame_bytes - spool.persisted_bytes
     if lost_bytes > 0:
         # Only the machine's death without `is_synced`, or somebody's hand, can do this.
-        problem = Problem("SPOOL_DAMAGED", f"the spool lacks {lost_bytes} bytes that were acknowledged")
+        problem = Problem(
+            FailureCode.SPOOL_DAMAGED, f"the spool lacks {lost_bytes} bytes that were acknowledged"
+        )
         await ending.end(job, JobOutcome.FAILED, problem)
 
 

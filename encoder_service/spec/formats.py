@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.encoders import (
     AV1_ENCODERS,
     FFV1_ENCODERS,
@@ -186,4 +187,6 @@ def find_format(name: str) -> FormatRow:
         return FORMATS[name]
     except KeyError:
         known = ", ".join(FORMATS)
-        raise OutputError("UNKNOWN_FORMAT", f"unknown format {name!r}; expected one of {known}") from None
+        raise OutputError(
+            FailureCode.UNKNOWN_FORMAT, f"unknown format {name!r}; expected one of {known}"
+        ) from None

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS, resolved_mode, wanted_size
 from encoder_service.spec.spec import OddSizePolicy, Scale, ScaleMode
@@ -71,11 +72,14 @@ def plan_geometry(
         reached = (_allowed(width, steps[0], policy), _allowed(height, steps[1], policy))
         return Geometry(*reached, *reached, _change((width, height), reached))
     if scale.width < 0 or scale.height < 0:
-        raise OutputError("INVALID_SCALE", f"scale {scale.width} x {scale.height}: sides are 0 or above")
+        raise OutputError(
+            FailureCode.INVALID_SCALE, f"scale {scale.width} x {scale.height}: sides are 0 or above"
+        )
     box, mode = wanted_size(scale, width, height), resolved_mode(scale)
     if max(box) > MAX_SIDE_PIXELS:
         raise OutputError(
-            "INVALID_SCALE", f"the size comes to {box[0]} x {box[1]}; sides are at most {MAX_SIDE_PIXELS}"
+            FailureCode.INVALID_SCALE,
+            f"the size comes to {box[0]} x {box[1]}; sides are at most {MAX_SIDE_PIXELS}",
         )
     if mode == ScaleMode.FIT or not all(box):
         return Geometry(width, height, *_fit(width, height, box, steps))
@@ -132,7 +136,7 @@ def _allowed(side: int, step: int, policy: OddSizePolicy) -> int:
         return side
     if policy == OddSizePolicy.ERROR:
         raise OutputError(
-            "ODD_SIZE",
+            FailureCode.ODD_SIZE,
             f"the pixel format needs a multiple of {step} and the size is {side}; send another size, or "
             f"choose odd_size_policy pad or crop",
         )

@@ -12,6 +12,7 @@ import msgspec
 from encoder_service.evidence.building import AttemptEvidence, JobEvidence, OutputEvidence, RaisedWarning
 from encoder_service.evidence.facts import Failed, Produced, ProducedFile
 from encoder_service.evidence.manifest import Build, IntermediateFile, JobOutcome, Problem
+from encoder_service.spec.codes import WarningCode
 from encoder_service.spec.spec import JobSpec
 
 RECORD_VERSION = 1
@@ -139,7 +140,7 @@ def new_record(spec: JobSpec, directory: str, now_unix_nano: int, request_id: st
         outputs={output.name: OutputRecord() for output in spec.outputs},
         warnings=tuple(
             RaisedWarning(
-                code="OUTPUT_SKIPPED",
+                code=WarningCode.OUTPUT_SKIPPED,
                 message=f"{entry.output.name} is left out: {entry.reason}",
                 output=entry.output.name,
                 at_unix_nano=now_unix_nano,

@@ -42,6 +42,7 @@ from enum import StrEnum
 from typing import Final
 
 from encoder_service.evidence.facts import ColorTags
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import (
     Color,
@@ -154,7 +155,7 @@ def output_color(
     primaries = override.primaries or source.primaries
     if primaries != source.primaries:
         raise OutputError(
-            "COLOR_CONVERSION_UNSUPPORTED",
+            FailureCode.COLOR_CONVERSION_UNSUPPORTED,
             f"the frames have {source.primaries} primaries and the output asks for {primaries}; primaries "
             f"are not converted: leave color.primaries unset to keep them",
         )
@@ -168,7 +169,7 @@ def _transfer(source: Color, override: ColorOverride, *, is_rgb: bool) -> ColorT
         return ColorTransfer.BT709 if is_free and not is_rgb else source.transfer
     if override.transfer != source.transfer and not (is_free and override.transfer in _DISPLAY_REFERRED):
         raise OutputError(
-            "COLOR_CONVERSION_UNSUPPORTED",
+            FailureCode.COLOR_CONVERSION_UNSUPPORTED,
             f"the frames have transfer {source.transfer} and the output asks for {override.transfer}; tones "
             f"are not converted: leave color.transfer unset to keep them",
         )
@@ -181,15 +182,17 @@ def _coding(
     if is_rgb:
         if override.matrix not in {None, ColorMatrix.RGB} or override.range == ColorRange.LIMITED:
             raise OutputError(
-                "INVALID_COLOR", "an RGB output has matrix gbr and full range; leave both unset"
+                FailureCode.INVALID_COLOR, "an RGB output has matrix gbr and full range; leave both unset"
             )
         return ColorMatrix.RGB, ColorRange.FULL
     usual = ColorMatrix.BT2020NC if primaries == ColorPrimaries.BT2020 else ColorMatrix.BT709
     matrix = override.matrix or usual
     if matrix == ColorMatrix.RGB:
-        raise OutputError("INVALID_COLOR", "matrix gbr needs an RGB pixel format; name one in pixel_format")
+        raise OutputError(
+            FailureCode.INVALID_COLOR, "matrix gbr needs an RGB pixel format; name one in pixel_format"
+        )
     if only_range is not None and override.range not in {None, only_range}:
-        raise OutputError("INVALID_COLOR", f"a gray output of these frames has range {only_range}")
+        raise OutputError(FailureCode.INVALID_COLOR, f"a gray output of these frames has range {only_range}")
     return matrix, override.range or only_range or ColorRange.LIMITED
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import PIL
 from PIL import Image, ImageCms, ImageDraw, ImageFile, ImageFont, ImageOps, UnidentifiedImageError, features
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.overlays.picture_header import KINDS
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS
@@ -57,7 +58,7 @@ class Letters(msgspec.Struct, frozen=True):
 
 def encode_png(pixels: Pixels, compression_level: int) -> bytes:
     """Encodes gray, RGB or RGBA of 8 bits, or gray of 16 bits. Raises OutputError."""
-    with _translated("ENCODING_FAILED", "png"):
+    with _translated(FailureCode.ENCODING_FAILED, "png"):
         file = io.BytesIO()
         _image(pixels).save(file, "PNG", compress_level=compression_level)
         return file.getvalue()
@@ -66,7 +67,7 @@ def encode_png(pixels: Pixels, compression_level: int) -> bytes:
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
     """Encodes gray or RGB of 8 bits, chroma not subsampled, progressive. Raises OutputError."""
     height, width = pixels.shape[:2]
-    with _translated("ENCODING_FAILED", "jpeg"), _room_for(_max_jpeg_bytes(width, height)):
+    with _translated(FailureCode.ENCODING_FAILED, "jpeg"), _room_for(_max_jpeg_bytes(width, height)):
         file = io.BytesIO()
         _image(pixels).save(file, "JPEG", quality=quality, subsampling=0, optimize=True, progressive=True)
         return file.getvalue()
@@ -97,10 +98,13 @@ def decode_still(data: bytes, *, mode: str = "") -> Pixels:
 
     Raises OutputError with code VERIFICATION_FAILED.
     """
-    with _translated("VERIFICATION_FAILED", "reading a picture back"), _opened(data, _OWN_KINDS) as image:
+    with (
+        _translated(FailureCode.VERIFICATION_FAILED, "reading a picture back"),
+        _opened(data, _OWN_KINDS) as image,
+    ):
         if image.width * image.height > _MAX_OWN_PIXELS:
             raise OutputError(
-                "VERIFICATION_FAILED", f"a picture of {image.width} x {image.height} is not ours"
+                FailureCode.VERIFICATION_FAILED, f"a picture of {image.width} x {image.height} is not ours"
             )
         image.load()
         return np.array(image.convert(mode) if mode and image.mode != mode else image)
@@ -166,7 +170,7 @@ def missing_glyphs(text: str, font: Path) -> str:
 
 @lru_cache(_MAX_FONTS)
 def _font(path: Path, size_pixels: float) -> ImageFont.FreeTypeFont:
-    with _translated("FONT_UNUSABLE", f"font {path.name}"):
+    with _translated(FailureCode.FONT_UNUSABLE, f"font {path.name}"):
         return ImageFont.truetype(path, size_pixels)
 
 
@@ -181,10 +185,10 @@ class OverlayPicture(msgspec.Struct, frozen=True):
 
 def read_overlay(data: bytes, max_pixels: int) -> OverlayPicture:
     """Decodes a picture of one of `KINDS`, upright. Raises OutputError INVALID_OVERLAY."""
-    with _translated("INVALID_OVERLAY", "the overlay's image"), _opened(data, KINDS) as image:
+    with _translated(FailureCode.INVALID_OVERLAY, "the overlay's image"), _opened(data, KINDS) as image:
         if image.width * image.height > max_pixels:
             raise OutputError(
-                "INVALID_OVERLAY",
+                FailureCode.INVALID_OVERLAY,
                 f"the overlay's image has {image.width} x {image.height} pixels; at most {max_pixels} in all",
             )
         image.load()
@@ -242,7 +246,7 @@ def _opened(data: bytes, kinds: tuple[str, ...]) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _translated(code: str, what: str) -> Iterator[None]:
+def _translated(code: FailureCode, what: str) -> Iterator[None]:
     try:
         yield
     except (OutputError, MemoryError):

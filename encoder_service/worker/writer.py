@@ -10,6 +10,7 @@ from typing import Protocol, cast
 import msgspec
 
 from encoder_service.evidence.facts import DrawnOverlay, EncoderReport, ProducedFile, QualityReport, Readback
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow, find_format
 from encoder_service.spec.spec import OutputSpec, VideoSpec
@@ -53,11 +54,11 @@ class WriterContext(msgspec.Struct, frozen=True):
     """For the codec; at least 1."""
     source: FrameSource
     """To compare decoded frames with what was sent."""
-    warn: Callable[[str, str], None]
+    warn: Callable[[WarningCode, str], None]
     """Records (code, message); with a strict output it raises StrictViolationError instead."""
     log: Callable[[str], None]
     """A line for the job's stage.log."""
-    note: Callable[[str, str], None] = lambda _code, _message: None
+    note: Callable[[WarningCode, str], None] = lambda _code, _message: None
     """Records (code, message) for what the caller allowed, such as padding: never raises."""
     material: DrawingMaterial = DrawingMaterial()
     """For the output's overlays."""
@@ -117,6 +118,6 @@ def open_writer(context: WriterContext) -> Writer:
     if not row.candidates(codec):
         known = ", ".join(row.codecs)
         raise OutputError(
-            "UNKNOWN_CODEC", f"format {row.name!r} has no codec {codec!r}; expected one of {known}"
+            FailureCode.UNKNOWN_CODEC, f"format {row.name!r} has no codec {codec!r}; expected one of {known}"
         )
     return load_writer(row)(context, row)

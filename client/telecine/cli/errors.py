@@ -15,7 +15,7 @@ from telecine.cli.show import terminal
 from telecine.cli.show.exits import ExitCode
 from telecine.cli.show.failures import UsageError, command_line_failures
 from telecine.cli.show.terminal import escape
-from telecine.exceptions.table import ErrorRow, job_problems, sdk_errors, service_reasons
+from telecine.exceptions.table import ErrorRow, job_problems, job_warnings, sdk_errors, service_reasons
 
 
 class ErrorDocument(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class ErrorDocument(msgspec.Struct, frozen=True):
     advice: str
     """What to do."""
     group: str
-    """Where it comes up: "sdk", "service", "job" or "command line"."""
+    """Where it comes up: "sdk", "service", "job", "warning" or "command line"."""
     name: str = ""
     """Its class in the SDK; empty: it is none of the SDK's."""
 
@@ -44,6 +44,7 @@ HEADINGS = {
     "sdk": "What the SDK raises",
     "service": "What services answer",
     "job": "Why an output or a job failed",
+    "warning": "Warnings of a job; an output that is strict fails instead",
     "command line": "The command line's own",
 }
 """The groups, in the order of the page."""
@@ -73,6 +74,7 @@ def every_error() -> list[ErrorDocument]:
         "sdk": sdk_errors(),
         "service": service_reasons(),
         "job": job_problems(),
+        "warning": job_warnings(),
     }
     found = [
         ErrorDocument(row.code, str(row.kind), row.is_retryable, row.recovery, group, row.name)

@@ -1,4 +1,7 @@
-"""Why an output or a job failed, code by code: who can mend it, and the way out."""
+"""What failures and warnings of a job mean for its caller, code by code: who can fix it, and what to do.
+
+The codes themselves are the enums of the encoder service (`encoder_service/spec/codes.py`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from telecine.exceptions.root import ErrorKind
 
 @dataclass(frozen=True, slots=True)
 class ProblemAdvice:
-    """The way out of one code of a manifest's problems."""
+    """What to do about one code of a manifest."""
 
     kind: ErrorKind
     recovery: str
@@ -39,14 +42,14 @@ def _ours(recovery: str = f"{_REPORT}.", *, is_retryable: bool = False) -> Probl
 
 
 PROBLEMS: Mapping[str, ProblemAdvice] = {
-    "ALL_OUTPUTS_FAILED": _job("Look at each output's problem; mend those, and send the job again."),
+    "ALL_OUTPUTS_FAILED": _job("Look at each output's problem; fix those, and send the job again."),
     "ALPHA_UNSUPPORTED": _caller(
         'Ask for alpha="flatten", or a format that carries it: WebM (VP9), WebP, PNG.'
     ),
     "ARTIFACT_TOO_LARGE": _caller(
         "Ask for a higher CRF, a smaller size or fewer frames, or have max_artifact_bytes raised."
     ),
-    "CANCELLED": _job("Nothing to mend; start a new job to have the outputs after all."),
+    "CANCELLED": _job("Nothing to fix; start a new job to have the outputs after all."),
     "CODEC_CRASHED": _ours(
         f"Try another preset, codec or server. {_REPORT}: a codec must not crash.", is_retryable=True
     ),
@@ -57,11 +60,12 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
     "DISK_FULL": _later("Make room on the disk of the service, then send the job again."),
     "ENCODER_UNAVAILABLE": _caller("Choose a codec that `telecine capabilities` shows as available."),
     "ENCODING_FAILED": _ours(f"Try another preset or codec. {_REPORT}."),
-    "FILE_MISSING": _ours("Look who deletes files below the service's data directory.", is_retryable=True),
+    "FILE_MISSING": _ours("Find what deletes files below the service's data directory.", is_retryable=True),
     "FONT_UNAVAILABLE": _caller("Put the font back, or name one that the service has."),
     "FONT_UNUSABLE": _caller("Name another font; the service cannot read the file of this one."),
     "FRAMES_MISSING": _ours(is_retryable=True),
     "IMPLAUSIBLE_ANSWER": _ours("Report it, with the clip's spec: a codec may have been attacked."),
+    "INTERNAL": _ours(f"Send the job again under a new job_id. {_REPORT}.", is_retryable=True),
     "INVALID_BACKGROUND": _caller("Write the colour as #rrggbb."),
     "INVALID_COLOR": _caller(
         "Leave the colour out, or name a combination that exists, such as bt709 for all four."
@@ -77,7 +81,10 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
         "Leave pixel_format out, or name one that `telecine capabilities` lists."
     ),
     "INVALID_SCALE": _caller("Ask for a size from 1 to 16384 pixels, or leave it out."),
-    "JOB_CANCELLED": _job("Nothing to mend; start a new job to have the outputs after all."),
+    "IO_ERROR": _ours(
+        "Check the disk of the service's data directory, then send the job again.", is_retryable=True
+    ),
+    "JOB_CANCELLED": _job("Nothing to fix; start a new job to have the outputs after all."),
     "JOB_DEADLINE_EXCEEDED": _caller("Allow more time, or ask for a faster preset or fewer outputs."),
     "JOB_EXPIRED": _caller("Send it under a new job_id, with shorter pauses between the frames."),
     "MUXING_FAILED": _ours(f"Try another container, or a shorter clip. {_REPORT}."),
@@ -105,14 +112,34 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
     "VERIFICATION_FAILED": _ours(f"Try another preset or codec. {_REPORT}.", is_retryable=True),
     "WORKER_HUNG": _ours("Allow more time for a job, or ask for a faster preset.", is_retryable=True),
 }
-"""Each code that `docs/warnings.md` lists among the failures."""
+"""Every `FailureCode` of the encoder service; `docs/warnings.md` explains each."""
+
+WARNINGS: Mapping[str, ProblemAdvice] = {
+    "ALPHA_FLATTENED": _caller('Ask for alpha="flatten" where this is meant, or for a format with alpha.'),
+    "BIT_DEPTH_REDUCED": _caller("Choose PNG, APNG, FFV1, ProRes, or a 10-bit pixel_format."),
+    "COLOR_NOT_TAGGED": _caller("Choose PNG, APNG or a video format, which can state the frames' colour."),
+    "DURATION_CUT": _caller("Nothing to fix; ask for a longer max_duration to keep more frames."),
+    "ENCODER_FALLBACK": _caller("Choose a codec or encoder that `telecine capabilities` shows as available."),
+    "FRAME_DURATION_TOO_SHORT": _caller("Choose a lower frame_rate, or a video format."),
+    "GLYPHS_MISSING": _caller("Choose another font; `telecine capabilities` lists those of the server."),
+    "INPUT_NOT_HASHED": _ours("Look at the disk of the service; the artifacts themselves are whole."),
+    "LOSSLESS_NOT_EXACT": _caller("Choose FFV1, PNG, APNG or lossless WebP to keep frames exactly."),
+    "ODD_SIZE_CROPPED": _caller("Nothing to fix; send frames of even width and height to keep every pixel."),
+    "ODD_SIZE_PADDED": _caller("Nothing to fix; send frames of even width and height to keep their size."),
+    "OUTPUT_SKIPPED": _caller("Choose a format and codec that `telecine capabilities` shows as available."),
+    "OVERLAY_CUT": _caller("Choose a smaller size or width for the overlay, or another place."),
+    "OVERLAY_NOT_SHOWN": _caller("Choose an earlier start for the overlay, within the clip."),
+    "OVERLAY_PROFILE_IGNORED": _caller("Send the overlay's image in sRGB."),
+    "OVERLAY_WITHOUT_COLOR": _caller("Send RGB frames, or choose gray overlays."),
+}
+"""Every `WarningCode` of the encoder service; a strict output fails with the code of the fallback."""
 
 UNKNOWN_PROBLEM = ProblemAdvice(
     ErrorKind.SERVICE, "Read the message; a newer SDK may know more of this code."
 )
-"""Of a code that a newer server has sent."""
+"""For a code that only a newer server knows."""
 
 
 def advice_of(code: str) -> ProblemAdvice:
-    """The way out of a code; `UNKNOWN_PROBLEM` of one that is not known here."""
-    return PROBLEMS.get(code, UNKNOWN_PROBLEM)
+    """What to do about a failure or a forbidden fallback; `UNKNOWN_PROBLEM` if this SDK does not know it."""
+    return PROBLEMS.get(code) or WARNINGS.get(code, UNKNOWN_PROBLEM)

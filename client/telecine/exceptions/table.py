@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from telecine.errors.v1 import error_reason_pb2 as reasons
-from telecine.exceptions.problems import PROBLEMS
+from telecine.exceptions.problems import PROBLEMS, WARNINGS
 from telecine.exceptions.root import ErrorKind, TelecineError, code_of
 
 TREES = ("telecine.exceptions", "telecine.stages.errors", "telecine.logging.configuration")
@@ -67,4 +67,12 @@ def job_problems() -> list[ErrorRow]:
     return [
         ErrorRow(code, "", advice.kind, advice.is_retryable, advice.recovery)
         for code, advice in sorted(PROBLEMS.items())
+    ]
+
+
+def job_warnings() -> list[ErrorRow]:
+    """What was done otherwise than asked; with `strict`, why the output failed."""
+    return [
+        ErrorRow(code, "", advice.kind, advice.is_retryable, advice.recovery)
+        for code, advice in sorted(WARNINGS.items())
     ]

@@ -79,6 +79,11 @@ class JobWarning:
     output: str = ""
     """Empty: about the job as a whole."""
 
+    @property
+    def recovery(self) -> str:
+        """What to do if the fallback is not wanted, in plain words."""
+        return advice_of(self.code).recovery
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:

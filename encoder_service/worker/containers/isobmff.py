@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from encoder_service.evidence.facts import ColorTags
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import tags_from_codes
 
@@ -50,7 +51,9 @@ def read_movie_facts(path: Path) -> MovieFacts:
         runs = _runs(_inside(table, b"stts"))
         tag, color = _sample_entry(_inside(table, b"stsd"))
     except (struct.error, KeyError, IndexError, OSError) as error:
-        raise OutputError("VERIFICATION_FAILED", f"{path.name} has no readable index: {error!r}") from error
+        raise OutputError(
+            FailureCode.VERIFICATION_FAILED, f"{path.name} has no readable index: {error!r}"
+        ) from error
     return MovieFacts(
         is_faststart=order.index("moov") < order.index("mdat"),
         codec_tag=tag,

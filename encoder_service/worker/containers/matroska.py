@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from encoder_service.evidence.facts import ColorTags
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import UNSPECIFIED, tags_from_codes
 
@@ -41,7 +42,7 @@ def read_track_facts(path: Path) -> TrackFacts:
         video = dict(_elements(entry[_VIDEO]))
     except (KeyError, IndexError, OSError, ValueError) as error:
         raise OutputError(
-            "VERIFICATION_FAILED", f"{path.name} has no readable track header: {error!r}"
+            FailureCode.VERIFICATION_FAILED, f"{path.name} has no readable track header: {error!r}"
         ) from error
     colour = dict(_elements(video.get(_COLOUR, memoryview(b""))))
     return TrackFacts(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.geometry import Geometry
 from encoder_service.spec.spec import SRGB, PixelFormat, VideoSpec
@@ -108,7 +109,7 @@ def parse_background(text: str) -> tuple[int, int, int]:
             raise ValueError
         red, green, blue = bytes.fromhex(text[1:])
     except ValueError:
-        raise OutputError("INVALID_BACKGROUND", f"background {text!r}: expected #rrggbb") from None
+        raise OutputError(FailureCode.INVALID_BACKGROUND, f"background {text!r}: expected #rrggbb") from None
     return red, green, blue
 
 
@@ -121,7 +122,9 @@ def _blank_planes(layout: PictureFormat, pad_color: str) -> list[Samples]:
     try:
         color, _ = parse_color(pad_color)
     except ValueError:
-        raise OutputError("INVALID_BACKGROUND", f"pad_color {pad_color!r}: expected #rrggbb") from None
+        raise OutputError(
+            FailureCode.INVALID_BACKGROUND, f"pad_color {pad_color!r}: expected #rrggbb"
+        ) from None
     samples = code_values(to_frames(color, layout.color), layout)
     empty = bytes(PixelFormat(layout.pixel_format).frame_bytes(layout.width, layout.height))
     planes = split_planes(memoryview(empty), layout.pixel_format, layout.width, layout.height)

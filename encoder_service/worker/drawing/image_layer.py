@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from encoder_service.evidence.facts import DrawnOverlay
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.overlay_layout import image_size, place
 from encoder_service.spec.overlays.overlay import ImageOverlay, Overlay
@@ -30,7 +31,7 @@ class ImageLayer:
         picture = pillow.read_overlay(data, MAX_PIXELS)
         if picture.ignored_profile:
             context.note(
-                "OVERLAY_PROFILE_IGNORED",
+                WarningCode.OVERLAY_PROFILE_IGNORED,
                 f"the image's colour profile cannot be used ({picture.ignored_profile}); taken for sRGB",
             )
         pixels = picture.pixels
@@ -70,7 +71,9 @@ def _read(image: ImageOverlay, context: WriterContext) -> bytes:
     try:
         data = (context.material.pictures / image.sha256).read_bytes()
     except OSError as error:
-        raise OutputError("SPOOL_DAMAGED", f"the overlay's image cannot be read: {error.strerror}") from error
+        raise OutputError(
+            FailureCode.SPOOL_DAMAGED, f"the overlay's image cannot be read: {error.strerror}"
+        ) from error
     if hashlib.sha256(data).hexdigest() != image.sha256:
-        raise OutputError("SPOOL_DAMAGED", "the overlay's image is not the one that was sent")
+        raise OutputError(FailureCode.SPOOL_DAMAGED, "the overlay's image is not the one that was sent")
     return data

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from encoder_service.spec.codes import WarningCode
 from encoder_service.worker import pillow
 from encoder_service.worker.libav.pictures import PictureFormat, describe
 from encoder_service.worker.writer import WriterContext
@@ -21,7 +22,7 @@ def warn_of_place(
     left, top = corner
     if left < 0 or top < 0 or left + size[0] > layout.width or top + size[1] > layout.height:
         context.warn(
-            "OVERLAY_CUT",
+            WarningCode.OVERLAY_CUT,
             f"the overlay's {what} is {size[0]} x {size[1]} at {left}, {top} and sticks out of the picture "
             f"of {layout.width} x {layout.height}",
         )
@@ -34,7 +35,8 @@ def warn_of_color(context: WriterContext, colors: Iterable[str], layout: Picture
     colorful = [color for color in colors if color and len({color[1:3], color[3:5], color[5:7]}) > 1]
     if colorful:
         context.warn(
-            "OVERLAY_WITHOUT_COLOR", f"the frames are gray, and so is the overlay's {', '.join(colorful)}"
+            WarningCode.OVERLAY_WITHOUT_COLOR,
+            f"the frames are gray, and so is the overlay's {', '.join(colorful)}",
         )
 
 
@@ -44,4 +46,4 @@ def warn_of_gray_picture(context: WriterContext, pixels: pillow.Pixels, layout: 
         return
     seen = pixels[pixels[..., 3] > 0][:, :3].astype(np.int16)
     if seen.size and int((seen.max(axis=1) - seen.min(axis=1)).max()) > _TOLERANCE:
-        context.warn("OVERLAY_WITHOUT_COLOR", "the frames are gray, and so is the overlay's image")
+        context.warn(WarningCode.OVERLAY_WITHOUT_COLOR, "the frames are gray, and so is the overlay's image")

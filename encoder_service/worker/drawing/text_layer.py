@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from encoder_service.evidence.facts import DrawnOverlay
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.overlay_layout import alignment, margin_pixels, place
 from encoder_service.spec.overlays.fonts import find_font
@@ -51,7 +52,8 @@ class TextLayer:
         missing = pillow.missing_glyphs(shown, self._look.lettering.font)
         if missing:
             context.warn(
-                "GLYPHS_MISSING", f"font {text.font} has no glyph for {missing[:40]!r}; boxes stand for them"
+                WarningCode.GLYPHS_MISSING,
+                f"font {text.font} has no glyph for {missing[:40]!r}; boxes stand for them",
             )
         warn_of_color(context, [text.color, text.outline_color, text.box_color], layout)
         left, top, size = self._box(shown)
@@ -85,7 +87,9 @@ class TextLayer:
         try:
             text = fill(self._text.text, values)
         except (KeyError, ValueError) as error:
-            raise OutputError("INVALID_OVERLAY", f"the text's field {error} has no value") from error
+            raise OutputError(
+                FailureCode.INVALID_OVERLAY, f"the text's field {error} has no value"
+            ) from error
         canvas = (self._layout.width, self._layout.height)
         margin = 0.0 if self._overlay.x is not None else margin_pixels(self._overlay, canvas)
         room = canvas[0] - 2 * (margin + self._look.padding)
@@ -101,7 +105,8 @@ class TextLayer:
         left, top, size = self._box(shown)
         if size[0] * size[1] > _LARGEST_SHARE * (self._layout.width * self._layout.height + 1_000_000):
             raise OutputError(
-                "INVALID_OVERLAY", f"the text comes to {size[0]} x {size[1]} pixels; choose a smaller size"
+                FailureCode.INVALID_OVERLAY,
+                f"the text comes to {size[0]} x {size[1]} pixels; choose a smaller size",
             )
         letters = pillow.draw_letters(shown, self._look.lettering)
         padding, margin = self._look.padding, letters.margin
@@ -131,7 +136,7 @@ def _over(drawing: Drawing, coverage: Drawing | np.float32, color: tuple[Values,
 def _look(overlay: Overlay, text: TextOverlay, context: WriterContext, layout: PictureFormat) -> _Look:
     font = find_font(text.font, context.material.font_directories)
     if font is None:
-        raise OutputError("FONT_UNAVAILABLE", f"font {text.font!r} is not there any more")
+        raise OutputError(FailureCode.FONT_UNAVAILABLE, f"font {text.font!r} is not there any more")
     size = max(_SMALLEST_PIXELS, text.size.pixels(layout.height))
     outline = max(0.0, text.outline_width.pixels(size))
     lettering = pillow.Lettering(font, size, outline, alignment(overlay.position))
@@ -151,5 +156,7 @@ def _color(text: str, layout: PictureFormat) -> tuple[Values, float]:
     try:
         color, alpha = parse_color(text)
     except ValueError:
-        raise OutputError("INVALID_OVERLAY", f"colour {text!r}: expected #rrggbb or #rrggbbaa") from None
+        raise OutputError(
+            FailureCode.INVALID_OVERLAY, f"colour {text!r}: expected #rrggbb or #rrggbbaa"
+        ) from None
     return to_frames(color, layout.color), alpha

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.encoders import EncoderRow, Numbers
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import OutputSpec
@@ -53,14 +54,16 @@ def _renamed(wishes: Mapping[str, str], aliases: Mapping[str, str]) -> dict[str,
 
 def _option_for(option: str, wish: str, row: EncoderRow) -> str:
     if not option:
-        raise OutputError("INVALID_OPTION", f"{row.encoder} has no {wish}; use quality or options")
+        raise OutputError(FailureCode.INVALID_OPTION, f"{row.encoder} has no {wish}; use quality or options")
     return option
 
 
 def _number(name: str, value: str, known: Mapping[str, OptionRange], row: EncoderRow) -> int:
     if name not in known:
         expected = ", ".join(sorted(known)) or "none"
-        raise OutputError("INVALID_OPTION", f"{row.encoder} has no option {name!r}; expected: {expected}")
+        raise OutputError(
+            FailureCode.INVALID_OPTION, f"{row.encoder} has no option {name!r}; expected: {expected}"
+        )
     option = known[name]
     if value in option.words:
         return option.low + option.words.index(value)
@@ -71,7 +74,7 @@ def _number(name: str, value: str, known: Mapping[str, OptionRange], row: Encode
     if not option.low <= number <= option.high:
         words = f", or one of {', '.join(option.words)}" if option.words else ""
         raise OutputError(
-            "INVALID_OPTION",
+            FailureCode.INVALID_OPTION,
             f"{row.encoder} option {name}={value!r}: expected a whole number, "
             f"{option.low} to {option.high}{words}",
         )

@@ -9,6 +9,7 @@ import msgspec
 
 from encoder_service.evidence.checksum import sha256_file
 from encoder_service.evidence.facts import ColorTags, EncoderReport, ProducedFile, Readback
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.encoders import EncoderRow
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import Color, Quality, Rational
@@ -46,7 +47,7 @@ class PictureFile:
         known = png_frame.OPTIONS if self._is_png else _JPEG_OPTIONS
         self._options = resolve_options(context.output, row, known)
         if context.output.quality == Quality.LOSSLESS and not self._is_png:
-            context.warn("LOSSLESS_NOT_EXACT", "JPEG cannot keep frames exactly; choose codec png")
+            context.warn(WarningCode.LOSSLESS_NOT_EXACT, "JPEG cannot keep frames exactly; choose codec png")
 
     @property
     def limits(self) -> PixelLimits:
@@ -63,7 +64,7 @@ class PictureFile:
         decoded = _read(path, is_png=self._is_png)
         if decoded.shape != picture.pixels.shape:
             raise OutputError(
-                "VERIFICATION_FAILED", f"{path.name} was decoded at another size", is_retryable=True
+                FailureCode.VERIFICATION_FAILED, f"{path.name} was decoded at another size", is_retryable=True
             )
         meter = QualityMeter()
         meter.add(picture.frame, as_rgb8(picture.pixels), as_rgb8(decoded))

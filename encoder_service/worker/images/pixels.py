@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.encoders import EncoderRow
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import (
@@ -59,7 +60,7 @@ class FramePixels:
         """As a reader is told, with the identity matrix even for gray."""
         if not limits.can_tag_color and not is_srgb_like(color):
             context.warn(
-                "COLOR_NOT_TAGGED",
+                WarningCode.COLOR_NOT_TAGGED,
                 f"{output.format} carries no colour tags and is read as sRGB; the frames have "
                 f"{color.primaries} primaries and transfer {color.transfer}",
             )
@@ -115,10 +116,11 @@ def _decide_alpha(context: WriterContext, row: EncoderRow) -> bool:
         return True
     if output.alpha == AlphaMode.KEEP:
         raise OutputError(
-            "ALPHA_UNSUPPORTED", f"{row.codec} has no alpha; choose alpha flatten, or another codec"
+            FailureCode.ALPHA_UNSUPPORTED, f"{row.codec} has no alpha; choose alpha flatten, or another codec"
         )
     context.warn(
-        "ALPHA_FLATTENED", f"{row.codec} has no alpha; flattened over {output.background or '#000000'}"
+        WarningCode.ALPHA_FLATTENED,
+        f"{row.codec} has no alpha; flattened over {output.background or '#000000'}",
     )
     return False
 
@@ -130,7 +132,7 @@ def _choose(context: WriterContext, limits: PixelLimits, *, keeps_alpha: bool) -
     is_deep = video.pixel_format.bits > 8
     if is_deep and not limits.can_be_deep:
         context.warn(
-            "BIT_DEPTH_REDUCED",
+            WarningCode.BIT_DEPTH_REDUCED,
             f"{context.output.format} has 8 bits a sample; the frames have {video.pixel_format.bits}",
         )
         is_deep = False
@@ -158,11 +160,11 @@ def _check(asked: str, limits: PixelLimits, *, keeps_alpha: bool) -> str:
     ]
     if name not in possible:
         raise OutputError(
-            "INVALID_PIXEL_FORMAT", f"pixel format {asked!r}: expected one of {', '.join(possible)}"
+            FailureCode.INVALID_PIXEL_FORMAT, f"pixel format {asked!r}: expected one of {', '.join(possible)}"
         )
     if keeps_alpha and _CHANNELS[name] != 4:
         raise OutputError(
-            "ALPHA_UNSUPPORTED",
+            FailureCode.ALPHA_UNSUPPORTED,
             f"pixel format {asked!r} has no alpha and the frames do; choose alpha flatten",
         )
     return name

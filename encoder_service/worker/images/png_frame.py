@@ -7,6 +7,7 @@ import io
 import msgspec
 import numpy as np
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import BT709, SRGB, ColorRange
 from encoder_service.worker.containers.png import SIGNATURE, PngPicture, make_chunk, split_png
@@ -51,7 +52,9 @@ def encode_picture(pixels: Pixels, settings: PngSettings) -> PngPicture:
     data = encode_still(picture, ENCODER, settings.options)
     decoded = decode_file(data)
     if decoded.shape != pixels.shape or not np.array_equal(decoded, pixels):
-        raise OutputError("VERIFICATION_FAILED", "a PNG picture was decoded otherwise", is_retryable=True)
+        raise OutputError(
+            FailureCode.VERIFICATION_FAILED, "a PNG picture was decoded otherwise", is_retryable=True
+        )
     return split_png(io.BytesIO(data))
 
 

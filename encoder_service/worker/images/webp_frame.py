@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import SRGB, Color, ColorMatrix, ColorPrimaries, ColorRange, ColorTransfer
 from encoder_service.worker.containers.webp import Placement, Still, join_still, split_still, with_alpha_plane
@@ -192,4 +193,4 @@ def _decoded(still: Still, width: int, height: int) -> Picture:
 
 
 def _broken(what: str) -> OutputError:
-    return OutputError("VERIFICATION_FAILED", f"a frame {what}", is_retryable=True)
+    return OutputError(FailureCode.VERIFICATION_FAILED, f"a frame {what}", is_retryable=True)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from encoder_service.evidence.checksum import sha256_file
 from encoder_service.evidence.facts import ColorTags, ProducedFile, QualityReport, Readback
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.timing import reduced
 from encoder_service.worker.containers.webp import (
@@ -174,4 +175,4 @@ def _whole_pixels(rgba: Pixels) -> npt.NDArray[np.uint32]:
 
 
 def _broken(message: str) -> OutputError:
-    return OutputError("VERIFICATION_FAILED", f"read back: {message}", is_retryable=True)
+    return OutputError(FailureCode.VERIFICATION_FAILED, f"read back: {message}", is_retryable=True)

@@ -17,13 +17,14 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from encoder_service.evidence.facts import ColorTags
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import tags_from_codes
 from encoder_service.worker.libav.encoding import ALPHA_SIDE_DATA, CodecHeaders, EncodedPacket
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.pictures import Picture
 
-_BROKEN = "VERIFICATION_FAILED"
+_BROKEN = FailureCode.VERIFICATION_FAILED
 _BLOCK_ADDITIONAL = 15
 """AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL."""
 

@@ -21,6 +21,7 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import Codes, code_of
 from encoder_service.worker.libav.errors import translated
@@ -99,7 +100,7 @@ class VideoFileEncoder:
         self._packets = 0
         self._frames = 0
         self._is_ordered = True
-        with translated("MUXING_FAILED", f"opening {container.muxer}"):
+        with translated(FailureCode.MUXING_FAILED, f"opening {container.muxer}"):
             self._output = av.open(
                 str(path),
                 "w",
@@ -110,7 +111,7 @@ class VideoFileEncoder:
             self._stream = _add_stream(self._output, settings)
             self._context = self._stream.codec_context
             open_encoder(self._context, settings)
-            with translated("MUXING_FAILED", f"writing the header of {container.muxer}"):
+            with translated(FailureCode.MUXING_FAILED, f"writing the header of {container.muxer}"):
                 self._output.start_encoding()
         except OutputError:
             self.close(is_abandoned=True)
@@ -129,7 +130,7 @@ class VideoFileEncoder:
 
     def encode(self, picture: Picture, frame: int) -> list[EncodedPacket]:
         """Encodes one picture and muxes the packets that are ready; returns them."""
-        with translated("ENCODING_FAILED", self.settings.encoder):
+        with translated(FailureCode.ENCODING_FAILED, self.settings.encoder):
             picture.pts = frame
             picture.time_base = self._time_base
             self._holds_frames = True
@@ -140,18 +141,18 @@ class VideoFileEncoder:
     def flush(self) -> Iterator[EncodedPacket]:
         """Takes the packets that the encoder still holds, muxes each and yields it."""
         self._is_ordered = self._packets > 0 or self._frames > _UNORDERED_FRAMES
-        with translated("ENCODING_FAILED", self.settings.encoder):
+        with translated(FailureCode.ENCODING_FAILED, self.settings.encoder):
             for packet in self._context.encode_lazy(None):
                 yield self._mux(packet)
         self._holds_frames = False
 
     def _mux(self, packet: Packet[VideoStream]) -> EncodedPacket:
-        with translated("MUXING_FAILED", "writing a packet"):
+        with translated(FailureCode.MUXING_FAILED, "writing a packet"):
             if self._output is None:
-                raise OutputError("ENCODING_FAILED", "the file is closed")
+                raise OutputError(FailureCode.ENCODING_FAILED, "the file is closed")
             self._put_in_order(packet)
             if packet.pts is None or packet.dts is None:
-                raise OutputError("ENCODING_FAILED", "the encoder gave a packet without timestamp")
+                raise OutputError(FailureCode.ENCODING_FAILED, "the encoder gave a packet without timestamp")
             alpha = b""
             if packet.has_sidedata(ALPHA_SIDE_DATA):
                 alpha = bytes(packet.get_sidedata(ALPHA_SIDE_DATA))
@@ -178,7 +179,7 @@ class VideoFileEncoder:
             return
         try:
             self._drain()
-            with translated("MUXING_FAILED", "closing the container"):
+            with translated(FailureCode.MUXING_FAILED, "closing the container"):
                 output.close()
         except OutputError:
             if not is_abandoned:
@@ -188,19 +189,21 @@ class VideoFileEncoder:
         # Frames that lie in numpy memory are freed with Python's lock held; an encoder's own threads
         # must not still hold some when the encoder is freed.
         if self._holds_frames and self._context.codec.capabilities & Capabilities.frame_threads:
-            with translated("ENCODING_FAILED", self.settings.encoder):
+            with translated(FailureCode.ENCODING_FAILED, self.settings.encoder):
                 self._context.encode(None)
 
 
 def _add_stream(output: OutputContainer, settings: EncoderSettings) -> VideoStream:
     name = settings.encoder
-    with translated("ENCODER_UNAVAILABLE", name):
+    with translated(FailureCode.ENCODER_UNAVAILABLE, name):
         try:
             stream = output.add_stream(name, rate=settings.frame_rate, time_base=1 / settings.frame_rate)
         except (EncoderNotFoundError, UnknownCodecError) as error:
-            raise OutputError("ENCODER_UNAVAILABLE", f"{name}: not in this build of FFmpeg") from error
+            raise OutputError(
+                FailureCode.ENCODER_UNAVAILABLE, f"{name}: not in this build of FFmpeg"
+            ) from error
         if not isinstance(stream, VideoStream):
-            raise OutputError("ENCODER_UNAVAILABLE", f"{name} is no video encoder")
+            raise OutputError(FailureCode.ENCODER_UNAVAILABLE, f"{name} is no video encoder")
         if settings.codec_tag:
             stream.codec_tag = settings.codec_tag
     return stream
@@ -209,7 +212,7 @@ def _add_stream(output: OutputContainer, settings: EncoderSettings) -> VideoStre
 def open_encoder(context: VideoCodecContext, settings: EncoderSettings) -> None:
     """Opens an encoder. Raises OutputError as `VideoFileEncoder` does."""
     picture = settings.picture
-    with translated("ENCODER_UNAVAILABLE", settings.encoder):
+    with translated(FailureCode.ENCODER_UNAVAILABLE, settings.encoder):
         context.width, context.height = picture.width, picture.height
         context.pix_fmt = str(picture.pixel_format)
         context.framerate = settings.frame_rate
@@ -227,10 +230,12 @@ def open_encoder(context: VideoCodecContext, settings: EncoderSettings) -> None:
     unknown = sorted(context.options)
     if unknown:
         names = ", ".join(unknown)
-        raise OutputError("INVALID_OPTION", f"{settings.encoder} does not know the option(s) {names}")
+        raise OutputError(
+            FailureCode.INVALID_OPTION, f"{settings.encoder} does not know the option(s) {names}"
+        )
     refused = [line for line in said if _REFUSED_PARAMETER.match(line)]
     if refused:
-        raise OutputError("INVALID_OPTION", f"{settings.encoder}: {'; '.join(refused)}")
+        raise OutputError(FailureCode.INVALID_OPTION, f"{settings.encoder}: {'; '.join(refused)}")
 
 
 def _open_listening(context: VideoCodecContext) -> list[str]:
@@ -250,7 +255,7 @@ def _open_listening(context: VideoCodecContext) -> list[str]:
 def opens(settings: EncoderSettings) -> bool:
     """Tries whether an encoder opens with these settings."""
     try:
-        with translated("ENCODER_UNAVAILABLE", settings.encoder):
+        with translated(FailureCode.ENCODER_UNAVAILABLE, settings.encoder):
             context = CodecContext.create(settings.encoder, "w")
         if isinstance(context, VideoCodecContext):
             open_encoder(context, settings)

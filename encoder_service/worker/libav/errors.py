@@ -9,13 +9,14 @@ from contextlib import contextmanager
 
 from av.error import FFmpegError
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 
 _NO_MEMORY = re.compile(r"out of memory|memory alloc|allocate memory|malloc", re.IGNORECASE)
 
 
 @contextmanager
-def translated(code: str, what: str) -> Iterator[None]:
+def translated(code: FailureCode, what: str) -> Iterator[None]:
     """Raises OutputError with `code` for any error of FFmpeg; a full disk is DISK_FULL, to be retried.
 
     No memory is OUT_OF_MEMORY: another try would need as much.
@@ -26,13 +27,15 @@ def translated(code: str, what: str) -> Iterator[None]:
         raise
     except FFmpegError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise OutputError("DISK_FULL", f"{what}: the disk is full", is_retryable=True) from error
+            raise OutputError(
+                FailureCode.DISK_FULL, f"{what}: the disk is full", is_retryable=True
+            ) from error
         if error.errno == errno.ENOMEM or _NO_MEMORY.search(_explain(error)):
             # libvpx and others say so in words alone.
-            raise OutputError("OUT_OF_MEMORY", f"{what}: the worker has no memory left") from error
+            raise OutputError(FailureCode.OUT_OF_MEMORY, f"{what}: the worker has no memory left") from error
         raise OutputError(code, f"{what}: {_explain(error)}") from error
     except MemoryError as error:
-        raise OutputError("OUT_OF_MEMORY", f"{what}: the worker has no memory left") from error
+        raise OutputError(FailureCode.OUT_OF_MEMORY, f"{what}: the worker has no memory left") from error
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
         raise OutputError(code, f"{what}: {error}") from error
 

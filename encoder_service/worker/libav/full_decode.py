@@ -14,12 +14,13 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from encoder_service.evidence.facts import ColorTags
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import tags_from_codes
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.pictures import Picture, describe
 
-_BROKEN = "VERIFICATION_FAILED"
+_BROKEN = FailureCode.VERIFICATION_FAILED
 _ALPHA_DECODERS = {"vp9": "libvpx-vp9", "vp8": "libvpx"}
 """FFmpeg's own decoders leave Matroska's side channel of alpha out."""
 

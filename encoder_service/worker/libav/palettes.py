@@ -12,11 +12,12 @@ from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.format import VideoFormat
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.pictures import Picture, PictureFormat, Samples, wrap
 
 _TIME_BASE = Fraction(1, 1000)
-_FAILED = "ENCODING_FAILED"
+_FAILED = FailureCode.ENCODING_FAILED
 
 
 class PaletteSettings(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.spec import SRGB, Color, ColorMatrix, ColorRange
 from encoder_service.worker.color import Codes, code_of
 from encoder_service.worker.libav.errors import translated
@@ -75,7 +76,7 @@ class PixelFormatInfo(msgspec.Struct, frozen=True):
 
 def describe(pixel_format: str) -> PixelFormatInfo:
     """Describes a pixel format. Raises OutputError with code UNKNOWN_PIXEL_FORMAT."""
-    with translated("UNKNOWN_PIXEL_FORMAT", f"pixel format {pixel_format!r}"):
+    with translated(FailureCode.UNKNOWN_PIXEL_FORMAT, f"pixel format {pixel_format!r}"):
         found = VideoFormat(str(pixel_format), 64, 64)
     components = found.components
     luma = components[0]
@@ -126,7 +127,7 @@ def wrap(planes: list[Samples], layout: PictureFormat) -> Picture:
     This is the only way by which memory that FFmpeg has not allocated reaches it. The picture keeps the
     planes' memory alive. It must not be written to.
     """
-    with translated("INVALID_FRAME", "wrapping a frame"):
+    with translated(FailureCode.INVALID_FRAME, "wrapping a frame"):
         if layout.pixel_format in _BYTES_PER_PIXEL_OF_PACKED:
             picture = VideoFrame.from_numpy_buffer(padded(planes[0]), str(layout.pixel_format))
         elif layout.width % 2 or layout.height % 2:
@@ -226,7 +227,7 @@ class Converter:
         """Returns the picture in the target's format, tagged; the same object where nothing changes."""
         if not self._is_noop:
             picture = self._prepared(picture)
-            with translated("CONVERSION_FAILED", f"converting to {self.target.pixel_format}"):
+            with translated(FailureCode.CONVERSION_FAILED, f"converting to {self.target.pixel_format}"):
                 picture = self._reformatter.reformat(
                     picture,
                     width=self.target.width,

@@ -16,6 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.pictures import Converter, Picture, PictureFormat, Samples, planes_of, tag
@@ -33,7 +34,7 @@ def encode_still(picture: Picture, encoder: str, options: dict[str, str]) -> byt
 
     Raises OutputError: ENCODER_UNAVAILABLE, INVALID_OPTION or ENCODING_FAILED.
     """
-    with translated("ENCODER_UNAVAILABLE", encoder):
+    with translated(FailureCode.ENCODER_UNAVAILABLE, encoder):
         context = cast(VideoCodecContext, CodecContext.create(encoder, "w"))
         context.width, context.height = picture.width, picture.height
         context.pix_fmt = picture.format.name
@@ -43,19 +44,21 @@ def encode_still(picture: Picture, encoder: str, options: dict[str, str]) -> byt
         context.open()
     if context.options:
         names = ", ".join(sorted(context.options))
-        raise OutputError("INVALID_OPTION", f"{encoder} does not know the option(s) {names}")
-    with translated("ENCODING_FAILED", encoder):
+        raise OutputError(FailureCode.INVALID_OPTION, f"{encoder} does not know the option(s) {names}")
+    with translated(FailureCode.ENCODING_FAILED, encoder):
         picture.pts = 0
         picture.time_base = Fraction(1)
         packets = [*context.encode(picture), *context.encode(None)]
     if len(packets) != 1:
-        raise OutputError("ENCODING_FAILED", f"{encoder} gave {len(packets)} packets for one picture")
+        raise OutputError(
+            FailureCode.ENCODING_FAILED, f"{encoder} gave {len(packets)} packets for one picture"
+        )
     return bytes(packets[0])
 
 
 def decode_still(data: bytes, codec: str) -> Picture:
     """Decodes a file of one picture. Raises OutputError with code VERIFICATION_FAILED."""
-    with translated("VERIFICATION_FAILED", f"decoding a {codec} picture"):
+    with translated(FailureCode.VERIFICATION_FAILED, f"decoding a {codec} picture"):
         context = cast(VideoCodecContext, CodecContext.create(codec, "r"))
         context.thread_count = 1
         # A packet around Python's bytes would have no padding behind it, and decoders read on.
@@ -63,7 +66,7 @@ def decode_still(data: bytes, codec: str) -> Picture:
         packet.update(data)
         pictures = [*context.decode(packet), *context.decode(None)]
     if len(pictures) != 1:
-        raise OutputError("VERIFICATION_FAILED", f"{len(pictures)} pictures where one was expected")
+        raise OutputError(FailureCode.VERIFICATION_FAILED, f"{len(pictures)} pictures where one was expected")
     return pictures[0]
 
 
@@ -72,7 +75,10 @@ def decode_animation(path: Path, *, has_alpha: bool) -> Iterator[Callable[[], Sa
 
     Raises OutputError with code VERIFICATION_FAILED.
     """
-    with translated("VERIFICATION_FAILED", f"decoding {path.name}"), av.open(str(path)) as container:
+    with (
+        translated(FailureCode.VERIFICATION_FAILED, f"decoding {path.name}"),
+        av.open(str(path)) as container,
+    ):
         for picture in container.decode(video=0):
             yield partial(_as_rgb, picture, has_alpha=has_alpha)
 

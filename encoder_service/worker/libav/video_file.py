@@ -21,6 +21,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import (
     SRGB,
@@ -37,7 +38,7 @@ from encoder_service.worker.libav.file_ends import missing_end
 from encoder_service.worker.libav.pictures import Converter, Picture, PictureFormat, describe, planes_of
 from encoder_service.worker.libav.video_losses import Timing, losses_at_opening
 
-_UNREADABLE = "SOURCE_UNREADABLE"
+_UNREADABLE = FailureCode.SOURCE_UNREADABLE
 _INDEXED_CONTAINER = "mov,mp4,m4a,3gp,3g2,mj2"
 """Its index names each packet that there is to read, whatever edit lists leave out."""
 _FULL_RANGE_TWINS = {"yuvj420p": "yuv420p", "yuvj444p": "yuv444p"}

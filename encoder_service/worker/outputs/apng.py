@@ -14,6 +14,7 @@ import numpy as np
 
 from encoder_service.evidence.checksum import sha256_file
 from encoder_service.evidence.facts import EncoderReport, ProducedFile, QualityReport, Readback
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
 from encoder_service.spec.timing import TickClock, delay_fraction, reduced, ticks_in_16_bits
@@ -69,7 +70,7 @@ class ApngOutput:
             self._muxer = ApngWriter(self._file, context.output.loop_count, self._pixels.color)
         except PngError as error:
             self.close()
-            raise OutputError("INVALID_OPTION", str(error)) from error
+            raise OutputError(FailureCode.INVALID_OPTION, str(error)) from error
 
     @property
     def bytes_written(self) -> int:
@@ -128,7 +129,7 @@ class ApngOutput:
             try:
                 self._muxer.add(frame.control, frame.picture)
             except PngError as error:
-                raise OutputError("MUXING_FAILED", str(error)) from error
+                raise OutputError(FailureCode.MUXING_FAILED, str(error)) from error
             self._prints.append((frame.control, zlib.crc32(frame.picture.data)))
 
     def _read_back(self) -> tuple[Readback, QualityReport | None]:
@@ -213,4 +214,4 @@ def _encode(pixels: Pixels, change: Change, delay: tuple[int, int], settings: Pn
 
 
 def _broken(message: str) -> OutputError:
-    return OutputError("VERIFICATION_FAILED", f"read back: {message}", is_retryable=True)
+    return OutputError(FailureCode.VERIFICATION_FAILED, f"read back: {message}", is_retryable=True)

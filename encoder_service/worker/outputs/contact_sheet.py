@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
 from encoder_service.spec.sheet_layout import SheetLayout, label, plan_sheet
@@ -58,7 +59,7 @@ class ContactSheetWriter:
                 self._frames, (self._full.width, self._full.height), output.columns, output.rows
             )
         except ValueError as error:
-            raise OutputError("INVALID_GRID", str(error)) from error
+            raise OutputError(FailureCode.INVALID_GRID, str(error)) from error
         finished = self._file.write(StillPicture(self._draw(layout), "rgb24", self._full.color, -1))
         self._bytes = finished.files[0].size_bytes
         quality = finished.quality
@@ -106,9 +107,9 @@ def _decide_alpha(context: WriterContext) -> None:
     if not context.video.pixel_format.has_alpha or context.output.alpha == AlphaMode.FLATTEN:
         return
     if context.output.alpha == AlphaMode.KEEP:
-        raise OutputError("ALPHA_UNSUPPORTED", "a contact sheet has no alpha; choose alpha flatten")
+        raise OutputError(FailureCode.ALPHA_UNSUPPORTED, "a contact sheet has no alpha; choose alpha flatten")
     background = context.output.background or "#000000"
-    context.warn("ALPHA_FLATTENED", f"a contact sheet has no alpha; flattened over {background}")
+    context.warn(WarningCode.ALPHA_FLATTENED, f"a contact sheet has no alpha; flattened over {background}")
 
 
 def _flattened(context: WriterContext) -> WriterContext:

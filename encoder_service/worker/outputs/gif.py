@@ -9,6 +9,7 @@ from functools import partial
 
 from encoder_service.evidence.checksum import sha256_file
 from encoder_service.evidence.facts import ColorTags, EncoderReport, ProducedFile, QualityReport, Readback
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
 from encoder_service.spec.spec import Quality
@@ -133,12 +134,16 @@ class GifWriter:
     def _warn(self) -> None:
         output = self._context.output
         if output.loop_count > MAX_PLAYS:
-            raise OutputError("INVALID_OPTION", f"GIF plays 0 to {MAX_PLAYS} times, not {output.loop_count}")
+            raise OutputError(
+                FailureCode.INVALID_OPTION, f"GIF plays 0 to {MAX_PLAYS} times, not {output.loop_count}"
+            )
         if output.quality == Quality.LOSSLESS:
-            self._context.warn("LOSSLESS_NOT_EXACT", "GIF has 256 colours a frame; the frames are dithered")
+            self._context.warn(
+                WarningCode.LOSSLESS_NOT_EXACT, "GIF has 256 colours a frame; the frames are dithered"
+            )
         if self._clock.shortest_seconds < _SHORTEST_SECONDS:
             self._context.warn(
-                "FRAME_DURATION_TOO_SHORT",
+                WarningCode.FRAME_DURATION_TOO_SHORT,
                 "browsers show GIF frames of less than 20 ms for 100 ms; choose a frame rate of at most 50",
             )
 
@@ -226,4 +231,4 @@ def _repeats(plays: int) -> int:
 
 
 def _broken(message: str) -> OutputError:
-    return OutputError("VERIFICATION_FAILED", f"read back: {message}", is_retryable=True)
+    return OutputError(FailureCode.VERIFICATION_FAILED, f"read back: {message}", is_retryable=True)

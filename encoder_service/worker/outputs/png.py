@@ -13,6 +13,7 @@ import msgspec
 
 from encoder_service.evidence.checksum import sha256_file
 from encoder_service.evidence.facts import ColorTags, EncoderReport, ProducedFile, QualityReport, Readback
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
 from encoder_service.spec.spec import Color
@@ -183,4 +184,4 @@ def _encode(pixels: Pixels, settings: PngSettings, color: Color) -> _Encoded:
 
 
 def _broken(message: str) -> OutputError:
-    return OutputError("VERIFICATION_FAILED", f"read back: {message}", is_retryable=True)
+    return OutputError(FailureCode.VERIFICATION_FAILED, f"read back: {message}", is_retryable=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
 from encoder_service.worker.images.picture_file import PictureFile, StillPicture
@@ -39,7 +40,7 @@ class PosterWriter:
             index = wanted + self._frames if wanted < 0 else wanted
             if not 0 <= index < self._frames:
                 raise OutputError(
-                    "INVALID_FRAME_INDEX",
+                    FailureCode.INVALID_FRAME_INDEX,
                     f"frame_index is {wanted} and the clip has {self._frames} frames; "
                     f"expected {-self._frames} to {self._frames - 1}",
                 )

@@ -13,6 +13,7 @@ import msgspec
 from encoder_service.evidence.checksum import sha256_file
 from encoder_service.evidence.facts import EncoderReport, ProducedFile
 from encoder_service.options.choice import Fitting, fit
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
 from encoder_service.spec.geometry import SizeChange
@@ -33,8 +34,11 @@ from encoder_service.worker.video.plan import VideoPlan, candidates, muxer_optio
 from encoder_service.worker.video.readback import FileContent, PacketDigest, judged, read_content
 from encoder_service.worker.writer import Finished, SourceFrame, WriterContext
 
-_CHANGED_SIZE = {SizeChange.PADDED: "ODD_SIZE_PADDED", SizeChange.CROPPED: "ODD_SIZE_CROPPED"}
-_UNAVAILABLE = "ENCODER_UNAVAILABLE"
+_CHANGED_SIZE = {
+    SizeChange.PADDED: WarningCode.ODD_SIZE_PADDED,
+    SizeChange.CROPPED: WarningCode.ODD_SIZE_CROPPED,
+}
+_UNAVAILABLE = FailureCode.ENCODER_UNAVAILABLE
 
 
 def open_writer(context: WriterContext, row: FormatRow) -> VideoWriter:
@@ -77,7 +81,7 @@ def _fitting(context: WriterContext, row: FormatRow) -> list[Fitting]:
     if taken or not found:
         return taken
     misfit = min(found, key=lambda fitting: len(fitting.misfits)).misfits[0]
-    code = "INVALID_PIXEL_FORMAT" if misfit.field == "pixel_format" else "INVALID_OPTION"
+    code = FailureCode.INVALID_PIXEL_FORMAT if misfit.field == "pixel_format" else FailureCode.INVALID_OPTION
     raise OutputError(code, f"{misfit.field}: {misfit.description}")
 
 
@@ -101,14 +105,14 @@ def _blame_options(error: OutputError, output: OutputSpec, plan: VideoPlan) -> N
     if output.options or output.preset or output.crf is not None:
         numbers = plan.row.qualities[Quality.HIGH]
         if opens(_settings(plan, plan.row.fixed_options | numbers.options)):
-            raise OutputError("INVALID_OPTION", str(error)) from error
+            raise OutputError(FailureCode.INVALID_OPTION, str(error)) from error
 
 
 def _remark(context: WriterContext, plan: VideoPlan, tried: list[str]) -> None:
     if tried and context.output.strict:
         raise OutputError(_UNAVAILABLE, f"{tried[0]} (strict forbids {plan.row.encoder} instead)")
     if tried:
-        context.warn("ENCODER_FALLBACK", f"{plan.row.encoder} is used, because {'; '.join(tried)}")
+        context.warn(WarningCode.ENCODER_FALLBACK, f"{plan.row.encoder} is used, because {'; '.join(tried)}")
     for remark in plan.fallbacks:
         context.warn(remark.code, remark.message)
     geometry = plan.geometry
@@ -159,7 +163,9 @@ class VideoWriter:
     def write(self, frame: SourceFrame) -> None:
         """Begins with one frame and encodes the one before. Raises OutputError."""
         if frame.index != self._frames:
-            raise OutputError("OUT_OF_ORDER", f"frame {frame.index} came where {self._frames} was due")
+            raise OutputError(
+                FailureCode.OUT_OF_ORDER, f"frame {frame.index} came where {self._frames} was due"
+            )
         self._frames += 1
         self._encode(self._ahead.swap(frame), frame.index - 1)
 
@@ -178,7 +184,8 @@ class VideoWriter:
         self._take(self._encoder.flush())
         if self._sent.count != self._frames:
             raise OutputError(
-                "VERIFICATION_FAILED", f"{self._frames} frames were encoded to {self._sent.count} packets"
+                FailureCode.VERIFICATION_FAILED,
+                f"{self._frames} frames were encoded to {self._sent.count} packets",
             )
         began = time.monotonic()
         self._encoder.close()

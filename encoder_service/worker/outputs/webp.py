@@ -9,6 +9,7 @@ from functools import partial
 from typing import BinaryIO
 
 from encoder_service.evidence.facts import EncoderReport
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.encoders import EncoderRow
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
@@ -58,7 +59,7 @@ class WebpWriter:
         self._clock = TickClock(context.output.frame_rate or context.video.frame_rate, _TICKS_PER_SECOND)
         if self._clock.shortest_seconds < _SHORTEST_SECONDS:
             context.warn(
-                "FRAME_DURATION_TOO_SHORT",
+                WarningCode.FRAME_DURATION_TOO_SHORT,
                 "browsers show WebP frames of 10 ms or less for 100 ms; choose a frame rate of at most 90",
             )
         self._prints: list[FramePrint] = []
@@ -123,7 +124,7 @@ class WebpWriter:
             try:
                 self._muxer.add(frame.placement, frame.still)
             except WebpError as error:
-                raise OutputError("MUXING_FAILED", str(error)) from error
+                raise OutputError(FailureCode.MUXING_FAILED, str(error)) from error
             self._prints.append(FramePrint(frame.placement, zlib.crc32(frame.still.chunks)))
             self._is_opaque = self._is_opaque and frame.is_opaque
 
@@ -134,7 +135,7 @@ class WebpWriter:
             )
         except WebpError as error:
             self.close()
-            raise OutputError("UNSUPPORTED_SIZE", str(error)) from error
+            raise OutputError(FailureCode.UNSUPPORTED_SIZE, str(error)) from error
 
     def _reuse_rule(self) -> ReuseRule:
         can_blend = not self._pixels.keeps_alpha

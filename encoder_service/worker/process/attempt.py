@@ -14,6 +14,7 @@ from pathlib import Path
 
 from encoder_service.evidence.chunk_sums import DamagedFramesError
 from encoder_service.evidence.facts import DrawnOverlay, Failed, Phases, Produced, Resources, WarningEntry
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError, StrictViolationError
 from encoder_service.spec.limits import frame_limit
 from encoder_service.worker.failpoint import Fault
@@ -24,7 +25,7 @@ from service_host.status.disclosure import for_clients, of_os_error
 
 _PROGRESS_SECONDS = 0.2
 _FINISHING_PROGRESS_SECONDS = 1.0
-_WORTH_ANOTHER_TRY = "VERIFICATION_FAILED"
+_WORTH_ANOTHER_TRY = FailureCode.VERIFICATION_FAILED
 """The frames are good, so the fault lies in this attempt: a bad disk, a codec that went astray."""
 
 
@@ -76,7 +77,7 @@ class Intake:
 
     def _check(self) -> None:
         if self._is_cancelled:
-            raise OutputError("CANCELLED", "the output was cancelled")
+            raise OutputError(FailureCode.CANCELLED, "the output was cancelled")
 
 
 class Attempt:
@@ -99,22 +100,27 @@ class Attempt:
     def run(self) -> Produced | Failed:
         """Produces the output. Never raises: whatever goes wrong is the answer; then no file is left."""
         meter = Meter()
+        code: FailureCode | WarningCode
         try:
             return self._produce(meter)
         except OutputError as error:
             code, message = error.code, str(error)
             is_retryable = error.is_retryable or code == _WORTH_ANOTHER_TRY
         except DamagedFramesError as error:
-            code, message, is_retryable = "SPOOL_DAMAGED", str(error), False
+            code, message, is_retryable = FailureCode.SPOOL_DAMAGED, str(error), False
         except MemoryError:
-            code, message, is_retryable = "OUT_OF_MEMORY", "the worker has no memory left", False
+            code, message, is_retryable = FailureCode.OUT_OF_MEMORY, "the worker has no memory left", False
         except OSError as error:
             is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-            code, message, is_retryable = "DISK_FULL" if is_full else "IO_ERROR", of_os_error(error), True
+            code, message, is_retryable = (
+                FailureCode.DISK_FULL if is_full else FailureCode.IO_ERROR,
+                of_os_error(error),
+                True,
+            )
             self._emit(Logged("error", str(error)))
         except Exception as error:  # noqa: BLE001 - the worker must answer, whatever a writer does
             self._emit(Logged("error", traceback.format_exc()))
-            code, message, is_retryable = "INTERNAL", f"{type(error).__name__}: {error}", True
+            code, message, is_retryable = FailureCode.INTERNAL, f"{type(error).__name__}: {error}", True
         _empty(Path(self.assignment.directory))
         shown = for_clients(message)
         if shown != message:
@@ -172,13 +178,13 @@ class Attempt:
                 self._check_size(writer.bytes_written)
                 self._report(OutputPhase.ENCODING, writer)
         if not self._frames_read:
-            raise OutputError("NO_FRAMES", "the job has no frames")
+            raise OutputError(FailureCode.NO_FRAMES, "the job has no frames")
 
     def _cut(self, limit: int) -> None:
         self._frames_cut += 1
         if self._frames_cut == 1:
             self._note(
-                "DURATION_CUT",
+                WarningCode.DURATION_CUT,
                 f"the output ends after {limit} frames, as max_duration says; the clip is longer",
             )
 
@@ -186,7 +192,7 @@ class Attempt:
         limit = self.assignment.max_artifact_bytes
         if limit and size_bytes > limit:
             raise OutputError(
-                "ARTIFACT_TOO_LARGE",
+                FailureCode.ARTIFACT_TOO_LARGE,
                 f"the output has {size_bytes} bytes after {self._frames_read} frames; this server's limit "
                 f"(max_artifact_bytes) is {limit}; ask for a lower quality, a smaller size or fewer frames",
             )
@@ -197,7 +203,7 @@ class Attempt:
             if overlay.first_frame >= frames:
                 what = f"text {overlay.text[:40]!r}" if overlay.kind == "text" else "image"
                 self._note(
-                    "OVERLAY_NOT_SHOWN",
+                    WarningCode.OVERLAY_NOT_SHOWN,
                     f"the overlay's {what} begins at frame {overlay.first_frame}; the output has {frames}",
                 )
 
@@ -231,12 +237,12 @@ class Attempt:
         self._frames_reported = self._frames_read
         self._emit(Progress(phase, self._frames_read, writer.bytes_written))
 
-    def _warn(self, code: str, message: str) -> None:
+    def _warn(self, code: WarningCode, message: str) -> None:
         if self.assignment.output.strict:
             raise StrictViolationError(code, message)
         self._note(code, message)
 
-    def _note(self, code: str, message: str) -> None:
+    def _note(self, code: WarningCode, message: str) -> None:
         message = for_clients(message)
         entry = WarningEntry(code, message)
         if entry not in self._warnings:

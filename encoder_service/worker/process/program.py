@@ -21,6 +21,7 @@ import msgspec
 
 from encoder_service.data_layout import CHECKSUMS_FILE_NAME
 from encoder_service.evidence.facts import MESSAGE_CHARS, Failed, Produced, SandboxMode, Walls
+from encoder_service.spec.codes import FailureCode
 from encoder_service.worker.failpoint import VARIABLE, parse_fault
 from encoder_service.worker.process.attempt import Attempt
 from encoder_service.worker.process.capabilities import probe
@@ -110,7 +111,7 @@ def _reach(order: Assignment | Probe) -> Reach:
 def _answer(order: Assignment | Probe, attempt: Attempt | None, walls: Walls) -> Produced | Failed | Probed:
     if walls.missing and order.confinement.mode is SandboxMode.REQUIRED:
         message = f"worker_sandbox is required, and walls are missing: {walls.describe_missing()}"
-        return Failed("SANDBOX_UNAVAILABLE", message, is_retryable=False)
+        return Failed(FailureCode.SANDBOX_UNAVAILABLE, message, is_retryable=False)
     if attempt is None:
         tempfile.tempdir = order.directory
         return msgspec.structs.replace(probe(), walls=walls)

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 
 _START_CODE = b"\x00\x00\x01"
@@ -53,7 +54,7 @@ def normalized(codec: str, data: bytes, form: PayloadForm) -> bytes:
             return b"".join(unit for unit in _units(data, form) if type_of(unit[0]) not in dropped)
         return _normalized_av1(data) if codec == "av1" else data
     except (IndexError, struct.error, ValueError) as error:
-        raise OutputError("VERIFICATION_FAILED", f"a {codec} packet is malformed") from error
+        raise OutputError(FailureCode.VERIFICATION_FAILED, f"a {codec} packet is malformed") from error
 
 
 def can_begin(codec: str, data: bytes, form: PayloadForm) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from encoder_service.evidence.facts import QualityReport
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import Color, ColorMatrix, ColorRange, PixelFormat
 from encoder_service.worker.drawing.conversion import Conversion, pad_color
@@ -101,7 +102,7 @@ class DecodeCheck:
         self._thread.join()
         self._raise()
         if self._first is None:
-            raise OutputError("VERIFICATION_FAILED", "nothing could be decoded")
+            raise OutputError(FailureCode.VERIFICATION_FAILED, "nothing could be decoded")
         return Decoded(
             frames=self._frames,
             facts=self._first,
@@ -113,7 +114,7 @@ class DecodeCheck:
     def abandon(self) -> None:
         """Ends the thread; idempotent, and harmless after `finish`."""
         if self._thread.is_alive():
-            self._error = self._error or OutputError("CANCELLED", "decoding was given up")
+            self._error = self._error or OutputError(FailureCode.CANCELLED, "decoding was given up")
             self._packets.put(None)
             self._thread.join()
 
@@ -141,7 +142,8 @@ class DecodeCheck:
     def _see(self, decoded: DecodedPicture) -> None:
         if decoded.frame != self._frames:
             raise OutputError(
-                "VERIFICATION_FAILED", f"frame {decoded.frame} was decoded where {self._frames} was due"
+                FailureCode.VERIFICATION_FAILED,
+                f"frame {decoded.frame} was decoded where {self._frames} was due",
             )
         self._first = self._first or facts_of(decoded.picture)  # before anybody tags the picture
         if self._frames < FIRST_FRAMES:
@@ -183,7 +185,8 @@ class _Comparison:
             before, after = planes_of(self._exact.picture(sent)), planes_of(to_exact.convert(decoded.picture))
             if not all(np.array_equal(a, b) for a, b in zip(before, after, strict=True)):
                 raise OutputError(
-                    "VERIFICATION_FAILED", f"frame {decoded.frame} is not what was sent, though lossless"
+                    FailureCode.VERIFICATION_FAILED,
+                    f"frame {decoded.frame} is not what was sent, though lossless",
                 )
         before, after = planes_of(self._sent.picture(sent)), planes_of(to_shown.convert(decoded.picture))
         self.meter.add(decoded.frame, before[0], after[0])

@@ -7,6 +7,7 @@ from fractions import Fraction
 import msgspec
 
 from encoder_service.options.table import RULES
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.encoders import EncoderRow
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
@@ -32,9 +33,9 @@ _MIN_TIMESCALE = 10_000
 
 
 class Remark(msgspec.Struct, frozen=True):
-    """Something to tell: a fallback (an error where the output is strict) or a mere note."""
+    """Something to report: a fallback (an error where the output is strict) or a mere note."""
 
-    code: str
+    code: WarningCode
     message: str
 
 
@@ -94,7 +95,7 @@ def plan_video(
     )
     geometry = plan_size(video, output, pixel_format)
     if fault := size_fault(row.codec, geometry.width, geometry.height):
-        raise OutputError("UNSUPPORTED_SIZE", fault)
+        raise OutputError(FailureCode.UNSUPPORTED_SIZE, fault)
     options = resolve_options(
         output, row, pixel_format, keeps_alpha=keeps_alpha, threads=threads, cores=cores
     )
@@ -104,7 +105,8 @@ def plan_video(
     if output.quality == Quality.LOSSLESS and not is_exact:
         fallbacks.append(
             Remark(
-                "LOSSLESS_NOT_EXACT", f"{row.encoder} cannot keep these frames exactly; highest quality taken"
+                WarningCode.LOSSLESS_NOT_EXACT,
+                f"{row.encoder} cannot keep these frames exactly; highest quality taken",
             )
         )
     rate = output.frame_rate or video.frame_rate
@@ -144,7 +146,7 @@ def _decide_alpha(
         can_keep = can_keep and describe(output.pixel_format).has_alpha
     if output.alpha == AlphaMode.KEEP and video.pixel_format.has_alpha and not can_keep:
         raise OutputError(
-            "ALPHA_UNSUPPORTED",
+            FailureCode.ALPHA_UNSUPPORTED,
             f"{row.codec} in {format_row.name} cannot carry alpha; ask for alpha auto or flatten",
         )
     if output.alpha == AlphaMode.FLATTEN or not video.pixel_format.has_alpha:
@@ -154,7 +156,7 @@ def _decide_alpha(
         parse_background(output.background)
         fallbacks.append(
             Remark(
-                "ALPHA_FLATTENED",
+                WarningCode.ALPHA_FLATTENED,
                 f"{row.codec} in {format_row.name} has no alpha; flattened over {output.background}",
             )
         )
@@ -169,7 +171,7 @@ def _choose_pixel_format(
         known = pixel_formats_of(row.encoder)
         if known and output.pixel_format not in known:
             raise OutputError(
-                "INVALID_PIXEL_FORMAT",
+                FailureCode.INVALID_PIXEL_FORMAT,
                 f"{row.encoder} does not take {output.pixel_format!r}; it takes {', '.join(known)}",
             )
         return output.pixel_format
@@ -184,7 +186,7 @@ def _choose_pixel_format(
     if source.bits > 8 and describe(formats.default).bits <= 8:
         fallbacks.append(
             Remark(
-                "BIT_DEPTH_REDUCED",
+                WarningCode.BIT_DEPTH_REDUCED,
                 f"{row.encoder} is given 8 bits of {source.bits}; name a pixel_format to choose otherwise",
             )
         )
@@ -229,7 +231,7 @@ def resolve_options(
     _merge(options, _rate_control(output, row))
     preset = output.preset or row.presets_by_pixel_format.get(pixel_format, numbers.preset)
     if output.preset and not row.preset_option:
-        raise OutputError("INVALID_OPTION", f"{row.encoder} has no preset; leave it empty")
+        raise OutputError(FailureCode.INVALID_OPTION, f"{row.encoder} has no preset; leave it empty")
     if preset:
         options[row.preset_option] = preset
     if row.threads_parameter and threads < cores:
@@ -244,7 +246,9 @@ def _rate_control(output: OutputSpec, row: EncoderRow) -> dict[str, str]:
     numbers = row.qualities[output.quality]
     if output.bit_rate:
         if row.bit_rate_options is None:
-            raise OutputError("INVALID_OPTION", f"{row.encoder} has no rate control; leave bit_rate 0")
+            raise OutputError(
+                FailureCode.INVALID_OPTION, f"{row.encoder} has no rate control; leave bit_rate 0"
+            )
         return numbers.options | row.bit_rate_options | {"b": str(output.bit_rate)}
     crf = output.crf if output.crf is not None else numbers.crf
     if output.crf is not None:
@@ -258,9 +262,9 @@ def _rate_control(output: OutputSpec, row: EncoderRow) -> dict[str, str]:
 def _check_crf(crf: float, row: EncoderRow) -> None:
     low, high = row.crf_range
     if not row.crf_option:
-        raise OutputError("INVALID_OPTION", f"{row.encoder} has no rate factor; leave crf unset")
+        raise OutputError(FailureCode.INVALID_OPTION, f"{row.encoder} has no rate factor; leave crf unset")
     if not low <= crf <= high:
-        raise OutputError("INVALID_OPTION", f"crf {crf:g}: {row.encoder} takes {low:g} to {high:g}")
+        raise OutputError(FailureCode.INVALID_OPTION, f"crf {crf:g}: {row.encoder} takes {low:g} to {high:g}")
 
 
 def _merge(options: dict[str, str], more: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from encoder_service.evidence.checksum import FrameHash
 from encoder_service.evidence.facts import ColorTags, Readback
+from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
 from encoder_service.spec.spec import Rational
@@ -140,7 +141,7 @@ def judged(
     if decoded.frames != sent.count:
         faults.append(f"{decoded.frames} of {sent.count} frames could be decoded")
     if faults:
-        raise OutputError("VERIFICATION_FAILED", f"{name}: {'; '.join(faults)}")
+        raise OutputError(FailureCode.VERIFICATION_FAILED, f"{name}: {'; '.join(faults)}")
     return seen
 
 
@@ -196,7 +197,7 @@ class Numbering:
         if abs(position - frame * self._ticks) > self._most:
             seconds = float(packet.ticks * self._tick_seconds)
             raise OutputError(
-                "VERIFICATION_FAILED", f"a packet stands at {seconds:.6f} s, between two frames"
+                FailureCode.VERIFICATION_FAILED, f"a packet stands at {seconds:.6f} s, between two frames"
             )
         return EncodedPacket(packet.data, frame, frame, packet.is_key, packet.alpha)
 
