@@ -30,10 +30,30 @@ from telecine.results.watching import Watching, progress_of
 
 
 class AsyncClient:
-    """Encodes clips on a server; `telecine.Client` for asyncio, with the same arguments.
+    """Encodes clips on a server from asyncio code: one connection, any number of jobs at once.
 
-    Belongs to one event loop; it connects (and starts the embedded server, if none is named) with the
-    first call. gRPC wants all loops of a process to be one, and does not survive a fork.
+    Belongs to one event loop. It connects (and starts the embedded server, if no other is named) with the
+    first call. gRPC allows only one event loop in a process, and does not survive a fork: make the client
+    in the process that uses it.
+
+    Args:
+        server: "host:port" or "unix:/path". None: the configured one (TELECINE_SERVER, or `[sdk]` of a
+            configuration file), else an embedded server, which this process starts once, shares among its
+            clients and ends with itself; no other user of the machine can reach it.
+        tls: PEM files of a secure connection. None: as configured, by default a plain connection.
+        keep_alive: How a dead or frozen server is noticed. None: as configured.
+        retry: For how long, and how often, lost connections and failed calls are retried. None: as
+            configured, by default up to 300 seconds without progress.
+        retained_bytes: The most bytes of frames that each job keeps in memory until they are acknowledged.
+            None: as configured, by default 256 MiB.
+        call_timeout_seconds: Limit of one call in seconds, retries included; streams (uploads, downloads,
+            `watch_job`) have none. None: as configured, by default 30.
+        shares_memory: Hand frames to a server on this machine through shared memory, and copy artifacts
+            from its disk instead of sending them (Linux, same user only). None: as configured, by default
+            True.
+
+    Raises:
+        InvalidRequestError: The configuration is wrong; every wrong setting is named.
     """
 
     def __init__(
@@ -68,7 +88,36 @@ class AsyncClient:
         allow_partial: bool = False,
         **arguments: Unpack[JobArguments],
     ) -> EncodeResult:
-        """As `Client.encode`; takes asynchronous iterators of frames too. A cancelled task cancels it."""
+        """Sends frames, waits for the outputs, and downloads them if `to` is given.
+
+        A cancelled task, and any other exception, cancels the job.
+
+        Args:
+            frames: Arrays of shape (T, H, W, C), (H, W, C), (T, H, W) or (H, W); torch tensors on any device;
+                PIL images; `bytes` of raw frames (with `width`, `height` and `pixel_format`); or an iterable
+                of those, which is read as fast as the frames can be sent; asynchronous iterables too. Samples
+                are uint8, uint16, or floats from 0 to 1.
+            fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
+            outputs: What to make: format names ("mp4") or `Output`s, one or several.
+            to: The directory for the artifacts and the manifest. None: they stay on the server, for
+                `download` and `read`.
+            allow_partial: Return the outputs that were made, even if others failed, instead of raising.
+            **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
+                `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
+                `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`,
+                `on_progress`; see `JobArguments`.
+
+        Returns:
+            The ended job with its artifacts, warnings and manifest.
+
+        Raises:
+            InvalidFramesError: The frames have a shape, type or size that cannot be taken.
+            ValueRangeError: Floats are NaN or out of range, and `out_of_range` is not "clip".
+            InvalidRequestError: An argument is wrong.
+            JobIncompleteError: Some outputs failed, and `allow_partial` is False.
+            JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
+            LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
+        """
         job = self.open_job(fps=fps, outputs=outputs, **arguments)
         try:
             await job.push(frames)
@@ -88,7 +137,24 @@ class AsyncClient:
         outputs: OutputLike | Sequence[OutputLike] = ("mp4",),
         **arguments: Unpack[JobArguments],
     ) -> AsyncJob:
-        """As `Client.open_job`."""
+        """Begins a job whose frames are pushed bit by bit.
+
+        It connects as soon as the size and pixel format of the frames are known: now, if `width`, `height`
+        and `pixel_format` are given, otherwise with the first `push`.
+
+        Args:
+            fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
+            outputs: What to make: format names ("mp4") or `Output`s, one or several.
+            **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
+                `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
+                `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`,
+                `on_progress`; see `JobArguments`.
+
+        Raises:
+            InvalidRequestError: An argument is wrong.
+            InvalidFramesError: The declared size is one that cannot be taken.
+            OutOfOrderError: The client was made before this process was forked.
+        """
         self.settings.check_process()
         job = AsyncJob(self, plan_job(fps, outputs, arguments), calls.current_request_id())
         self._jobs.add(job)
@@ -97,13 +163,26 @@ class AsyncClient:
     # --- jobs ------------------------------------------------------------------------------------
 
     async def get_job(self, job_id: str) -> JobInfo:
-        """As `Client.get_job`."""
+        """Returns the current state of a job.
+
+        Raises:
+            JobNotFoundError: The server knows no such job, or has deleted it.
+        """
         return reading.job((await self._call(calls.GET_JOB, pb.GetJobRequest(job_id=job_id))).job)
 
     async def jobs(
         self, *, states: Iterable[JobState | str] = (), prefix: str = "", page_size: int = 100
     ) -> AsyncIterator[JobInfo]:
-        """As `Client.jobs`."""
+        """Iterates over the server's jobs, newest first; pages are fetched as they are needed.
+
+        Args:
+            states: Only jobs in one of these states. Empty: jobs in every state.
+            prefix: Only jobs whose id begins with this text. Empty: all.
+            page_size: The most jobs per request to the server, up to 1000. 0: 50.
+
+        Raises:
+            InvalidRequestError: There is no such state.
+        """
         request = reading.list_request(states, prefix, page_size)
         while True:
             page = await self._call(calls.LIST_JOBS, request)
@@ -114,13 +193,32 @@ class AsyncClient:
             request.page_token = page.next_page_token
 
     async def damaged_jobs(self, *, prefix: str = "") -> tuple[DamagedJob, ...]:
-        """As `Client.damaged_jobs`."""
+        """Returns the jobs whose files are damaged on the server's disk, at most 1000.
+
+        `jobs` does not list them, and every call that names one raises JobDamagedError. `prefix`: only jobs
+        whose id begins with this text; empty: all.
+        """
         return reading.damaged_jobs(await self._call(calls.LIST_JOBS, reading.list_request((), prefix, 1)))
 
     async def watch_job(
         self, job_id: str, *, interval_seconds: float = 0.2, timeout_seconds: float | None = None
     ) -> AsyncIterator[JobInfo]:
-        """As `Client.watch_job`."""
+        """Iterates over the states of a job, from the current one to its end.
+
+        Yields a `JobInfo` at once, and again after each change. A lost connection shows only as a pause. A
+        slow reader skips to the newest state.
+
+        Args:
+            job_id: The job to watch; any process may watch any job.
+            interval_seconds: The least time between two reports of mere progress, 0 to 60 seconds. A change
+                of state is reported at once. 0: everything is reported at once.
+            timeout_seconds: Give up after this many seconds. None: never.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            TimedOutError: The job has not ended within `timeout_seconds`.
+            UnavailableError: The server could not be reached for longer than `retry` allows.
+        """
         watching = Watching(job_id, interval_seconds)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         self.settings.check_process()
@@ -152,7 +250,25 @@ class AsyncClient:
         timeout_seconds: float | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> EncodeResult:
-        """As `Client.wait`."""
+        """Waits for the end of a job, whichever process started it.
+
+        Args:
+            job_id: The job to wait for.
+            to: The directory for the artifacts and the manifest. None: they stay on the server.
+            allow_partial: Return the outputs that were made, even if others failed, instead of raising.
+            timeout_seconds: Give up after this many seconds; the job goes on. None: wait until it ends.
+            on_progress: Called with a `Progress` on the event loop whenever the job has moved on. None: no
+                reports.
+
+        Returns:
+            The ended job with its artifacts, warnings and manifest.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            TimedOutError: The job has not ended within `timeout_seconds`.
+            JobIncompleteError: Some outputs failed, and `allow_partial` is False.
+            JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
+        """
         info = await self.get_job(job_id)
         teller = ProgressTeller(on_progress)
         try:
@@ -166,26 +282,65 @@ class AsyncClient:
     async def cancel_job(
         self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
     ) -> JobInfo:
-        """As `Client.cancel_job`."""
+        """Cancels a job and returns its state. A job that has ended stays as it is.
+
+        Args:
+            job_id: The job to cancel.
+            timeout_seconds: For how many seconds to try. None: the client's `call_timeout_seconds`.
+            is_forestalling: If the server does not know the job yet, have it refuse the job should it arrive
+                within a minute; JobNotFoundError is raised all the same.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+        """
         request = pb.CancelJobRequest(job_id=job_id, is_forestalling=is_forestalling)
         return reading.job((await self._call(calls.CANCEL_JOB, request, timeout_seconds)).job)
 
     async def delete_job(self, job_id: str) -> None:
-        """As `Client.delete_job`."""
+        """Deletes an ended job with its artifacts and its manifest.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            WrongStateError: The job has not ended; cancel it first.
+        """
         await self._call(calls.DELETE_JOB, pb.DeleteJobRequest(job_id=job_id))
 
     async def manifest(self, job_id: str) -> bytes:
-        """As `Client.manifest`."""
+        """Returns the manifest of an ended job: UTF-8 JSON that follows docs/manifest.schema.json.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            WrongStateError: The job has not ended yet.
+        """
         return (await self._call(calls.GET_MANIFEST, pb.GetManifestRequest(job_id=job_id))).manifest_json
 
     async def capabilities(self) -> Capabilities:
-        """As `Client.capabilities`."""
+        """Returns what the server can make, with which encoders, library versions and limits."""
         return reading.capabilities(await self._call(calls.GET_CAPABILITIES, pb.GetCapabilitiesRequest()))
 
     # --- bytes -----------------------------------------------------------------------------------
 
     async def download(self, job_id: str, path: str, to: str | Path) -> Artifact:
-        """As `Client.download`."""
+        """Downloads one artifact to a file and checks its SHA-256.
+
+        The bytes go to `<name>.part`, which is renamed when it is complete. A part that an earlier, broken
+        download left is continued.
+
+        Args:
+            job_id: The job that made the artifact.
+            path: `Artifact.path`, or "manifest.json".
+            to: A file; or a directory that exists or whose name ends with "/", below which the artifact keeps
+                its path.
+
+        Returns:
+            The artifact, with `local_path` set.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            ArtifactNotFoundError: The job has no such artifact (yet).
+            ChecksumMismatchError: The bytes are not those that the server hashed; the file was not kept.
+            UnavailableError: The server could not be reached for longer than `retry` allows.
+        """
         target = target_of(to, path)
         mine, secret = self.settings.host_id, self.settings.secret
         with (
@@ -196,7 +351,18 @@ class AsyncClient:
         return place(target, found)
 
     async def read(self, job_id: str, path: str, *, limit_bytes: int = 64 << 20) -> bytes:
-        """As `Client.read`."""
+        """Returns the bytes of a small artifact, checked by its SHA-256.
+
+        Args:
+            job_id: The job that made the artifact.
+            path: `Artifact.path`, or "manifest.json".
+            limit_bytes: The most bytes to take into memory.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            ArtifactNotFoundError: The job has no such artifact (yet).
+            TooLargeError: The artifact is larger than `limit_bytes`.
+        """
         buffer = io.BytesIO()
         with Transfer(job_id, path, buffer, limit_bytes) as transfer:
             await self._transfer(transfer)
@@ -205,7 +371,19 @@ class AsyncClient:
     async def conclude(
         self, result: EncodeResult, to: str | Path | None, *, allow_partial: bool
     ) -> EncodeResult:
-        """As `Client.conclude`."""
+        """Downloads what an ended job has made; raises the error that the job ended with, if any.
+
+        `AsyncJob.result` and `wait` end with this call.
+
+        Args:
+            result: The ended job.
+            to: The directory for the artifacts and the manifest. None: nothing is downloaded.
+            allow_partial: Return the outputs that were made, even if others failed, instead of raising.
+
+        Raises:
+            JobIncompleteError: Some outputs failed, and `allow_partial` is False.
+            JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
+        """
         if to is not None and is_worth_fetching(result.job):
             result = await self._fetch(result, Path(to))
         error = verdict(result, allow_partial=allow_partial)
@@ -216,7 +394,12 @@ class AsyncClient:
     # --- life ------------------------------------------------------------------------------------
 
     async def channel(self) -> AsyncChannel:
-        """The door to gRPC, opened at the first call; for the SDK's own use."""
+        """Returns the connection, opening it at the first call; for the SDK's own use.
+
+        Raises:
+            OutOfOrderError: The client is closed.
+            EmbeddedUnavailableError: No server is named, and the embedded one cannot be started.
+        """
         async with self._opening:
             if self._is_closed:
                 raise errors.OutOfOrderError("the client is closed")
@@ -228,7 +411,7 @@ class AsyncClient:
             return self._channel
 
     async def close(self) -> None:
-        """Stops following its jobs, which go on on the server, and closes the connection. Idempotent."""
+        """Closes the connection, and stops following jobs, which continue on the server. Idempotent."""
         for job in list(self._jobs):
             await job.close()
         async with self._opening:

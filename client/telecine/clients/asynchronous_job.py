@@ -53,8 +53,11 @@ class Owner(Protocol):
 class AsyncJob:
     """Frames on their way, and the outputs made of them. Made by `AsyncClient.open_job`.
 
-    As `telecine.Job`, for one event loop. `async with`: leaving normally finishes the upload; leaving
+    Call `push` with frames, then `finish`, then take the `result`. Lost connections and server restarts are
+    invisible, except for the time they take. `async with`: leaving normally finishes the upload; leaving
     with an exception (a cancelled task included) cancels the job if it was not handed off yet.
+
+    Belongs to the event loop of its client. One task pushes; any task may read `progress`, wait or cancel.
     """
 
     def __init__(self, client: Owner, plan: JobPlan, request_id: str) -> None:
@@ -73,17 +76,17 @@ class AsyncJob:
 
     @property
     def job_id(self) -> str:
-        """Names the job, here and on the server."""
+        """The id of the job, here and on the server."""
         return self._plan.options.job_id
 
     @property
     def is_handed_off(self) -> bool:
-        """All frames are safe in the service: nothing that dies can lose the job any more."""
+        """Whether all frames are safe in the service: no crash can lose the job any more."""
         return self._upload is not None and self._upload.is_handed_off
 
     @property
     def progress(self) -> Progress:
-        """How far it has come."""
+        """How far the upload and each output have come."""
         if self._upload is None:
             return Progress(self.job_id, 0, 0, 0, is_handed_off=False, outputs=())
         return snapshot(self._upload, self.job_id, self._frame_bytes)
@@ -91,10 +94,20 @@ class AsyncJob:
     # --- what a caller does ----------------------------------------------------------------------
 
     async def push(self, frames: object) -> None:
-        """Takes over frames, as `Job.push`; asynchronous iterators of them too.
+        """Takes over frames.
 
-        Conversions run in a thread, one block at a time. Waits only while the client's `retained_bytes`
-        are all waiting for their acknowledgement.
+        Conversions run in a thread, one block at a time. Waits only while the client's `retained_bytes` are
+        all waiting for their acknowledgement. Afterwards the caller may overwrite the frames.
+
+        Frames are arrays, tensors, PIL images, raw bytes, an iterable of those, or an asynchronous iterable.
+        Arrays have shape (T, H, W, C), (H, W, C), (T, H, W) or (H, W); samples are uint8, uint16, or floats
+        from 0 to 1. All frames of a job have one size and one pixel format.
+
+        Raises:
+            InvalidFramesError: The frames cannot be taken; nothing of the faulty frame was sent.
+            ValueRangeError: Floats are NaN or out of range, and `out_of_range` is not "clip".
+            OutOfOrderError: The upload was finished, or the job was closed.
+            TelecineError: Any other error that ended the job.
         """
         self._client.settings.check_process()
         if isinstance(frames, AsyncIterable):
@@ -105,7 +118,17 @@ class AsyncJob:
             await self._push_item(item)
 
     async def finish(self, timeout_seconds: float | None = None) -> None:
-        """Says that no more frames come, and waits for the hand-off; see `Job.finish`."""
+        """Ends the upload and waits for the hand-off: every frame is acknowledged as safe.
+
+        From then on the job ends on the server, whatever happens to this process. Calling it again only
+        waits. `timeout_seconds`: how long to wait for the hand-off; None: as long as the connection is
+        retried.
+
+        Raises:
+            InvalidFramesError: No frame was pushed, or the last one is incomplete.
+            TimedOutError: The hand-off took longer than `timeout_seconds`; the upload goes on.
+            TelecineError: Any other error that ended the job.
+        """
         upload = self._upload
         if upload is None:
             raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
@@ -122,7 +145,21 @@ class AsyncJob:
         allow_partial: bool = False,
         timeout_seconds: float | None = None,
     ) -> EncodeResult:
-        """Waits for the end of the job; finishes the upload first, if need be; see `Job.result`."""
+        """Waits for the end of the job; finishes the upload first if that was not done.
+
+        Args:
+            to: The directory for the artifacts and the manifest; each file is checked by its SHA-256 and
+                appears only when it is complete. None: they stay on the server (`AsyncClient.download`,
+                `AsyncClient.read`).
+            allow_partial: Return the outputs that were made, even if others failed, instead of raising.
+            timeout_seconds: Give up after this many seconds; the job goes on. None: wait until it ends.
+
+        Raises:
+            JobIncompleteError: Some outputs failed, and `allow_partial` is False.
+            JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
+            TimedOutError: The job has not ended within `timeout_seconds`.
+            LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
+        """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         await self.finish(timeout_seconds)
         upload = self._upload

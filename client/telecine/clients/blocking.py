@@ -29,19 +29,30 @@ from telecine.results.watching import Watching, progress_of
 
 
 class Client:
-    """Encodes clips on a server.
-
-    `server`: "host:port" or "unix:/path". None: what is configured (TELECINE_SERVER, `[sdk]` of a file), else
-    an embedded server that this process starts once, shares among its clients and ends with itself; no other
-    user of the machine can reach it.
-    What else is None is as configured too, or by default; see docs/configuration.md.
-    `retry`: how patiently it reconnects. `retained_bytes`: bound of the frames that each job keeps in
-    memory until they are acknowledged. `call_timeout_seconds`: for everything but streams.
-    `shares_memory`: hands frames to a server on this machine through memory that both can see, and copies
-    artifacts from its disk, where it offers that (Linux; the same user), in place of sending them.
+    """Encodes clips on a server: one connection, any number of jobs at once.
 
     Thread-safe; make one and keep it. gRPC does not survive a fork: make the client in the process that
     uses it.
+
+    Args:
+        server: "host:port" or "unix:/path". None: the configured one (TELECINE_SERVER, or `[sdk]` of a
+            configuration file), else an embedded server, which this process starts once, shares among its
+            clients and ends with itself; no other user of the machine can reach it.
+        tls: PEM files of a secure connection. None: as configured, by default a plain connection.
+        keep_alive: How a dead or frozen server is noticed. None: as configured.
+        retry: For how long, and how often, lost connections and failed calls are retried. None: as
+            configured, by default up to 300 seconds without progress.
+        retained_bytes: The most bytes of frames that each job keeps in memory until they are acknowledged.
+            None: as configured, by default 256 MiB.
+        call_timeout_seconds: Limit of one call in seconds, retries included; streams (uploads, downloads,
+            `watch_job`) have none. None: as configured, by default 30.
+        shares_memory: Hand frames to a server on this machine through shared memory, and copy artifacts
+            from its disk instead of sending them (Linux, same user only). None: as configured, by default
+            True.
+
+    Raises:
+        InvalidRequestError: The configuration is wrong; every wrong setting is named.
+        EmbeddedUnavailableError: No server is named, and the embedded one cannot be started.
     """
 
     def __init__(
@@ -77,10 +88,35 @@ class Client:
         allow_partial: bool = False,
         **arguments: Unpack[JobArguments],
     ) -> EncodeResult:
-        """Sends frames, waits for the outputs and, with `to`, downloads them into that directory.
+        """Sends frames, waits for the outputs, and downloads them if `to` is given.
 
-        `frames`: see `FrameReader`; an iterator is read as fast as the frames can be sent. Any exception,
-        Ctrl-C included, cancels the job. Raises what `Job.push` and `Job.result` raise.
+        Any exception, Ctrl-C included, cancels the job.
+
+        Args:
+            frames: Arrays of shape (T, H, W, C), (H, W, C), (T, H, W) or (H, W); torch tensors on any device;
+                PIL images; `bytes` of raw frames (with `width`, `height` and `pixel_format`); or an iterable
+                of those, which is read as fast as the frames can be sent. Samples are uint8, uint16, or
+                floats from 0 to 1.
+            fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
+            outputs: What to make: format names ("mp4") or `Output`s, one or several.
+            to: The directory for the artifacts and the manifest. None: they stay on the server, for
+                `download` and `read`.
+            allow_partial: Return the outputs that were made, even if others failed, instead of raising.
+            **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
+                `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
+                `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`,
+                `on_progress`; see `JobArguments`.
+
+        Returns:
+            The ended job with its artifacts, warnings and manifest.
+
+        Raises:
+            InvalidFramesError: The frames have a shape, type or size that cannot be taken.
+            ValueRangeError: Floats are NaN or out of range, and `out_of_range` is not "clip".
+            InvalidRequestError: An argument is wrong.
+            JobIncompleteError: Some outputs failed, and `allow_partial` is False.
+            JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
+            LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
         job = self.open_job(fps=fps, outputs=outputs, **arguments)
         try:
@@ -101,10 +137,23 @@ class Client:
         outputs: OutputLike | Sequence[OutputLike] = ("mp4",),
         **arguments: Unpack[JobArguments],
     ) -> Job:
-        """Begins a job whose frames come bit by bit; see `Job`.
+        """Begins a job whose frames are pushed bit by bit.
 
-        Connects as soon as the size and pixel format of the frames are known: now, if they are declared,
-        else with the first `push`. Raises InvalidRequestError, InvalidFramesError.
+        It connects as soon as the size and pixel format of the frames are known: now, if `width`, `height`
+        and `pixel_format` are given, otherwise with the first `push`.
+
+        Args:
+            fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
+            outputs: What to make: format names ("mp4") or `Output`s, one or several.
+            **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
+                `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
+                `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`,
+                `on_progress`; see `JobArguments`.
+
+        Raises:
+            InvalidRequestError: An argument is wrong.
+            InvalidFramesError: The declared size is one that cannot be taken.
+            OutOfOrderError: The client was made before this process was forked.
         """
         self.settings.check_process()
         job = Job(self, plan_job(fps, outputs, arguments), calls.current_request_id())
@@ -114,15 +163,25 @@ class Client:
     # --- jobs ------------------------------------------------------------------------------------
 
     def get_job(self, job_id: str) -> JobInfo:
-        """Tells where a job stands. Raises JobNotFoundError."""
+        """Returns the current state of a job.
+
+        Raises:
+            JobNotFoundError: The server knows no such job, or has deleted it.
+        """
         return reading.job(self._call(calls.GET_JOB, pb.GetJobRequest(job_id=job_id)).job)
 
     def jobs(
         self, *, states: Iterable[JobState | str] = (), prefix: str = "", page_size: int = 100
     ) -> Iterator[JobInfo]:
-        """Iterates jobs, newest first, fetching pages as they are needed.
+        """Iterates over the server's jobs, newest first; pages are fetched as they are needed.
 
-        `states`: only these; `prefix`: only ids that begin so.
+        Args:
+            states: Only jobs in one of these states. Empty: jobs in every state.
+            prefix: Only jobs whose id begins with this text. Empty: all.
+            page_size: The most jobs per request to the server, up to 1000. 0: 50.
+
+        Raises:
+            InvalidRequestError: There is no such state.
         """
         request = reading.list_request(states, prefix, page_size)
         while True:
@@ -133,20 +192,31 @@ class Client:
             request.page_token = page.next_page_token
 
     def damaged_jobs(self, *, prefix: str = "") -> tuple[DamagedJob, ...]:
-        """Jobs whose files are damaged on the server's disk, at most 1000; `prefix`: ids that begin so.
+        """Returns the jobs whose files are damaged on the server's disk, at most 1000.
 
-        `jobs` does not list them, and every call that names one raises DataLossError.
+        `jobs` does not list them, and every call that names one raises JobDamagedError. `prefix`: only jobs
+        whose id begins with this text; empty: all.
         """
         return reading.damaged_jobs(self._call(calls.LIST_JOBS, reading.list_request((), prefix, 1)))
 
     def watch_job(
         self, job_id: str, *, interval_seconds: float = 0.2, timeout_seconds: float | None = None
     ) -> Iterator[JobInfo]:
-        """Iterates where a job stands: at once, then whenever that has changed, to its end.
+        """Iterates over the states of a job, from the current one to its end.
 
-        Progress alone comes every `interval_seconds` (0 to 60), a change of state at once. A lost connection
-        shows only as a pause; whoever reads slowly gets the newest. Raises JobNotFoundError, TimedOutError
-        after `timeout_seconds`, or why the server cannot be reached.
+        Yields a `JobInfo` at once, and again after each change. A lost connection shows only as a pause. A
+        slow reader skips to the newest state.
+
+        Args:
+            job_id: The job to watch; any process may watch any job.
+            interval_seconds: The least time between two reports of mere progress, 0 to 60 seconds. A change
+                of state is reported at once. 0: everything is reported at once.
+            timeout_seconds: Give up after this many seconds. None: never.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            TimedOutError: The job has not ended within `timeout_seconds`.
+            UnavailableError: The server could not be reached for longer than `retry` allows.
         """
         watching = Watching(job_id, interval_seconds)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
@@ -179,10 +249,24 @@ class Client:
         timeout_seconds: float | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> EncodeResult:
-        """Waits for a job that this process does not hold.
+        """Waits for the end of a job, whichever process started it.
 
-        `to`, `allow_partial` and errors as in `Job.result`; `on_progress` as for `open_job`, called from
-        this thread.
+        Args:
+            job_id: The job to wait for.
+            to: The directory for the artifacts and the manifest. None: they stay on the server.
+            allow_partial: Return the outputs that were made, even if others failed, instead of raising.
+            timeout_seconds: Give up after this many seconds; the job goes on. None: wait until it ends.
+            on_progress: Called with a `Progress` from this thread whenever the job has moved on. None: no
+                reports.
+
+        Returns:
+            The ended job with its artifacts, warnings and manifest.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            TimedOutError: The job has not ended within `timeout_seconds`.
+            JobIncompleteError: Some outputs failed, and `allow_partial` is False.
+            JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
         info = self.get_job(job_id)
         teller = ProgressTeller(on_progress)
@@ -197,34 +281,64 @@ class Client:
     def cancel_job(
         self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
     ) -> JobInfo:
-        """Cancels a job; one that has ended stays as it is. Raises JobNotFoundError.
+        """Cancels a job and returns its state. A job that has ended stays as it is.
 
-        `timeout_seconds`: how long to try; None: the client's `call_timeout_seconds`. `is_forestalling`:
-        a job that is not known yet is refused, should it come within a minute; the error is the same.
+        Args:
+            job_id: The job to cancel.
+            timeout_seconds: For how many seconds to try. None: the client's `call_timeout_seconds`.
+            is_forestalling: If the server does not know the job yet, have it refuse the job should it arrive
+                within a minute; JobNotFoundError is raised all the same.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
         """
         request = pb.CancelJobRequest(job_id=job_id, is_forestalling=is_forestalling)
         return reading.job(self._call(calls.CANCEL_JOB, request, timeout_seconds).job)
 
     def delete_job(self, job_id: str) -> None:
-        """Deletes an ended job with its artifacts. Raises JobNotFoundError, WrongStateError."""
+        """Deletes an ended job with its artifacts and its manifest.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            WrongStateError: The job has not ended; cancel it first.
+        """
         self._call(calls.DELETE_JOB, pb.DeleteJobRequest(job_id=job_id))
 
     def manifest(self, job_id: str) -> bytes:
-        """The manifest of an ended job, UTF-8 JSON. Raises JobNotFoundError, WrongStateError."""
+        """Returns the manifest of an ended job: UTF-8 JSON that follows docs/manifest.schema.json.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            WrongStateError: The job has not ended yet.
+        """
         return self._call(calls.GET_MANIFEST, pb.GetManifestRequest(job_id=job_id)).manifest_json
 
     def capabilities(self) -> Capabilities:
-        """What the server can make, with which builds and limits."""
+        """Returns what the server can make, with which encoders, library versions and limits."""
         return reading.capabilities(self._call(calls.GET_CAPABILITIES, pb.GetCapabilitiesRequest()))
 
     # --- bytes -----------------------------------------------------------------------------------
 
     def download(self, job_id: str, path: str, to: str | Path) -> Artifact:
-        """Downloads one artifact (`Artifact.path`, or "manifest.json"), checked by its SHA-256.
+        """Downloads one artifact to a file and checks its SHA-256.
 
-        `to`: a file; or a directory that exists (or ends with "/"), below which it keeps its path. It is
-        written as `<name>.part` and renamed when it is whole; such a part from an earlier, broken download
-        is gone on with. Raises ArtifactNotFoundError, JobNotFoundError, or why it cannot be had.
+        The bytes go to `<name>.part`, which is renamed when it is complete. A part that an earlier, broken
+        download left is continued.
+
+        Args:
+            job_id: The job that made the artifact.
+            path: `Artifact.path`, or "manifest.json".
+            to: A file; or a directory that exists or whose name ends with "/", below which the artifact keeps
+                its path.
+
+        Returns:
+            The artifact, with `local_path` set.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            ArtifactNotFoundError: The job has no such artifact (yet).
+            ChecksumMismatchError: The bytes are not those that the server hashed; the file was not kept.
+            UnavailableError: The server could not be reached for longer than `retry` allows.
         """
         target = target_of(to, path)
         mine, secret = self.settings.host_id, self.settings.secret
@@ -236,14 +350,37 @@ class Client:
         return place(target, found)
 
     def read(self, job_id: str, path: str, *, limit_bytes: int = 64 << 20) -> bytes:
-        """The bytes of a small artifact. Raises TooLargeError above `limit_bytes`."""
+        """Returns the bytes of a small artifact, checked by its SHA-256.
+
+        Args:
+            job_id: The job that made the artifact.
+            path: `Artifact.path`, or "manifest.json".
+            limit_bytes: The most bytes to take into memory.
+
+        Raises:
+            JobNotFoundError: The server knows no such job.
+            ArtifactNotFoundError: The job has no such artifact (yet).
+            TooLargeError: The artifact is larger than `limit_bytes`.
+        """
         buffer = io.BytesIO()
         with Transfer(job_id, path, buffer, limit_bytes) as transfer:
             self._transfer(transfer)
         return buffer.getvalue()
 
     def conclude(self, result: EncodeResult, to: str | Path | None, *, allow_partial: bool) -> EncodeResult:
-        """Downloads what an ended job has made, and raises what it stands for; see `Job.result`."""
+        """Downloads what an ended job has made; raises the error that the job ended with, if any.
+
+        `Job.result` and `wait` end with this call.
+
+        Args:
+            result: The ended job.
+            to: The directory for the artifacts and the manifest. None: nothing is downloaded.
+            allow_partial: Return the outputs that were made, even if others failed, instead of raising.
+
+        Raises:
+            JobIncompleteError: Some outputs failed, and `allow_partial` is False.
+            JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
+        """
         if to is not None and is_worth_fetching(result.job):
             result = self._fetch(result, Path(to))
         error = verdict(result, allow_partial=allow_partial)
@@ -254,7 +391,7 @@ class Client:
     # --- life ------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Stops following its jobs, which go on on the server, and closes the connection. Idempotent."""
+        """Closes the connection, and stops following jobs, which continue on the server. Idempotent."""
         for job in list(self._jobs):
             job.close()
         self.channel.close()

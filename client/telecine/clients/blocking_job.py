@@ -52,8 +52,8 @@ class Owner(Protocol):
 class Job:
     """Frames on their way, and the outputs made of them. Made by `Client.open_job`.
 
-    `push` frames, `finish`, take the `result`. Lost connections and a server that starts again are
-    invisible, but for the time they take. As a context manager: leaving normally finishes the upload;
+    Call `push` with frames, then `finish`, then take the `result`. Lost connections and server restarts are
+    invisible, except for the time they take. As a context manager: leaving normally finishes the upload;
     leaving with an exception (Ctrl-C included) cancels the job if it was not handed off yet.
 
     One thread pushes; any thread may read `progress`, wait or cancel. Not to be used after a fork.
@@ -79,17 +79,17 @@ class Job:
 
     @property
     def job_id(self) -> str:
-        """Names the job, here and on the server."""
+        """The id of the job, here and on the server."""
         return self._plan.options.job_id
 
     @property
     def is_handed_off(self) -> bool:
-        """All frames are safe in the service: nothing that dies can lose the job any more."""
+        """Whether all frames are safe in the service: no crash can lose the job any more."""
         return self._upload is not None and self._upload.is_handed_off
 
     @property
     def progress(self) -> Progress:
-        """How far it has come."""
+        """How far the upload and each output have come."""
         with self._lock:
             if self._upload is None:
                 return Progress(self.job_id, 0, 0, 0, is_handed_off=False, outputs=())
@@ -98,11 +98,20 @@ class Job:
     # --- what a caller does ----------------------------------------------------------------------
 
     def push(self, frames: object) -> None:
-        """Takes over frames; see `FrameReader` for what may be passed.
+        """Takes over frames.
 
-        Returns as soon as they are copied, and blocks only while the client's `retained_bytes` are all
-        waiting for their acknowledgement. Afterwards the caller may write over its frames.
-        Raises InvalidFramesError (nothing of the faulty frame was sent), or why the job cannot go on.
+        Returns as soon as they are copied; blocks only while the client's `retained_bytes` are all waiting
+        for their acknowledgement. Afterwards the caller may overwrite the frames.
+
+        Frames are arrays, tensors, PIL images, raw bytes, or an iterable of those. Arrays have shape (T, H,
+        W, C), (H, W, C), (T, H, W) or (H, W); samples are uint8, uint16, or floats from 0 to 1. All frames of
+        a job have one size and one pixel format.
+
+        Raises:
+            InvalidFramesError: The frames cannot be taken; nothing of the faulty frame was sent.
+            ValueRangeError: Floats are NaN or out of range, and `out_of_range` is not "clip".
+            OutOfOrderError: The upload was finished, or the job was closed.
+            TelecineError: Any other error that ended the job.
         """
         self._client.settings.check_process()
         reader = self._plan.reader
@@ -115,10 +124,16 @@ class Job:
                     position += self._push_some(block[position:])
 
     def finish(self, timeout_seconds: float | None = None) -> None:
-        """Says that no more frames come, and waits for the hand-off: every frame is acknowledged as safe.
+        """Ends the upload and waits for the hand-off: every frame is acknowledged as safe.
 
-        From then on the job ends on the server whatever becomes of this process. Calling it again only
-        waits. Raises TimedOutError after `timeout_seconds` (the upload goes on), or why it cannot go on.
+        From then on the job ends on the server, whatever happens to this process. Calling it again only
+        waits. `timeout_seconds`: how long to wait for the hand-off; None: as long as the connection is
+        retried.
+
+        Raises:
+            InvalidFramesError: No frame was pushed, or the last one is incomplete.
+            TimedOutError: The hand-off took longer than `timeout_seconds`; the upload goes on.
+            TelecineError: Any other error that ended the job.
         """
         with self._lock:
             upload = self._upload
@@ -137,12 +152,20 @@ class Job:
         allow_partial: bool = False,
         timeout_seconds: float | None = None,
     ) -> EncodeResult:
-        """Waits for the end of the job; finishes the upload first, if that was not done.
+        """Waits for the end of the job; finishes the upload first if that was not done.
 
-        `to`: a directory for the artifacts and the manifest, each checked by its SHA-256 and then put in
-        place at once; None: they stay on the server (`Client.download`, `Client.read`).
-        Raises JobIncompleteError when some outputs failed (unless `allow_partial`), JobFailedError and
-        the other JobErrors, TimedOutError, or why the server cannot be reached.
+        Args:
+            to: The directory for the artifacts and the manifest; each file is checked by its SHA-256 and
+                appears only when it is complete. None: they stay on the server (`Client.download`,
+                `Client.read`).
+            allow_partial: Return the outputs that were made, even if others failed, instead of raising.
+            timeout_seconds: Give up after this many seconds; the job goes on. None: wait until it ends.
+
+        Raises:
+            JobIncompleteError: Some outputs failed, and `allow_partial` is False.
+            JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
+            TimedOutError: The job has not ended within `timeout_seconds`.
+            LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         self.finish(timeout_seconds)

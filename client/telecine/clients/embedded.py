@@ -50,17 +50,24 @@ _NEEDED = {
 
 
 class EmbeddedServer:
-    """A running service. Whoever starts one closes it; it ends with this process anyway, even if killed.
+    """A running service, as a child program of this process.
 
-    `data_dir`: where jobs and artifacts are kept; None: a temporary directory that is removed with the
-    service, also when this process or the service is killed. `listen`: None: a Unix socket that only this
-    user can reach (where the platform has none, "127.0.0.1:0", with a warning); or "127.0.0.1:0" (any free
-    port, open to every user of this machine) or "unix:/path". `settings`: any setting of the service's
-    configuration, such as {"limits.max_job_bytes": "1GiB"}. `log`: where its standard error goes; None:
-    the file `<service>.log` in the data directory. `service`: "encoder", or "collector" for a log
-    collector. `environment`: set for the child beside this process's own.
+    Close it when it is no longer needed; it ends with this process anyway, even if that is killed.
 
-    Raises EmbeddedUnavailableError when the service's extra is missing or it does not start.
+    Args:
+        data_dir: Where jobs and artifacts are kept. None: a temporary directory that is removed with the
+            service, also when this process or the service is killed.
+        listen: "127.0.0.1:0" (any free port, open to every user of this machine) or "unix:/path". None: a
+            Unix socket that only this user can reach (where the platform has none, "127.0.0.1:0", with a
+            warning).
+        settings: Any settings of the service's configuration, such as {"limits.max_job_bytes": "1GiB"}.
+            None: the defaults.
+        log: A binary file for its standard error. None: `<service>.log` in the data directory.
+        service: "encoder", or "collector" for a log collector.
+        environment: Environment variables for the child, added to those of this process. None: none.
+
+    Raises:
+        EmbeddedUnavailableError: The service's extra is not installed, or the service does not start.
     """
 
     def __init__(
@@ -107,13 +114,14 @@ class EmbeddedServer:
 
     @property
     def is_running(self) -> bool:
-        """The child has not ended."""
+        """Whether the child process is still running."""
         return self._process.poll() is None
 
     def close(self) -> None:
         """Lets the service drain, ends it, and removes its temporary directory. Idempotent.
 
-        In a process forked from the one that started it, it does nothing: the service is its parent's.
+        In a process forked from the one that started the service it does nothing: the service belongs to the
+        parent.
         """
         if os.getpid() != self._owner:
             return
@@ -270,10 +278,10 @@ _shared: dict[int, EmbeddedServer] = {}
 
 
 def embedded_server() -> EmbeddedServer:
-    """This process's embedded service: started at the first call, shared, ended at exit.
+    """Returns this process's embedded service: started at the first call, shared, ended at exit.
 
-    It keeps its data in a temporary directory, or in the configured `data_dir` (TELECINE_DATA_DIR). One
-    that has died is started anew, in the same place if that is lasting.
+    It keeps its data in a temporary directory, or in the configured `data_dir` (TELECINE_DATA_DIR). If it
+    has died, a new one is started, in the same place if that place is permanent.
     """
     with _lock:
         server = _shared.get(os.getpid())

@@ -46,7 +46,7 @@ class LogFilter:
     """Such as `level >= WARNING and duration_ms > 500`."""
 
     def message(self) -> logs_pb2.RecordFilter:
-        """As the contract states it. Raises InvalidRequestError."""
+        """The filter as a message of the contract. Raises InvalidRequestError."""
         message = logs_pb2.RecordFilter(
             min_level=_LEVELS[self.min_level] if self.min_level else logs_pb2.LEVEL_UNSPECIFIED,
             services=self.services,
@@ -65,7 +65,7 @@ class LogFilter:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of a job."""
+    """One stage of a job, as the records show it."""
 
     stage: str
     service: str
@@ -90,7 +90,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class JobStory:
-    """A job as its records tell it, over all services."""
+    """The story of a job, drawn from the records of all services."""
 
     job_id: str
     stages: Sequence[Stage]
@@ -120,7 +120,7 @@ class LogTail:
         return next(self._records)
 
     def close(self) -> None:
-        """Ends the call: whoever reads gets no more. Idempotent."""
+        """Ends the call: the reader gets no more records. Idempotent."""
         self._call.close()
 
     def _read(self) -> Iterator[tuple[int, bytes]]:
@@ -135,8 +135,15 @@ class LogTail:
 class LogClient:
     """Reads from a log collector. Thread-safe; not to be used after a fork.
 
-    `server`: "host:port" or "unix:/path". `call_timeout_seconds`: for everything but `tail`; a collector
-    that cannot be reached is asked again for so long. Every method raises `TelecineError`s.
+    Args:
+        server: "host:port" or "unix:/path" of the collector.
+        tls: PEM files of a secure connection. None: a plain connection.
+        keep_alive: How a dead or frozen collector is noticed. None: the defaults of `KeepAlive`.
+        call_timeout_seconds: Limit of one call in seconds, retries included; `tail` has none.
+
+    Raises:
+        TelecineError: Every method may raise one, such as UnavailableError once the collector could not be
+            reached for `call_timeout_seconds`.
     """
 
     def __init__(
@@ -153,7 +160,16 @@ class LogClient:
     def query(
         self, wanted: LogFilter | None = None, *, is_oldest_first: bool = False, limit: int | None = None
     ) -> Iterator[bytes]:
-        """Yields stored records as JSON lines, the newest first unless said otherwise; None: all of them."""
+        """Iterates over stored records as JSON lines; pages are fetched as they are needed.
+
+        Args:
+            wanted: Which records. None: all of them.
+            is_oldest_first: Whether the oldest record comes first; by default the newest does.
+            limit: The most records to yield. None: no limit.
+
+        Raises:
+            InvalidRequestError: The filter is wrong.
+        """
         message = (wanted or LogFilter()).message()
         order = pb.SORT_ORDER_OLDEST_FIRST if is_oldest_first else pb.SORT_ORDER_NEWEST_FIRST
         left = limit
@@ -169,18 +185,25 @@ class LogClient:
             left = None if left is None else left - len(answer.records)
 
     def tail(self, wanted: LogFilter | None = None, *, last: int = 0) -> LogTail:
-        """Yields records as they arrive, after the newest `last` that are stored.
+        """Follows records as they arrive.
 
-        Each comes with the number of records that were skipped right before it, because it was read too
-        slowly. Close it to end it; any thread may.
+        Yields each with the number of records that were skipped right before it. Records are skipped when
+        they are read too slowly. Any thread may close the tail to end it. `wanted`: which records; None: all.
+        `last`: begin with so many of the newest stored records; 0: with none.
+
+        Raises:
+            InvalidRequestError: The filter is wrong.
         """
         request = pb.TailRequest(filter=(wanted or LogFilter()).message(), last=last)
         return LogTail(self._channel.tail(request, current_request_id()))
 
     def job_story(self, job_id: str, *, max_records: int | None = None) -> JobStory:
-        """A job's story with all its records, or the first `max_records` of them.
+        """Returns the story of a job: stages, durations, losses, and its records.
 
-        Raises JobNotFoundError when there is none.
+        `max_records`: the most records to fetch, oldest first; None: all of them.
+
+        Raises:
+            JobNotFoundError: The collector has no record of that job.
         """
         first = self._story_page(job_id, "")
         records = list(first.records)
@@ -192,11 +215,11 @@ class LogClient:
         return story_of(first, records[:max_records])
 
     def stats(self) -> Mapping[str, Any]:
-        """The counters of ingest, journal, producers and sinks, named as in the contract."""
+        """Returns the counters of ingest, journal, producers and sinks, named as in the contract."""
         return stats_of(self._channel.stats(self._timeout_seconds, current_request_id()))
 
     def close(self) -> None:
-        """Releases the connection. Idempotent."""
+        """Closes the connection. Calls that are under way end. Idempotent."""
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -211,7 +234,7 @@ class LogClient:
 
 
 def story_of(first: pb.GetJobStoryResponse, records: Sequence[bytes]) -> JobStory:
-    """The story of a first page, with the records of all pages."""
+    """Makes the story from its first page and the records of all pages."""
     return JobStory(
         job_id=first.job_id,
         stages=[

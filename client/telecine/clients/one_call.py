@@ -28,7 +28,7 @@ _FRAMES = "frames"
 
 @dataclass(frozen=True, slots=True)
 class SavedGeneration:
-    """What was saved, and where."""
+    """What `save_generation` has saved, and where."""
 
     directory: Path
     """`<base_dir>/<YYYYMMDD_HHMMSS>/` (UTC): the files, `frames/` and manifest.json."""
@@ -41,7 +41,7 @@ class SavedGeneration:
 
     @property
     def manifest_path(self) -> Path:
-        """The manifest: metadata, settings, hashes, warnings."""
+        """The path of the manifest: metadata, settings, hashes, warnings."""
         return self.directory / MANIFEST
 
     def __getitem__(self, format_name: str) -> tuple[Path, ...]:
@@ -64,16 +64,30 @@ def save_generation(
     now: datetime | None = None,
     **arguments: object,
 ) -> SavedGeneration:
-    """Saves a clip in several formats, with a manifest, below a new directory named after the time.
+    """Saves a clip in several formats, with a manifest, in a new directory named after the time.
 
-    `formats`: names, or `Output`s for what is particular about one. A format that the server does not know,
-    or has no encoder for, is skipped, with a warning in the manifest; only when none is left it is an error.
-    `prefix`: begins the files' names ("fox_mp4.mp4", "frames/fox_00000.png"). `quality` and `bit_rate`: for
-    formats given by name; a bit rate is for video alone. `server`: None is what TELECINE_SERVER names, else
-    an embedded one, which then keeps no copy. `now`: None is the present. The rest, `JobArguments`, is as in
-    `Client.encode`.
+    A format that the server does not know, or has no encoder for, is skipped with a warning in the
+    manifest. Only if none is left is that an error.
 
-    Raises what `Client.encode` raises; where an output has failed, those that were made are in place.
+    Args:
+        frames: What `Client.encode` takes: arrays, tensors, PIL images, or an iterable of those.
+        metadata: The caller's own data (prompt, seed, model ...), for the manifest. None: none.
+        formats: Format names, or `Output`s where one needs settings of its own.
+        fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
+        base_dir: The directory in which the new one, `<YYYYMMDD_HHMMSS>` (UTC), is made.
+        prefix: Begins the names of the files ("fox_mp4.mp4", "frames/fox_00000.png"). Empty: no prefix.
+        quality: Quality of the formats that are given by name.
+        bit_rate: Bits per second, such as 2_000_000 or "2M", of the video formats that are given by name.
+            0: by quality.
+        server: "host:port" or "unix:/path". None: the configured one, else an embedded server, which then
+            keeps no copy.
+        allow_partial: Return what was made, even if some outputs failed, instead of raising.
+        now: The time that names the directory. None: the present.
+        **arguments: The optional settings of a job, as in `Client.encode`; see `JobArguments`.
+
+    Raises:
+        TelecineError: Everything that `Client.encode` raises. After JobIncompleteError the outputs that
+            were made are in place.
     """
     outputs = tuple(_named(output, prefix, quality, bit_rate) for output in _settled(formats))
     job = cast(JobArguments, {"skip_unavailable": True, **arguments, "metadata": metadata or {}})
@@ -188,8 +202,31 @@ def encode(
 ) -> EncodeResult:
     """Encodes frames and puts the artifacts with their manifest into the directory `to`.
 
-    `to`: None is `telecine-output/<job_id>`. `server`: None is what TELECINE_SERVER names, else an
-    embedded server. Everything else is as in `Client.encode`; keep a `Client` to encode many clips.
+    Each call opens a connection of its own; keep a `Client` to encode many clips.
+
+    Args:
+        frames: Arrays of shape (T, H, W, C), (H, W, C), (T, H, W) or (H, W); torch tensors on any device;
+            PIL images; `bytes` of raw frames (with `width`, `height` and `pixel_format`); or an iterable of
+            those. Samples are uint8, uint16, or floats from 0 to 1.
+        fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
+        outputs: What to make: format names ("mp4") or `Output`s, one or several.
+        to: The directory for the artifacts and the manifest. None: `telecine-output/<job_id>`.
+        server: "host:port" or "unix:/path". None: the configured one (TELECINE_SERVER), else an embedded
+            server.
+        allow_partial: Return the outputs that were made, even if others failed, instead of raising.
+        **arguments: The optional settings of a job, such as `metadata`, `job_id` or `on_progress`; see
+            `JobArguments`.
+
+    Returns:
+        The ended job with its artifacts (each with `local_path`), warnings and manifest.
+
+    Raises:
+        InvalidFramesError: The frames have a shape, type or size that cannot be taken.
+        InvalidRequestError: An argument is wrong.
+        EmbeddedUnavailableError: No server is named, and the embedded one cannot be started.
+        JobIncompleteError: Some outputs failed, and `allow_partial` is False.
+        JobFailedError: No output could be made.
+        LaterError: The server could not be reached, or has no room, for too long.
     """
     arguments["job_id"] = arguments.get("job_id") or new_job_id()
     directory = Path(OUTPUT_DIRECTORY, arguments["job_id"]) if to is None else Path(to)

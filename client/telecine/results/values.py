@@ -17,7 +17,7 @@ from telecine.exceptions.tree import ArtifactNotFoundError
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The states of a job."""
 
     RECEIVING = "receiving"
     QUEUED = "queued"
@@ -30,12 +30,12 @@ class JobState(StrEnum):
 
     @property
     def has_ended(self) -> bool:
-        """It will not change any more."""
+        """Whether the job will not change any more."""
         return self not in {JobState.RECEIVING, JobState.QUEUED, JobState.ENCODING}
 
 
 class OutputState(StrEnum):
-    """Where an output stands."""
+    """The states of an output."""
 
     WAITING = "waiting"
     ENCODING = "encoding"
@@ -47,7 +47,7 @@ class OutputState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something failed."""
+    """Why an output or a job failed."""
 
     code: str
     """For programs, such as "CODEC_CRASHED"."""
@@ -55,12 +55,12 @@ class Problem:
 
     @property
     def kind(self) -> ErrorKind:
-        """Who can mend it."""
+        """Who can fix it."""
         return advice_of(self.code).kind
 
     @property
     def is_retryable(self) -> bool:
-        """The same job under a new job_id may succeed."""
+        """Whether the same job under a new job_id may succeed."""
         return advice_of(self.code).is_retryable
 
     @property
@@ -87,7 +87,7 @@ class JobWarning:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A produced file."""
+    """A file that an output produced."""
 
     output: str
     """The output that made it."""
@@ -126,7 +126,7 @@ class OutputInfo:
 
     @property
     def name(self) -> str:
-        """The output's name."""
+        """The name of the output."""
         return self.progress.output
 
 
@@ -195,7 +195,7 @@ class EncodeResult:
 
     @property
     def job_id(self) -> str:
-        """The job's id."""
+        """The id of the job."""
         return self.job.job_id
 
     @property
@@ -209,7 +209,7 @@ class EncodeResult:
         return msgspec.json.decode(self.manifest_json, type=dict[str, Any]) if self.manifest_json else {}
 
     def __getitem__(self, output: str) -> Artifact:
-        """The main artifact of an output, by its name: `result["mp4"]`."""
+        """The main artifact of an output, by its name: `result["mp4"]`. Raises ArtifactNotFoundError."""
         found = next((a for a in self.artifacts if a.output == output), None)
         if found is None:
             names = ", ".join(sorted({a.output for a in self.artifacts})) or "none"
@@ -270,7 +270,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """What the server's worker processes are held to by its kernel."""
+    """What the kernel keeps the server's worker processes from doing."""
 
     mode: str
     """The server's setting: "required", "auto" or "off"."""

@@ -46,14 +46,24 @@ def encoder_server(
     """Runs a real encoder service on a free port while the block lasts; connect to its `address`.
 
     It is a child program with the real codecs, and ends with this process even if that is killed.
-    `data_dir`: None is a temporary directory. `settings`: over `SMALL`, any setting of the service.
+    `data_dir`: where jobs are kept; None: a temporary directory. `settings`: any settings of the service,
+    on top of `SMALL`; None: only those.
     """
     with EmbeddedServer(data_dir, settings={**SMALL, **(settings or {})}) as server:
         yield server
 
 
 def draw_clip(frames: int = 12, width: int = 64, height: int = 48) -> npt.NDArray[np.uint8]:
-    """A clip whose frames all differ: moving gradients, uint8 of shape (frames, height, width, 3)."""
+    """Draws a clip whose frames all differ: moving gradients.
+
+    Args:
+        frames: How many frames.
+        width: Pixels.
+        height: Pixels.
+
+    Returns:
+        A uint8 array of shape (frames, height, width, 3).
+    """
     t, y, x = np.meshgrid(np.arange(frames), np.arange(height), np.arange(width), indexing="ij")
     channels = (x * 255 // max(1, width - 1) + 5 * t, y * 255 // max(1, height - 1) + 3 * t, x + y + 7 * t)
     return np.stack([channel % 256 for channel in channels], axis=-1).astype(np.uint8)
