@@ -92,6 +92,19 @@ def save_generation(
     outputs = tuple(_named(output, prefix, quality, bit_rate) for output in _settled(formats))
     job = cast(JobArguments, {"skip_unavailable": True, **arguments, "metadata": metadata or {}})
     directory = _new_directory(Path(base_dir), now or datetime.now(UTC))
+    return _encode_into(directory, frames, fps, outputs, server, job, allow_partial=allow_partial)
+
+
+def _encode_into(
+    directory: Path,
+    frames: object,
+    fps: FrameRate,
+    outputs: Sequence[Output],
+    server: str | None,
+    job: JobArguments,
+    *,
+    allow_partial: bool,
+) -> SavedGeneration:
     try:
         with Client(server) as client:
             result = client.encode(
