@@ -104,7 +104,8 @@ class Client:
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
             **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
                 `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
-                `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`, `on_progress`; see `JobArguments`.
+                `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`,
+                `on_progress`; see `JobArguments`.
 
         Raises:
             InvalidFramesError: The frames have a shape, type or size that cannot be taken.
@@ -143,7 +144,8 @@ class Client:
             outputs: What to make: format names ("mp4") or `Output`s, one or several.
             **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
                 `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
-                `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`, `on_progress`; see `JobArguments`.
+                `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`,
+                `on_progress`; see `JobArguments`.
 
         Raises:
             InvalidRequestError: An argument is wrong.
