@@ -18,7 +18,7 @@ from telecine.clients.blocking import Client
 from telecine.clients.blocking_job import Job
 from telecine.clients.logs import LogClient
 
-MODULES = ("telecine", "telecine.testing")
+MODULES = ("telecine", "telecine.retry", "telecine.testing")
 CALLED = (Client, AsyncClient, Job, AsyncJob, LogClient, telecine.encode, telecine.save_generation)
 """What users call over a network: it can fail, so it says how."""
 MIN_WORDS = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -162,11 +162,6 @@ class RecordWindow:
         self._waiting.clear()
         self._is_waiting_cut = False
         self.waiting_count = 0
-
-
-def counts_by_level(items: Iterable[Item]) -> Counter[str]:
-    """How many records of each level, by its name."""
-    return Counter(item.level.name for item in items if isinstance(item, RecordView))
 
 
 def _size(item: Item) -> int:

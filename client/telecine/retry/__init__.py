@@ -1,4 +1,4 @@
-"""Trying again, and knowing when not to: one policy and one circuit breaker for all that is called."""
+"""Retries, and knowing when to stop: one policy and one circuit breaker for everything that is called."""
 
 from __future__ import annotations
 

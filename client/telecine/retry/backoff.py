@@ -8,7 +8,7 @@ from enum import StrEnum
 from telecine.retry.policy import RetryPolicy
 
 _ASKED_JITTER = 0.25
-"""Whoever was told when to come back comes up to this much later, lest all come at once."""
+"""Callers that were asked to come back at one time come up to this much later, not all at once."""
 _MAX_DOUBLINGS = 32
 
 
@@ -37,18 +37,22 @@ class Decision:
 
     @property
     def is_again(self) -> bool:
-        """There is to be another try."""
+        """Whether there is to be another try."""
         return self.verdict is Verdict.AGAIN
 
 
 class Backoff:
-    """Counts the failures of one call or connection. Not thread-safe: its owner serialises all calls."""
+    """Counts the failures of one call or connection. Not thread-safe: its owner serialises all calls.
+
+    Args:
+        policy: When to try again and for how long.
+        budget: Retries that many calls share. None: no such limit.
+        started_seconds: When the time of `give_up_after_seconds` begins. None: with the first failure.
+    """
 
     def __init__(
         self, policy: RetryPolicy, budget: RetryBudget | None = None, *, started_seconds: float | None = None
     ) -> None:
-        """`started_seconds`: the clock of `give_up_after_seconds` runs from here on; None: from the
-        first failure on."""
         self.policy = policy
         self._budget = budget
         self._attempt = 0
@@ -60,12 +64,12 @@ class Backoff:
         return self._attempt
 
     def progressed(self) -> None:
-        """Something moved forward: the next failure counts as the first."""
+        """Reports that something moved forward: the next failure counts as the first."""
         self._attempt = 0
         self._since_seconds = None
 
     def left_seconds(self, now_seconds: float) -> float:
-        """How much of `give_up_after_seconds` is left."""
+        """Returns how much of `give_up_after_seconds` is left."""
         since = now_seconds if self._since_seconds is None else self._since_seconds
         return max(0.0, since + self.policy.give_up_after_seconds - now_seconds)
 
@@ -77,12 +81,17 @@ class Backoff:
         *,
         is_retryable: bool | None = None,
     ) -> Decision:
-        """What to do after `error`.
+        """Returns what to do after `error`.
 
-        The wait is random below a ceiling that doubles (full jitter, as in "Exponential Backoff And
-        Jitter", AWS Architecture Blog, 2015). A delay that the other side asks for, `retry_delay_seconds`
-        of the error, is never undercut. The last try begins no later than the policy's time allows.
-        `random_fraction`: from 0 to 1. `is_retryable`: None is as the policy says.
+        The wait is random below a ceiling that doubles (full jitter, as in "Exponential Backoff And Jitter",
+        AWS Architecture Blog, 2015). A delay that the other side asks for, `retry_delay_seconds` of the
+        error, is never undercut. The last try begins no later than the policy's time allows.
+
+        Args:
+            error: What the try has raised.
+            now_seconds: The time of a monotonic clock.
+            random_fraction: A random number from 0 to 1.
+            is_retryable: Whether the error is worth another try. None: as the policy says.
         """
         attempt = self._attempt
         if self._since_seconds is None:
@@ -124,12 +133,12 @@ class RetryBudget:
         """What is left."""
 
     def take(self) -> bool:
-        """Takes the token of one retry; False: there is none."""
+        """Takes the token of one retry; returns False if none is left."""
         if self.tokens < 1:
             return False
         self.tokens -= 1
         return True
 
     def succeeded(self) -> None:
-        """A call went well."""
+        """Returns a part of a token: a call went well."""
         self.tokens = min(self._most, self.tokens + self._ratio)

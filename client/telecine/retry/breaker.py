@@ -7,7 +7,7 @@
     HALF_OPEN    the trial succeeded                  CLOSED
     HALF_OPEN    the trial failed                     OPEN for open_seconds
     HALF_OPEN    the trial was abandoned              HALF_OPEN; the next call is the trial
-    HALF_OPEN    no word of it for open_seconds       HALF_OPEN; the next call is the trial
+    HALF_OPEN    no end of it for open_seconds        HALF_OPEN; the next call is the trial
 
 Each call carries the number it was given. What comes from a call that began in an earlier state changes
 nothing: a slow failure from before does not open a circuit that has just closed.
@@ -21,7 +21,7 @@ from telecine.retry.policy import BreakerPolicy
 
 
 class BreakerState(StrEnum):
-    """Where a circuit stands."""
+    """The states of a circuit."""
 
     CLOSED = "closed"
     """Calls go through."""
@@ -45,13 +45,13 @@ class Breaker:
         """How often it has opened."""
 
     def wait_seconds(self, now_seconds: float) -> float:
-        """How long no call may go through; 0: `enter`."""
+        """How long no call may go through; 0: call `enter`."""
         if self.state is BreakerState.CLOSED:
             return 0.0
         return max(0.0, self._next_try_seconds - now_seconds)
 
     def enter(self, now_seconds: float) -> int:
-        """A call begins; returns its number. Only when `wait_seconds` is 0."""
+        """Begins a call and returns its number. Only when `wait_seconds` is 0."""
         if self.state is not BreakerState.CLOSED:
             self._change(BreakerState.HALF_OPEN, now_seconds)
         return self._period

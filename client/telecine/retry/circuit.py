@@ -1,4 +1,4 @@
-"""A named circuit breaker for threads and tasks: it counts, tells of its changes, and can be looked at."""
+"""A named circuit breaker for threads and tasks: it counts, logs its changes, and can be looked at."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["CircuitBreaker", "CircuitOpenError", "CircuitSnapshot", "circuits"]
 
 @dataclass(frozen=True, slots=True)
 class CircuitSnapshot:
-    """A circuit as it stands."""
+    """The state of a circuit at one moment."""
 
     name: str
     state: BreakerState
@@ -35,7 +35,16 @@ class CircuitBreaker:
     """Keeps calls away from something that fails. Thread-safe; for blocking and asyncio code alike.
 
     `with breaker.guard(): call()` raises CircuitOpenError, without calling, while the circuit is open. An
-    error that is no Exception (a cancellation, Ctrl-C) says nothing about the other side and is not counted.
+    error that is no Exception (a cancellation, Ctrl-C) says nothing about the other side and is not
+    counted.
+
+    Args:
+        name: Names what is protected, in metrics and records.
+        policy: When the circuit opens and for how long. None: the defaults of `BreakerPolicy`.
+        counts: Whether an error speaks against the other side; by default every one does. The others show
+            that it answers.
+        level: The level of the record that it has opened; that it has closed again is INFO.
+        clock: Seconds of a monotonic clock.
     """
 
     def __init__(
@@ -47,10 +56,6 @@ class CircuitBreaker:
         level: str = "WARNING",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`name`: of what is protected; names it in metrics and records. `counts`: which errors speak
-        against the other side; by default every one. The others show that it answers.
-        `level`: of the record that it has opened; that it has closed again is INFO.
-        """
         self.name = name
         self._breaker = Breaker(policy or BreakerPolicy())
         self._counts = counts
@@ -63,17 +68,17 @@ class CircuitBreaker:
 
     @property
     def state(self) -> BreakerState:
-        """Where it stands."""
+        """Whether the circuit is closed, open or half-open."""
         return self._breaker.state
 
     def snapshot(self) -> CircuitSnapshot:
-        """All that there is to see."""
+        """Returns state and counters as they are now."""
         with self._lock:
             breaker = self._breaker
             return CircuitSnapshot(self.name, breaker.state, breaker.failures, breaker.opened, self._refused)
 
     def enter(self) -> int:
-        """A call begins; returns the number to end it with. Raises CircuitOpenError."""
+        """Begins a call; returns the number to end it with. Raises CircuitOpenError."""
         with self._lock:
             now = self._clock()
             wait = self._breaker.wait_seconds(now)
@@ -87,11 +92,11 @@ class CircuitBreaker:
             before = self._breaker.state
             number = self._breaker.enter(now)
             after = self._breaker.state
-        self._tell(before, after)
+        self._report(before, after)
         return number
 
     def leave(self, number: int, error: BaseException | None) -> None:
-        """The call of that number has ended, with `error` or well."""
+        """Ends the call of that number, which raised `error`; None: it went well."""
         with self._lock:
             now = self._clock()
             before = self._breaker.state
@@ -102,11 +107,11 @@ class CircuitBreaker:
             else:
                 self._breaker.failed(number, now)
             after = self._breaker.state
-        self._tell(before, after, error)
+        self._report(before, after, error)
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """One call, as a block. Raises CircuitOpenError."""
+        """Guards one call, as a block. Raises CircuitOpenError."""
         number = self.enter()
         try:
             yield
@@ -115,7 +120,7 @@ class CircuitBreaker:
             raise
         self.leave(number, None)
 
-    def _tell(self, before: BreakerState, after: BreakerState, error: BaseException | None = None) -> None:
+    def _report(self, before: BreakerState, after: BreakerState, error: BaseException | None = None) -> None:
         if after is not before:
             report_circuit(self.name, before, after, error, self._level)
 
@@ -125,7 +130,7 @@ _ALL_LOCK = threading.Lock()
 
 
 def circuits() -> list[CircuitSnapshot]:
-    """Every circuit breaker of this process that is still in use, by name."""
+    """Returns a snapshot of every circuit breaker of this process that is still in use, by name."""
     with _ALL_LOCK:
         breakers = list(_ALL)
     return sorted((breaker.snapshot() for breaker in breakers), key=lambda found: found.name)

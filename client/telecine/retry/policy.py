@@ -1,4 +1,4 @@
-"""What can be said about trying again: how long, how often, how soon, and after which errors."""
+"""What can be said about retries: how long, how often, how soon, and after which errors."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TypeAlias
 ErrorChoice: TypeAlias = (
     type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 )
-"""Error classes, or a function that tells whether an error is worth another try."""
+"""Error classes, or a function that returns whether an error is worth another try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How patiently something is tried again: exponential backoff with full jitter, within bounds."""
+    """How long and how often something is retried: exponential backoff with full jitter, within bounds."""
 
     give_up_after_seconds: float = 300.0
     """No try begins later than this after the first one failed, or after the last time that something
@@ -24,21 +24,21 @@ class RetryPolicy:
     initial_backoff_seconds: float = 0.1
     """Longest wait before the second try; the ceiling doubles with each further one."""
     max_backoff_seconds: float = 5.0
-    """No wait is longer, but where the other side asks for it."""
+    """No wait is longer, unless the other side asks for it."""
     attempt_timeout_seconds: float = 0.0
-    """How long one try may take. Coroutines are cancelled then; blocking functions are told how much is
-    left by `current_attempt().timeout_seconds`. 0: no limit of its own."""
+    """How long one try may take. Coroutines are cancelled then; blocking functions see how much is
+    left in `current_attempt().timeout_seconds`. 0: no limit of its own."""
     retry_on: ErrorChoice | None = None
     """Which errors are worth another try. None: those that say so by `is_retryable`, as every
     TelecineError does, and ConnectionError and TimeoutError."""
     budget_tokens: float = 0.0
     """Retries that all calls under this policy may make at once, before successes earn new ones: what keeps
-    many callers from flooding whoever is already in trouble. 0: no such budget."""
+    many callers from flooding a server that is already in trouble. 0: no such budget."""
     budget_ratio: float = 0.1
     """Retries that each success earns: 0.1 is one retry for ten calls in the long run."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError with every number that cannot be meant."""
+        """Raises ValueError and names every number below zero."""
         at_least_zero = (
             "give_up_after_seconds", "max_attempts", "initial_backoff_seconds", "max_backoff_seconds",
             "attempt_timeout_seconds", "budget_tokens", "budget_ratio",
@@ -50,8 +50,10 @@ class RetryPolicy:
             raise ValueError(f"a RetryPolicy takes numbers from 0 on; {', '.join(wrong)}")
 
     def is_worth_it(self, error: BaseException) -> bool:
-        """Whether the same call may succeed after `error`. Only for instances of Exception: whoever
-        cancels or interrupts is never kept waiting."""
+        """Returns whether the same call may succeed after `error`.
+
+        Only for instances of Exception: a cancellation or Ctrl-C is never kept waiting.
+        """
         if not isinstance(error, Exception):
             return False
         choice = self.retry_on
@@ -78,10 +80,10 @@ class BreakerPolicy:
     """Failures in a row after which nothing is tried for a while."""
     open_seconds: float = 15.0
     """How long nothing is tried. Then one call goes through: it closes the circuit, or opens it for as long
-    again. A trial of which nothing is heard for this long counts as failed."""
+    again. A trial that has not ended after this long counts as failed."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError."""
+        """Raises ValueError for numbers that make no sense."""
         if self.failures_to_open < 1 or not self.open_seconds > 0:
             raise ValueError(
                 "a BreakerPolicy takes failures_to_open from 1 on and open_seconds above 0, "

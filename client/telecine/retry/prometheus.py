@@ -18,7 +18,7 @@ class CircuitMetrics(Collector):
         self._circuits = found
 
     def collect(self) -> Iterator[Metric]:
-        """Yields the families. Circuits of one name are told once, the worst of them."""
+        """Yields the families. Of circuits with the same name only the worst state is shown."""
         state = GaugeMetricFamily(
             "telecine_circuit_state", "1 for the state that the circuit is in.", labels=["circuit", "state"]
         )

@@ -25,7 +25,7 @@ def report_decision(
     level: str = "WARNING",
     **fields: object,
 ) -> None:
-    """Logs one decision. `call`: what was tried."""
+    """Logs one decision. `call`: what was tried; `level`: of the record."""
     if decision.is_again:
         fields["retry_seconds"] = round(decision.delay_seconds, 3)
     (log or _logger()).log(

@@ -1,4 +1,4 @@
-"""Trying again around your own calls: a decorator and a loop of blocks, for blocking and asyncio code."""
+"""Retries of a caller's own functions: a decorator, and `run`, for blocking and asyncio code."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import inspect
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from telecine.exceptions import CircuitOpenError
-from telecine.retry.attempt import Attempt
+from telecine.retry.attempt import Attempt, under_way
 from telecine.retry.backoff import Backoff, Decision, RetryBudget
 from telecine.retry.circuit import CircuitBreaker
 from telecine.retry.policy import ErrorChoice, RetryPolicy
@@ -30,7 +29,7 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Time and chance; tests hand in their own."""
+    """Clock, sleep and randomness; tests pass their own."""
 
     clock: Callable[[], float] = time.monotonic
     """Seconds."""
@@ -44,9 +43,17 @@ class Retry:
     """A policy at work. Make one for each thing that is called, and share it: its budget and its circuit
     breaker count over all calls. Thread-safe.
 
-    As a decorator, `@Retry(policy)`, for functions and coroutine functions; as a loop of blocks,
-    `for attempt in retrying:` (`async for …`) with `with attempt:` (`async with …`) inside; or `run` and
-    `run_async`. The last error is raised as it came. Each failed try is a `retry:decision` record.
+    As a decorator, `@Retry(policy)`, for functions and coroutine functions; or `run` and `run_async`. The
+    last error is raised as it came. Each failed try is a `retry:decision` record in the log.
+
+    Args:
+        policy: When to try again and for how long. None: the defaults of `RetryPolicy`.
+        name: What is called, for the records. Empty: the name of the decorated function.
+        breaker: Asked before each try. While it is open a try fails with CircuitOpenError, which is worth
+            another try unless the policy's `retry_on` leaves it out. None: no breaker.
+        log: Where the records go. None: the logger `telecine.retry`.
+        level: The level of the records.
+        runtime: Clock, sleep and randomness. None: the real ones.
     """
 
     def __init__(
@@ -59,11 +66,6 @@ class Retry:
         level: str = "WARNING",
         runtime: Runtime | None = None,
     ) -> None:
-        """`name`: what is called, for the records; empty: the decorated function's name.
-
-        `breaker`: asked before each try. While it is open a try fails with CircuitOpenError, which is worth
-        another try unless the policy's `retry_on` leaves it out. `level`: of the records.
-        """
         self.policy = policy or RetryPolicy()
         self.breaker = breaker
         self.runtime = runtime or Runtime()
@@ -75,10 +77,10 @@ class Retry:
         self._lock = threading.Lock()
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """The function, tried again as the policy says.
+        """Returns the function, retried as the policy says.
 
         Raises:
-            TypeError: for generators: what they have given away cannot be taken back.
+            TypeError: It is a generator: what it has yielded cannot be taken back.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(
@@ -100,22 +102,29 @@ class Retry:
 
         return tried
 
-    def __iter__(self) -> Iterator[Attempt]:
-        return self._attempts(self._name)
-
-    def __aiter__(self) -> AsyncIterator[Attempt]:
-        return self._attempts_async(self._name)
-
     def run(self, function: Callable[[Attempt], _R]) -> _R:
-        """Calls `function` with each attempt until it returns; returns what it returned."""
+        """Calls `function` with each attempt until it returns, and returns what it returned.
+
+        Raises:
+            CircuitOpenError: The circuit is open, and the policy does not wait for it.
+            Exception: The last error of `function`, when there is to be no other try.
+        """
         return self._run(self._name, function)
 
     async def run_async(self, function: Callable[[Attempt], Awaitable[_R]]) -> _R:
-        """As `run`, awaiting."""
+        """Awaits `function` with each attempt until it returns, and returns what it returned.
+
+        An attempt that takes longer than the policy's `attempt_timeout_seconds` is cancelled.
+
+        Raises:
+            CircuitOpenError: The circuit is open, and the policy does not wait for it.
+            TimeoutError: The last attempt took too long.
+            Exception: The last error of `function`, when there is to be no other try.
+        """
         return await self._run_async(self._name, function)
 
     def within(self, seconds: float, name: str = "") -> Retry:
-        """The same, with the same budget and breaker, for a call that has only so much time."""
+        """Returns the same, with the same budget and breaker, for a call that has only so many seconds."""
         limit = min(self.policy.give_up_after_seconds, seconds)
         other = copy.copy(self)
         other.policy = replace(self.policy, give_up_after_seconds=limit)
@@ -125,40 +134,35 @@ class Retry:
     # --- inside ----------------------------------------------------------------------------------
 
     def _run(self, name: str, function: Callable[[Attempt], _R]) -> _R:
-        for attempt in self._attempts(name):
-            with attempt:
-                return function(attempt)
-        raise AssertionError("an attempt either returns or raises")  # pragma: no cover
-
-    async def _run_async(self, name: str, function: Callable[[Attempt], Awaitable[_R]]) -> _R:
-        async for attempt in self._attempts_async(name):
-            async with attempt:
-                return await function(attempt)
-        raise AssertionError("an attempt either returns or raises")  # pragma: no cover
-
-    def _attempts(self, name: str) -> Iterator[Attempt]:
         call = _Call(self, name)
         while True:
-            with call.attempt() as attempt:
-                if attempt is not None:
-                    yield attempt
-            if call.is_over:
-                return
+            if (attempt := call.begin()) is not None:
+                try:
+                    with under_way(attempt):
+                        found = function(attempt)
+                except BaseException as error:
+                    if not call.failed(error):
+                        raise
+                else:
+                    call.succeeded()
+                    return found
             self.runtime.sleep(call.pause_seconds)
 
-    async def _attempts_async(self, name: str) -> AsyncIterator[Attempt]:
+    async def _run_async(self, name: str, function: Callable[[Attempt], Awaitable[_R]]) -> _R:
         call = _Call(self, name)
         while True:
-            with call.attempt() as attempt:
-                if attempt is not None:
-                    yield attempt
-            if call.is_over:
-                return
+            if (attempt := call.begin()) is not None:
+                try:
+                    found = await _within_time(attempt, self.policy.attempt_timeout_seconds, function)
+                except BaseException as error:
+                    if not call.failed(error, has_timed_out=attempt.has_timed_out):
+                        raise
+                else:
+                    call.succeeded()
+                    return found
             await self.runtime.async_sleep(call.pause_seconds)
 
-    def _decide(
-        self, backoff: Backoff, error: BaseException, name: str, *, has_timed_out: bool = False
-    ) -> Decision:
+    def _decide(self, backoff: Backoff, error: Exception, name: str, *, has_timed_out: bool) -> Decision:
         now, chance = self.runtime.clock(), self.runtime.chance()
         with self._lock:
             decision = backoff.decide(error, now, chance, is_retryable=True if has_timed_out else None)
@@ -174,63 +178,64 @@ class Retry:
         return Backoff(self.policy, self._budget, started_seconds=self.runtime.clock())
 
 
+async def _within_time(
+    attempt: Attempt, limit_seconds: float, function: Callable[[Attempt], Awaitable[_R]]
+) -> _R:
+    """One attempt, cancelled when its time is over; 0: no limit."""
+    timer = asyncio.timeout(limit_seconds or None)
+    try:
+        with under_way(attempt):
+            async with timer:
+                return await function(attempt)
+    except TimeoutError as error:
+        if not timer.expired():
+            raise  # the function's own
+        attempt.has_timed_out = True
+        raise TimeoutError(f"no end within {limit_seconds:g} s") from error.__cause__
+
+
 class _Call:
-    """One call with all its tries; the judge of each."""
+    """One call with all its attempts: asks the circuit before each, and decides after it."""
 
     def __init__(self, retrying: Retry, name: str) -> None:
         self._retry = retrying
         self._name = name
         self._backoff = retrying._new_backoff()  # noqa: SLF001 - the other half of one thing
         self._permit: int | None = None
-        self.is_over = False
         self.pause_seconds = 0.0
 
-    @contextmanager
-    def attempt(self) -> Iterator[Attempt | None]:
-        """The next try; None: the circuit is open, and it is worth waiting. Raises CircuitOpenError."""
-        self.is_over = True
+    def begin(self) -> Attempt | None:
+        """The next attempt; None: the circuit is open, and it is worth waiting. Raises CircuitOpenError."""
         breaker, policy = self._retry.breaker, self._retry.policy
         if breaker is not None:
             try:
                 self._permit = breaker.enter()
             except CircuitOpenError as error:
-                if not self._judge(error).is_again:
+                if not self._is_to_be_repeated(error):
                     raise
-                yield None
-                return
-        attempt = Attempt(
-            self._backoff.attempt, self, policy.attempt_timeout_seconds, self._retry.runtime.clock
+                return None
+        return Attempt(self._backoff, policy.attempt_timeout_seconds, self._retry.runtime.clock)
+
+    def succeeded(self) -> None:
+        """The attempt has returned."""
+        self._leave(None)
+        self._retry._succeeded()  # noqa: SLF001 - as above
+
+    def failed(self, error: BaseException, *, has_timed_out: bool = False) -> bool:
+        """The attempt has raised; returns whether there is to be another, after `pause_seconds`."""
+        self._leave(error)
+        return isinstance(error, Exception) and self._is_to_be_repeated(error, has_timed_out=has_timed_out)
+
+    def _is_to_be_repeated(self, error: Exception, *, has_timed_out: bool = False) -> bool:
+        decision = self._retry._decide(  # noqa: SLF001 - as above
+            self._backoff, error, self._name, has_timed_out=has_timed_out
         )
-        try:
-            yield attempt
-        finally:
-            self._give_back(GeneratorExit())
-        if not attempt.has_begun:
-            raise RuntimeError("an attempt was not used; write `with attempt:` inside of the loop")
-
-    def ended(self, error: BaseException | None, *, has_timed_out: bool) -> Decision | None:
-        """See `Judge`."""
-        self._give_back(error)
-        if error is None:
-            self._retry._succeeded()  # noqa: SLF001 - as above
-        if not isinstance(error, Exception):
-            return None
-        return self._judge(error, has_timed_out=has_timed_out)
-
-    def progressed(self) -> None:
-        """See `Judge`."""
-        self._backoff.progressed()
-
-    def _judge(self, error: Exception, *, has_timed_out: bool = False) -> Decision:
-        decision = self._retry._decide(self._backoff, error, self._name, has_timed_out=has_timed_out)  # noqa: SLF001 - as above
-        self.is_over = not decision.is_again
         self.pause_seconds = decision.delay_seconds
-        return decision
+        return decision.is_again
 
-    def _give_back(self, error: BaseException | None) -> None:
-        permit, self._permit = self._permit, None
-        if permit is not None and self._retry.breaker is not None:
-            self._retry.breaker.leave(permit, error)
+    def _leave(self, error: BaseException | None) -> None:
+        if self._permit is not None and self._retry.breaker is not None:
+            self._retry.breaker.leave(self._permit, error)
 
 
 def retry(
@@ -244,7 +249,23 @@ def retry(
     breaker: CircuitBreaker | None = None,
     log: Logger | None = None,
 ) -> Retry:
-    """A `Retry` in one line: `@retry(max_attempts=3, retry_on=ConnectionError)`. See `RetryPolicy`."""
+    """Makes a `Retry` in one line: `@retry(max_attempts=3, retry_on=ConnectionError)`.
+
+    Args:
+        max_attempts: Tries in all, the first included. 0: as many as there is time for.
+        give_up_after_seconds: No try begins later than this after the first one failed. 0: there is no
+            second try.
+        initial_backoff_seconds: The longest wait before the second try; doubles with each further one.
+        max_backoff_seconds: No wait is longer, unless the other side asks for it.
+        attempt_timeout_seconds: How long one try may take. 0: no limit of its own.
+        retry_on: Error classes, or a function of an error, that are worth another try. None: errors that
+            say so by `is_retryable`, ConnectionError and TimeoutError.
+        breaker: Asked before each try. None: no breaker.
+        log: Where the records go. None: the logger `telecine.retry`.
+
+    Raises:
+        ValueError: A number is below zero.
+    """
     policy = RetryPolicy(
         max_attempts=max_attempts,
         give_up_after_seconds=give_up_after_seconds,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from telecine.log_view.record_view import Gap, Item, RecordView
-from telecine.log_view.record_window import RecordWindow, WindowLimits, counts_by_level
+from telecine.log_view.record_window import RecordWindow, WindowLimits
 from telecine.logging.catalogue import Level
 
 
@@ -138,7 +138,7 @@ def test_gaps_are_items_and_no_records() -> None:
     window = window_of(5)
     window.add([*records(0, 2), Gap(7, "they came too fast"), *records(9, 10)])
     assert len(window) == 4
-    assert counts_by_level(window) == {"INFO": 3}
+    assert [type(item) for item in window] == [RecordView, RecordView, Gap, RecordView]
 
 
 @pytest.mark.parametrize("limits", [{"records": 0}, {"size_bytes": 0}])

@@ -1,4 +1,4 @@
-"""Functions, coroutines and blocks are tried again as the policy says, and every decision is told."""
+"""Functions and coroutines are retried as the policy says, and every decision is logged."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from telecine.exceptions import CircuitOpenError, InvalidRequestError, UnavailableError
 from telecine.logging import configure_logging, get_logger, shutdown_logging
 from telecine.retry import (
+    Attempt,
     BreakerPolicy,
     BreakerState,
     CircuitBreaker,
@@ -89,7 +90,7 @@ def test_the_last_error_is_raised_as_it_came(time: Time) -> None:
     assert flaky.calls == 3
 
 
-def test_what_cannot_be_mended_by_waiting_is_raised_at_once(time: Time) -> None:
+def test_what_waiting_cannot_fix_is_raised_at_once(time: Time) -> None:
     flaky = Flaky(1, InvalidRequestError("fps is 0"))
     with pytest.raises(InvalidRequestError):
         Retry(runtime=time.runtime()).run(lambda _: flaky())
@@ -108,28 +109,38 @@ async def test_coroutine_functions_are_awaited_again(time: Time) -> None:
     assert (fetch.__name__, fetch.__doc__, len(time.waits)) == ("fetch", "Fetches.", 2)
 
 
-def test_a_block_is_tried_again(time: Time) -> None:
+def test_a_function_sees_which_attempt_it_is(time: Time) -> None:
     flaky, numbers = Flaky(2), []
-    for attempt in Retry(runtime=time.runtime()):
-        with attempt:
-            numbers.append(attempt.number)
-            found = flaky()
-    assert (found, numbers) == ("answer", [0, 1, 2])
+
+    def call(attempt: Attempt) -> str:
+        numbers.append(attempt.number)
+        return flaky()
+
+    assert Retry(runtime=time.runtime()).run(call) == "answer"
+    assert numbers == [0, 1, 2]
 
 
-async def test_an_async_block_is_tried_again(time: Time) -> None:
+async def test_a_coroutine_sees_which_attempt_it_is(time: Time) -> None:
     flaky, numbers = Flaky(2), []
-    async for attempt in Retry(runtime=time.runtime()):
-        async with attempt:
-            numbers.append(attempt.number)
-            found = flaky()
-    assert (found, numbers) == ("answer", [0, 1, 2])
+
+    async def call(attempt: Attempt) -> str:
+        numbers.append(attempt.number)
+        return flaky()
+
+    assert await Retry(runtime=time.runtime()).run_async(call) == "answer"
+    assert numbers == [0, 1, 2]
 
 
-def test_a_loop_that_forgets_its_block_is_told_so() -> None:
-    with pytest.raises(RuntimeError, match="with attempt:"):
-        for _ in Retry():
-            pass
+def test_progress_begins_the_count_anew(time: Time) -> None:
+    flaky, numbers = Flaky(3), []
+
+    def call(attempt: Attempt) -> str:
+        numbers.append(attempt.number)
+        attempt.progressed()
+        return flaky()
+
+    assert Retry(RetryPolicy(max_attempts=2), runtime=time.runtime()).run(call) == "answer"
+    assert numbers == [0, 1, 1, 1]
 
 
 def test_a_generator_is_refused() -> None:
@@ -164,7 +175,7 @@ async def test_the_last_try_that_hangs_is_a_timeout() -> None:
         await fetch()
 
 
-def test_a_blocking_function_is_told_how_long_it_may_take(time: Time) -> None:
+def test_a_blocking_function_sees_how_long_it_may_take(time: Time) -> None:
     def call() -> float | None:
         time.now += 1.5
         attempt = current_attempt()
