@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from telecine.machine import usable_cores, usable_memory_bytes
 from telecine.settings.trust import OPERATOR_ONLY
 
 from encoder_service.evidence.facts import Confinement, SandboxMode
-from encoder_service.machine_memory import machine_memory_bytes
 from encoder_service.options.reading import unknown_names
 from encoder_service.options.table import RULES
 from encoder_service.pool.settings import PoolSettings
@@ -179,7 +178,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def worker_count(self) -> int:
         """`workers`, resolved."""
-        return self.workers or _cores()
+        return self.workers or usable_cores()
 
     @property
     def pool_settings(self) -> PoolSettings:
@@ -206,13 +205,13 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def codec_threads(self) -> int:
         """`threads_per_worker`, resolved."""
-        return self.threads_per_worker or min(_cores(), 8)
+        return self.threads_per_worker or min(usable_cores(), 8)
 
     @property
     def confinement(self) -> Confinement:
         """What every worker is held to."""
         memory_bytes = self.worker_memory_bytes and min(
-            self.worker_memory_bytes, machine_memory_bytes() * 3 // 4
+            self.worker_memory_bytes, usable_memory_bytes() * 3 // 4
         )
         return Confinement(
             mode=self.worker_sandbox,
@@ -259,10 +258,3 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 def _absolute(paths: tuple[Path, ...]) -> tuple[str, ...]:
     return tuple(str(path.expanduser().absolute()) for path in paths)
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    except OSError:  # a filter around the service may deny to ask
-        return os.cpu_count() or 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from telecine.logging import LogConfigError, configure_service_logging
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
+from telecine.machine import usable_cores
 
 from log_collector import errors
 from log_collector.condition import Condition, open_cursors
@@ -62,7 +62,7 @@ class CollectorService:
         self._started_unix_nano = time.time_ns()
         self._accounting = Accounting()
         self._budget = ByteBudget(config.intake.under_way_bytes)
-        threads = config.intake.threads or os.cpu_count() or 1
+        threads = config.intake.threads or usable_cores()
         self._lanes = Lanes(threads)
         self._draining = asyncio.Event()
         self._streams = 0

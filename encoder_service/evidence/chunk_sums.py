@@ -14,6 +14,7 @@ from pathlib import Path
 
 import google_crc32c
 import numpy as np
+from telecine.crc32c import crc32c
 
 from service_host.disk.plain_files import open_plain
 
@@ -25,13 +26,6 @@ _READ_BYTES = 1 << 16
 
 class DamagedFramesError(Exception):
     """Bytes of a spool are not those that were written."""
-
-
-def crc32c(data: bytes | memoryview, before: int = 0) -> int:
-    """CRC32C (Castagnoli) of `data` without copying it; `before`: of the bytes that come before."""
-    # The library takes no memoryview, but whatever else shows its bytes.
-    shown = np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data
-    return int(google_crc32c.extend(before, shown))
 
 
 class ChecksumFile:

@@ -9,7 +9,7 @@ import secrets
 import weakref
 
 import msgspec
-from telecine.host_id import host_id
+from telecine.machine import host_id
 from telecine.sharing.secret import MEMFD_NAME, SECRET_BYTES
 
 

@@ -9,7 +9,7 @@ import weakref
 from contextlib import suppress
 
 import msgspec
-from telecine.host_id import host_id
+from telecine.machine import host_id
 
 NONCE_BYTES = 16
 

@@ -10,8 +10,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from telecine.crc32c import crc32c
+
 from encoder_service.data_layout import CHECKSUMS_FILE_NAME
-from encoder_service.evidence.chunk_sums import ChecksumFile, crc32c
+from encoder_service.evidence.chunk_sums import ChecksumFile
 from encoder_service.free_space import DiskRoom, disk_room
 from service_host.disk.plain_files import open_plain
 

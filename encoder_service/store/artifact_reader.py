@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from telecine.crc32c import crc32c
 
-from encoder_service.evidence.chunk_sums import crc32c
 from service_host.disk.plain_files import open_beneath
 
 PIECE_BYTES = 1 << 20

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-
-from encoder_service.evidence.chunk_sums import crc32c
+from telecine.crc32c import crc32c
 
 
 class BrokenSealError(ValueError):

@@ -28,6 +28,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from telecine.durable_files import sync_directory, temporary_path, write_whole
+
 from encoder_service import data_layout as layout
 from encoder_service import failpoints
 from encoder_service.data_layout import DELETED_PREFIX, PARTIAL, PICTURES, VIDEO_FILE_NAME
@@ -47,9 +49,7 @@ from service_host.disk.plain_files import (
     is_plain_path,
     read_plain,
     remove_tree,
-    sync_directory,
-    temporary_path,
-    write_whole,
+    sync_plain,
 )
 from service_host.errors import StartError
 
@@ -227,7 +227,7 @@ class Store:
         if self._is_synced:
             for path in self.attempt_directory(record, output, attempt).rglob("*"):
                 if not path.is_symlink():
-                    sync_directory(path)
+                    sync_plain(path)
 
     def publish(self, record: JobRecord, output: str, attempt: int, files: tuple[ProducedFile, ...]) -> None:
         """Renames an attempt's files into the job directory; goes on where a dying process stopped.

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
+from telecine.durable_files import write_whole
 
 from encoder_service.data_layout import WEBHOOKS
 from encoder_service.store.seal import sealed, unsealed
 from encoder_service.webhooks.delivery import WebhookDelivery
 from service_host.disk.data_directory import is_plain_file
-from service_host.disk.plain_files import read_plain, write_whole
+from service_host.disk.plain_files import read_plain
 
 _LEFTOVER = re.compile(r"\.?[A-Za-z0-9_-]+(\.json)?\.tmp")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from telecine.crc32c import crc32c
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service import errors
 from encoder_service.config import EncoderConfig
-from encoder_service.evidence.chunk_sums import crc32c
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS
 from encoder_service.spec.spec import (
     BT709,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
+from telecine.durable_files import sync_directory
 
 _APPENDING: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _MODE: Final = 0o640
@@ -212,12 +213,3 @@ def _append(fd: int, parts: Sequence[bytes]) -> None:
             if not written:
                 raise OSError("the disk took nothing")
             rest = rest[written:]
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes the names in a directory durable. Raises OSError."""
-    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -6,12 +6,12 @@ import gzip
 import os
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import zstandard
+from telecine.durable_files import replacing
 
 from log_collector.files.config import Compression
-from log_collector.files.open_files import sync_directory
 
 _ZST_LEVEL: Final = 1
 """On lines of one service as small as level 3, for half the time."""
@@ -25,26 +25,20 @@ def pack_file(path: Path, compression: Compression) -> Path:
     """
     packed = path.with_name(f"{path.name}.{compression}")
     if not packed.exists():
-        aside = path.with_name(f".{packed.name}.tmp")
-        try:
-            _pack_to(path, aside, compression)
+        with replacing(packed, is_synced=True) as target:
+            _pack_to(path, target, compression)
+            target.flush()
             status = path.stat()
-            os.utime(aside, ns=(status.st_atime_ns, status.st_mtime_ns))
-            aside.replace(packed)
-        finally:
-            aside.unlink(missing_ok=True)
-        sync_directory(path.parent)
+            os.utime(target.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
     path.unlink(missing_ok=True)
     return packed
 
 
-def _pack_to(path: Path, aside: Path, compression: Compression) -> None:
-    with path.open("rb") as source, aside.open("wb") as target:
+def _pack_to(path: Path, target: BinaryIO, compression: Compression) -> None:
+    with path.open("rb") as source:
         size = os.fstat(source.fileno()).st_size
         if compression is Compression.ZST:
             zstandard.ZstdCompressor(level=_ZST_LEVEL).copy_stream(source, target, size=size)
         else:
             with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=_GZ_LEVEL, mtime=0) as packing:
                 shutil.copyfileobj(source, packing, 1 << 20)
-        target.flush()
-        os.fsync(target.fileno())

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from telecine.durable_files import sync_directory
 
 from log_collector.files import names
 from log_collector.files.config import FileClass, FilesConfig
 from log_collector.files.diversion import Diversion, Reason
 from log_collector.files.housekeeping import RETIRED_PREFIX, Housekeeper
-from log_collector.files.open_files import BlockedFileError, Mark, OpenFiles, sync_directory
+from log_collector.files.open_files import BlockedFileError, Mark, OpenFiles
 from log_collector.files.rotation import is_rotation_due
 from log_collector.files.routing import Routed, Router
 from log_collector.journal import StoredBatch

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
 import google_crc32c
 import msgspec
+from telecine.durable_files import write_whole
 
 from log_collector.journal.digests import Run
 from log_collector.journal.producers import Producer
@@ -43,18 +43,7 @@ class Snapshot(msgspec.Struct, array_like=True):
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Replaces the file atomically and durably."""
-    draft = path.with_suffix(".tmp")
-    draft.unlink(missing_ok=True)
-    with draft.open("wb") as file:
-        file.write(seal(msgspec.msgpack.encode(snapshot)))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    fd = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    write_whole(path, seal(msgspec.msgpack.encode(snapshot)), is_synced=True)
 
 
 def read_snapshot(path: Path) -> Snapshot:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from telecine.durable_files import sync_directory
 
 from service_host.errors import StartError
 
@@ -97,11 +98,7 @@ def mark_directory(path: Path, kind: str) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path)
 
 
 def require_directory(path: Path, kind: str, is_former: Callable[[Path], bool]) -> None:

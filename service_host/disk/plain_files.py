@@ -1,4 +1,4 @@
-"""Opens, replaces and removes files of a data directory without ever following a link out of it.
+"""Opens and removes files of a data directory without ever following a link out of it.
 
 Whoever can write into a data directory, or could once, may have left a link there. Opening one fails with
 ELOOP (NotAPlainFileError), removing one removes the link and never what it leads to.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -71,46 +70,10 @@ def reading_plain(path: Path) -> BinaryIO:
     return os.fdopen(open_plain(path, os.O_RDONLY), "rb")
 
 
-def write_whole(
-    path: Path,
-    data: bytes,
-    *,
-    is_synced: bool = False,
-    mode: int = _FILE_MODE,
-    before_rename: Callable[[], None] | None = None,
-) -> None:
-    """Puts a file in place, whole or not at all, whatever lies there. Raises OSError.
-
-    A death in between leaves `temporary_path(path)`, which the next write replaces.
-    """
-    temporary = temporary_path(path)
-    try:
-        temporary.unlink(missing_ok=True)
-        descriptor = open_plain(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            if is_synced:
-                file.flush()
-                os.fsync(file.fileno())
-        if before_rename is not None:
-            before_rename()
-        temporary.replace(path)
-    except OSError:
-        if not temporary.is_dir():
-            temporary.unlink(missing_ok=True)
-        raise
-    if is_synced:
-        sync_directory(path.parent)
-
-
-def temporary_path(path: Path) -> Path:
-    """Where a file lies until it is whole."""
-    return path.with_name(f".{path.name}.tmp")
-
-
-def sync_directory(path: Path) -> None:
-    """Flushes what a directory holds to the disk. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+def sync_plain(path: Path) -> None:
+    """Flushes a file's bytes, or a directory's names, to the disk, following no link. Raises OSError."""
+    # Not blocking, as in `open_plain`.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         os.fsync(descriptor)
     finally:

@@ -14,7 +14,7 @@ import msgspec
 
 from telecine import exceptions as errors
 from telecine.exceptions import InvalidRequestError
-from telecine.host_id import host_id
+from telecine.machine import host_id
 from telecine.request.options import KeepAlive, Tls
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from telecine.machine import host_id
+
 _PID_NAMESPACE = Path("/proc/self/ns/pid")
 _STATE, _START_TICKS = 0, 19
 """Places in /proc/<pid>/stat behind the program's name: proc(5), fields 3 and 22."""
@@ -48,7 +49,7 @@ def this_process() -> Process:
     """The calling process."""
     return Process(
         hostname=socket.gethostname(),
-        boot_id=_boot_id(),
+        boot_id=host_id(),
         pid_namespace=_pid_namespace(),
         pid=os.getpid(),
         start_ticks=start_ticks(os.getpid()) or 0,
@@ -116,13 +117,6 @@ def _by_lock(is_locked: bool | None) -> Liveness:
     if is_locked is None:
         return Liveness.UNKNOWN
     return Liveness.ALIVE if is_locked else Liveness.DEAD
-
-
-def _boot_id() -> str:
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return ""
 
 
 def _pid_namespace() -> int:

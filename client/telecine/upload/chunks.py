@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import google_crc32c
-import numpy as np
+from telecine.crc32c import crc32c
 
 # EncodeRequest.chunk is field 2; Chunk.track 1, offset 2, data 3 and crc32c 4 (fixed32).
 _REQUEST_CHUNK = b"\x12"
@@ -13,12 +12,6 @@ _TRACK_VIDEO = b"\x08\x01"
 _OFFSET = b"\x10"
 _DATA = b"\x1a"
 _CRC32C = b"\x25"
-
-
-def crc32c(data: bytes | memoryview) -> int:
-    """CRC32C (Castagnoli) of `data`, without copying it."""
-    # The library takes no memoryview, but whatever else shows its bytes.
-    return int(google_crc32c.value(np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data))
 
 
 def chunk_message(offset: int, pieces: Sequence[bytes | memoryview]) -> bytes:
@@ -29,7 +22,7 @@ def chunk_message(offset: int, pieces: Sequence[bytes | memoryview]) -> bytes:
     """
     checksum = 0
     for piece in pieces:
-        checksum = google_crc32c.extend(checksum, bytes(piece))  # bytes() of bytes copies nothing
+        checksum = crc32c(piece, checksum)
     size_bytes = sum(len(piece) for piece in pieces)
     head = _TRACK_VIDEO + (_OFFSET + _varint(offset) if offset else b"") + _DATA + _varint(size_bytes)
     tail = _CRC32C + checksum.to_bytes(4, "little") if checksum else b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import ProtocolError
-from telecine.host_id import host_id
+from telecine.machine import host_id
 from telecine.results import reading
 from telecine.upload.chunks import chunk_message
 from telecine.upload.events import (

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Final, Self
 
+from telecine.crc32c import crc32c
 from telecine.sharing.local_file import open_own_file
-from telecine.upload.chunks import crc32c
 
 _MEMFD_NAME: Final = "/memfd:telecine-ring"
 _OFFERED_PATH: Final = re.compile(r"/proc/[0-9]+/fd/[0-9]+")

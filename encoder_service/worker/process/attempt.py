@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import resource
 import shutil
 import threading
@@ -11,6 +10,8 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+
+from telecine.machine import peak_rss_bytes, usable_cores
 
 from encoder_service.evidence.chunk_sums import DamagedFramesError
 from encoder_service.evidence.facts import DrawnOverlay, Failed, Phases, Produced, Resources, WarningEntry
@@ -148,7 +149,7 @@ class Attempt:
             video=assignment.video,
             output=assignment.output,
             directory=Path(assignment.directory),
-            threads=max(1, assignment.threads) if assignment.threads else _all_cores(),
+            threads=max(1, assignment.threads) if assignment.threads else usable_cores(),
             source=source,
             warn=self._warn,
             log=lambda line: self._emit(Logged("info", line)),
@@ -273,13 +274,6 @@ class Attempt:
         )
 
 
-def _all_cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    except OSError:  # a filter around the service may deny to ask
-        return os.cpu_count() or 1
-
-
 def _empty(directory: Path) -> None:
     for entry in directory.iterdir() if directory.is_dir() else ():
         if entry.is_dir() and not entry.is_symlink():
@@ -289,9 +283,6 @@ def _empty(directory: Path) -> None:
 
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
-
-
-_STATUS = Path("/proc/self/status")
 
 
 _RESET_PEAK = "5"
@@ -309,18 +300,10 @@ class Meter:
 
     def read(self) -> Resources:
         """What was used since the meter was made."""
-        return Resources(cpu_seconds=_cpu_seconds() - self._began_seconds, peak_rss_bytes=_peak_rss_bytes())
+        return Resources(cpu_seconds=_cpu_seconds() - self._began_seconds, peak_rss_bytes=peak_rss_bytes())
 
 
 def _cpu_seconds() -> float:
     own = resource.getrusage(resource.RUSAGE_SELF)
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
-
-
-def _peak_rss_bytes() -> int:
-    try:
-        lines = _STATUS.read_text().splitlines()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 from telecine.encoder.v1 import encoder_pb2 as pb
-from telecine.host_id import host_id
+from telecine.machine import host_id
 from telecine.sharing.secret import ServerSecret
 
 from encoder_service.rpc.neighbours import Neighbours

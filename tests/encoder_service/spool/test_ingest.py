@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from telecine.crc32c import crc32c
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
-from encoder_service.evidence.chunk_sums import crc32c
 from encoder_service.spool.ingest import Ingest
 from encoder_service.spool.quota import SpoolSpace
 from encoder_service.spool.spool import DiskFullError, Spool

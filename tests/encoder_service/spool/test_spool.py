@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from telecine.crc32c import crc32c
 
-from encoder_service.evidence.chunk_sums import ChecksumReader, DamagedFramesError, crc32c
+from encoder_service.evidence.chunk_sums import ChecksumReader, DamagedFramesError
 from encoder_service.spool.quota import SpoolFullError, SpoolSpace
 from encoder_service.spool.spool import DiskFullError, Spool
 

@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from telecine.crc32c import crc32c
 
-from encoder_service.evidence.chunk_sums import crc32c
 from encoder_service.store.artifact_reader import PIECE_BYTES, OpenFile, opened
 
 WHOLE = bytes(range(256)) * (PIECE_BYTES // 128) + b"the end"

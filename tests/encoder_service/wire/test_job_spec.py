@@ -8,13 +8,13 @@ import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from telecine.crc32c import crc32c
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.errors.v1 import error_reason_pb2 as reasons
 from telecine.upload.ring import RingMemory
 
 from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
-from encoder_service.evidence.chunk_sums import crc32c
 from encoder_service.spec.formats import FORMATS
 from encoder_service.spec.spec import (
     BT709,

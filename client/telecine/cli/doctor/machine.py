@@ -11,21 +11,18 @@ from pathlib import Path
 from telecine.cli.show.documents import CheckDocument
 from telecine.cli.show.failures import UnavailableHereError
 from telecine.cli.show.terminal import size_text
+from telecine.machine import usable_cores, usable_memory_bytes
 
 _GOOD_FREE_BYTES = 4 << 30
 """Room for the spools of a few clips."""
 _GOOD_OPEN_FILES = 1024
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - looked at, never written to
 
 
 def check_processors() -> CheckDocument:
     """Cores that may be used, and whether a container's quota is lower than they are."""
-    try:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    except OSError:  # a filter around the program may deny to ask
-        cores = os.cpu_count() or 1
+    cores = usable_cores()
     quota = _cpu_quota()
     if quota is not None and quota < cores:
         return CheckDocument(
@@ -47,11 +44,7 @@ def _cpu_quota() -> float | None:
 
 def check_memory() -> CheckDocument:
     """Physical memory, or the container's limit where it is lower."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        limit = min(total, int(_MEMORY_LIMIT.read_text()))
-    except (OSError, ValueError):
-        limit = total
+    limit = usable_memory_bytes()
     is_small = limit < 2 << 30
     return CheckDocument(
         name="memory",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 from pathlib import Path
 
 import msgspec
+
+from telecine.machine import peak_rss_bytes
 
 _PROC = Path("/proc")
 _USER_TICKS, _CHILDREN_SYSTEM_TICKS, _RSS_PAGES = 11, 14, 21
@@ -15,8 +16,6 @@ _USER_TICKS, _CHILDREN_SYSTEM_TICKS, _RSS_PAGES = 11, 14, 21
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _MAX_PROCESSES = 10_000
-_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
-"""macOS counts bytes, all others kibibytes."""
 
 
 class TreeUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +34,7 @@ def tree_use() -> TreeUse:
     own = resource.getrusage(resource.RUSAGE_SELF)
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_seconds = own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
-    peak = _own_peak_bytes() or own.ru_maxrss * _MAXRSS_BYTES
+    peak = peak_rss_bytes()
     me = os.getpid()
     below = _descendants(me)
     rss_bytes = _stat(me)[1] or peak
@@ -82,11 +81,3 @@ def _stat(pid: int) -> tuple[float, int]:
         return 0.0, 0
     ticks = sum(map(int, fields[_USER_TICKS : _CHILDREN_SYSTEM_TICKS + 1]))
     return ticks / _TICKS_PER_SECOND, int(fields[_RSS_PAGES]) * _PAGE_BYTES
-
-
-def _own_peak_bytes() -> int:
-    try:
-        lines = (_PROC / "self" / "status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from telecine.durable_files import write_whole
 from telecine.stages.errors import StageError, StageIncompleteError, StageUsageError
 from telecine.stages.manifest import (
     FILE_NAME,
@@ -29,7 +30,6 @@ from telecine.stages.running.ending import (
     shown,
     untracked_files,
 )
-from telecine.stages.running.job_directory import replace_file
 from telecine.stages.running.ledger import storable
 from telecine.stages.running.logger import StageLog
 from telecine.stages.running.starting import Started
@@ -249,7 +249,7 @@ class Keeper:
 
     def _write(self, manifest: StageManifest) -> None:
         path = self._directory / FILE_NAME
-        replace_file(path, encode_manifest(manifest), is_synced=self._settings.is_synced)
+        write_whole(path, encode_manifest(manifest), is_synced=self._settings.is_synced, mode=0o666)
         self._written_seconds = time.monotonic()
 
     def _warn(self, code: str, message: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from telecine.durable_files import write_whole
 from telecine.logging.record.context import context_fields
 from telecine.stages.errors import StageBusyError, StageManifestError, StageUsageError
 from telecine.stages.manifest import (
@@ -35,7 +36,6 @@ from telecine.stages.running.job_directory import (
     claim_directory,
     job_lock,
     pipeline_log,
-    replace_file,
     take_lock,
 )
 from telecine.stages.running.ledger import Identity, Ledger
@@ -110,7 +110,7 @@ def start_stage(order: Order, process: Process, settings: StageSettings, now: da
             for warning in warnings:
                 ledger.add_warning(warning)
             first = ledger.manifest(StageStatus.RUNNING, _NOTHING, 0.0, now)
-            replace_file(manifest_path, encode_manifest(first), is_synced=settings.is_synced)
+            write_whole(manifest_path, encode_manifest(first), is_synced=settings.is_synced, mode=0o666)
             log = pipeline_log(order.job_dir) or begin_pipeline_log(order.job_dir, now)
         except BaseException:
             os.close(lock)
