@@ -19,9 +19,9 @@ from telecine.machine import usable_cores
 from log_collector import errors
 from log_collector.condition import Condition, open_cursors
 from log_collector.config import FIXED_SECTIONS, CollectorConfig
-from log_collector.data_files import JOURNAL, KIND, is_former_directory
-from log_collector.fanout.building import FILE_SINK, Output, logs_directory
+from log_collector.data_files import FILE_SINK, JOURNAL, KIND, is_former_directory
 from log_collector.fanout.fanout import Fanout, FanoutMetrics
+from log_collector.fanout.topology import Topology, logs_directory
 from log_collector.ingest.accounting import Accounting, AccountingMetrics
 from log_collector.ingest.budget import ByteBudget
 from log_collector.ingest.ingest import Ingest
@@ -82,7 +82,7 @@ class CollectorService:
         self._exporter: Exporter
         self._stats: Stats
         self._fanout: Fanout
-        self._output: Output
+        self._topology: Topology
         self._library: Library
         self._reading: LogReading
         self._is_open = False
@@ -129,8 +129,8 @@ class CollectorService:
         self._exporter = Exporter(self._ingest, self._lanes, self._budget, _export_limits(config))
         self._fanout = Fanout(self._journal, self._cursors, self._log)
         self._registry.register(FanoutMetrics(self._fanout.runners))
-        self._output = Output(self._fanout, self._log)
-        await self._output.apply(config)
+        self._topology = Topology(self._fanout, self._log)
+        await self._topology.apply(config)
         self._library = Library(logs_directory(config), config.files)
         self._reading = LogReading(
             lambda: self._library, self._journal, self._delivered_position, config.reading, self._draining
@@ -232,7 +232,7 @@ class CollectorService:
         self._exporter.limits = _export_limits(new)
         if old.files != new.files:
             self._library = Library(logs_directory(new), new.files)
-        self._applying = asyncio.create_task(self._output.apply(new))
+        self._applying = asyncio.create_task(self._topology.apply(new))
 
     def _delivered_position(self) -> int:
         """All records before it stand in the files."""

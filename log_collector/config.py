@@ -12,18 +12,20 @@ from telecine.logging.record.sampling import stage_rates
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack, pack_from_mapping
 
+from log_collector.data_files import FILE_SINK
 from log_collector.files.config import FilesConfig
+from log_collector.files.csv import CsvConfig
 from log_collector.ingest.selection import SelectionConfig
 from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule
 from log_collector.query.config import ReadingConfig
 from log_collector.sinks.elastic.config import ElasticsearchConfig, LogstashConfig
 from log_collector.sinks.forward.config import ForwardConfig
-from log_collector.sinks.http.config import TargetConfig
 from log_collector.sinks.loki.config import LokiConfig
 from log_collector.sinks.retry import RetryConfig
 from log_collector.sinks.sentry.config import SentryConfig
 from log_collector.sinks.stdout import StdoutConfig
+from log_collector.sinks.table import PlannedSink, Repeat, SinkRow, planned_sinks, repeated_names
 from log_collector.sinks.webhook_config import WebhookConfig
 from service_host.settings.host_config import HostConfig, Positive
 
@@ -34,8 +36,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 
 FIXED_SECTIONS: Final = ("host", "data_dir", "journal", "reading")
 """What a reload cannot change."""
-HTTP_SINKS: Final = ("sentry", "elasticsearch", "logstash", "loki", "webhook")
-"""The sections of sinks over HTTP."""
+_OVER_HTTP: Final = SinkRow("log_collector.sinks.building:open_http_sink", Repeat.KNOWN)
 
 
 class JournalConfig(msgspec.Struct, frozen=True):
@@ -125,14 +126,23 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     intake: IntakeConfig = IntakeConfig()
     redaction: RedactionConfig = RedactionConfig()
     selection: SelectionConfig = SelectionConfig()
-    files: FilesConfig = FilesConfig()
-    stdout: StdoutConfig = StdoutConfig()
-    forward: tuple[ForwardConfig, ...] = ()
-    sentry: tuple[SentryConfig, ...] = ()
-    elasticsearch: tuple[ElasticsearchConfig, ...] = ()
-    logstash: tuple[LogstashConfig, ...] = ()
-    loki: tuple[LokiConfig, ...] = ()
-    webhook: tuple[WebhookConfig, ...] = ()
+    # The table of sinks: a row for each kind. How to add one stands in CONTRIBUTING.md.
+    files: Annotated[
+        FilesConfig, SinkRow("log_collector.files.sink:open_file_sink", Repeat.UNDONE, FILE_SINK)
+    ] = FilesConfig()
+    stdout: Annotated[
+        StdoutConfig, SinkRow("log_collector.sinks.stdout:open_stdout", Repeat.SEEN, "stdout")
+    ] = StdoutConfig()
+    forward: Annotated[
+        tuple[ForwardConfig, ...], SinkRow("log_collector.sinks.forward.endpoints:open_forward", Repeat.KNOWN)
+    ] = ()
+    sentry: Annotated[tuple[SentryConfig, ...], _OVER_HTTP] = ()
+    elasticsearch: Annotated[tuple[ElasticsearchConfig, ...], _OVER_HTTP] = ()
+    logstash: Annotated[tuple[LogstashConfig, ...], _OVER_HTTP] = ()
+    loki: Annotated[tuple[LokiConfig, ...], _OVER_HTTP] = ()
+    webhook: Annotated[tuple[WebhookConfig, ...], _OVER_HTTP] = ()
+    csv: Annotated[tuple[CsvConfig, ...], SinkRow("log_collector.files.csv:open_csv", Repeat.UNDONE)] = ()
+
     retry: RetryConfig = RetryConfig()
     """Of every sink."""
     reading: ReadingConfig = ReadingConfig()
@@ -142,10 +152,8 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_faults(self) -> Iterator[tuple[str, str]]:
         """Yields what the fields' types cannot say."""
-        for kind in ("forward", *HTTP_SINKS):
-            names = [target.name for target in getattr(self, kind)]
-            if len(set(names)) != len(names):
-                yield kind, "expected a name only once"
+        for section in repeated_names(CollectorConfig, self):
+            yield section, "expected a name only once"
         if self.journal.segment_bytes > self.journal.size_bytes // 4:
             yield "journal.segment_bytes", "expected at most a quarter of journal.size_bytes"
         try:
@@ -153,9 +161,9 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError as error:
             yield "selection.sampling", str(error)
 
-    def http_targets(self) -> dict[str, TargetConfig]:
-        """The sinks over HTTP by their names, `<kind>.<name>`."""
-        return {f"{kind}.{target.name}": target for kind in HTTP_SINKS for target in getattr(self, kind)}
+    def sinks(self) -> dict[str, PlannedSink]:
+        """The sinks that are asked for, by their names."""
+        return planned_sinks(self)
 
     def effective_selection(self) -> SelectionConfig:
         """The rules with those of TELECINE_LOG_SAMPLING_<STAGE> in the environment before them."""

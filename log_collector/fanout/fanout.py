@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -131,13 +132,13 @@ class FanoutMetrics(Collector):
         expired = CounterMetricFamily(
             "telecine_log_files_expired", "Files and jobs that retention took away.", labels=["reason"]
         )
+        diverted_files: Counter[str] = Counter()
+        expired_files: Counter[str] = Counter()
         for name, runner in list(self._runners.items()):
             books = runner.books
             if isinstance(runner.sink, FileSink):
-                for reason, count in runner.sink.diverted.items():
-                    diverted.add_metric([reason], count)
-                for reason, count in runner.sink.expired.items():
-                    expired.add_metric([reason], count)
+                diverted_files.update(runner.sink.diverted)
+                expired_files.update(runner.sink.expired)
             delivered.add_metric([name], books.delivered)
             failures.add_metric([name], books.failures)
             buffered.add_metric([name], runner.buffered)
@@ -147,4 +148,8 @@ class FanoutMetrics(Collector):
             lag.add_metric([name], now_lag_seconds(books))
             for reason, count in list(books.dropped.items()):
                 dropped.add_metric([name, reason], count)
+        for reason, count in diverted_files.items():
+            diverted.add_metric([reason], count)
+        for reason, count in expired_files.items():
+            expired.add_metric([reason], count)
         yield from (delivered, dropped, failures, buffered, broken, circuit, lag, diverted, expired)

@@ -25,13 +25,9 @@ class Compression(StrEnum):
     NONE = "none"
 
 
-class FileClass(msgspec.Struct, frozen=True, kw_only=True):
-    """What files of one class have in common."""
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """When files are rotated, how they are packed then, and when they are deleted."""
 
-    is_on: bool = True
-    """Whether these files are written at all."""
-    format: Format = Format.JSON
-    """Only JSON files can be queried."""
     rotate_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 64 * _MIB
     """A file that has reached this size is rotated after the write that brought it there."""
     rotate_seconds: Annotated[float, msgspec.Meta(gt=0)] = _DAY_SECONDS
@@ -43,6 +39,15 @@ class FileClass(msgspec.Struct, frozen=True, kw_only=True):
     """At most so many rotated files of each stream; 0: no limit."""
     keep_bytes: Annotated[int, msgspec.Meta(ge=0)] = 16 * _GIB
     """Rotated files of the class, the oldest first, are deleted while all are larger; 0: no limit."""
+
+
+class FileClass(Rotation, frozen=True, kw_only=True):
+    """What files of one class have in common."""
+
+    is_on: bool = True
+    """Whether these files are written at all."""
+    format: Format = Format.JSON
+    """Only JSON files can be queried."""
 
 
 class Route(FileClass, frozen=True, kw_only=True):
@@ -104,7 +109,7 @@ class FilesConfig(msgspec.Struct, frozen=True, kw_only=True):
         if len(set(names)) != len(names):
             yield "routes", "expected a name only once"
 
-    def keep_seconds(self, kind: FileClass) -> float:
+    def keep_seconds(self, kind: Rotation) -> float:
         """How long files of a class are kept; 0: for ever."""
         if kind.keep_seconds is not None:
             return kind.keep_seconds

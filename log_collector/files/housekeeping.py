@@ -13,9 +13,10 @@ from typing import Final
 import msgspec
 
 from log_collector.files import names
-from log_collector.files.config import Compression, FileClass, FilesConfig
+from log_collector.files.config import Compression, FilesConfig, Rotation
 from log_collector.files.packing import pack_file
 from log_collector.files.rotation import KeptFile, expired, is_rotation_due
+from log_collector.files.routing import Routing
 
 _DIRECTORIES_AT_ONCE: Final = 1000
 RETIRED_PREFIX: Final = ".retired-"
@@ -37,14 +38,14 @@ class Housekeeper:
         self,
         root: Path,
         config: FilesConfig,
-        class_of: Callable[[str], FileClass],
+        routing: Routing,
         clock: Callable[[], float],
         report: Callable[[str, str], None],
     ) -> None:
         """`report` is told an event and what was wrong."""
         self._root = root
         self._config = config
-        self._class_of = class_of
+        self._routing = routing
         self._clock = clock
         self._report = report
         self._lock = threading.Lock()
@@ -97,8 +98,8 @@ class Housekeeper:
             self._report("file_not_packed", f"{path.name}: {error.strerror or error}")
 
     def _pass(self) -> Iterator[None]:
-        by_class: dict[int, tuple[FileClass, list[KeptFile]]] = {}
-        for file in names.files_in(self._root):
+        by_class: dict[int, tuple[Rotation, list[KeptFile]]] = {}
+        for file in names.files_in(self._root, stream=self._routing.stream):
             self._see(file, by_class)
         yield
         jobs: list[KeptFile] = []
@@ -120,7 +121,7 @@ class Housekeeper:
             with self._lock:
                 self._due.retirements.add(job.name)
 
-    def _expired(self, files: list[KeptFile], kind: FileClass) -> list[KeptFile]:
+    def _expired(self, files: list[KeptFile], kind: Rotation) -> list[KeptFile]:
         keep_seconds, now = self._config.keep_seconds(kind), self._clock()
         gone = expired(
             files, now, keep_seconds=keep_seconds, keep_count=kind.keep_count, keep_bytes=kind.keep_bytes
@@ -142,7 +143,7 @@ class Housekeeper:
             return
 
     def _see_job(
-        self, directory: Path, jobs: list[KeptFile], by_class: dict[int, tuple[FileClass, list[KeptFile]]]
+        self, directory: Path, jobs: list[KeptFile], by_class: dict[int, tuple[Rotation, list[KeptFile]]]
     ) -> None:
         relative = f"{names.JOBS_DIRECTORY}/{directory.name}"
         written, size = 0.0, 0
@@ -155,13 +156,13 @@ class Housekeeper:
             jobs.append(KeptFile(relative, relative, written, size))
 
     def _see(
-        self, file: names.LogFile, by_class: dict[int, tuple[FileClass, list[KeptFile]]] | None
+        self, file: names.LogFile, by_class: dict[int, tuple[Rotation, list[KeptFile]]] | None
     ) -> os.stat_result | None:
         try:
             status = file.path.stat()
         except FileNotFoundError:
             return None
-        kind = self._class_of(file.stream)
+        kind = self._routing.class_of(file.stream)
         if file.is_active:
             is_due = is_rotation_due(
                 status.st_size,

@@ -26,7 +26,9 @@ ROUTE_PREFIX: Final = "route."
 _RESERVED: Final = frozenset({"errors", "quarantine", "gaps", "overflow", "overflow-jobs"})
 _UNSAFE: Final = re.compile(rb"[^A-Za-z0-9._-]")
 _MAX_NAME_BYTES: Final = 100
-_ROTATED: Final = re.compile(r"(?P<stream>.+\.log)\.(?P<number>\d{6,})-\d{8}T\d{6}Z(?P<packed>\.zst|\.gz)?")
+_ROTATED: Final = re.compile(
+    r"(?P<stream>.+\.(?:log|csv))\.(?P<number>\d{6,})-\d{8}T\d{6}Z(?P<packed>\.zst|\.gz)?"
+)
 _FOREIGN: Final = re.compile(r"(?P<stream>.+\.log)[.-](?P<rest>[A-Za-z0-9_.-]+)")
 
 
@@ -83,8 +85,11 @@ def rotated_name(stream: str, number: int, now_seconds: float) -> str:
     return f"{stream}.{number:06d}-{stamp}"
 
 
-def files_in(root: Path, directory: str = "") -> list[LogFile]:
-    """The log files right in one directory below `root`, the oldest of each stream first."""
+def files_in(root: Path, directory: str = "", stream: str = "") -> list[LogFile]:
+    """The files right in one directory below `root`, the oldest of each stream first.
+
+    `stream`: only the files of this one; empty: of every log.
+    """
     found: dict[tuple[str, str], LogFile] = {}
     try:
         paths = sorted((root / directory).iterdir())
@@ -92,7 +97,7 @@ def files_in(root: Path, directory: str = "") -> list[LogFile]:
         return []
     prefix = f"{directory}/" if directory else ""
     for path in paths:
-        file = _read_name(path, prefix)
+        file = _read_name(path, prefix, stream)
         if file is None:
             continue
         # While a file is being replaced by its packed form both are there for a moment.
@@ -108,7 +113,8 @@ def files_in(root: Path, directory: str = "") -> list[LogFile]:
 
 def is_own_name(name: str) -> bool:
     """Whether the file sink may have given a name to something in its directory."""
-    return name == JOBS_DIRECTORY or name.endswith(".log") or _ROTATED.fullmatch(name) is not None
+    rotated = _ROTATED.fullmatch(name)
+    return name == JOBS_DIRECTORY or (rotated["stream"] if rotated else name).endswith(".log")
 
 
 def next_number(directory: Path, name: str) -> int:
@@ -121,14 +127,16 @@ def next_number(directory: Path, name: str) -> int:
     return max(numbers, default=0) + 1
 
 
-def _read_name(path: Path, prefix: str) -> LogFile | None:
+def _read_name(path: Path, prefix: str, only: str) -> LogFile | None:
     name = path.name
     if name.startswith(".") or name.endswith(".tmp") or path.is_symlink():
         return None
-    if name.endswith(".log"):
+    match = _ROTATED.fullmatch(name) or (None if only else _FOREIGN.fullmatch(name))
+    is_active = name == only if only else name.endswith(".log")
+    stream = name if is_active or match is None else match["stream"]
+    if stream != only if only else not stream.endswith(".log"):
+        return None
+    if is_active:
         return LogFile(prefix + name, 0, path, is_active=True) if path.is_file() else None
-    match = _ROTATED.fullmatch(name)
-    if match is not None:
-        return LogFile(prefix + match["stream"], int(match["number"]), path)
-    match = _FOREIGN.fullmatch(name)
-    return LogFile(prefix + match["stream"], 0, path) if match is not None else None
+    number = match.groupdict().get("number") if match is not None else None
+    return LogFile(prefix + stream, int(number or 0), path)

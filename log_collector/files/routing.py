@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from telecine.logging.outputs.rendering import Format, Renderer, renderer
 
 from log_collector.expression import Condition, compile_expression
 from log_collector.files import names
-from log_collector.files.config import FileClass, FilesConfig
+from log_collector.files.config import FileClass, FilesConfig, Rotation
 from log_collector.journal import UNSEQUENCED, StoredBatch
 from log_collector.journal.ownership import shown_producer
 
@@ -50,6 +50,8 @@ class Routed(msgspec.Struct):
 
     pieces: dict[str, list[bytes]] = {}
     record_count: int = 0
+    dropped: dict[str, int] = {}
+    """Records that go into no file, by reason."""
 
     def add(self, file: str, piece: bytes) -> None:
         """Appends whole lines to what goes into a file."""
@@ -60,8 +62,36 @@ class Routed(msgspec.Struct):
             found.append(piece)
 
 
+class Routing(Protocol):
+    """Turns batches into bytes for files. Belongs to one thread; the same journal gives the same bytes."""
+
+    kind: str
+    """Of the sink, as it is shown in its statistics."""
+    stream: str
+    """The only file that is written; empty: many, and what cannot stand in its own file goes into another."""
+
+    def route(self, batches: Sequence[StoredBatch]) -> Routed:
+        """Sorts the records of some consecutive batches."""
+        ...
+
+    def class_of(self, file: str) -> Rotation:
+        """How a file is rotated and kept."""
+        ...
+
+    def classes(self) -> Sequence[Rotation]:
+        """Every class there may be."""
+        ...
+
+    def heading(self, file: str) -> bytes:
+        """What each new file begins with."""
+        ...
+
+
 class Router:
-    """Belongs to one thread. The same journal gives the same files."""
+    """A `Routing` of lines to the files of services, jobs, errors and routes."""
+
+    kind = "file"
+    stream = ""
 
     def __init__(self, config: FilesConfig) -> None:
         self._config = config
@@ -87,8 +117,18 @@ class Router:
             routed.add(file, msgspec.json.encode(receipt) + b"\n")
         return routed
 
+    def classes(self) -> list[FileClass]:
+        """See `Routing`."""
+        config = self._config
+        kinds = (config.services, config.jobs, config.errors, config.quarantine, *config.routes)
+        return [kind for kind in kinds if kind.is_on]
+
+    def heading(self, file: str) -> bytes:
+        """See `Routing`."""
+        return b""
+
     def class_of(self, file: str) -> FileClass:
-        """The class of a stream by its name."""
+        """See `Routing`."""
         if file.startswith(f"{names.JOBS_DIRECTORY}/"):
             return self._config.jobs
         if file == names.ERRORS_FILE:

@@ -11,15 +11,17 @@ from typing import Final
 import msgspec
 from telecine.durable_files import sync_directory
 
+from log_collector.data_files import LOGS
 from log_collector.files import names
-from log_collector.files.config import FileClass, FilesConfig
+from log_collector.files.config import FilesConfig
 from log_collector.files.diversion import Diversion, Reason
 from log_collector.files.housekeeping import RETIRED_PREFIX, Housekeeper
 from log_collector.files.open_files import BlockedFileError, Mark, OpenFiles
 from log_collector.files.rotation import is_rotation_due
-from log_collector.files.routing import Routed, Router
+from log_collector.files.routing import Routed, Router, Routing
 from log_collector.journal import StoredBatch
 from log_collector.sinks.sink import SinkError, Written
+from log_collector.sinks.table import Place
 
 _SYNC_THREADS: Final = 8
 _MAX_READ_BYTES: Final = 2 << 20
@@ -31,13 +33,16 @@ _encode = msgspec.msgpack.encode
 _decode = msgspec.msgpack.Decoder(list[Mark]).decode
 
 
+def open_file_sink(config: FilesConfig, place: Place) -> FileSink:
+    """Opens the sink that a configuration asks for."""
+    return FileSink(config.directory or place.data_dir / LOGS, config, place.report)
+
+
 class FileSink:
     """A `Sink`. The state it hands out is the size of each file that is about to be written.
 
     Rotation is a rename between two writes; packing and deleting happen in a thread of their own.
     """
-
-    kind = "file"
 
     def __init__(
         self,
@@ -45,22 +50,35 @@ class FileSink:
         config: FilesConfig,
         report: Callable[[str, str], None] = lambda _event, _reason: None,
         clock: Callable[[], float] = time.time,
+        router: Routing | None = None,
     ) -> None:
+        """Makes no file yet.
+
+        Args:
+            root: Directory of the files.
+            config: Limits of all files together.
+            report: Notes an event and its reason in the collector's own log.
+            clock: Seconds since the epoch.
+            router: What is written where; None: by service, job, severity and route.
+        """
         self._root = root
         self._config = config
         self._clock = clock
-        self._router = Router(config)
+        self._router = router or Router(config)
+        self.kind = self._router.kind
         self._syncing = ThreadPoolExecutor(_SYNC_THREADS, "file-sync") if config.is_synced else None
         self._background = ThreadPoolExecutor(1, "file-upkeep")
         self._files = OpenFiles(root, config.open_files, self._syncing)
-        self._house = Housekeeper(root, config, self._router.class_of, clock, report)
+        self._house = Housekeeper(root, config, self._router, clock, report)
         self._diversion = Diversion(config.new_services_per_minute, config.new_jobs_per_minute, clock, report)
         self._routed = Routed({}, 0)
         self._marks: list[Mark] = []
         self._due: set[str] = set()
+        self._headed_inode = 0
+        """The file that is known to begin with its heading."""
         self._looked_at = float("-inf")
         self._is_closed = False
-        smallest = min((kind.rotate_bytes for kind in self._classes()), default=_MAX_READ_BYTES)
+        smallest = min((kind.rotate_bytes for kind in self._router.classes()), default=_MAX_READ_BYTES)
         self.read_bytes = min(_MAX_READ_BYTES, max(_MIN_READ_BYTES, smallest // _PACKED))
 
     def recover(self, state: bytes) -> None:
@@ -83,6 +101,8 @@ class FileSink:
             self._diversion.begin_write()
             for file in list(pieces):
                 reason = self._mark(file, now)
+                if reason is not None and self._router.stream:
+                    raise _in_the_way(file)
                 if reason is not None:
                     target = self._diversion.divert(file, reason)
                     for piece in pieces.pop(file):
@@ -90,8 +110,9 @@ class FileSink:
                             overflow.add(target, piece)
             for file, more in overflow.pieces.items():
                 if self._mark(file, now) is not None:
-                    raise SinkError(f"{file} is in the way: it is no file of the collector's; move it away")
+                    raise _in_the_way(file)
                 pieces[file] = more
+            self._begin_files()
         except OSError as error:
             raise _sink_error(error) from error
         return _encode(self._marks)
@@ -102,12 +123,29 @@ class FileSink:
             mark, written = self._files.mark(file)
         except BlockedFileError:
             return Reason.BLOCKED
-        if not mark.inode and not self._diversion.may_begin(file):
+        if not mark.inode and not self._router.stream and not self._diversion.may_begin(file):
             return Reason.TOO_MANY_NEW
         self._marks.append(mark)
-        if self._is_due(mark, written, now):
+        if self._is_due(mark, written, now) or self._has_other_heading(mark):
             self._due.add(file)
         return None
+
+    def _has_other_heading(self, mark: Mark) -> bool:
+        """Whether a file was begun under other settings, so that this write must begin a new one."""
+        heading = self._router.heading(mark.file)
+        if not heading or not mark.size or mark.inode == self._headed_inode:
+            return False
+        with (self._root / mark.file).open("rb") as file:
+            is_same = file.read(len(heading)) == heading
+        if is_same:
+            self._headed_inode = mark.inode
+        return not is_same
+
+    def _begin_files(self) -> None:
+        for mark in self._marks:
+            heading = self._router.heading(mark.file) if not mark.size else b""
+            if heading:
+                self._routed.pieces[mark.file].insert(0, heading)
 
     @property
     def diverted(self) -> Mapping[str, int]:
@@ -131,7 +169,7 @@ class FileSink:
             if size >= self._router.class_of(mark.file).rotate_bytes:
                 self._due.add(mark.file)
         self._diversion.end_write()
-        written = Written(delivered=self._routed.record_count)
+        written = Written(self._routed.record_count, self._routed.dropped)
         self._routed, self._marks = Routed({}, 0), []
         return written
 
@@ -170,11 +208,6 @@ class FileSink:
             self._syncing.shutdown(wait=True)
         self._files.close()
 
-    def _classes(self) -> list[FileClass]:
-        config = self._config
-        kinds = (config.services, config.jobs, config.errors, config.quarantine, *config.routes)
-        return [kind for kind in kinds if kind.is_on]
-
     def _is_due(self, mark: Mark, written: float, now: float) -> bool:
         kind = self._router.class_of(mark.file)
         return is_rotation_due(
@@ -206,6 +239,10 @@ class FileSink:
         retired = path.with_name(f"{RETIRED_PREFIX}{path.name}")
         if path.exists() and not retired.exists():
             path.rename(retired)
+
+
+def _in_the_way(file: str) -> SinkError:
+    return SinkError(f"{file} is in the way: it is no file of the collector's; move it away")
 
 
 def _sink_error(error: OSError) -> SinkError:

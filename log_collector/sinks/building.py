@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from telecine.logging.catalogue import Level
-
-from log_collector.expression import Condition, Fields, compile_expression
-from log_collector.record import LEVEL_NUMBERS
+from log_collector.data_files import DEAD_LETTERS
 from log_collector.sinks.elastic.config import ElasticsearchConfig, LogstashConfig
 from log_collector.sinks.elastic.elasticsearch import ElasticsearchWire
 from log_collector.sinks.elastic.logstash import LogstashWire
@@ -19,15 +14,15 @@ from log_collector.sinks.loki.config import LokiConfig
 from log_collector.sinks.loki.wire import LokiWire
 from log_collector.sinks.sentry.config import SentryConfig
 from log_collector.sinks.sentry.wire import SentryWire
+from log_collector.sinks.table import Place
+from log_collector.sinks.wanted import wanted
 from log_collector.sinks.webhook import WebhookWire
 from log_collector.sinks.webhook_config import WebhookConfig
 
 
-def open_http_sink(config: TargetConfig, dead_letters: Path) -> HttpSink:
-    """The sink that a configuration asks for; connects at its first record.
-
-    `dead_letters`: the file for records that are refused for ever.
-    """
+def open_http_sink(config: TargetConfig, place: Place) -> HttpSink:
+    """Opens the sink that a configuration asks for; it connects at its first record."""
+    dead_letters = place.data_dir / DEAD_LETTERS / f"{place.name}.log"
     return HttpSink(
         _wire(config),
         HttpDoor(config.http),
@@ -35,21 +30,6 @@ def open_http_sink(config: TargetConfig, dead_letters: Path) -> HttpSink:
         wanted(config),
         DeadLetters(dead_letters, config.dead_letter_bytes),
     )
-
-
-def wanted(config: TargetConfig) -> Condition:
-    """Whether a record is for this sink."""
-    least = LEVEL_NUMBERS[config.level]
-    services = frozenset(config.services)
-    condition = compile_expression(config.expression) if config.expression else None
-
-    def is_wanted(fields: Fields) -> bool:
-        level = LEVEL_NUMBERS.get(str(fields.get("level")), Level.INFO)
-        if level < least or (services and fields.get("service") not in services):
-            return False
-        return condition is None or condition(fields)
-
-    return is_wanted
 
 
 def _wire(config: TargetConfig) -> Wire:

@@ -12,6 +12,7 @@ from telecine.logging.outputs.rendering import Format, renderer
 
 from log_collector.journal import StoredBatch
 from log_collector.sinks.sink import SinkError, Written
+from log_collector.sinks.table import Place
 
 _PATIENCE_SECONDS: Final = 1.0
 
@@ -80,3 +81,8 @@ class StdoutSink:
 
     def close(self) -> None:
         """See `Sink`; standard output is not ours to close."""
+
+
+def open_stdout(config: StdoutConfig, place: Place) -> StdoutSink:
+    """Opens the sink that a configuration asks for."""
+    return StdoutSink(config.format)

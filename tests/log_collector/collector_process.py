@@ -27,6 +27,8 @@ class CollectorProcess:
         self.settings = {"host.drain_seconds": "5", "host.stop_grace_seconds": "1", **(settings or {})}
         self.address = ""
         self.process: subprocess.Popen[bytes] | None = None
+        self.printed: list[bytes] = []
+        """What nobody had read of its standard output when it ended, over all its lives."""
 
     def start(self, config: Path | None = None) -> CollectorProcess:
         """Starts it and returns once it answers."""
@@ -92,5 +94,7 @@ class CollectorProcess:
         assert self.process is not None
         code = self.process.wait(30)
         assert self.process.stdout is not None
-        self.process.stdout.close()
+        if not self.process.stdout.closed:
+            self.printed += self.process.stdout.readlines()
+            self.process.stdout.close()
         return code

@@ -19,60 +19,9 @@ from tests.log_collector.collector_process import CollectorProcess
 from tests.log_collector.producer import Producer
 from tests.log_collector.sinks.driving import collector_config
 from tests.log_collector.sinks.listener import Heard, Listener, Reply
-from tests.log_collector.sinks.services import FakeElasticsearch, FakeLoki, FakeSentry
+from tests.log_collector.sinks.receivers import OVER_HTTP, Account, http_settings
 
 TOTAL = 400
-Account = Callable[[], list[int]]
-"""Field n of every record that the service has, each time it has it."""
-
-
-class KeepEverything:
-    """A receiver that knows no ids."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, bytes]] = []
-
-    def __call__(self, heard: Heard) -> Reply:
-        self.requests.append((heard.headers.get("webhook-id", ""), heard.body))
-        return Reply()
-
-
-def elasticsearch() -> tuple[Any, Account]:
-    service = FakeElasticsearch()
-    return service, lambda: [d["numeric_labels"]["n"] for d in service.documents.values()]
-
-
-def loki() -> tuple[Any, Account]:
-    service = FakeLoki()
-    return service, lambda: [int(m["n"]) for kept in service.entries.values() for m in kept.values()]
-
-
-def sentry() -> tuple[Any, Account]:
-    service = FakeSentry()
-    return service, lambda: [event["contexts"]["fields"]["n"] for event in service.events.values()]
-
-
-def webhook() -> tuple[Any, Account]:
-    """Requests with equal ids are the same: their bodies are, too."""
-    service = KeepEverything()
-
-    def account() -> list[int]:
-        once = dict(service.requests)
-        assert len(set(service.requests)) == len(once)
-        return [json.loads(line)["n"] for body in once.values() for line in body.splitlines()]
-
-    return service, account
-
-
-def logstash() -> tuple[Any, Account]:
-    """Its pipeline can make `event.id` the id of the document."""
-    service = KeepEverything()
-
-    def account() -> list[int]:
-        documents = [document for _, body in service.requests for document in json.loads(body)]
-        return list({d["event"]["id"]: d["numeric_labels"]["n"] for d in documents}.values())
-
-    return service, account
 
 
 @pytest.fixture
@@ -82,14 +31,11 @@ def started(tmp_path: Path) -> Iterator[CollectorProcess]:
     collector.stop()
 
 
-@pytest.mark.parametrize(
-    "make", [elasticsearch, loki, sentry, webhook, logstash], ids=lambda make: make.__name__
-)
+@pytest.mark.parametrize("kind", OVER_HTTP)
 def test_a_kill_between_sending_and_noting_loses_and_doubles_nothing(
-    started: CollectorProcess, tmp_path: Path, make: Callable[[], tuple[Any, Account]]
+    started: CollectorProcess, tmp_path: Path, kind: str
 ) -> None:
-    service, account = make()
-    kind = make.__name__
+    service, account = OVER_HTTP[kind]()
     taken = threading.Event()
 
     with Listener(service) as listener:
@@ -99,10 +45,9 @@ def test_a_kill_between_sending_and_noting_loses_and_doubles_nothing(
             taken.set()
             return Reply(500, waits_for=listener.released)
 
-        address: dict[str, Any] = {"url": listener.url, "request_records": 9}
-        if kind == "sentry":
-            address = {"dsn": listener.url.replace("://", "://key@") + "/1", "level": "TRACE"}
-        config = collector_config(tmp_path / "c.json", kind, **address)
+        config = collector_config(
+            tmp_path / "c.json", kind, **http_settings(kind, listener.url, request_records=9)
+        )
         listener.script = [Reply(429, headers={"Retry-After": "0"}), take_and_never_answer]
         started.start(config)
         producer = Producer(started.address, "producer-a", TOTAL, size=20)
@@ -142,18 +87,15 @@ def test_soak_of_kills_at_random_instants_with_every_sink_at_once(
     started: CollectorProcess, tmp_path: Path, seed: int
 ) -> None:
     total, chance = 1_000, random.Random(seed)
-    makers = [elasticsearch, loki, sentry, webhook, logstash]
     with ExitStack() as stack:
         accounts: list[Account] = []
         config: dict[str, Any] = {}
-        for make in makers:
+        for kind, make in OVER_HTTP.items():
             service, account = make()
             listener = stack.enter_context(Listener(moody(service, chance)))
             accounts.append(account)
-            address: dict[str, Any] = {"url": listener.url, "request_records": chance.randint(1, 60)}
-            if make is sentry:
-                address = {"dsn": listener.url.replace("://", "://key@") + "/1", "level": "TRACE"}
-            path = collector_config(tmp_path / "c.json", make.__name__, **address)
+            address = http_settings(kind, listener.url, request_records=chance.randint(1, 60))
+            path = collector_config(tmp_path / "c.json", kind, **address)
             config |= json.loads(path.read_text())
         path.write_text(json.dumps(config))
         started.start(path)

@@ -20,8 +20,9 @@ from telecine.logs.v1 import logs_pb2
 
 from log_collector.journal.entry import pack
 from log_collector.sinks.forward.config import ForwardConfig, ForwardProtocol
-from log_collector.sinks.forward.sink import Endpoint, Parcel
+from log_collector.sinks.forward.sink import Endpoint, ForwardSink, Parcel
 from log_collector.sinks.sink import SinkError
+from log_collector.sinks.table import Place
 
 _OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
@@ -43,6 +44,11 @@ def open_endpoint(config: ForwardConfig) -> Endpoint:
         channel = grpc.secure_channel(config.address, credentials, _OPTIONS)
     kind = ShipEndpoint if config.protocol is ForwardProtocol.SHIP else OtlpEndpoint
     return kind(channel, config.timeout_seconds)
+
+
+def open_forward(config: ForwardConfig, place: Place) -> ForwardSink:
+    """Opens the sink that a configuration asks for. Raises OSError where the certificates cannot be read."""
+    return ForwardSink(config.name, open_endpoint(config))
 
 
 class ShipEndpoint:

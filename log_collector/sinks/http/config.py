@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from log_collector.expression import ExpressionError, compile_expression
-from log_collector.record import LevelName
+from log_collector.sinks.wanted import FilteredConfig
 
 _KIB: Final = 1 << 10
 _MIB: Final = 1 << 20
@@ -70,24 +69,13 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
                 yield name, f"expected a file that can be read, found none at {path}"
 
 
-class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the sinks for other services have in common."""
+class TargetConfig(FilteredConfig, frozen=True, kw_only=True):
+    """What the sinks over HTTP have in common."""
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-    """The sink is called `<kind>.<name>`."""
-    level: LevelName = "TRACE"
-    """Records below it are dropped, counted as "filtered"."""
-    services: tuple[str, ...] = ()
-    """Only records of these; empty: of all."""
-    expression: str = ""
-    """Only records that meet it, as RecordFilter.expression of the contract; empty: all."""
     request_records: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 500
     """At most so many in one request."""
     request_bytes: Bytes = _MIB
     """And about so many bytes, before compression; a larger record goes alone."""
-    lag_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1 << 30
-    """When it is further behind than so much of the journal, the oldest records are dropped, counted; 0:
-    never, the journal fills instead."""
     most_wait_seconds: Positive = 3600.0
     """However long the other side says to wait, after so long it is asked again."""
     dead_letter_bytes: Annotated[int, msgspec.Meta(ge=0)] = 16 * _MIB
@@ -99,11 +87,7 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Yields what the fields' types cannot say."""
         if importlib.util.find_spec(_LIBRARY) is None:
             yield "name", 'needs the extra "sinks": pip install "telecine[sinks]"'
-        if self.expression:
-            try:
-                compile_expression(self.expression)
-            except ExpressionError as error:
-                yield "expression", str(error)
+        yield from FilteredConfig.find_faults(self)
 
 
 def url_faults(field: str, url: str, *, may_name_user: bool = False) -> Iterator[Fault]:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from log_collector.config import CollectorConfig
+from log_collector.data_files import DEAD_LETTERS
 from log_collector.journal import Encoding, EntryHeader, Origin, StoredBatch
 from log_collector.journal.entry import pack
 from log_collector.sinks.building import open_http_sink
 from log_collector.sinks.http.sink import HttpSink
 from log_collector.sinks.sink import Written
+from log_collector.sinks.table import Place
 from service_host.settings.config import load_config
 from tests.log_collector.harness import lines_of
 
@@ -42,8 +44,8 @@ def configured(kind: str, **settings: Any) -> Any:
 
 @contextmanager
 def opened(directory: Path, kind: str, **settings: Any) -> Iterator[HttpSink]:
-    """A sink that is closed at the end; its dead letters go to `dead.log`."""
-    sink = open_http_sink(configured(kind, **settings), directory / "dead.log")
+    """A sink that is closed at the end."""
+    sink = open_http_sink(configured(kind, **settings), Place("t", directory, lambda _event, _reason: None))
     try:
         yield sink
     finally:
@@ -60,7 +62,7 @@ def deliver(sink: HttpSink, *batches: StoredBatch) -> Written:
 
 
 def dead_letters(directory: Path) -> list[dict[str, Any]]:
-    path = directory / "dead.log"
+    path = directory / DEAD_LETTERS / "t.log"
     return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 

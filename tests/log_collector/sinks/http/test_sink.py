@@ -148,7 +148,7 @@ def test_dead_letters_are_bounded(tmp_path: Path) -> None:
         opened(tmp_path, "webhook", url=listener.url, dead_letter_bytes=20_000, request_records=1) as sink,
     ):
         deliver(sink, stored([record(i, pad="x" * 1000) for i in range(60)]))
-    sizes = [path.stat().st_size for path in tmp_path.glob("dead.log*")]
+    sizes = [path.stat().st_size for path in tmp_path.glob("dead-letters/t.log*")]
     assert len(sizes) == 2
     assert sum(sizes) <= 20_000
     assert dead_letters(tmp_path)[-1]["record"]["n"] == 59

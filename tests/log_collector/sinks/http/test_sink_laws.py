@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from log_collector.journal import StoredBatch
-from log_collector.sinks.building import _wire, wanted
+from log_collector.sinks.building import _wire
 from log_collector.sinks.http.dead_letters import DeadLetters
 from log_collector.sinks.http.door import Answer, Request
 from log_collector.sinks.http.sink import HttpSink, Limits
 from log_collector.sinks.journal_record import read_records
 from log_collector.sinks.sink import SinkError
+from log_collector.sinks.wanted import wanted
 from tests.log_collector.harness import record
 from tests.log_collector.sinks.driving import configured, stored
 from tests.log_collector.sinks.listener import Heard
