@@ -80,7 +80,14 @@ class EncoderService:
         self._ending = Ending(self._registry, files, self._space, events, self._clock)
         self._publisher = publisher = Publisher(files, events, config.attempts, self._clock)
         self._dispatcher = Dispatcher(
-            self._registry.live, self._pool, files, publisher, self._ending, config, self._clock, self._log
+            self._registry.live,
+            self._pool,
+            files,
+            publisher,
+            self._ending,
+            config.dispatch_limits,
+            self._clock,
+            self._log,
         )
         self._jobs = Jobs(
             self._registry,
@@ -89,14 +96,16 @@ class EncoderService:
             self._ending,
             self._dispatcher,
             events,
-            config,
+            config.job_limits,
             self._clock,
         )
         self._probe = CapabilityProbe(self._pool, self._log)
         self._housekeeping = Housekeeping(
-            self._jobs, self._dispatcher, config, self._clock, self._log, metrics
+            self._jobs, self._dispatcher, config.housekeeping_limits, self._clock, self._log, metrics
         )
-        self._servicer = EncoderServicer(self._jobs, self._store, self._probe, config, metrics)
+        self._servicer = EncoderServicer(
+            self._jobs, self._store, self._probe, config.servicer_settings, metrics
+        )
         self._reloader = Reloader(loaded, self._put_in_force, FIXED_FIELDS, self._log)
         self._tasks: list[asyncio.Task[None]] = []
         metrics.watch(self)
@@ -190,8 +199,10 @@ class EncoderService:
 
     def _put_in_force(self, _old: EncoderConfig, new: EncoderConfig) -> None:
         self._config = new
-        for part in (self._jobs, self._dispatcher, self._housekeeping, self._servicer):
-            part.config = new
+        self._jobs.limits = new.job_limits
+        self._dispatcher.limits = new.dispatch_limits
+        self._housekeeping.limits = new.housekeeping_limits
+        self._servicer.settings = new.servicer_settings
         self._webhooks.config = new.webhooks
         self._publisher.attempts = new.attempts
         self._pool.settings = new.pool_settings

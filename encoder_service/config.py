@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from telecine.machine import usable_cores, usable_memory_bytes
 from telecine.settings.trust import OPERATOR_ONLY
 
 from encoder_service.evidence.facts import Confinement, SandboxMode
+from encoder_service.jobs.limits import AttemptSettings, DispatchLimits, HousekeepingLimits, JobLimits
 from encoder_service.options.reading import unknown_names
 from encoder_service.options.table import RULES
 from encoder_service.pool.settings import PoolSettings
+from encoder_service.rpc.settings import PublishedSettings, ServicerSettings, StreamSettings
 from encoder_service.spool.ingest import IngestLimits
 from encoder_service.webhooks.config import WebhooksConfig
+from encoder_service.wire.limits import WireLimits
 from service_host.settings.host_config import HostConfig, NotNegative, Positive
 
 MIB = 1 << 20
@@ -23,6 +26,7 @@ GIB = 1 << 30
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 CountOrZero = Annotated[int, msgspec.Meta(ge=0)]
+_Part = TypeVar("_Part", bound=msgspec.Struct)
 
 _MESSAGE_OVERHEAD_BYTES = 1024
 _KEEP_ALIVE_SECONDS = 10.0
@@ -203,6 +207,56 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def job_limits(self) -> JobLimits:
+        """What new jobs and their uploads are held to."""
+        return JobLimits(
+            max_waiting_jobs=self.max_waiting_jobs,
+            max_clip_seconds=self.max_clip_seconds,
+            most_made_pixels=self.most_made_pixels,
+            ingest=self.ingest_limits,
+        )
+
+    @property
+    def dispatch_limits(self) -> DispatchLimits:
+        """When outputs run, and what their workers get to know."""
+        return DispatchLimits(
+            max_running_jobs=self.max_running_jobs,
+            stalled_upload_seconds=self.stalled_upload_seconds,
+            attempt=AttemptSettings(
+                threads=self.codec_threads,
+                max_artifact_bytes=self.max_artifact_bytes,
+                font_directories=self.font_paths,
+                confinement=self.confinement,
+                allowed_options=self.allowed_encoder_options,
+                silence_timeout_seconds=self.worker_silence_timeout_seconds,
+            ),
+        )
+
+    @property
+    def housekeeping_limits(self) -> HousekeepingLimits:
+        """When time ends or deletes jobs."""
+        return _selected(self, HousekeepingLimits)
+
+    @property
+    def wire_limits(self) -> WireLimits:
+        """What requests may ask for."""
+        return _selected(self, WireLimits)
+
+    @property
+    def servicer_settings(self) -> ServicerSettings:
+        """What the rpcs need to know."""
+        return ServicerSettings(
+            stream=StreamSettings(
+                wire=self.wire_limits,
+                keep_alive_seconds=self.keep_alive_seconds,
+                tells_job_directory=self.tells_job_directory,
+            ),
+            published=_selected(self, PublishedSettings),
+            ring_bytes=self.ring_bytes,
+            max_rings=self.max_rings,
+        )
+
+    @property
     def codec_threads(self) -> int:
         """`threads_per_worker`, resolved."""
         return self.threads_per_worker or min(usable_cores(), 8)
@@ -254,6 +308,11 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
         for directory in self.font_directories:
             if not directory.expanduser().is_dir():
                 yield "font_directories", f"{directory} must be a directory"
+
+
+def _selected(config: EncoderConfig, kind: type[_Part]) -> _Part:
+    """The part's settings, each of which has the name of a field or property of the configuration."""
+    return kind(**{name: getattr(config, name) for name in kind.__struct_fields__})
 
 
 def _absolute(paths: tuple[Path, ...]) -> tuple[str, ...]:

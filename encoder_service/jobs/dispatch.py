@@ -10,11 +10,11 @@ from functools import partial
 import structlog
 
 from encoder_service.clock import Clock
-from encoder_service.config import EncoderConfig
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.jobs.ending import Ending
 from encoder_service.jobs.job import Job, OutputView, Run, StopReason
 from encoder_service.jobs.job_files import JobFiles
+from encoder_service.jobs.limits import DispatchLimits
 from encoder_service.jobs.output_run import OutputRun, Stopped
 from encoder_service.jobs.publishing import Publisher
 from encoder_service.pool import scheduler
@@ -34,7 +34,7 @@ class Dispatcher:
         files: JobFiles,
         publisher: Publisher,
         ending: Ending,
-        config: EncoderConfig,
+        limits: DispatchLimits,
         clock: Clock,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
@@ -43,7 +43,8 @@ class Dispatcher:
         self._files = files
         self._publisher = publisher
         self._ending = ending
-        self.config = config
+        self.limits = limits
+        """May be replaced while the service runs."""
         self._clock = clock
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,7 +57,7 @@ class Dispatcher:
         """Begins as many waiting outputs as there are idle workers. Cheap when there is nothing to do."""
         if self.is_paused or not self._pool.idle_count:
             return
-        most = self.config.max_running_jobs
+        most = self.limits.max_running_jobs
         for choice in scheduler.choose(self.waiting(), self._running(), self._pool.idle_count, most):
             worker = self._pool.take()
             if worker is None:
@@ -67,12 +68,12 @@ class Dispatcher:
         """Stops runs that hang, and those that wait for frames while others could work; counts the latter."""
         runs = list(self.runs())
         for run in runs:
-            limit = self.config.worker_silence_timeout_seconds
+            limit = self.limits.attempt.silence_timeout_seconds
             if not run.is_starved and run.inactive_seconds >= limit:
                 run.stop(StopReason.HUNG)
         if self.is_paused:
             return 0
-        patience = self.config.stalled_upload_seconds
+        patience = self.limits.stalled_upload_seconds
         chosen = scheduler.starved(self.waiting(), self._running(), self._pool.idle_count, patience)
         for choice in chosen:
             self._jobs[choice.job_id].runs[choice.output].stop(StopReason.STARVED)
@@ -114,7 +115,7 @@ class Dispatcher:
     def _is_supplied(self, job: Job, now: float) -> bool:
         if job.record.is_complete:
             return True
-        is_flowing = now - job.last_byte_monotonic < self.config.stalled_upload_seconds
+        is_flowing = now - job.last_byte_monotonic < self.limits.stalled_upload_seconds
         return job.frames_ready > 0 and job.attachment is not None and is_flowing
 
     # --- running ---------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ class Dispatcher:
     def _begin(self, job: Job, name: str, worker: WorkerProcess) -> None:
         output = next(output for output in job.record.spec.outputs if output.name == name)
         attempt = len(job.record.outputs[name].attempts) + 1
-        run = OutputRun(job, output, attempt, worker, self.config, self._clock)
+        run = OutputRun(job, output, attempt, worker, self.limits.attempt, self._clock)
         job.runs[name] = run
         job.set_view(name, OutputView(OutputState.ENCODING, attempt=attempt))
         task = asyncio.create_task(self._work(run, worker))

@@ -9,11 +9,11 @@ from typing import Any
 import structlog
 
 from encoder_service.clock import Clock
-from encoder_service.config import EncoderConfig
 from encoder_service.evidence.manifest import JobOutcome, Problem
 from encoder_service.jobs.dispatch import Dispatcher
 from encoder_service.jobs.job import Job
 from encoder_service.jobs.jobs import Jobs
+from encoder_service.jobs.limits import HousekeepingLimits
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.spec.codes import FailureCode
 from encoder_service.store.record import JobRecord
@@ -23,7 +23,7 @@ RETENTION_SECONDS = 5.0
 
 
 def verdict(
-    record: JobRecord, idle_seconds: float, now_unix_nano: int, config: EncoderConfig
+    record: JobRecord, idle_seconds: float, now_unix_nano: int, limits: HousekeepingLimits
 ) -> tuple[JobOutcome, Problem] | None:
     """How time ends a job that has not ended; None while it may go on. Pure."""
     deadline = record.spec.deadline_unix_nano
@@ -32,28 +32,28 @@ def verdict(
             FailureCode.JOB_DEADLINE_EXCEEDED, "the job did not end before its deadline"
         )
     age_seconds = (now_unix_nano - record.created_at_unix_nano) / 1e9
-    if config.max_job_seconds and age_seconds >= config.max_job_seconds:
-        message = f"the job did not end within the server's limit of {config.max_job_seconds:g} s"
+    if limits.max_job_seconds and age_seconds >= limits.max_job_seconds:
+        message = f"the job did not end within the server's limit of {limits.max_job_seconds:g} s"
         return JobOutcome.FAILED, Problem(FailureCode.JOB_DEADLINE_EXCEEDED, message)
-    limit = config.idle_upload_timeout_seconds
+    limit = limits.idle_upload_timeout_seconds
     if limit and not record.is_complete and idle_seconds >= limit:
         message = f"nothing came from the client for {limit:g} s and the upload was not complete"
         return JobOutcome.EXPIRED, Problem(FailureCode.JOB_EXPIRED, message)
     return None
 
 
-def superfluous(ended: list[JobRecord], now_unix_nano: int, config: EncoderConfig) -> list[JobRecord]:
+def superfluous(ended: list[JobRecord], now_unix_nano: int, limits: HousekeepingLimits) -> list[JobRecord]:
     """Which ended jobs must go, `ended` being in the order of their end. Pure."""
     gone: list[JobRecord] = []
-    kept_bytes = sum(record.size_bytes for record in ended) if config.retention_bytes else 0
+    kept_bytes = sum(record.size_bytes for record in ended) if limits.retention_bytes else 0
     for index, record in enumerate(ended):
         age_seconds = (now_unix_nano - record.ended_at_unix_nano) / 1e9
-        is_old = bool(config.retention_seconds) and age_seconds >= config.retention_seconds
-        is_too_much = bool(config.retention_bytes) and kept_bytes > config.retention_bytes
-        if not (is_old or is_too_much or len(ended) - index > config.max_jobs_kept):
+        is_old = bool(limits.retention_seconds) and age_seconds >= limits.retention_seconds
+        is_too_much = bool(limits.retention_bytes) and kept_bytes > limits.retention_bytes
+        if not (is_old or is_too_much or len(ended) - index > limits.max_jobs_kept):
             break
         gone.append(record)
-        kept_bytes -= record.size_bytes if config.retention_bytes else 0
+        kept_bytes -= record.size_bytes if limits.retention_bytes else 0
     return gone
 
 
@@ -64,7 +64,7 @@ class Housekeeping:
         self,
         jobs: Jobs,
         dispatcher: Dispatcher,
-        config: EncoderConfig,
+        limits: HousekeepingLimits,
         clock: Clock,
         log: structlog.typing.FilteringBoundLogger,
         metrics: EncoderMetrics,
@@ -72,7 +72,7 @@ class Housekeeping:
         self._metrics = metrics
         self._jobs = jobs
         self._dispatcher = dispatcher
-        self.config = config
+        self.limits = limits
         self._clock = clock
         self._log = log
         self._retention_at = 0.0
@@ -100,16 +100,16 @@ class Housekeeping:
         now_unix_nano, now = self._clock.unix_nano(), self._clock.monotonic()
         for job in list(self._jobs.registry.live.values()):
             idle_seconds = now - job.last_sign_monotonic
-            if now - job.last_byte_monotonic >= self.config.promise_seconds:
+            if now - job.last_byte_monotonic >= self.limits.promise_seconds:
                 self._jobs.withdraw_promise(job)
-            due = None if job.is_ending else verdict(job.record, idle_seconds, now_unix_nano, self.config)
+            due = None if job.is_ending else verdict(job.record, idle_seconds, now_unix_nano, self.limits)
             if due is not None:
                 # In a task of its own: an ending may have to wait for a disk.
                 self._start(self._end(job, *due))
         if now >= self._retention_at:
             self._retention_at = now + RETENTION_SECONDS
             await self._retain(now_unix_nano)
-        interval = self.config.cleaning_interval_seconds
+        interval = self.limits.cleaning_interval_seconds
         if interval and now >= self._cleaned_at + interval:
             self._cleaned_at = now
             await self._jobs.clean()
@@ -125,5 +125,5 @@ class Housekeeping:
 
     async def _retain(self, now_unix_nano: int) -> None:
         ended = [job.record for job in self._jobs.registry.ended.values()]
-        for record in superfluous(ended, now_unix_nano, self.config):
+        for record in superfluous(ended, now_unix_nano, self.limits):
             await self._jobs.delete(record.job_id)

@@ -13,7 +13,6 @@ import msgspec
 
 from encoder_service import errors, failpoints
 from encoder_service.clock import Clock
-from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
 from encoder_service.evidence.manifest import JobOutcome, Problem
 from encoder_service.free_space import disk_room
@@ -21,6 +20,7 @@ from encoder_service.jobs.attachment import Attachment
 from encoder_service.jobs.events import JobEvents
 from encoder_service.jobs.job import Job
 from encoder_service.jobs.job_files import JobFiles
+from encoder_service.jobs.limits import JobLimits
 from encoder_service.jobs.quarantine import find_gone
 from encoder_service.jobs.registry import Registry, Tombstones
 from encoder_service.spec.codes import FailureCode
@@ -60,7 +60,7 @@ class Jobs:
         ending: Ending,
         dispatcher: Dispatcher,
         events: JobEvents,
-        config: EncoderConfig,
+        limits: JobLimits,
         clock: Clock,
     ) -> None:
         self.registry = registry
@@ -70,7 +70,8 @@ class Jobs:
         self._ending = ending
         self._dispatcher = dispatcher
         self._events = events
-        self.config = config
+        self.limits = limits
+        """May be replaced while the service runs."""
         self._clock = clock
         self._admission = asyncio.Lock()
         self._tombstones = Tombstones()
@@ -136,7 +137,7 @@ class Jobs:
     async def _bound_parked(self) -> None:
         """Keeps uploads whose clients are gone from taking all places; who sent least goes first."""
         parked = [job for job in self.registry.live.values() if job.is_parked]
-        if len(parked) > max(1, self.config.max_waiting_jobs // 2):
+        if len(parked) > max(1, self.limits.max_waiting_jobs // 2):
             least = min(parked, key=lambda job: (job.persisted_bytes, job.last_sign_monotonic))
             message = f"{len(parked) - 1} other uploads wait for their clients, and each has sent more"
             await self._ending.end(least, JobOutcome.EXPIRED, Problem(FailureCode.JOB_EXPIRED, message))
@@ -151,11 +152,11 @@ class Jobs:
             return msgspec.structs.replace(record, total_frames=total_frames, received_at_unix_nano=now)
 
         try:
-            if job.spool is not None and self.config.is_synced:
+            if job.spool is not None and self.limits.ingest.is_synced:
                 await asyncio.to_thread(job.spool.sync)
             await self._files.update(job, complete)
         except OSError as error:
-            raise errors.disk_error(error, self.config.retry_after_seconds) from error
+            raise errors.disk_error(error, self.limits.ingest.retry_after_seconds) from error
         failpoints.reach("finish_recorded")
         seconds = (now - job.record.created_at_unix_nano) / 1e9
         job.log("info", f"all {total_frames} frames received in {seconds:.3f} s")
@@ -183,10 +184,10 @@ class Jobs:
             job.spool,
             self._space,
             self._spools.executor,
-            self.config.ingest_limits,
+            self.limits.ingest,
             persisted,
             failed,
-            clip_limit(job.record.spec, self.config.max_clip_seconds, self.config.most_made_pixels),
+            clip_limit(job.record.spec, self.limits.max_clip_seconds, self.limits.most_made_pixels),
         )
 
     # --- new jobs --------------------------------------------------------------------------------
@@ -207,7 +208,7 @@ class Jobs:
         """Whether a new job would be taken."""
         if self.is_draining or not self._is_storage_there:
             return False
-        return self._waiting_jobs() < self.config.max_waiting_jobs
+        return self._waiting_jobs() < self.limits.max_waiting_jobs
 
     async def look_for_storage(self) -> None:
         """Ends all streams while the data directory is gone: what they send would be stored nowhere."""
@@ -226,14 +227,14 @@ class Jobs:
     async def _create(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> None:
         if self.is_draining:
             raise errors.draining()
-        if self._waiting_jobs() >= self.config.max_waiting_jobs:
-            raise errors.too_many_jobs(self.config.max_waiting_jobs, self.config.retry_after_seconds)
+        if self._waiting_jobs() >= self.limits.max_waiting_jobs:
+            raise errors.too_many_jobs(self.limits.max_waiting_jobs, self.limits.ingest.retry_after_seconds)
         expected_bytes = spec.video.expected_frames * spec.video.frame_bytes
         await self._require_disk(expected_bytes)
         try:
             self._space.promise(spec.job_id, expected_bytes)
         except SpoolFullError as error:
-            raise errors.spool_full(self.config.retry_after_seconds) from error
+            raise errors.spool_full(self.limits.ingest.retry_after_seconds) from error
         now, store = self._clock.unix_nano(), self._files.store
         request_id = current_request_id()
 
@@ -253,7 +254,7 @@ class Jobs:
         except OSError as error:
             self._space.release(spec.job_id)
             self._events.not_created(spec.job_id, error)
-            raise errors.disk_error(error, self.config.retry_after_seconds) from error
+            raise errors.disk_error(error, self.limits.ingest.retry_after_seconds) from error
         job = self.adopt(record, spool)
         outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
         video = spec.video
@@ -266,11 +267,11 @@ class Jobs:
 
     async def _require_disk(self, expected_bytes: int) -> None:
         """Raises ServiceError where the clip could never be taken: before its first frame is sent."""
-        config = self.config
+        limits = self.limits.ingest
         try:
-            room = await asyncio.to_thread(disk_room, config.root, config.min_free_bytes)
+            room = await asyncio.to_thread(disk_room, self._files.store.root, limits.min_free_bytes)
         except OSError as error:
-            raise errors.disk_error(error, config.retry_after_seconds) from error
+            raise errors.disk_error(error, limits.retry_after_seconds) from error
         if not room.can_ever_hold(max(1, expected_bytes)):
             raise errors.disk_too_small(expected_bytes, room)
 

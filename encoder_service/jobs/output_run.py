@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from encoder_service.clock import Clock
-from encoder_service.config import EncoderConfig
 from encoder_service.data_layout import PICTURES
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.jobs.job import Job, OutputView, StopReason
+from encoder_service.jobs.limits import AttemptSettings
 from encoder_service.pool.worker_process import (
     WorkerDiedError,
     WorkerOutOfMemoryError,
@@ -43,7 +43,7 @@ class OutputRun:
         output: OutputSpec,
         attempt: int,
         worker: WorkerProcess,
-        config: EncoderConfig,
+        settings: AttemptSettings,
         clock: Clock,
     ) -> None:
         self.job = job
@@ -51,7 +51,7 @@ class OutputRun:
         self.attempt = attempt
         self.started_at_unix_nano = clock.unix_nano()
         self._worker = worker
-        self._config = config
+        self._settings = settings
         self._clock = clock
         self._stop_reason: StopReason | None = None
         self._killer: asyncio.Task[None] | None = None
@@ -86,13 +86,13 @@ class OutputRun:
                 spool_path=str(spool_path),
                 directory=str(directory),
                 attempt=self.attempt,
-                threads=self._config.codec_threads,
-                max_artifact_bytes=self._config.max_artifact_bytes,
+                threads=self._settings.threads,
+                max_artifact_bytes=self._settings.max_artifact_bytes,
                 metadata=self.job.record.spec.metadata if self.output.overlays else {},
                 pictures_directory=str(spool_path.parent / PICTURES),
-                font_directories=self._config.font_paths,
-                confinement=self._config.confinement,
-                allowed_options=self._config.allowed_encoder_options,
+                font_directories=self._settings.font_directories,
+                confinement=self._settings.confinement,
+                allowed_options=self._settings.allowed_options,
             )
         )
         feeding = asyncio.create_task(self._feed())
@@ -148,7 +148,7 @@ class OutputRun:
             return result
         if self._stop_reason is StopReason.HUNG:
             frame = self.job.views[self.output.name].frames_encoded
-            seconds = self._config.worker_silence_timeout_seconds
+            seconds = self._settings.silence_timeout_seconds
             message = f"the worker made no progress for {seconds:g} s after frame {frame} and was killed"
             return Failed(FailureCode.WORKER_HUNG, message, is_retryable=True)
         return Stopped(self._stop_reason)

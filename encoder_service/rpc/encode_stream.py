@@ -13,7 +13,6 @@ from typing import Protocol
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service import errors
-from encoder_service.config import EncoderConfig
 from encoder_service.errors import ServiceError
 from encoder_service.evidence.facts import ProducedFile
 from encoder_service.evidence.manifest import JobOutcome
@@ -35,6 +34,7 @@ from encoder_service.rpc.session import (
     Session,
     SessionState,
 )
+from encoder_service.rpc.settings import StreamSettings
 from encoder_service.spec.spec import Delivery, JobSpec
 from encoder_service.spool.ring import Ring, Rings
 from encoder_service.store.artifact_reader import DamagedFileError, opened
@@ -71,7 +71,7 @@ class EncodeStream:
         jobs: Jobs,
         store: Store,
         probe: CapabilityProbe,
-        config: EncoderConfig,
+        settings: StreamSettings,
         metrics: EncoderMetrics,
         rings: Rings,
         neighbours: Neighbours,
@@ -80,7 +80,7 @@ class EncodeStream:
         self._jobs = jobs
         self._store = store
         self._probe = probe
-        self._config = config
+        self._settings = settings
         self._metrics = metrics
         self._rings = rings
         self._neighbours = neighbours
@@ -105,7 +105,7 @@ class EncodeStream:
         first = await self._wire.receive()
         spec = self._first(first)
         host_id = first.host_id if isinstance(first, pb.EncodeRequest) else ""
-        if isinstance(first, pb.EncodeRequest) and self._config.tells_job_directory:
+        if isinstance(first, pb.EncodeRequest) and self._settings.tells_job_directory:
             self._disclosure = Disclosure(
                 is_proved=self._neighbours.is_proved(host_id, first.proof),
                 proof_path=self._neighbours.challenge(host_id),
@@ -148,7 +148,7 @@ class EncodeStream:
             self._session.advance(ChunkCame(request.offset, 0))
         elif request.HasField("spec"):
             is_known = self._jobs.registry.knows(request.spec.job_id)
-            return parse_spec(request.spec, self._config, 0.0 if is_known else time.time())
+            return parse_spec(request.spec, self._settings.wire, 0.0 if is_known else time.time())
         elif request.HasField("finish"):
             self._session.advance(FinishCame(0, 0))
         elif request.HasField("keep_alive"):
@@ -172,7 +172,7 @@ class EncodeStream:
         job, ingest = attachment.job, attachment.ingest
         while (request := await self._wire.receive()) is not None:
             if isinstance(request, RawChunk):
-                data = checked_chunk(request, self._config, self._ring)
+                data = checked_chunk(request, self._settings.wire, self._ring)
                 self._session = self._session.advance(ChunkCame(request.offset, len(data)))
                 self._metrics.received_bytes.inc(len(data))
                 if ingest is not None:
@@ -200,12 +200,12 @@ class EncodeStream:
     async def _tell(self, attachment: Attachment, delivery: Delivery) -> None:
         job = attachment.job
         pause_seconds = NEWS_PAUSE_SECONDS if self._ring is None else RING_NEWS_PAUSE_SECONDS
-        heartbeat_seconds = min(HEARTBEAT_SECONDS, self._config.keep_alive_seconds)
+        heartbeat_seconds = min(HEARTBEAT_SECONDS, self._settings.keep_alive_seconds)
         subscription = job.subscribe(pause_seconds)
         try:
             ring = self._ring.offer if self._ring is not None else None
             accepted = replies.accepted(
-                job, self._config, ring, self._disclosure, is_resumed=attachment.is_resumed
+                job, self._settings, ring, self._disclosure, is_resumed=attachment.is_resumed
             )
             await self._wire.send(accepted)
             self._note_acknowledged(job)

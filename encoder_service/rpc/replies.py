@@ -8,12 +8,12 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.config import EncoderConfig
 from encoder_service.evidence.facts import Confinement, ProducedFile, Walls
 from encoder_service.jobs.job import Job
 from encoder_service.options.listing import listed
 from encoder_service.options.table import RULES
 from encoder_service.rpc.neighbours import Disclosure
+from encoder_service.rpc.settings import PublishedSettings, StreamSettings
 from encoder_service.spec.overlays.fonts import list_fonts
 from encoder_service.spec.spec import OutputSpec
 from encoder_service.spool.ring import Offer
@@ -53,22 +53,22 @@ def persisted(job: Job) -> pb.TrackOffset:
 
 
 def accepted(
-    job: Job, config: EncoderConfig, ring: Offer | None, disclosure: Disclosure, *, is_resumed: bool
+    job: Job, settings: StreamSettings, ring: Offer | None, disclosure: Disclosure, *, is_resumed: bool
 ) -> pb.EncodeResponse:
     """The first answer of a stream."""
     return pb.EncodeResponse(
         accepted=pb.Accepted(
             job_id=job.job_id,
             persisted=[persisted(job)],
-            max_chunk_bytes=config.max_chunk_bytes,
-            max_job_bytes=config.max_job_bytes,
+            max_chunk_bytes=settings.wire.max_chunk_bytes,
+            max_job_bytes=settings.wire.max_job_bytes,
             frame_bytes=job.record.spec.video.frame_bytes,
             is_resumed=is_resumed,
             state=JOB_STATES[job.state],
             job_directory=str(job.directory) if disclosure.is_proved else "",
             proof_path=disclosure.proof_path,
             ring=_ring(ring) if ring is not None else None,
-            keep_alive_seconds=config.keep_alive_seconds,
+            keep_alive_seconds=settings.keep_alive_seconds,
         )
     )
 
@@ -177,25 +177,25 @@ def _output_status(job: Job, output: OutputSpec) -> pb.OutputStatus:
     return status
 
 
-def limits(config: EncoderConfig) -> pb.Limits:
+def limits(settings: PublishedSettings) -> pb.Limits:
     """The server's limits."""
     return pb.Limits(
-        max_chunk_bytes=config.max_chunk_bytes,
-        max_frame_bytes=config.max_frame_bytes,
-        max_job_bytes=config.max_job_bytes,
-        spool_quota_bytes=config.spool_quota_bytes,
-        max_waiting_jobs=config.max_waiting_jobs,
-        max_job_duration=_duration(config.max_job_seconds),
-        idle_upload_timeout=_duration(config.idle_upload_timeout_seconds),
-        max_artifact_bytes=config.max_artifact_bytes,
-        max_running_jobs=config.max_running_jobs,
-        max_clip_duration=_duration(config.max_clip_seconds),
-        max_overlays_per_output=config.max_overlays_per_output,
-        max_overlay_image_bytes=config.max_overlay_image_bytes,
+        max_chunk_bytes=settings.max_chunk_bytes,
+        max_frame_bytes=settings.max_frame_bytes,
+        max_job_bytes=settings.max_job_bytes,
+        spool_quota_bytes=settings.spool_quota_bytes,
+        max_waiting_jobs=settings.max_waiting_jobs,
+        max_job_duration=_duration(settings.max_job_seconds),
+        idle_upload_timeout=_duration(settings.idle_upload_timeout_seconds),
+        max_artifact_bytes=settings.max_artifact_bytes,
+        max_running_jobs=settings.max_running_jobs,
+        max_clip_duration=_duration(settings.max_clip_seconds),
+        max_overlays_per_output=settings.max_overlays_per_output,
+        max_overlay_image_bytes=settings.max_overlay_image_bytes,
     )
 
 
-def capabilities(probed: Probed, config: EncoderConfig, version: str) -> pb.GetCapabilitiesResponse:
+def capabilities(probed: Probed, settings: PublishedSettings, version: str) -> pb.GetCapabilitiesResponse:
     """What was found to work."""
     return pb.GetCapabilitiesResponse(
         formats=[
@@ -220,18 +220,18 @@ def capabilities(probed: Probed, config: EncoderConfig, version: str) -> pb.GetC
             for row in probed.formats
         ],
         pixel_formats=[pb.PixelFormat.ValueType(value) for value in PIXEL_FORMATS],
-        limits=limits(config),
+        limits=limits(settings),
         server_version=version,
         library_versions=probed.library_versions,
-        workers=config.worker_count,
-        fonts=list_fonts(config.font_directories),
-        sandbox=_sandbox(probed.walls, config.confinement) if probed.walls is not None else None,
+        workers=settings.worker_count,
+        fonts=list_fonts(settings.font_directories),
+        sandbox=_sandbox(probed.walls, settings.confinement) if probed.walls is not None else None,
         encoder_options=[
             pb.EncoderOptions(
                 encoder=encoder,
                 options=[
                     pb.EncoderOption(name=entry.name, values=entry.values)
-                    for entry in listed(rules, config.allowed_encoder_options.get(encoder, ()))
+                    for entry in listed(rules, settings.allowed_encoder_options.get(encoder, ()))
                 ],
                 presets=rules.presets.expected if rules.presets is not None else "",
             )

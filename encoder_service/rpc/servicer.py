@@ -15,7 +15,6 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.encoder.v1 import encoder_pb2_grpc as pb_grpc
 
 from encoder_service import errors
-from encoder_service.config import EncoderConfig
 from encoder_service.evidence.manifest import FILE_NAME
 from encoder_service.jobs.job import Job
 from encoder_service.jobs.jobs import Jobs
@@ -24,6 +23,7 @@ from encoder_service.pool.availability import CapabilityProbe
 from encoder_service.rpc import replies
 from encoder_service.rpc.encode_stream import EncodeStream
 from encoder_service.rpc.neighbours import Neighbours
+from encoder_service.rpc.settings import ServicerSettings
 from encoder_service.rpc.watch_stream import interval_seconds, watch_job
 from encoder_service.spool.ring import Rings
 from encoder_service.store.artifact_reader import DamagedFileError, OpenFile, opened
@@ -81,15 +81,16 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         jobs: Jobs,
         store: Store,
         probe: CapabilityProbe,
-        config: EncoderConfig,
+        settings: ServicerSettings,
         metrics: EncoderMetrics,
     ) -> None:
         self._jobs = jobs
         self._store = store
         self._probe = probe
-        self.config = config
+        self.settings = settings
+        """May be replaced while the service runs; rings stay as they were made."""
         self._metrics = metrics
-        self._rings = Rings(config.ring_bytes, config.max_rings)
+        self._rings = Rings(settings.ring_bytes, settings.max_rings)
         self._neighbours = Neighbours()
 
     async def Encode(  # type: ignore[override]  # noqa: N802 - it reads and writes through the context
@@ -102,7 +103,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             self._jobs,
             self._store,
             self._probe,
-            self.config,
+            self.settings.stream,
             self._metrics,
             self._rings,
             self._neighbours,
@@ -205,7 +206,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.DownloadArtifactRequest, job: Job
     ) -> pb.DownloadArtifactResponse | None:
         """Where the artifact lies, for a client that proved to be the same user here, or how to prove it."""
-        if not self.config.tells_job_directory or not request.HasField("proof"):
+        if not self.settings.stream.tells_job_directory or not request.HasField("proof"):
             return None
         if self._neighbours.is_proved(request.host_id, request.proof):
             path = str((job.directory / request.path).absolute())
@@ -218,7 +219,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
     ) -> pb.GetCapabilitiesResponse:
         """Tells what this server can make, with proof."""
         probed = await self._probe.answer()
-        return replies.capabilities(probed, self.config, metadata.version("telecine"))
+        return replies.capabilities(probed, self.settings.published, metadata.version("telecine"))
 
 
 def register(servicer: EncoderServicer, server: grpc.aio.Server) -> None:

@@ -76,7 +76,8 @@ class Store:
     """The data directory of one service."""
 
     def __init__(self, root: Path, *, is_synced: bool = False) -> None:
-        self._root = root
+        self.root = root
+        """The data directory."""
         self._is_synced = is_synced
         self._records = root / layout.RECORDS
         self._spools = root / layout.SPOOLS
@@ -89,7 +90,7 @@ class Store:
         """Makes sure that the directory is ours alone; idempotent. Raises DataDirectoryError."""
         if self._directory is None:
             try:
-                self._directory = open_data_directory(self._root, "encoder", _is_former)
+                self._directory = open_data_directory(self.root, "encoder", _is_former)
             except StartError as error:
                 raise DataDirectoryError(str(error)) from error
 
@@ -98,11 +99,11 @@ class Store:
         self.claim()
         try:
             for name in (layout.RECORDS, layout.SPOOLS, layout.ARTIFACTS, layout.WEBHOOKS):
-                _make_room(self._root / name)
-            layout.remove_old_reserve(self._root)
+                _make_room(self.root / name)
+            layout.remove_old_reserve(self.root)
         except OSError as error:
             self.close()
-            raise DataDirectoryError(f"data_dir {self._root} cannot be used: {error}") from error
+            raise DataDirectoryError(f"data_dir {self.root} cannot be used: {error}") from error
         except DataDirectoryError:
             self.close()
             raise
@@ -156,7 +157,7 @@ class Store:
 
     def spool_name(self, record: JobRecord) -> str:
         """Where the job's frames lie below the data directory: clients may be told that much."""
-        return self.spool_path(record).relative_to(self._root).as_posix()
+        return self.spool_path(record).relative_to(self.root).as_posix()
 
     def spool_path(self, record: JobRecord) -> Path:
         """The video track."""

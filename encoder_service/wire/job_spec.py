@@ -8,7 +8,6 @@ from telecine.crc32c import crc32c
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service import errors
-from encoder_service.config import EncoderConfig
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS
 from encoder_service.spec.spec import (
     BT709,
@@ -37,6 +36,7 @@ from encoder_service.webhooks.destination import (
 from encoder_service.wire.chunks import RawChunk
 from encoder_service.wire.enums import DELIVERIES, ODD_SIZE_POLICIES, PIXEL_FORMATS
 from encoder_service.wire.fields import FieldViolations, color_override, rational
+from encoder_service.wire.limits import WireLimits
 from encoder_service.wire.made import check_total
 from encoder_service.wire.outputs import parse_outputs
 
@@ -59,7 +59,7 @@ def _check_deadline(message: pb.JobSpec, now_unix_seconds: float, violations: Fi
     )
 
 
-def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: float = 0.0) -> JobSpec:
+def parse_spec(message: pb.JobSpec, limits: WireLimits, now_unix_seconds: float = 0.0) -> JobSpec:
     """Returns the job that is asked for. Raises ServiceError naming every wrong field.
 
     `now_unix_seconds`: a deadline before it is one; 0 for the spec of a job that is known already.
@@ -71,9 +71,9 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: flo
         "must be 1 to 128 characters of [A-Za-z0-9._-], beginning with a letter or digit, "
         f"is {message.job_id[:140]!r}",
     )
-    video = _video(message, config, violations)
-    outputs, skipped = parse_outputs(message, config, violations)
-    check_total(outputs, video, config, violations)
+    video = _video(message, limits, violations)
+    outputs, skipped = parse_outputs(message, limits, violations)
+    check_total(outputs, video, limits, violations)
     metadata = dict(message.metadata)
     metadata_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
     violations.check(
@@ -85,7 +85,7 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: flo
     deadline = message.deadline
     _check_deadline(message, now_unix_seconds, violations)
     delivery = violations.pick(DELIVERIES, message.delivery, "spec.delivery", Delivery.BYTES)
-    webhooks = parse_webhooks(message, config.webhooks, violations)
+    webhooks = parse_webhooks(message, limits.webhooks, violations)
     if violations.found:
         raise errors.invalid_fields(violations.found)
     if message.HasField("audio"):
@@ -105,7 +105,7 @@ def parse_spec(message: pb.JobSpec, config: EncoderConfig, now_unix_seconds: flo
     )
 
 
-def _video(message: pb.JobSpec, config: EncoderConfig, violations: FieldViolations) -> VideoSpec:
+def _video(message: pb.JobSpec, limits: WireLimits, violations: FieldViolations) -> VideoSpec:
     track, at = message.video, "spec.video"
     if not message.HasField("video"):
         violations.add(at, "is missing")
@@ -128,21 +128,21 @@ def _video(message: pb.JobSpec, config: EncoderConfig, violations: FieldViolatio
     if width > 0 and height > 0:
         size = video.frame_bytes
         violations.check(
-            size <= config.max_frame_bytes,
+            size <= limits.max_frame_bytes,
             at,
-            f"a frame has {size} bytes; this server takes at most {config.max_frame_bytes}",
+            f"a frame has {size} bytes; this server takes at most {limits.max_frame_bytes}",
         )
         violations.check(
-            size * max(frames, 1) <= config.max_job_bytes,
+            size * max(frames, 1) <= limits.max_job_bytes,
             f"{at}.expected_frames",
             f"{max(frames, 1)} frames have {size * max(frames, 1)} bytes; "
-            f"this server takes at most {config.max_job_bytes}",
+            f"this server takes at most {limits.max_job_bytes}",
         )
-        longest = clip_limit_frames(video, config.max_clip_seconds)
+        longest = clip_limit_frames(video, limits.max_clip_seconds)
         violations.check(
             not longest or frames <= longest,
             f"{at}.expected_frames",
-            f"{frames} frames are longer than {config.max_clip_seconds:g} s; "
+            f"{frames} frames are longer than {limits.max_clip_seconds:g} s; "
             f"this server takes at most {longest} at this rate",
         )
     return video
@@ -169,7 +169,7 @@ def _source_color(
     )
 
 
-def checked_chunk(chunk: RawChunk, config: EncoderConfig, ring: Ring | None) -> memoryview:
+def checked_chunk(chunk: RawChunk, limits: WireLimits, ring: Ring | None) -> memoryview:
     """Returns a chunk's data once its track, size and checksum are right. Raises ServiceError."""
     if chunk.track == pb.TRACK_AUDIO:
         raise errors.not_implemented("audio tracks yet (chunk.track)")
@@ -178,10 +178,10 @@ def checked_chunk(chunk: RawChunk, config: EncoderConfig, ring: Ring | None) -> 
     data = _located(chunk, ring)
     if not data:
         raise errors.invalid_field("chunk.data", "must not be empty")
-    if len(data) > config.max_chunk_bytes:
-        raise errors.too_large("chunk.data", len(data), config.max_chunk_bytes)
-    if chunk.offset + len(data) > config.max_job_bytes:
-        raise errors.too_large("the video track", chunk.offset + len(data), config.max_job_bytes)
+    if len(data) > limits.max_chunk_bytes:
+        raise errors.too_large("chunk.data", len(data), limits.max_chunk_bytes)
+    if chunk.offset + len(data) > limits.max_job_bytes:
+        raise errors.too_large("the video track", chunk.offset + len(data), limits.max_job_bytes)
     if crc32c(data) != chunk.crc32c:
         raise errors.chunk_corrupted(chunk.offset)
     return data

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.config import EncoderConfig
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FORMATS, WriterKind
 from encoder_service.spec.made_pixels import Size, makings, most_frames, picture_size, sheet_size, text_pixels
@@ -23,6 +22,7 @@ from encoder_service.spec.overlays.picture_header import read_header
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS
 from encoder_service.spec.spec import OutputSpec, VideoSpec
 from encoder_service.wire.fields import FieldViolations
+from encoder_service.wire.limits import WireLimits
 
 MAX_FILLED_CHARS = 10_000
 """Of an overlay's text with its fields filled in: one field may hold 64 KiB, and stand there often."""
@@ -35,7 +35,7 @@ _LONGEST_FIELD = "0" * 20
 
 
 def check_made(
-    output: OutputSpec, job: pb.JobSpec, pictures: Mapping[str, bytes], at: str, config: EncoderConfig,
+    output: OutputSpec, job: pb.JobSpec, pictures: Mapping[str, bytes], at: str, limits: WireLimits,
     violations: FieldViolations,
 ) -> None:  # fmt: skip
     """Notes pictures and overlays that would cost a worker more memory than anybody may ask for."""
@@ -51,18 +51,18 @@ def check_made(
         return
     width, height = size
     # Frames that were sent as large may be encoded as large.
-    most = max(config.max_output_pixels, video.width * video.height)
+    most = max(limits.max_output_pixels, video.width * video.height)
     violations.check(
         width * height <= most,
         f"{at}.scale",
         f"comes to {width} x {height}, {width * height} pixels; max_output_pixels is {most} here",
     )
-    _check_sheet(output, size, video.expected_frames, at, config, violations)
-    _check_overlays(output, job, size, pictures, at, config, violations)
+    _check_sheet(output, size, video.expected_frames, at, limits, violations)
+    _check_overlays(output, job, size, pictures, at, limits, violations)
 
 
 def _check_sheet(
-    output: OutputSpec, size: Size, frames: int, at: str, config: EncoderConfig, violations: FieldViolations
+    output: OutputSpec, size: Size, frames: int, at: str, limits: WireLimits, violations: FieldViolations
 ) -> None:
     row = FORMATS.get(output.format)
     if row is None or row.writer is not WriterKind.CONTACT_SHEET:
@@ -75,7 +75,7 @@ def _check_sheet(
     except ValueError as error:
         violations.add(f"{at}.columns", str(error))
         return
-    most = config.max_output_pixels
+    most = limits.max_output_pixels
     violations.check(
         width * height <= most and max(width, height) <= _MAX_SHEET_SIDE,
         f"{at}.rows",
@@ -86,7 +86,7 @@ def _check_sheet(
 
 def _check_overlays(
     output: OutputSpec, job: pb.JobSpec, size: Size, pictures: Mapping[str, bytes], at: str,
-    config: EncoderConfig, violations: FieldViolations,
+    limits: WireLimits, violations: FieldViolations,
 ) -> None:  # fmt: skip
     total = 0
     for index, overlay in enumerate(output.overlays):
@@ -103,7 +103,7 @@ def _check_overlays(
         else:
             width, height = _drawn_size(overlay, overlay.kind, pictures, size)
             pixels, what, kind = width * height, f"width comes to {width} x {height} and", "image"
-        limit = config.max_overlay_pixels
+        limit = limits.max_overlay_pixels
         violations.check(
             pixels <= limit,
             f"{where}.{kind}",
@@ -111,7 +111,7 @@ def _check_overlays(
         )
         # What lies outside of the picture is not kept.
         total += min(pixels, size[0] * size[1])
-    most = config.max_drawn_pixels
+    most = limits.max_drawn_pixels
     violations.check(
         total <= most,
         f"{at}.overlays",
@@ -148,12 +148,12 @@ def _drawn_size(overlay: Overlay, image: ImageOverlay, pictures: Mapping[str, by
 
 
 def check_total(
-    outputs: tuple[OutputSpec, ...], video: VideoSpec, config: EncoderConfig, violations: FieldViolations
+    outputs: tuple[OutputSpec, ...], video: VideoSpec, limits: WireLimits, violations: FieldViolations
 ) -> None:
     """Notes a clip of which all outputs together make more than this service makes for one job."""
     if violations.found:
         return
-    most = config.most_made_pixels
+    most = limits.most_made_pixels
     longest = most_frames(outputs, video, most)
     frames = max(1, video.expected_frames)
     if longest is None or frames <= longest:

@@ -9,7 +9,6 @@ from fractions import Fraction
 import msgspec
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.config import EncoderConfig
 from encoder_service.options.choice import best_fit
 from encoder_service.options.reading import MAX_OPTIONS
 from encoder_service.spec.formats import FORMATS
@@ -18,6 +17,7 @@ from encoder_service.spec.sizes import MAX_SIDE_PIXELS, SHORT_SIDES, parse_aspec
 from encoder_service.spec.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode, SkippedOutput
 from encoder_service.wire.enums import ALPHAS, QUALITIES, SCALE_MODES
 from encoder_service.wire.fields import FieldViolations, color_override, rational
+from encoder_service.wire.limits import WireLimits
 from encoder_service.wire.made import check_made
 from encoder_service.wire.overlays import parse_overlays, pictures_of, seconds
 
@@ -29,11 +29,11 @@ _RGB = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def parse_outputs(
-    message: pb.JobSpec, config: EncoderConfig, violations: FieldViolations
+    message: pb.JobSpec, limits: WireLimits, violations: FieldViolations
 ) -> tuple[tuple[OutputSpec, ...], tuple[SkippedOutput, ...]]:
     """Returns the outputs asked for, named, and those left out; wrong fields go to `violations`."""
     count = len(message.outputs)
-    most = config.max_outputs_per_job
+    most = limits.max_outputs_per_job
     violations.check(1 <= count <= most, "spec.outputs", f"must be 1 to {most} outputs, are {count}")
     asked = message.outputs[:most]
     names = _names(asked, violations)
@@ -47,9 +47,9 @@ def parse_outputs(
             reason = f"format {output.format!r} is unknown; this server makes {', '.join(FORMATS)}"
             skipped.append(SkippedOutput(OutputSpec(name=name, format=output.format), reason))
             continue
-        outputs.append(_output(output, name, at, message, pictures, config, violations))
+        outputs.append(_output(output, name, at, message, pictures, limits, violations))
         _check_limits(outputs[-1], message.video, at, violations)
-        check_made(outputs[-1], message, pictures, at, config, violations)
+        check_made(outputs[-1], message, pictures, at, limits, violations)
         prefix = output.prefix or "frame"
         if output.format == "png":
             violations.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
@@ -93,7 +93,7 @@ def _numbered(stem: str) -> Iterator[str]:
 
 def _output(
     message: pb.OutputSpec, name: str, at: str, job: pb.JobSpec, pictures: Mapping[str, bytes],
-    config: EncoderConfig, violations: FieldViolations,
+    limits: WireLimits, violations: FieldViolations,
 ) -> OutputSpec:  # fmt: skip
     _check_format(message, at, violations)
     _check_bit_rate(message, at, violations)
@@ -120,14 +120,14 @@ def _output(
         frame_index=violations.number(message.frame_index, -(1 << 40), 1 << 40, f"{at}.frame_index"),
         columns=violations.number(message.columns, 0, 100, f"{at}.columns"),
         rows=violations.number(message.rows, 0, 100, f"{at}.rows"),
-        overlays=parse_overlays(message, job, pictures, at, config, violations),
+        overlays=parse_overlays(message, job, pictures, at, limits, violations),
         max_duration_seconds=seconds(message.max_duration, f"{at}.max_duration", violations),
         bit_rate=message.bit_rate,
     )
-    return _fitted(output, at, config, violations)
+    return _fitted(output, at, limits, violations)
 
 
-def _fitted(output: OutputSpec, at: str, config: EncoderConfig, violations: FieldViolations) -> OutputSpec:
+def _fitted(output: OutputSpec, at: str, limits: WireLimits, violations: FieldViolations) -> OutputSpec:
     """The output with its options in the only form that encoders are given; what none of them takes is noted.
 
     One encoder must take all of it; which of those that do is used turns out where it is opened.
@@ -137,7 +137,7 @@ def _fitted(output: OutputSpec, at: str, config: EncoderConfig, violations: Fiel
         len(output.options) <= most, f"{at}.options", f"at most {most}, are {len(output.options)}"
     )
     rows = row.candidates(output.codec or row.default_codec) if row is not None else ()
-    fitting = best_fit(output, rows, config.allowed_encoder_options)
+    fitting = best_fit(output, rows, limits.allowed_encoder_options)
     if fitting is None or len(output.options) > most:
         return output
     for misfit in fitting.misfits:

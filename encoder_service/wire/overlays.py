@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from google.protobuf.duration_pb2 import Duration
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.config import EncoderConfig
 from encoder_service.spec.overlays.fonts import find_font, list_fonts
 from encoder_service.spec.overlays.overlay import (
     OF_FRAMES,
@@ -25,6 +24,7 @@ from encoder_service.spec.overlays.picture_header import find_fault
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS
 from encoder_service.wire.enums import POSITIONS
 from encoder_service.wire.fields import FieldViolations
+from encoder_service.wire.limits import WireLimits
 
 MAX_TEXT_CHARS = 2000
 MAX_SECONDS = 1e6
@@ -41,11 +41,11 @@ def pictures_of(message: pb.JobSpec) -> dict[str, bytes]:
 
 
 def parse_overlays(
-    message: pb.OutputSpec, job: pb.JobSpec, pictures: Mapping[str, bytes], at: str, config: EncoderConfig,
+    message: pb.OutputSpec, job: pb.JobSpec, pictures: Mapping[str, bytes], at: str, limits: WireLimits,
     violations: FieldViolations,
 ) -> tuple[Overlay, ...]:  # fmt: skip
     """Returns an output's overlays; wrong fields go to `violations`. `pictures`: those of `pictures_of`."""
-    count, most = len(message.overlays), config.max_overlays_per_output
+    count, most = len(message.overlays), limits.max_overlays_per_output
     violations.check(count <= most, f"{at}.overlays", f"must be at most {most}, are {count}")
     found = []
     for index, overlay in enumerate(message.overlays[:most]):
@@ -53,11 +53,11 @@ def parse_overlays(
         kind = overlay.WhichOneof("kind")
         if kind == "text":
             content: TextOverlay | ImageOverlay = _text(
-                overlay.text, job, f"{where}.text", config, violations
+                overlay.text, job, f"{where}.text", limits, violations
             )
             usual = Position.BOTTOM
         elif kind == "image":
-            content = _image(overlay.image, pictures, f"{where}.image", config, violations)
+            content = _image(overlay.image, pictures, f"{where}.image", limits, violations)
             usual = Position.BOTTOM_RIGHT
         else:
             violations.add(where, "must have a text or an image")
@@ -98,7 +98,7 @@ def _overlay(
 
 
 def _text(
-    message: pb.TextOverlay, job: pb.JobSpec, at: str, config: EncoderConfig, violations: FieldViolations
+    message: pb.TextOverlay, job: pb.JobSpec, at: str, limits: WireLimits, violations: FieldViolations
 ) -> TextOverlay:
     usual = TextOverlay("")
     text, font = message.text, message.font or usual.font
@@ -107,10 +107,10 @@ def _text(
         is_right, f"{at}.text", f"must be 1 to {MAX_TEXT_CHARS} characters without a zero, is {len(text)}"
     )
     _check_fields(text[:MAX_TEXT_CHARS], job.metadata, f"{at}.text", violations)
-    if len(font) > 1024 or find_font(font, config.font_directories) is None:
+    if len(font) > 1024 or find_font(font, limits.font_directories) is None:
         # Listing them goes through directories: once is enough, however many overlays are wrong.
         is_listed = any(violation.field.endswith(".font") for violation in violations.found)
-        known = "those above" if is_listed else ", ".join(list_fonts(config.font_directories)[:_FONTS_NAMED])
+        known = "those above" if is_listed else ", ".join(list_fonts(limits.font_directories)[:_FONTS_NAMED])
         violations.add(f"{at}.font", f"{font[:80]!r} is no font of this server; expected one of {known}")
     return TextOverlay(
         text=text,
@@ -140,10 +140,10 @@ def _image(
     message: pb.ImageOverlay,
     pictures: Mapping[str, bytes],
     at: str,
-    config: EncoderConfig,
+    limits: WireLimits,
     violations: FieldViolations,
 ) -> ImageOverlay:
-    limit = config.max_overlay_image_bytes
+    limit = limits.max_overlay_image_bytes
     width = _length(message, "width", at, violations)
     violations.check(width is None or width.value > 0, f"{at}.width", "must be above 0")
     image, sha256 = message.image, message.image_sha256

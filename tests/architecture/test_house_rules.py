@@ -12,6 +12,7 @@ FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "core
 MAX_LINES = 500
 MAX_TEST_LINES = 800
 MAX_FUNCTION_LINES = 50
+MAX_ARGUMENTS = 8
 
 EXEMPT_CODES = {"N802"}
 """Says why by itself: gRPC's names of methods."""
@@ -99,3 +100,15 @@ def test_no_test_waits_by_sleeping():
 
 def test_every_test_file_says_what_it_shows():
     assert not [name_of(p) for p in TESTS if not ast.get_docstring(tree_of(p))]
+
+
+def test_no_part_of_the_encoder_needs_more_arguments_than_one_can_keep_apart():
+    offenders = {
+        f"{name_of(path)}:{node.name}": len(made.args.args) + len(made.args.kwonlyargs) - 1
+        for path in modules("encoder_service")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ClassDef)
+        for made in node.body
+        if isinstance(made, ast.FunctionDef) and made.name == "__init__"
+    }
+    assert not {name: count for name, count in offenders.items() if count > MAX_ARGUMENTS}

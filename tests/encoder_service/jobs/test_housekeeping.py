@@ -8,13 +8,16 @@ import pytest
 from encoder_service.config import EncoderConfig
 from encoder_service.evidence.manifest import JobOutcome
 from encoder_service.jobs.housekeeping import superfluous, verdict
+from encoder_service.jobs.limits import HousekeepingLimits
 from encoder_service.store.record import JobRecord
 from tests.encoder_service.records import SECOND, produced, record, succeeded
 
-CONFIG = EncoderConfig(max_job_seconds=100, idle_upload_timeout_seconds=10)
+CONFIG = EncoderConfig(max_job_seconds=100, idle_upload_timeout_seconds=10).housekeeping_limits
 
 
-def ends(job: JobRecord, idle: float, now: int, config: EncoderConfig = CONFIG) -> tuple[str, str] | None:
+def ends(
+    job: JobRecord, idle: float, now: int, config: HousekeepingLimits = CONFIG
+) -> tuple[str, str] | None:
     """How time ends the job."""
     found = verdict(job, idle, now * SECOND, config)
     return None if found is None else (found[0].value, found[1].code)
@@ -43,7 +46,7 @@ def test_the_callers_deadline_counts_first() -> None:
 
 
 def test_zero_means_no_limit() -> None:
-    endless = EncoderConfig(max_job_seconds=0, idle_upload_timeout_seconds=0)
+    endless = EncoderConfig(max_job_seconds=0, idle_upload_timeout_seconds=0).housekeeping_limits
     assert ends(record(), 1e9, 10**9, endless) is None
 
 
@@ -69,5 +72,5 @@ JOBS = [ended("a", 10, 500), ended("b", 20, 300), ended("c", 30, 200)]
     ],
 )
 def test_the_oldest_ended_jobs_go_first(limits: dict[str, int], gone: list[str]) -> None:
-    found = superfluous(JOBS, 40 * SECOND, EncoderConfig(**limits))
+    found = superfluous(JOBS, 40 * SECOND, EncoderConfig(**limits).housekeeping_limits)
     assert [job.job_id for job in found] == gone

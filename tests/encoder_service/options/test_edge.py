@@ -13,16 +13,17 @@ from encoder_service.errors import ServiceError
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
 from encoder_service.wire.job_spec import parse_spec
+from encoder_service.wire.limits import WireLimits
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
 from tests.encoder_service.worker.outputs.drawing import gradient_clip
 from tests.encoder_service.worker_driver import WorkerDriver
 
 
-def refused(output: pb.OutputSpec, config: EncoderConfig | None = None) -> dict[str, str]:
+def refused(output: pb.OutputSpec, config: WireLimits | None = None) -> dict[str, str]:
     """Field, without the output's place, to what is wrong with it."""
     try:
-        parse_spec(raw.spec("job", output), config or EncoderConfig())
+        parse_spec(raw.spec("job", output), config or EncoderConfig().wire_limits)
     except ServiceError as error:
         return {entry.field.removeprefix("spec.outputs[0]."): entry.description for entry in error.violations}
     return {}
@@ -77,7 +78,7 @@ def test_the_faults_are_those_of_the_encoder_that_was_meant() -> None:
 
 
 def test_the_operator_widens_it_and_the_client_does_not() -> None:
-    config = EncoderConfig(allowed_encoder_options={"libx264": ("x264-params.zones",)})
+    config = EncoderConfig(allowed_encoder_options={"libx264": ("x264-params.zones",)}).wire_limits
     assert not refused(output(x264_params="zones=0,4,q=20"), config)
     assert refused(output(x264_params="zones=0,4,q=20"))
     assert refused(output(x264_params="zones=0,4,q=20:stats=/tmp/x"), config)

@@ -29,12 +29,13 @@ from encoder_service.spec.spec import (
 from encoder_service.spool.ring import Ring
 from encoder_service.wire.chunks import RawChunk, from_message, parse_request
 from encoder_service.wire.job_spec import checked_chunk, parse_spec
+from encoder_service.wire.limits import WireLimits
 from tests.encoder_service.raw_client import spec
 
-CONFIG = EncoderConfig()
+CONFIG = EncoderConfig().wire_limits
 
 
-def wrong_fields(message: pb.JobSpec, config: EncoderConfig = CONFIG) -> set[str]:
+def wrong_fields(message: pb.JobSpec, config: WireLimits = CONFIG) -> set[str]:
     """The fields that are refused."""
     with pytest.raises(ServiceError) as refused:
         parse_spec(message, config)
@@ -128,8 +129,10 @@ def test_a_job_without_video_or_outputs_says_so() -> None:
 def test_frames_and_jobs_above_the_limits_are_refused_before_they_come() -> None:
     message = spec("job")
     message.video.expected_frames = 100
-    assert wrong_fields(message, EncoderConfig(max_frame_bytes=100)) == {"spec.video"}
-    assert wrong_fields(message, EncoderConfig(max_job_bytes=10_000)) == {"spec.video.expected_frames"}
+    assert wrong_fields(message, EncoderConfig(max_frame_bytes=100).wire_limits) == {"spec.video"}
+    assert wrong_fields(message, EncoderConfig(max_job_bytes=10_000).wire_limits) == {
+        "spec.video.expected_frames"
+    }
 
 
 def test_audio_is_known_and_not_done_yet() -> None:
@@ -329,7 +332,7 @@ def test_whatever_bytes_come_both_parsers_agree(data: bytes, cut: int, more: byt
 def found_wrong(message: pb.JobSpec) -> set[str]:
     """The wrong fields of a spec, with the limits that a server has."""
     try:
-        parse_spec(message, EncoderConfig())
+        parse_spec(message, EncoderConfig().wire_limits)
     except ServiceError as refused:
         return {violation.field for violation in refused.violations}
     return set()
@@ -389,9 +392,9 @@ def test_texts_are_bounded_with_their_outline_and_box(
 def test_a_deadline_that_has_passed_is_refused(seconds: int, is_right: bool) -> None:
     message = spec("made")
     message.deadline.seconds = seconds
-    parse_spec(message, EncoderConfig())
+    parse_spec(message, EncoderConfig().wire_limits)
     if is_right:
-        parse_spec(message, EncoderConfig(), 1000.5)
+        parse_spec(message, EncoderConfig().wire_limits, 1000.5)
     else:
         with pytest.raises(ServiceError, match="passed already"):
-            parse_spec(message, EncoderConfig(), 1000.5)
+            parse_spec(message, EncoderConfig().wire_limits, 1000.5)

@@ -14,9 +14,10 @@ from encoder_service.spec.made_pixels import Making, most_frames, picture_size
 from encoder_service.spec.spec import JobSpec, OutputSpec, PixelFormat, Rational, Scale, ScaleMode, VideoSpec
 from encoder_service.spool.clip_limit import ClipLimit, clip_limit
 from encoder_service.wire.job_spec import parse_spec
+from encoder_service.wire.limits import WireLimits
 from tests.encoder_service.raw_client import spec
 
-CONFIG = EncoderConfig()
+CONFIG = EncoderConfig().wire_limits
 EIGHT = ("mp4", "webm", "webp", "png", "gif", "apng", "mov", "mkv")
 
 
@@ -34,11 +35,11 @@ def job(
     return message
 
 
-def _limit(spec: JobSpec, config: EncoderConfig) -> ClipLimit:
+def _limit(spec: JobSpec, config: WireLimits) -> ClipLimit:
     return clip_limit(spec, config.max_clip_seconds, config.most_made_pixels)
 
 
-def wrong(message: pb.JobSpec, config: EncoderConfig = CONFIG) -> dict[str, str]:
+def wrong(message: pb.JobSpec, config: WireLimits = CONFIG) -> dict[str, str]:
     """The wrong fields, and what is said of them."""
     try:
         parse_spec(message, config)
@@ -90,7 +91,9 @@ def test_what_people_make_is_taken(message: pb.JobSpec) -> None:
 
 def test_whatever_can_be_sent_can_be_made_at_its_own_size_in_every_output() -> None:
     """The default bound is on what is made larger than it was sent."""
-    config = EncoderConfig(max_job_bytes=1 << 24, max_frame_bytes=1 << 20, spool_quota_bytes=1 << 24)
+    config = EncoderConfig(
+        max_job_bytes=1 << 24, max_frame_bytes=1 << 20, spool_quota_bytes=1 << 24
+    ).wire_limits
     assert config.most_made_pixels == 32 << 24
     outputs = tuple(OutputSpec(name=str(number), format="mp4") for number in range(32))
     video = VideoSpec(512, 512, PixelFormat.GRAY8, Rational(24))
@@ -119,7 +122,7 @@ def test_an_image_that_may_lie_on_its_side_is_taken_at_the_larger_of_both() -> N
 
 
 def test_all_overlays_of_an_output_are_bounded_together() -> None:
-    config = EncoderConfig(max_drawn_pixels=1_000_000)
+    config = EncoderConfig(max_drawn_pixels=1_000_000).wire_limits
     found = wrong(job(1920, 1080, captions("x" * 40, 8, size=pb.Length(pixels=60))), config)
     assert set(found) == {"overlays"}
     assert "max_drawn_pixels is 1000000" in found["overlays"]
@@ -182,11 +185,13 @@ def test_a_declared_clip_of_which_too_much_is_made_is_refused_at_once() -> None:
     assert f"max_job_output_pixels is {32 << 34}" in said
     assert "at most 517 frames" in said
     assert wrong(job(64, 36, *[UP] * 32, frames=517)) == {}
-    assert wrong(job(64, 36, *[UP] * 32, frames=2000), EncoderConfig(max_job_output_pixels=0)) == {}
+    assert (
+        wrong(job(64, 36, *[UP] * 32, frames=2000), EncoderConfig(max_job_output_pixels=0).wire_limits) == {}
+    )
 
 
 def test_one_frame_may_be_too_much() -> None:
-    assert set(wrong(job(64, 36, "mp4", "webm"), EncoderConfig(max_job_output_pixels=5000))) == {
+    assert set(wrong(job(64, 36, "mp4", "webm"), EncoderConfig(max_job_output_pixels=5000).wire_limits)) == {
         "spec.outputs"
     }
 
@@ -199,7 +204,7 @@ def test_a_clip_that_was_not_declared_has_the_same_end() -> None:
 
 
 def test_the_nearer_of_two_limits_counts() -> None:
-    config = EncoderConfig(max_clip_seconds=1.0)
+    config = EncoderConfig(max_clip_seconds=1.0).wire_limits
     limit = _limit(parse_spec(job(64, 36, *[UP] * 32), config), config)
     assert limit.size_bytes == 24 * 64 * 36 * 3
     assert "1 s" in limit.reason

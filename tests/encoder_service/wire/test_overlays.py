@@ -17,11 +17,12 @@ from encoder_service.spec.overlays.overlay import ImageOverlay, Length, Position
 from encoder_service.spec.spec import OutputSpec, Quality, Rational, Scale, ScaleMode, differing_fields
 from encoder_service.spool.clip_limit import clip_limit_frames
 from encoder_service.wire.job_spec import parse_spec
+from encoder_service.wire.limits import WireLimits
 from encoder_service.wire.overlays import pictures_of
 from encoder_service.worker_protocol import EncoderProbe, FormatProbe, Probed
 from tests.encoder_service.raw_client import spec
 
-CONFIG = EncoderConfig()
+CONFIG = EncoderConfig().wire_limits
 OUTPUT = "spec.outputs[0]"
 LOGO = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10 and so on"
 DIGEST = hashlib.sha256(LOGO).hexdigest()
@@ -31,7 +32,7 @@ def parsed(output: pb.OutputSpec, **job: object) -> OutputSpec:
     return parse_spec(spec("job", output, **job), CONFIG).outputs[0]
 
 
-def wrong_fields(*outputs: pb.OutputSpec, config: EncoderConfig = CONFIG, **job: object) -> set[str]:
+def wrong_fields(*outputs: pb.OutputSpec, config: WireLimits = CONFIG, **job: object) -> set[str]:
     with pytest.raises(ServiceError) as refused:
         parse_spec(spec("job", *outputs, **job), config)
     assert refused.value.reason == reasons.ERROR_REASON_INVALID_FIELD
@@ -108,7 +109,7 @@ def test_texts_that_cannot_be_shown_are_refused(content: str) -> None:
 
 
 def test_the_limits_of_the_configuration_hold(tmp_path: Path) -> None:
-    config = EncoderConfig(max_overlays_per_output=1, max_overlay_image_bytes=4)
+    config = EncoderConfig(max_overlays_per_output=1, max_overlay_image_bytes=4).wire_limits
     image = pb.Overlay(image=pb.ImageOverlay(image=LOGO))
     assert wrong_fields(mp4(text(), text()), config=config) == {"overlays"}
     assert wrong_fields(mp4(image), config=config) == {"overlays[0].image.image"}
@@ -116,7 +117,7 @@ def test_the_limits_of_the_configuration_hold(tmp_path: Path) -> None:
     named.text.font = "mine.ttf"
     assert wrong_fields(mp4(named)) == {"overlays[0].text.font"}
     (tmp_path / "mine.ttf").write_bytes(b"a font")
-    job = parse_spec(spec("job", mp4(named)), EncoderConfig(font_directories=(tmp_path,)))
+    job = parse_spec(spec("job", mp4(named)), EncoderConfig(font_directories=(tmp_path,)).wire_limits)
     assert isinstance(job.outputs[0].overlays[0].kind, TextOverlay)
 
 
@@ -154,7 +155,7 @@ def test_a_bit_rate_stands_alone_and_needs_rate_control() -> None:
 
 
 def test_the_longest_clip_counts_whole_frames_and_is_told_at_once() -> None:
-    config = EncoderConfig(max_clip_seconds=2.0)
+    config = EncoderConfig(max_clip_seconds=2.0).wire_limits
     job = parse_spec(spec("job", "mp4"), config)
     assert clip_limit_frames(job.video, config.max_clip_seconds) == 48
     assert clip_limit_frames(job.video, CONFIG.max_clip_seconds) == 0

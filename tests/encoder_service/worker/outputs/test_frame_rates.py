@@ -47,7 +47,7 @@ def refusal(format_name: str, codec: str, rate: Fraction) -> str:
     message = spec("job", pb.OutputSpec(format=format_name, codec=codec))
     message.video.frame_rate.numerator, message.video.frame_rate.denominator = rate.as_integer_ratio()
     try:
-        parse_spec(message, EncoderConfig())
+        parse_spec(message, EncoderConfig().wire_limits)
     except ServiceError as error:
         return "; ".join(f"{entry.field}: {entry.description}" for entry in error.violations)
     return ""
@@ -139,10 +139,10 @@ def test_a_rate_that_cannot_be_is_refused_by_name(format_name: str, codec: str, 
 def test_a_rate_of_the_output_s_own_is_what_counts() -> None:
     message = spec("job", pb.OutputSpec(format="gif", frame_rate=pb.Rational(numerator=25)))
     message.video.frame_rate.numerator = 120
-    parse_spec(message, EncoderConfig())
+    parse_spec(message, EncoderConfig().wire_limits)
     message.outputs[0].frame_rate.numerator = 120
     with pytest.raises(ServiceError) as refused:
-        parse_spec(message, EncoderConfig())
+        parse_spec(message, EncoderConfig().wire_limits)
     assert [entry.field for entry in refused.value.violations] == ["spec.outputs[0].frame_rate"]
     assert "spec.video" not in refused.value.violations[0].description
 
@@ -161,7 +161,7 @@ def test_frames_below_a_codec_s_smallest_size_are_refused(
     message = spec("job", pb.OutputSpec(format=format_name, codec=codec))
     message.video.width, message.video.height = size
     with pytest.raises(ServiceError, match=says):
-        parse_spec(message, EncoderConfig())
+        parse_spec(message, EncoderConfig().wire_limits)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 256])
