@@ -26,9 +26,8 @@ from encoder_service.jobs.job import StopReason
 from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.jobs import Jobs, Spools
 from encoder_service.jobs.publishing import Publisher
-from encoder_service.jobs.quarantine import Quarantine
 from encoder_service.jobs.recovery import recover
-from encoder_service.jobs.registry import Registry
+from encoder_service.jobs.registry import Quarantine, Registry
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.pool.availability import CapabilityProbe
 from encoder_service.pool.pool import WorkerPool
@@ -73,10 +72,17 @@ class EncoderService:
         self._hash_thread = HashThread()
         self._spool_executor = ThreadPoolExecutor(SPOOL_THREADS, "spool")
         self._pool = WorkerPool(config.pool_settings, self)
+        self._assemble(config)
+        self._reloader = Reloader(loaded, self._put_in_force, FIXED_FIELDS, self._log)
+        self._tasks: list[asyncio.Task[None]] = []
+        metrics.watch(self)
+
+    def _assemble(self, config: EncoderConfig) -> None:
+        """Makes the parts of a job's life; each gets its own limits."""
         files = JobFiles(self._store, self._log)
         outbox = Outbox(config.root, is_synced=config.is_synced)
-        self._webhooks = WebhookDispatcher(outbox, config.webhooks, self._clock, metrics, self._log)
-        self._events = events = JobEvents(files, self._webhooks, metrics, self._log)
+        self._webhooks = WebhookDispatcher(outbox, config.webhooks, self._clock, self._metrics, self._log)
+        self._events = events = JobEvents(files, self._webhooks, self._metrics, self._log)
         self._ending = Ending(self._registry, files, self._space, events, self._clock)
         self._publisher = publisher = Publisher(files, events, config.attempts, self._clock)
         self._dispatcher = Dispatcher(
@@ -101,14 +107,11 @@ class EncoderService:
         )
         self._probe = CapabilityProbe(self._pool, self._log)
         self._housekeeping = Housekeeping(
-            self._jobs, self._dispatcher, config.housekeeping_limits, self._clock, self._log, metrics
+            self._jobs, self._dispatcher, config.housekeeping_limits, self._clock, self._log, self._metrics
         )
         self._servicer = EncoderServicer(
-            self._jobs, self._store, self._probe, config.servicer_settings, metrics
+            self._jobs, self._store, self._probe, config.servicer_settings, self._metrics
         )
-        self._reloader = Reloader(loaded, self._put_in_force, FIXED_FIELDS, self._log)
-        self._tasks: list[asyncio.Task[None]] = []
-        metrics.watch(self)
 
     # --- what the host asks ----------------------------------------------------------------------
 
@@ -214,7 +217,7 @@ class EncoderService:
         except LogConfigError as error:
             self._log.error("log_level_not_reloaded", error=str(error))
 
-    # --- what the pool tells ---------------------------------------------------------------------
+    # --- what the pool reports -------------------------------------------------------------------
 
     def worker_idle(self) -> None:
         """A worker can be lent."""
@@ -224,6 +227,15 @@ class EncoderService:
         """A worker is being replaced."""
         self._metrics.worker_restarts.inc()
         self._log.warning("worker replaced", reason=reason)
+
+    def workers_unavailable(self, reason: str) -> None:
+        """Reports it to the operator, and to the clients of all jobs that wait."""
+        self._log.critical("no worker can be started; new jobs are refused until one is ready", reason=reason)
+        self._jobs.warn_waiting()
+
+    def workers_available(self) -> None:
+        """Reports that outputs can run again."""
+        self._log.info("workers can be started again")
 
     def walls_tried(self, walls: Walls) -> None:
         """Says which walls workers stand behind, if not behind all."""

@@ -129,6 +129,9 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Tries for each output before it fails."""
     worker_start_timeout_seconds: Positive = 60.0
     """A worker that is not ready by then is killed and started again."""
+    worker_start_attempts: Count = 5
+    """Starts of a worker that may fail in a row before the service reports that it has no workers: it then
+    takes no new jobs and is not healthy, says why in its log, and tries on, at last every 30 s."""
     worker_silence_timeout_seconds: Positive = 300.0
     """An output that has frames to work on and makes no progress this long is killed and tried again."""
     stalled_upload_seconds: Positive = 10.0
@@ -190,6 +193,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
         return PoolSettings(
             size=self.worker_count,
             start_timeout_seconds=self.worker_start_timeout_seconds,
+            start_attempts=self.worker_start_attempts,
             wrapper=tuple(self.worker_wrapper),
             environment=tuple(self.worker_environment),
             niceness=self.worker_niceness,
@@ -228,6 +232,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
                 font_directories=self.font_paths,
                 confinement=self.confinement,
                 allowed_options=self.allowed_encoder_options,
+                zygote_deaths=self.attempts,
                 silence_timeout_seconds=self.worker_silence_timeout_seconds,
             ),
         )
@@ -249,6 +254,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
             stream=StreamSettings(
                 wire=self.wire_limits,
                 keep_alive_seconds=self.keep_alive_seconds,
+                retry_after_seconds=self.retry_after_seconds,
                 tells_job_directory=self.tells_job_directory,
             ),
             published=_selected(self, PublishedSettings),

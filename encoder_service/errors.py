@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
 from encoder_service.free_space import DiskRoom
+from service_host.status.disclosure import for_clients
 from service_host.status.status import FieldViolation, ServiceError
 
 __all__ = ["FieldViolation", "ServiceError"]
@@ -123,6 +124,15 @@ def disk_too_small(whole_bytes: int, room: DiskRoom) -> ServiceError:
         f"the frames are {whole_bytes} bytes or more; the disk of the service's data_dir could never hold "
         f"more than {room.most_bytes}: {room}",
         metadata={"limit_bytes": str(room.most_bytes), "actual_bytes": str(whole_bytes)},
+    )
+
+
+def no_workers(reason: str, retry_after_seconds: float) -> ServiceError:
+    """The operator removes the cause; until then another server takes the job, or this one later."""
+    return ServiceError(
+        reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE,
+        f"this server cannot start a worker process and takes no new jobs until then: {for_clients(reason)}",
+        retry_after_seconds=retry_after_seconds,
     )
 
 

@@ -64,6 +64,11 @@ class Dispatcher:
                 return
             self._begin(self._jobs[choice.job_id], choice.output, worker)
 
+    @property
+    def unavailable_reason(self) -> str:
+        """Why no output can run here; empty: they can, or nobody knows yet."""
+        return self._pool.unavailable_reason
+
     def relieve(self) -> int:
         """Stops runs that hang, and those that wait for frames while others could work; counts the latter."""
         runs = list(self.runs())

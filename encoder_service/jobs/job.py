@@ -119,6 +119,8 @@ class Job:
         self.runs: dict[str, Run] = {}
         self.not_before_monotonic: dict[str, float] = {}
         """Outputs that must wait before they are tried again."""
+        self.zygote_deaths: dict[str, int] = {}
+        """How often the program that workers are forked from died while an output ran."""
         self.attachment: Stream | None = None
         self.is_ending = False
         """Its end is decided or being decided: nothing new is begun."""

@@ -21,9 +21,8 @@ from encoder_service.jobs.events import JobEvents
 from encoder_service.jobs.job import Job
 from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.limits import JobLimits
-from encoder_service.jobs.quarantine import find_gone
-from encoder_service.jobs.registry import Registry, Tombstones
-from encoder_service.spec.codes import FailureCode
+from encoder_service.jobs.registry import Registry, Tombstones, find_gone
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.spec import JobSpec, differing_fields
 from encoder_service.spool.clip_limit import clip_limit
 from encoder_service.spool.ingest import Ingest
@@ -206,7 +205,7 @@ class Jobs:
 
     def is_admitting(self) -> bool:
         """Whether a new job would be taken."""
-        if self.is_draining or not self._is_storage_there:
+        if self.is_draining or not self._is_storage_there or self._dispatcher.unavailable_reason:
             return False
         return self._waiting_jobs() < self.limits.max_waiting_jobs
 
@@ -221,12 +220,23 @@ class Jobs:
                 if job.attachment is not None:
                     job.attachment.interrupt(errors.storage_unavailable())
 
+    def warn_waiting(self) -> None:
+        """Adds a warning to each job that waits for a worker which cannot be started."""
+        for job in self.registry.live.values():
+            if not job.is_ending and not job.runs:
+                job.warn(
+                    WarningCode.WORKERS_UNAVAILABLE,
+                    "this server cannot start a worker process; the outputs wait until it can",
+                )
+
     def _waiting_jobs(self) -> int:
         return sum(not job.runs for job in self.registry.live.values())
 
     async def _create(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> None:
         if self.is_draining:
             raise errors.draining()
+        if reason := self._dispatcher.unavailable_reason:
+            raise errors.no_workers(reason, self.limits.ingest.retry_after_seconds)
         if self._waiting_jobs() >= self.limits.max_waiting_jobs:
             raise errors.too_many_jobs(self.limits.max_waiting_jobs, self.limits.ingest.retry_after_seconds)
         expected_bytes = spec.video.expected_frames * spec.video.frame_bytes

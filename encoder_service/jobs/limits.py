@@ -31,6 +31,9 @@ class AttemptSettings(msgspec.Struct, frozen=True, kw_only=True):
     confinement: Confinement
     allowed_options: dict[str, tuple[str, ...]]
     """Encoder to options that the operator allows besides those of the table."""
+    zygote_deaths: int
+    """How often the program that workers are forked from may die under an output before that counts as a
+    failed attempt."""
     silence_timeout_seconds: float
     """A worker that has frames and makes no progress for this long is killed."""
 

@@ -100,9 +100,12 @@ class OutputRun:
         try:
             result = await self._hear()
         except ZygoteDiedError as error:
-            # Not the output's doing, so it must not cost one of its attempts.
             self.job.log("warning", f"{self.output.name}: {error}")
-            self._stop_reason = self._stop_reason or StopReason.ZYGOTE_DIED
+            deaths = self.job.zygote_deaths.get(self.output.name, 0) + 1
+            self.job.zygote_deaths[self.output.name] = deaths
+            if deaths <= self._settings.zygote_deaths:
+                # Hardly the output's doing, so it does not cost one of its attempts; but not for ever.
+                self._stop_reason = self._stop_reason or StopReason.ZYGOTE_DIED
             result = Failed(FailureCode.CODEC_CRASHED, for_clients(str(error)), is_retryable=True)
         except WorkerOutOfMemoryError as error:
             # Another try would need as much.

@@ -1,4 +1,4 @@
-"""Asks a worker once what can be made here, as soon as somebody wants to know or the house is quiet."""
+"""Asks a worker once what can be made here, when a client first asks or when the service is idle."""
 
 from __future__ import annotations
 
@@ -12,41 +12,52 @@ import structlog
 from encoder_service import errors
 from encoder_service.errors import ServiceError
 from encoder_service.evidence.facts import Failed
-from encoder_service.pool.pool import WorkerPool
+from encoder_service.pool.pool import NoWorkersError, WorkerPool
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.spec.formats import FORMATS
 from encoder_service.spec.spec import JobSpec, OutputSpec, SkippedOutput
 from encoder_service.worker_protocol import EncoderProbe, FormatProbe, Probe, Probed
+from service_host.status.disclosure import for_clients
 
 _ATTEMPTS = 2
 _PROBE_SECONDS = 120.0
 
 
 class CapabilityProbe:
-    """Lives on the event loop. The answer is kept for the life of the process."""
+    """Lives on the event loop. An answer is kept for the life of the process."""
 
     def __init__(self, pool: WorkerPool, log: structlog.typing.FilteringBoundLogger) -> None:
         self._pool = pool
         self._log = log
-        self._probing: asyncio.Task[Probed] | None = None
-
-    @property
-    def probed(self) -> Probed | None:
-        """The answer, if it is there."""
-        if self._probing is None or not self._probing.done() or self._probing.cancelled():
-            return None
-        return self._probing.result()
+        self._probing: asyncio.Task[Probed | NoWorkersError] | None = None
 
     def begin(self) -> None:
-        """Starts probing unless that has been done."""
-        if self._probing is None:
+        """Starts probing unless that has been done or is being done."""
+        if self._probing is None or (self._probing.done() and not self._is_answered(self._probing)):
             self._probing = asyncio.create_task(self._probe())
 
     async def answer(self) -> Probed:
-        """Returns what can be made; waits for a worker and for the probe."""
+        """Returns what can be made; waits for a worker and for the probe.
+
+        Raises NoWorkersError where no worker can be started; the next call probes again.
+        """
         self.begin()
         assert self._probing is not None  # noqa: S101 - begin has just set it
-        return await asyncio.shield(self._probing)
+        answer = await asyncio.shield(self._probing)
+        if isinstance(answer, NoWorkersError):
+            raise answer
+        return answer
+
+    async def published(self) -> Probed:
+        """Returns the same as `answer`; without workers, that nothing can be made and why."""
+        try:
+            return await self.answer()
+        except NoWorkersError as error:
+            return _nothing_works(f"no worker can be started: {for_clients(str(error))}")
+
+    @staticmethod
+    def _is_answered(probing: asyncio.Task[Probed | NoWorkersError]) -> bool:
+        return not probing.cancelled() and isinstance(probing.result(), Probed)
 
     async def close(self) -> None:
         """Gives up; idempotent."""
@@ -54,10 +65,13 @@ class CapabilityProbe:
             self._probing.cancel()
             await asyncio.wait([self._probing])
 
-    async def _probe(self) -> Probed:
+    async def _probe(self) -> Probed | NoWorkersError:
         reason = ""
         for _ in range(_ATTEMPTS):
-            worker = await self._pool.wait_for_one()
+            try:
+                worker = await self._pool.wait_for_one()
+            except NoWorkersError as error:
+                return error
             directory = await asyncio.to_thread(tempfile.mkdtemp, prefix="telecine-probe-")
             try:
                 async with asyncio.timeout(_PROBE_SECONDS):

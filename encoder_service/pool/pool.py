@@ -13,11 +13,15 @@ from encoder_service.pool.settings import PoolSettings
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.pool.zygote_process import PROGRAM, ZygoteProcess
 
-_BACKOFF_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0)
+_BACKOFF_SECONDS = (0.0, 0.1, 0.5, 2.0, 5.0, 10.0, 30.0)
+
+
+class NoWorkersError(Exception):
+    """No worker can be started here; the message says why the last one was not."""
 
 
 class PoolObserver(Protocol):
-    """Is told what happens to workers; must not block."""
+    """Is notified of what happens to workers; must not block."""
 
     def worker_idle(self) -> None:
         """One more can be lent."""
@@ -25,6 +29,14 @@ class PoolObserver(Protocol):
 
     def worker_lost(self, reason: str) -> None:
         """One died or was given up; another is being started."""
+        ...
+
+    def workers_unavailable(self, reason: str) -> None:
+        """Starts have failed again and again and none succeeds; they are tried on."""
+        ...
+
+    def workers_available(self) -> None:
+        """After `workers_unavailable`: a worker is ready again."""
         ...
 
     def walls_tried(self, walls: Walls) -> None:
@@ -53,8 +65,14 @@ class WorkerPool:
         self._wanting: deque[asyncio.Future[WorkerProcess]] = deque()
         self._is_closed = False
         self._coming = 0
+        self._ready_count = 0
+        """Workers that have ever become ready."""
+        self._idle_deaths = 0
+        """Workers that died unused, one after the other."""
         self.restarts = 0
         """Workers started to replace broken ones."""
+        self.unavailable_reason = ""
+        """Why no worker can be started; empty: there are some, or nobody knows yet."""
 
     @property
     def idle_count(self) -> int:
@@ -88,24 +106,33 @@ class WorkerPool:
             return None
         worker = self._idle.pop()
         self._lent.add(worker)
+        self._idle_deaths = 0
         return worker
 
     async def wait_for_one(self) -> WorkerProcess:
-        """As `take`, but waits for a worker, before everybody who takes idle ones."""
+        """Waits for a worker, before everybody who takes idle ones; it is given back by `give_back`.
+
+        Raises NoWorkersError as soon as none can be started.
+        """
         worker = self.take()
         if worker is not None:
             return worker
+        if self.unavailable_reason:
+            raise NoWorkersError(self.unavailable_reason)
         future: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
         self._wanting.append(future)
         try:
             return await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
+            if future.done() and not future.cancelled() and not future.exception():
                 self.give_back(future.result())
             raise
 
-    def give_back(self, worker: WorkerProcess) -> None:
-        """Takes a worker back: ends it, and starts another; one that was never used is lent again."""
+    def give_back(self, worker: WorkerProcess, *, failures: int = 0) -> None:
+        """Takes a worker back: ends it, and starts another; one that was never used is lent again.
+
+        `failures`: how many of its predecessors failed in a row, for the pause before the next one.
+        """
         self._lent.discard(worker)
         if not self._is_closed and not worker.is_used and not worker.is_broken and self._count < self.size:
             self._offer(worker)
@@ -116,7 +143,7 @@ class WorkerPool:
         if worker.is_broken:
             self.restarts += 1
             self._observer.worker_lost("broken")
-        self._spawn()
+        self._spawn(failures)
 
     async def close(self) -> None:
         """Ends every worker, lent ones too; returns when no process is left. Idempotent."""
@@ -132,37 +159,59 @@ class WorkerPool:
         if self._zygote is not None:
             await self._zygote.close()
 
-    def _spawn(self) -> None:
+    def _spawn(self, failures: int = 0) -> None:
         self._coming += 1
-        task = asyncio.create_task(self._start())
+        task = asyncio.create_task(self._start(failures))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
-    async def _start(self) -> None:
-        attempt = 0
+    async def _start(self, failures: int) -> None:
+        """Starts a worker, however often that fails; `failures`: so many went before."""
+        ready_before = self._ready_count
         while True:
-            await asyncio.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)])
+            await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
             try:
                 worker = await WorkerProcess.start(self.settings, await self._living_zygote())
             except (WorkerDiedError, OSError) as error:
                 # No descriptor or no memory is left: this passes, and nobody else starts workers.
-                attempt += 1
+                failures += 1
                 self._observer.worker_lost(str(error))
+                if failures >= self.settings.start_attempts and self._ready_count == ready_before:
+                    self._give_up_waiting(str(error))
                 continue
             break
         self._coming -= 1
+        self._note_ready()
         if self._is_closed or self._count >= self.size:
             await worker.close()
             return
         worker.when_ended(partial(self._forget, worker))
         self._offer(worker)
 
+    def _note_ready(self) -> None:
+        self._ready_count += 1
+        if self.unavailable_reason:
+            self.unavailable_reason = ""
+            self._observer.workers_available()
+
+    def _give_up_waiting(self, reason: str) -> None:
+        """Nobody waits in silence for workers that cannot be started; starting them is tried on."""
+        was_known, self.unavailable_reason = bool(self.unavailable_reason), reason
+        while self._wanting:
+            future = self._wanting.popleft()
+            if not future.done():
+                future.set_exception(NoWorkersError(reason))
+        if not was_known:
+            self._observer.workers_unavailable(reason)
+
     def _forget(self, worker: WorkerProcess) -> None:
         """Replaces a worker that died before it was lent, so that nobody gets it."""
         if worker in self._idle and not self._is_closed:
             self._idle.remove(worker)
             worker.is_broken = True
-            self.give_back(worker)
+            # The first one may have been killed by anybody; where each dies, so will the next one.
+            self._idle_deaths += 1
+            self.give_back(worker, failures=self._idle_deaths - 1)
 
     async def try_walls(self) -> Walls:
         """Which walls workers can be held to here. Raises WorkerDiedError."""

@@ -14,6 +14,8 @@ class PoolSettings(msgspec.Struct, frozen=True):
     """How many workers may live at once."""
     start_timeout_seconds: float = 30.0
     """How long a zygote or a worker may take until it is ready."""
+    start_attempts: int = 5
+    """So many failed starts of a worker in a row, with none ready meanwhile, mean that there are none."""
     wrapper: tuple[str, ...] = ()
     """A command that the zygote is started through, such as `prlimit`."""
     environment: tuple[str, ...] = ()

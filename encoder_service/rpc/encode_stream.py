@@ -21,6 +21,7 @@ from encoder_service.jobs.job import Job, OutputView
 from encoder_service.jobs.jobs import Jobs
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.pool.availability import CapabilityProbe, refusal, without_unavailable
+from encoder_service.pool.pool import NoWorkersError
 from encoder_service.rpc import replies
 from encoder_service.rpc.neighbours import Disclosure, Neighbours
 from encoder_service.rpc.session import (
@@ -43,6 +44,7 @@ from encoder_service.store.store import Store
 from encoder_service.wire.chunks import RawChunk, Request
 from encoder_service.wire.job_spec import checked_chunk, parse_spec
 from encoder_service.wire.overlays import pictures_of
+from encoder_service.worker_protocol import Probed
 
 NEWS_PAUSE_SECONDS = 0.02
 RING_NEWS_PAUSE_SECONDS = 0.003
@@ -111,11 +113,11 @@ class EncodeStream:
                 proof_path=self._neighbours.challenge(host_id),
             )
         if any(output.strict for output in spec.outputs) and not self._jobs.registry.knows(spec.job_id):
-            error = refusal(spec, await self._probe.answer())
+            error = refusal(spec, await self._probed())
             if error is not None:
                 raise error
         if spec.skip_unavailable:
-            spec = without_unavailable(spec, await self._probe.answer())
+            spec = without_unavailable(spec, await self._probed())
         pictures = pictures_of(first.spec) if isinstance(first, pb.EncodeRequest) else {}
         attachment = await self._jobs.attach(spec, pictures)
         try:
@@ -132,6 +134,12 @@ class EncodeStream:
         finally:
             # A second cancellation must not keep the job from its next stream.
             await asyncio.shield(self._let_go(attachment))
+
+    async def _probed(self) -> Probed:
+        try:
+            return await self._probe.answer()
+        except NoWorkersError as error:
+            raise errors.no_workers(str(error), self._settings.retry_after_seconds) from error
 
     async def _let_go(self, attachment: Attachment) -> None:
         try:

@@ -218,7 +218,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.GetCapabilitiesRequest, context: Context
     ) -> pb.GetCapabilitiesResponse:
         """Tells what this server can make, with proof."""
-        probed = await self._probe.answer()
+        probed = await self._probe.published()
         return replies.capabilities(probed, self.settings.published, metadata.version("telecine"))
 
 

@@ -16,6 +16,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     wire: WireLimits
     keep_alive_seconds: float
     """How often a client with nothing to send is to say that it is there."""
+    retry_after_seconds: float
+    """What RetryInfo says when something is full or missing for a while."""
     tells_job_directory: bool
     """Whether clients that proved to be the same user on the same machine learn the job's directory."""
 

@@ -88,3 +88,4 @@ class WarningCode(_Code):
     OVERLAY_NOT_SHOWN = auto()
     OVERLAY_PROFILE_IGNORED = auto()
     OVERLAY_WITHOUT_COLOR = auto()
+    WORKERS_UNAVAILABLE = auto()

@@ -15,7 +15,7 @@ import structlog
 from telecine.clients.blocking import Client
 from telecine.encoder.v1 import encoder_pb2 as pb
 
-from encoder_service.jobs.quarantine import Quarantine, find_gone
+from encoder_service.jobs.registry import Quarantine, find_gone
 from encoder_service.spool.quota import SpoolSpace
 from encoder_service.store.damage import Damaged, DamageReason
 from tests.encoder_service import raw_client as raw

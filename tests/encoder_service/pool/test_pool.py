@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from encoder_service.config import EncoderConfig
 from encoder_service.evidence.facts import Failed, Walls
-from encoder_service.pool.pool import WorkerPool
+from encoder_service.pool.pool import NoWorkersError, WorkerPool
 from encoder_service.pool.settings import PoolSettings
 from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
 from encoder_service.pool.zygote_process import ZygoteDiedError, ZygoteProcess
@@ -38,6 +39,8 @@ class Told:
     def __init__(self) -> None:
         self.idle = 0
         self.lost: list[str] = []
+        self.availability: list[str] = []
+        """Why there were no workers; empty: there were some again."""
 
     def worker_idle(self) -> None:
         """Counts."""
@@ -46,6 +49,14 @@ class Told:
     def worker_lost(self, reason: str) -> None:
         """Remembers why."""
         self.lost.append(reason)
+
+    def workers_unavailable(self, reason: str) -> None:
+        """Remembers why."""
+        self.availability.append(reason)
+
+    def workers_available(self) -> None:
+        """Remembers that."""
+        self.availability.append("")
 
     def walls_tried(self, walls: Walls) -> None:
         """Does not care."""
@@ -279,6 +290,58 @@ async def test_a_zygote_that_does_not_answer_is_replaced() -> None:
     workers.give_back(other)
     await workers.close()
     assert not zygotes()
+
+
+async def test_workers_that_all_die_at_their_start_are_reported_and_started_again_when_they_can_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "die_at_start"
+    broken.touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    told = Told()
+    workers = WorkerPool(PoolSettings(size=2, start_attempts=3), told, TINY)
+    waiting = asyncio.create_task(workers.wait_for_one())
+    workers.open()
+    with pytest.raises(NoWorkersError, match="no codec here"):
+        await waiting
+    with pytest.raises(NoWorkersError):
+        await workers.wait_for_one()
+    await eventually_async(lambda: len(told.lost) >= 6)
+    assert len(told.availability) == 1, "reported once, whichever of the slots fails"
+    assert "no codec here" in workers.unavailable_reason
+    broken.unlink()
+    await eventually_async(lambda: workers.idle_count == 2)
+    assert told.availability[1:] == [""]
+    assert workers.unavailable_reason == ""
+    await workers.close()
+
+
+async def test_workers_that_die_as_soon_as_they_are_ready_are_replaced_with_growing_pauses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "die_when_ready").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    told = Told()
+    workers = WorkerPool(PoolSettings(size=1), told, TINY)
+    began = time.monotonic()
+    workers.open()
+    await eventually_async(lambda: len(told.lost) >= 4)
+    assert time.monotonic() - began >= 0.1 + 0.5
+    await workers.close()
+
+
+async def test_one_failed_start_among_many_that_succeed_reports_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "die_at_start").write_text("once")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    told = Told()
+    workers = WorkerPool(PoolSettings(size=2, start_attempts=2), told, TINY)
+    workers.open()
+    await eventually_async(lambda: workers.idle_count == 2)
+    assert len(told.lost) == 1
+    assert told.availability == []
+    await workers.close()
 
 
 async def test_closing_leaves_no_process_whatever_the_workers_do(pool: tuple[WorkerPool, Told]) -> None:

@@ -2,7 +2,9 @@
 
 A worker obeys the name of the output: `ok`, `crash`, `exit`, `garbage`, `deaf` (never answers, not even to
 Cancel). HOME, the one variable that a test can hand through: `dead` (the zygote ends before it is ready),
-`mute` (the zygote never gets ready), `mute_worker` (its workers do not).
+`mute` (the zygote never gets ready), `mute_worker` (its workers do not), or a directory with the file
+`die_at_start` (workers die before they are ready; the one that finds "once" in it removes it) or
+`die_when_ready`.
 """
 
 from __future__ import annotations
@@ -11,9 +13,19 @@ import json
 import os
 import socket
 import sys
+from pathlib import Path
 
 from encoder_service.worker.process.parent import die_with_parent
 from encoder_service.worker.process.zygote import Zygote
+
+
+def die_at_start(wish: Path) -> None:
+    """Ends the worker where the file says so."""
+    if wish.exists():
+        if wish.read_text() == "once":
+            wish.unlink()
+        print("no codec here", file=sys.stderr, flush=True)
+        sys.exit(9)
 
 
 def work(orders: int, events: int) -> None:
@@ -25,7 +37,11 @@ def work(orders: int, events: int) -> None:
     if os.environ.get("HOME") == "mute_worker":
         os.read(orders, 1)
         return
+    home = Path(os.environ.get("HOME", "/"))
+    die_at_start(home / "die_at_start")
     say(type="ready", pid=os.getpid())
+    if (home / "die_when_ready").exists():
+        sys.exit(9)
     name = ""
     for line in os.fdopen(orders, "rb"):
         order = json.loads(line)

@@ -228,8 +228,10 @@ class EncoderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCapabilities(self, request, context):
-        """Tells what this server can make, with proof: each encoder was opened and
-        its output decoded again when the server started. Safe to repeat.
+        """Reports what this server can make, with proof: each encoder was opened and
+        its output decoded again when the server started. A server that cannot
+        start a worker process reports that nothing is available, with the reason.
+        Safe to repeat.
 
         Errors: none of its own.
         """

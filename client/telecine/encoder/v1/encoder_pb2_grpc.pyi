@@ -143,8 +143,10 @@ class EncoderServiceStub:
     * OUT_OF_RANGE: the offset lies behind the end.
     """
     GetCapabilities: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.GetCapabilitiesRequest, _encoder_pb2.GetCapabilitiesResponse]
-    """Tells what this server can make, with proof: each encoder was opened and
-    its output decoded again when the server started. Safe to repeat.
+    """Reports what this server can make, with proof: each encoder was opened and
+    its output decoded again when the server started. A server that cannot
+    start a worker process reports that nothing is available, with the reason.
+    Safe to repeat.
 
     Errors: none of its own.
     """
@@ -259,8 +261,10 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     * OUT_OF_RANGE: the offset lies behind the end.
     """
     GetCapabilities: _aio.UnaryUnaryMultiCallable[_encoder_pb2.GetCapabilitiesRequest, _encoder_pb2.GetCapabilitiesResponse]  # type: ignore[assignment]
-    """Tells what this server can make, with proof: each encoder was opened and
-    its output decoded again when the server started. Safe to repeat.
+    """Reports what this server can make, with proof: each encoder was opened and
+    its output decoded again when the server started. A server that cannot
+    start a worker process reports that nothing is available, with the reason.
+    Safe to repeat.
 
     Errors: none of its own.
     """
@@ -426,8 +430,10 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _encoder_pb2.GetCapabilitiesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_encoder_pb2.GetCapabilitiesResponse, _abc.Awaitable[_encoder_pb2.GetCapabilitiesResponse]]:
-        """Tells what this server can make, with proof: each encoder was opened and
-        its output decoded again when the server started. Safe to repeat.
+        """Reports what this server can make, with proof: each encoder was opened and
+        its output decoded again when the server started. A server that cannot
+        start a worker process reports that nothing is available, with the reason.
+        Safe to repeat.
 
         Errors: none of its own.
         """
