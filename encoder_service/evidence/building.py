@@ -29,6 +29,7 @@ from encoder_service.evidence.manifest import (
     WarningLine,
 )
 from encoder_service.spec.codes import FailureCode
+from encoder_service.spec.formats import FORMATS
 from encoder_service.spec.spec import JobSpec, OutputSpec
 
 
@@ -95,15 +96,6 @@ _STATUS = {
     JobOutcome.CANCELLED: StageStatus.SKIPPED,
 }
 
-_TYPES = {
-    "webp": "animation",
-    "gif": "animation",
-    "apng": "animation",
-    "png": "sequence",
-    "poster": "image",
-    "contact_sheet": "image",
-}
-
 
 def build_manifest(job: JobEvidence) -> Manifest:
     """Returns the manifest of an ended job. Pure: the same evidence gives the same manifest."""
@@ -149,7 +141,7 @@ def _output(job: JobEvidence, evidence: OutputEvidence) -> Output:
     spec = evidence.output
     attempts = tuple(_attempt(attempt) for attempt in evidence.attempts)
     last = evidence.attempts[-1].result if evidence.attempts else None
-    kind = _TYPES.get(spec.format, "video")
+    kind = FORMATS[spec.format].kind if spec.format in FORMATS else "video"
     if not isinstance(last, Produced):
         return Output(
             type=kind,

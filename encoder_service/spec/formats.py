@@ -54,8 +54,12 @@ class FormatRow(msgspec.Struct, frozen=True):
     muxer_options: dict[str, str] = {}
     codec_tags: dict[str, str] = {}
     """Codec to the four-character code that players want in this container."""
+    loop_option: str = ""
+    """The muxer's option for how often an animation is played, 0: for ever. Empty: the muxer has none."""
     has_exact_timestamps: bool = True
     """False: the container rounds timestamps to milliseconds."""
+    kind: str = "video"
+    """What its files are called in a manifest (`outputs[].type`)."""
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -125,6 +129,7 @@ FORMATS: dict[str, FormatRow] = {
             extension=".webp",
             default_codec="webp",
             encoders=(IMAGE_ENCODERS["webp"],),
+            kind="animation",
             can_carry_alpha=True,
         ),
         FormatRow(
@@ -135,6 +140,7 @@ FORMATS: dict[str, FormatRow] = {
             extension=".zip",
             default_codec="png",
             encoders=(IMAGE_ENCODERS["png"],),
+            kind="sequence",
             can_carry_alpha=True,
         ),
         FormatRow(
@@ -145,6 +151,7 @@ FORMATS: dict[str, FormatRow] = {
             extension=".gif",
             default_codec="gif",
             encoders=(IMAGE_ENCODERS["gif"],),
+            kind="animation",
             can_carry_alpha=True,
         ),
         FormatRow(
@@ -155,7 +162,19 @@ FORMATS: dict[str, FormatRow] = {
             extension=".png",
             default_codec="apng",
             encoders=(IMAGE_ENCODERS["apng"],),
+            kind="animation",
             can_carry_alpha=True,
+        ),
+        FormatRow(
+            name="avif",
+            writer=WriterKind.VIDEO,
+            container="avif",
+            media_type="image/avif",
+            extension=".avif",
+            default_codec="av1",
+            encoders=AV1_ENCODERS,
+            kind="animation",
+            loop_option="loop",
         ),
         FormatRow(
             name="poster",
@@ -165,6 +184,7 @@ FORMATS: dict[str, FormatRow] = {
             extension=".jpg",
             default_codec="jpeg",
             encoders=(IMAGE_ENCODERS["jpeg"], IMAGE_ENCODERS["png"]),
+            kind="image",
             can_carry_alpha=True,
         ),
         FormatRow(
@@ -175,6 +195,7 @@ FORMATS: dict[str, FormatRow] = {
             extension=".png",
             default_codec="png",
             encoders=(IMAGE_ENCODERS["png"], IMAGE_ENCODERS["jpeg"]),
+            kind="image",
         ),
     )
 }

@@ -29,7 +29,7 @@ RATES: tuple[int | str, ...] = (16, 24, "24000/1001")
 RING_BYTES = 8 * MIB
 PENDING_BYTES = 8 * MIB
 SIZES = ((24, 240, 320), (16, 480, 832), (33, 64, 64), (8, 720, 1280))
-FORMATS = ("mp4", "webm", "webp", "gif", "png", "poster", "mkv", "apng")
+FORMATS = ("mp4", "webm", "webp", "gif", "png", "poster", "mkv", "apng", "avif")
 SERVICE_MIB = 80
 """Of an idle service with gRPC and its own logging; measured 60 to 70."""
 SLACK_MIB = 48

@@ -116,7 +116,7 @@ class Output:
     """One thing to produce, such as `Output("mp4")` or `Output("webm", codec="av1", quality="draft")`."""
 
     format: str
-    """"mp4", "webm", "webp", "png", "gif", "apng", "mov", "mkv", "poster", "contact_sheet" ..."""
+    """"mp4", "webm", "webp", "png", "gif", "apng", "avif", "mov", "mkv", "poster", "contact_sheet" ..."""
     _: KW_ONLY
     name: str = ""
     """Names it in progress, manifest and file name; unique in the job. Empty: the format's name."""

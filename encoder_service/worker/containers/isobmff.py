@@ -1,6 +1,7 @@
-"""Reads the facts of an MP4 or MOV file that evidence needs straight from its boxes (ISO/IEC 14496-12).
+"""Reads the facts of an MP4, MOV or AVIF file that evidence needs straight from its boxes (ISO/IEC 14496-12).
 
-Only for files that this service has written: one video track, no fragments. FFmpeg is not asked, as
+Only for files that this service has written: one video track, no fragments; an AVIF of one frame is a
+still picture (ISO/IEC 23008-12), which has neither a track nor times. FFmpeg is not asked, as
 its demuxer mixes the container's colour tags with those of the bitstream.
 """
 
@@ -24,6 +25,8 @@ _LARGE = struct.Struct(">Q")
 _TO_SAMPLE_ENTRY_BOXES = 78
 """Bytes of a VisualSampleEntry before its own boxes."""
 _MAX_MOOV_BYTES = 1 << 30
+_FOR_EVER_TICKS = (1 << 63) - 1
+"""FFmpeg's duration of a track that is repeated for ever; the standard's own is one bit more."""
 
 
 class MovieFacts(msgspec.Struct, frozen=True):
@@ -38,18 +41,26 @@ class MovieFacts(msgspec.Struct, frozen=True):
     frame_durations: tuple[Fraction, ...]
     """Each different duration of a frame in seconds, as runs; one entry: constant frame rate."""
     frame_count: int
+    play_count: int = 1
+    """How often an animation is played. 0: for ever."""
+    is_still: bool = False
+    """A picture without duration."""
 
 
 def read_movie_facts(path: Path) -> MovieFacts:
     """Reads a file. Raises OutputError with code VERIFICATION_FAILED."""
     try:
         with path.open("rb") as file:
-            order, moov = _read_moov(file.fileno())
+            order, found = _read_top(file.fileno())
+        moov = found.get("moov")
+        if moov is None:
+            return _still_facts(found["meta"])
         track = _inside(moov, b"trak", b"mdia")
         table = _inside(track, b"minf", b"stbl")
         timescale = _timescale(_inside(track, b"mdhd"))
         runs = _runs(_inside(table, b"stts"))
         tag, color = _sample_entry(_inside(table, b"stsd"))
+        plays = _play_count(_inside(moov, b"trak"))
     except (struct.error, KeyError, IndexError, OSError) as error:
         raise OutputError(
             FailureCode.VERIFICATION_FAILED, f"{path.name} has no readable index: {error!r}"
@@ -60,12 +71,41 @@ def read_movie_facts(path: Path) -> MovieFacts:
         color=color,
         frame_durations=tuple(Fraction(ticks, timescale) for _, ticks in runs),
         frame_count=sum(count for count, _ in runs),
+        play_count=plays,
     )
 
 
-def _read_moov(file: int) -> tuple[list[str], memoryview]:
+def _still_facts(meta: memoryview) -> MovieFacts:
+    properties = _inside(meta[4:], b"iprp", b"ipco")
+    item = _inside(meta[4:], b"iinf")[6:]
+    return MovieFacts(
+        is_faststart=True,
+        codec_tag=bytes(_child(item, b"infe")[8:12]).decode("latin-1"),
+        color=_color_of(properties),
+        frame_durations=(),
+        frame_count=1,
+        is_still=True,
+    )
+
+
+def _play_count(track: memoryview) -> int:
+    """As the edit list says, which may repeat the track until the track's duration is over."""
+    try:
+        edits = _inside(track, b"edts", b"elst")
+    except KeyError:
+        return 1
+    if not edits[3] & 1:
+        return 1
+    header = _inside(track, b"tkhd")
+    (whole,) = struct.unpack_from(">Q", header, 28) if header[0] else struct.unpack_from(">I", header, 20)
+    (once,) = struct.unpack_from(">Q" if edits[0] else ">I", edits, 8)
+    return 0 if whole >= _FOR_EVER_TICKS else round(whole / once)
+
+
+def _read_top(file: int) -> tuple[list[str], dict[str, memoryview]]:
+    """The names of the outermost boxes in their order, and the content of those that are an index."""
     order: list[str] = []
-    moov = memoryview(b"")
+    found: dict[str, memoryview] = {}
     position, end = 0, os.fstat(file).st_size
     while position < end:
         head = os.pread(file, 16, position)
@@ -75,10 +115,10 @@ def _read_moov(file: int) -> tuple[list[str], memoryview]:
             size, header = _LARGE.unpack_from(head, 8)[0], 16
         size = size or end - position
         order.append(kind.decode("latin-1"))
-        if kind == b"moov" and size <= _MAX_MOOV_BYTES:
-            moov = memoryview(os.pread(file, size - header, position + header))
+        if kind in {b"moov", b"meta"} and size <= _MAX_MOOV_BYTES:
+            found[order[-1]] = memoryview(os.pread(file, size - header, position + header))
         position += size
-    return order, moov
+    return order, found
 
 
 def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
@@ -115,9 +155,13 @@ def _runs(stts: memoryview) -> list[tuple[int, int]]:
 
 def _sample_entry(stsd: memoryview) -> tuple[str, ColorTags]:
     tag, entry = next(_boxes(stsd[8:]))
-    for kind, body in _boxes(entry[_TO_SAMPLE_ENTRY_BOXES:]):
+    return tag.decode("latin-1"), _color_of(entry[_TO_SAMPLE_ENTRY_BOXES:])
+
+
+def _color_of(boxes: memoryview) -> ColorTags:
+    for kind, body in _boxes(boxes):
         if kind == b"colr" and bytes(body[:4]) in {b"nclx", b"nclc"}:
             primaries, transfer, matrix = struct.unpack_from(">3H", body, 4)
             range_ = (2 if body[10] & 0x80 else 1) if bytes(body[:4]) == b"nclx" else 0
-            return tag.decode("latin-1"), tags_from_codes(primaries, transfer, matrix, range_)
-    return tag.decode("latin-1"), ColorTags()
+            return tags_from_codes(primaries, transfer, matrix, range_)
+    return ColorTags()

@@ -12,6 +12,7 @@ import msgspec
 from av.codec.context import CodecContext, ThreadType
 from av.container import InputContainer
 from av.packet import Packet, PacketSideData
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -136,6 +137,15 @@ class FilePacket(msgspec.Struct, frozen=True):
     alpha: bytes = b""
 
 
+def moving_streams(container: InputContainer) -> list[Stream]:
+    """The streams of a file, without the still picture that an animated AVIF has beside its track."""
+    streams = list(container.streams)
+    brands = container.metadata.get("major_brand", "") + container.metadata.get("compatible_brands", "")
+    if "avis" not in brands:
+        return streams
+    return [stream for stream in streams if stream.frames != 1] or streams
+
+
 class FileReader:
     """Reads the one video stream of a file. Whoever opens it closes it. Not thread-safe."""
 
@@ -144,10 +154,10 @@ class FileReader:
         with translated(_BROKEN, f"opening {path.name}"):
             container = av.open(str(path), "r")
         self._container: InputContainer = container
-        streams = container.streams.video
-        if len(streams) != 1 or len(container.streams) != 1:
+        streams = moving_streams(container)
+        if len(streams) != 1 or not isinstance(streams[0], VideoStream):
             container.close()
-            raise OutputError(_BROKEN, f"{path.name} has {len(container.streams)} streams, expected 1")
+            raise OutputError(_BROKEN, f"{path.name} has {len(streams)} streams, expected 1")
         self._stream = streams[0]
 
     @property

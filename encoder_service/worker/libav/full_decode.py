@@ -17,6 +17,7 @@ from encoder_service.evidence.facts import ColorTags
 from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import tags_from_codes
+from encoder_service.worker.libav.decoding import moving_streams
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.pictures import Picture, describe
 
@@ -40,9 +41,10 @@ class VideoFacts(msgspec.Struct, frozen=True):
 def decode_video(path: Path) -> VideoFacts:
     """Decodes every frame of the one video stream. Raises OutputError with code VERIFICATION_FAILED."""
     with translated(_BROKEN, f"decoding {path.name}"), av.open(str(path)) as container:
-        if not container.streams.video:
+        streams = [stream for stream in moving_streams(container) if isinstance(stream, VideoStream)]
+        if not streams:
             raise OutputError(_BROKEN, f"{path.name} has no video stream")
-        stream = container.streams.video[0]
+        stream = streams[0]
         stream.thread_type = "AUTO"
         context = stream.codec_context
         color = tags_from_codes(

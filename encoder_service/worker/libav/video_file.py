@@ -33,6 +33,7 @@ from encoder_service.spec.spec import (
     PixelFormat,
 )
 from encoder_service.worker.color import tags_from_codes
+from encoder_service.worker.libav.decoding import moving_streams
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.file_ends import missing_end
 from encoder_service.worker.libav.pictures import Converter, Picture, PictureFormat, describe, planes_of
@@ -117,9 +118,10 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    if not container.streams.video:
-        raise OutputError(_UNREADABLE, f"{path} has no video stream")
-    return container.streams.video[0]
+    for stream in moving_streams(container):
+        if isinstance(stream, VideoStream):
+            return stream
+    raise OutputError(_UNREADABLE, f"{path} has no video stream")
 
 
 def _frame_rate(stream: VideoStream) -> Fraction | None:

@@ -86,7 +86,8 @@ def _fitting(context: WriterContext, row: FormatRow) -> list[Fitting]:
 
 
 def _open_encoder(context: WriterContext, row: FormatRow, plan: VideoPlan) -> VideoFileEncoder:
-    container = ContainerSettings(row.container, muxer_options(row, plan.frame_rate))
+    options = muxer_options(row, plan.frame_rate, context.output.loop_count)
+    container = ContainerSettings(row.container, options)
     tag = row.codec_tags.get(plan.row.codec, "")
     return VideoFileEncoder(_path(context, row), container, _settings(plan, plan.options, tag))
 
@@ -135,6 +136,7 @@ class VideoWriter:
         self._encoder = encoder
         self._path = _path(context, row)
         self._frames = 0
+        self._packet_bytes = 0
         self._sent = PacketDigest(plan.row.codec, encoder.headers)
         flattens = plan.background is not None
         painter = open_painter(context, canvas_format(context.video, plan.geometry, flattens=flattens))
@@ -154,11 +156,11 @@ class VideoWriter:
 
     @property
     def bytes_written(self) -> int:
-        """Bytes of the file so far."""
+        """Bytes of the file so far; of its packets, where the muxer keeps them until the end (AVIF)."""
         try:
-            return self._path.stat().st_size
+            return max(self._packet_bytes, self._path.stat().st_size)
         except OSError:
-            return 0
+            return self._packet_bytes
 
     def write(self, frame: SourceFrame) -> None:
         """Begins with one frame and encodes the one before. Raises OutputError."""
@@ -175,6 +177,7 @@ class VideoWriter:
 
     def _take(self, packets: Iterable[EncodedPacket]) -> None:
         for packet in packets:
+            self._packet_bytes += len(packet.data) + len(packet.alpha)
             self._sent.add(packet)
             self._check.submit(packet)
 

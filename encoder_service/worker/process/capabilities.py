@@ -41,29 +41,27 @@ class MemorySource:
 
 
 def probe(formats: Iterable[FormatRow] = tuple(FORMATS.values())) -> Probed:
-    """Tries every encoder once, in the first format that uses it. Takes some seconds."""
-    tried: dict[str, EncoderProbe] = {}
-    with_alpha: set[str] = set()
-    for row in formats:
-        for encoder in row.encoders:
-            if encoder.encoder not in tried:
-                tried[encoder.encoder] = _try(row, encoder)
-                if tried[encoder.encoder].is_available and _keeps_alpha(row, encoder):
-                    with_alpha.add(encoder.encoder)
+    """Tries every encoder in every container that may hold it. Takes some seconds.
+
+    An encoder that works in one container may have no place in another: the build of FFmpeg lacks the muxer,
+    or what it writes cannot be read back.
+    """
     return Probed(
-        formats=tuple(_format_probe(row, tried, with_alpha) for row in formats),
+        formats=tuple(_format_probe(row) for row in formats),
         library_versions=library_versions(),
     )
 
 
-def _format_probe(row: FormatRow, tried: dict[str, EncoderProbe], with_alpha: set[str]) -> FormatProbe:
+def _format_probe(row: FormatRow) -> FormatProbe:
+    tried = [(encoder, _try(row, encoder)) for encoder in row.encoders]
     return FormatProbe(
         format=row.name,
         media_type=row.media_type,
         file_extension=row.extension,
         default_codec=row.default_codec,
-        can_carry_alpha=row.can_carry_alpha and any(entry.encoder in with_alpha for entry in row.encoders),
-        encoders=tuple(tried[entry.encoder] for entry in row.encoders),
+        can_carry_alpha=row.can_carry_alpha
+        and any(found.is_available and _keeps_alpha(row, encoder) for encoder, found in tried),
+        encoders=tuple(found for _, found in tried),
     )
 
 

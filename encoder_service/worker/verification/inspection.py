@@ -14,6 +14,7 @@ from encoder_service.spec.errors import OutputError
 from encoder_service.worker import pillow
 from encoder_service.worker.containers.apng import ApngFrame, ApngHead, read_apng
 from encoder_service.worker.containers.gif import GifError, read_gif
+from encoder_service.worker.containers.isobmff import read_movie_facts
 from encoder_service.worker.containers.png import PngError
 from encoder_service.worker.containers.webp import WebpError, read_frames, read_head
 from encoder_service.worker.images.png_frame import decode_file, decode_picture
@@ -48,7 +49,7 @@ def inspect(path: Path, file_format: str) -> Inspection:
 
     Raises DamagedError, OSError.
     """
-    reader = _READERS.get(path.suffix if file_format in _STILLS else file_format, _video)
+    reader = READERS.get(path.suffix if file_format in STILLS else file_format, _video)
     try:
         return reader(path)
     except (OutputError, WebpError, PngError, GifError, zipfile.BadZipFile) as error:
@@ -65,6 +66,11 @@ def _video(path: Path) -> Inspection:
         color=facts.color,
         has_alpha=facts.has_alpha,
     )
+
+
+def _avif(path: Path) -> Inspection:
+    found = _video(path)
+    return msgspec.structs.replace(found, loop_count=read_movie_facts(path).play_count)
 
 
 def _webp(path: Path) -> Inspection:
@@ -128,8 +134,11 @@ def _jpeg(path: Path) -> Inspection:
     return Inspection(1, pixels.shape[1], pixels.shape[0])
 
 
-_STILLS = {"poster", "contact_sheet"}
-_READERS: dict[str, Callable[[Path], Inspection]] = {
+STILLS = {"poster", "contact_sheet"}
+"""Formats whose files are read by their suffix."""
+READERS: dict[str, Callable[[Path], Inspection]] = {
+    **dict.fromkeys(("mp4", "webm", "mov", "mkv"), _video),
+    "avif": _avif,
     "webp": _webp,
     "gif": _gif,
     "apng": _apng,

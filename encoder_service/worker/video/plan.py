@@ -276,9 +276,11 @@ def _merge(options: dict[str, str], more: dict[str, str]) -> None:
             options[name] = value
 
 
-def muxer_options(format_row: FormatRow, frame_rate: Fraction) -> dict[str, str]:
-    """The muxer's options; in MP4 and MOV with clocks that hold the frame rate exactly."""
+def muxer_options(format_row: FormatRow, frame_rate: Fraction, loop_count: int = 0) -> dict[str, str]:
+    """The muxer's options; with exact timestamps its clocks hold the frame rate exactly."""
     options = dict(format_row.muxer_options)
+    if format_row.loop_option:
+        options[format_row.loop_option] = str(loop_count)
     if format_row.has_exact_timestamps:
         timescale = frame_rate.numerator
         while timescale < _MIN_TIMESCALE:

@@ -65,6 +65,10 @@ class _Facts(msgspec.Struct, frozen=True):
     is_faststart: bool | None
     frame_duration: Fraction
     """In seconds, as the container states it for all frames; 0: it does not."""
+    play_count: int | None = None
+    """None: the container does not loop."""
+    is_still: bool = False
+    """One picture without a duration, as an AVIF of one frame is."""
 
 
 class FileContent(msgspec.Struct, frozen=True):
@@ -128,6 +132,7 @@ def judged(
         color_bitstream=None if decoded.facts.color == ColorTags() else decoded.facts.color,
         has_alpha=facts.has_alpha or describe(decoded.facts.pixel_format).has_alpha,
         is_faststart=facts.is_faststart,
+        loop_count=facts.play_count,
     )
     faults = _differences(seen, facts, plan, row, sent.count)
     faults += _wrong_times(content, plan, row, sent.count)
@@ -153,8 +158,10 @@ def _read_facts(path: Path, row: FormatRow, plan: VideoPlan) -> _Facts:
             color=movie.color,
             codec_tag=movie.codec_tag,
             has_alpha=False,
-            is_faststart=movie.is_faststart,
+            is_faststart=movie.is_faststart if "movflags" in row.muxer_options else None,
             frame_duration=durations[0] if len(durations) == 1 else Fraction(0),
+            play_count=movie.play_count if row.loop_option else None,
+            is_still=movie.is_still,
         )
     track = read_track_facts(path)
     return _Facts(
@@ -245,7 +252,9 @@ def _differences(seen: Readback, facts: _Facts, plan: VideoPlan, row: FormatRow,
 
 
 def _wrong_times(content: FileContent, plan: VideoPlan, row: FormatRow, frames: int) -> list[str]:
-    faults = []
+    faults: list[str] = []
+    if content.facts.is_still and frames == 1:
+        return faults
     if not _has_planned_rate(content.facts, row, plan):
         found = float(content.facts.frame_duration)
         faults.append(f"frames of {found} s, or of different durations, instead of 1/({plan.frame_rate}) s")

@@ -18,6 +18,7 @@ from telecine.clients.embedded import MALLOC_SETTINGS
 import encoder_service
 from encoder_service.evidence.facts import Produced
 from encoder_service.pool.environment import worker_environment
+from encoder_service.spec.formats import FORMATS
 from encoder_service.spec.overlays.picture_header import KINDS
 from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
 from encoder_service.zygote_protocol import Fork, send
@@ -58,8 +59,6 @@ print("overlays", sorted(set(sys.modules) - imported))
 print(threads)
 """
 )
-
-FORMATS = ("mp4", "webm", "mov", "mkv", "webp", "png", "gif", "apng", "poster", "contact_sheet")
 
 
 def test_a_worker_has_imported_what_its_first_output_needs_with_one_thread_and_no_grpc(

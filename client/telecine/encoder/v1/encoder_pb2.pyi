@@ -1130,7 +1130,7 @@ class OutputSpec(_message.Message):
     """
     format: _builtins.str
     """A format of GetCapabilities: "mp4", "webm", "webp", "png", "gif", "apng",
-    "mov", "mkv", "poster", "contact_sheet".
+    "avif", "mov", "mkv", "poster", "contact_sheet".
     """
     codec: _builtins.str
     """The codec: "h264", "hevc", "av1", "vp9", "prores", "ffv1", "jpeg" ...

@@ -24,7 +24,7 @@ from encoder_service.worker.verification.verify import FindingCode, Verification
 from tests.encoder_service.worker.outputs.drawing import Clip, Run, gradient_clip, run_writer
 
 FRAMES = 7
-FORMATS = ("mp4", "webm", "mkv", "webp", "gif", "apng", "png", "poster", "contact_sheet")
+FORMATS = ("mp4", "webm", "mkv", "webp", "gif", "apng", "avif", "png", "poster", "contact_sheet")
 
 
 def evidence_of(run: Run) -> OutputEvidence:
