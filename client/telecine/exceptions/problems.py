@@ -131,6 +131,9 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
     "OVERLAY_NOT_SHOWN": _caller("Choose an earlier start for the overlay, within the clip."),
     "OVERLAY_PROFILE_IGNORED": _caller("Send the overlay's image in sRGB."),
     "OVERLAY_WITHOUT_COLOR": _caller("Send RGB frames, or choose gray overlays."),
+    "WORKERS_UNAVAILABLE": _ours(
+        "Nothing to do for the job; an operator finds the reason in the service's log."
+    ),
 }
 """Every `WarningCode` of the encoder service; a strict output fails with the code of the fallback."""
 
