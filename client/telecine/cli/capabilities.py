@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from telecine.cli.connection import connect_for_capabilities
+from telecine.cli.connection import configured_server, connect_for_capabilities
 from telecine.cli.options import JsonOption, ServerOption
 from telecine.cli.show import documents as doc
 from telecine.cli.show import terminal
 from telecine.cli.show.terminal import escape
-from telecine.exceptions import InvalidRequestError
+from telecine.exceptions import InvalidRequestError, NotSupportedError
 from telecine.results.values import (
     Capabilities,
     EncoderCapability,
@@ -53,10 +53,9 @@ def capabilities(
     """Show what a server can make: each encoder was opened and its output decoded when it started."""
     with connect_for_capabilities(server) as client:
         found = client.capabilities()
-    if options and options not in found.encoder_options:
-        known = ", ".join(found.encoder_options)
-        raise InvalidRequestError(f"--options: no encoder {options!r}; expected one of {known}")
-    document = capabilities_document(found, server or "embedded")
+    if options:
+        check_encoder(options, found)
+    document = capabilities_document(found, server or configured_server() or "embedded")
 
     def render(console: Console) -> None:
         if options:
@@ -65,6 +64,18 @@ def capabilities(
             _render(console, document)
 
     terminal.show(document, render, as_json=as_json)
+
+
+def check_encoder(encoder: str, found: Capabilities) -> None:
+    """Raises NotSupportedError for a server that reports no options, InvalidRequestError for a wrong name."""
+    if not found.encoder_options:
+        raise NotSupportedError(
+            f"--options: a server of version {found.server_version} does not report its encoders' options",
+            recovery="Leave --options out, or use a server of version 0.2.0 or later.",
+        )
+    if encoder not in found.encoder_options:
+        known = ", ".join(found.encoder_options)
+        raise InvalidRequestError(f"--options: no encoder {encoder!r}; expected one of {known}")
 
 
 def _render_options(console: Console, encoder: str, found: EncoderOptions) -> None:

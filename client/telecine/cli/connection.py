@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from telecine.cli.options import DEFAULT_SERVER
 from telecine.request.options import RetryPolicy
 
 if TYPE_CHECKING:
@@ -31,6 +32,13 @@ def connect(server: str | None, *, call_timeout_seconds: float = 30.0) -> Iterat
     if server is not None:
         _expect_answer(server)
     with Client(server, call_timeout_seconds=call_timeout_seconds) as client:
+        yield client
+
+
+@contextmanager
+def connect_to_running(server: str | None) -> Iterator[Client]:
+    """Does as `connect`, but where no server is named, asks the one on this machine and embeds none."""
+    with connect(server or configured_server() or DEFAULT_SERVER) as client:
         yield client
 
 

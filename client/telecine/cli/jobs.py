@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from telecine.cli.connection import connect
-from telecine.cli.options import DEFAULT_SERVER, JsonOption, OutDirOption, RunningServerOption
+from telecine.cli.connection import connect_to_running
+from telecine.cli.options import JsonOption, OutDirOption, RunningServerOption
 from telecine.cli.show import documents as doc
 from telecine.cli.show import readable, terminal
 from telecine.cli.show.exits import ExitCode, epilog
@@ -43,12 +43,12 @@ def list_jobs(
     ] = None,
     prefix: Annotated[str, typer.Option("--prefix", help="Only jobs whose id begins with this.")] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many.")] = 50,
-    server: RunningServerOption = DEFAULT_SERVER,
+    server: RunningServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List jobs, newest first, and those whose files are damaged on the server's disk."""
     states = [_state(text) for text in state or []]
-    with connect(server) as client:
+    with connect_to_running(server) as client:
         found = list(itertools.islice(client.jobs(states=states, prefix=prefix), limit))
         damaged = () if states else client.damaged_jobs(prefix=prefix)
     document = doc.JobListDocument(
@@ -59,11 +59,9 @@ def list_jobs(
 
 
 @app.command("show", epilog=epilog())
-def show(
-    job_id: JobArgument, *, server: RunningServerOption = DEFAULT_SERVER, as_json: JsonOption = False
-) -> None:
+def show(job_id: JobArgument, *, server: RunningServerOption = None, as_json: JsonOption = False) -> None:
     """Show one job: its state, its outputs and artifacts, its warnings."""
-    with connect(server) as client:
+    with connect_to_running(server) as client:
         job = client.get_job(job_id)
         view = read_view(client.manifest(job_id)) if job.state.has_ended else None
     document = readable.job_document(job)
@@ -72,15 +70,13 @@ def show(
 
 
 @app.command("watch", epilog=epilog())
-def watch(
-    job_id: JobArgument, *, server: RunningServerOption = DEFAULT_SERVER, as_json: JsonOption = False
-) -> None:
+def watch(job_id: JobArgument, *, server: RunningServerOption = None, as_json: JsonOption = False) -> None:
     """Follow a job to its end. Ends with 0 if it succeeded in full, else with 1.
 
     With --json, one document a line: at once, then whenever something has changed.
     """
     with (
-        connect(server) as client,
+        connect_to_running(server) as client,
         JobProgressView(frame_bytes=0, frame_count=0, is_silent=as_json) as view,
     ):
         for job in client.watch_job(job_id):
@@ -96,21 +92,24 @@ def watch(
 
 
 @app.command("cancel", epilog=epilog())
-def cancel(
-    job_id: JobArgument, *, server: RunningServerOption = DEFAULT_SERVER, as_json: JsonOption = False
-) -> None:
+def cancel(job_id: JobArgument, *, server: RunningServerOption = None, as_json: JsonOption = False) -> None:
     """Cancel a job. What was complete stays; one that has ended is not changed."""
-    with connect(server) as client:
+    with connect_to_running(server) as client:
+        had_ended = client.get_job(job_id).state.has_ended
         document = readable.job_document(client.cancel_job(job_id))
-    terminal.show(document, lambda console: _render_job(console, document, []), as_json=as_json)
+
+    def render(console: Console) -> None:
+        if had_ended:
+            console.print("the job had ended before; nothing was changed")
+        _render_job(console, document, [])
+
+    terminal.show(document, render, as_json=as_json)
 
 
 @app.command("delete", epilog=epilog())
-def delete(
-    job_ids: JobsArgument, *, server: RunningServerOption = DEFAULT_SERVER, as_json: JsonOption = False
-) -> None:
+def delete(job_ids: JobsArgument, *, server: RunningServerOption = None, as_json: JsonOption = False) -> None:
     """Delete ended jobs with their artifacts."""
-    with connect(server) as client:
+    with connect_to_running(server) as client:
         for job_id in job_ids:
             client.delete_job(job_id)
     document = doc.DeletedDocument(job_ids)
@@ -126,11 +125,11 @@ def download(
         typer.Option("--path", "-p", help="Only this artifact (its path); may be repeated."),
     ] = None,
     out_dir: OutDirOption = Path(),
-    server: RunningServerOption = DEFAULT_SERVER,
+    server: RunningServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download a job's artifacts and its manifest; each is checked against its checksum."""
-    with connect(server) as client:
+    with connect_to_running(server) as client:
         job = client.get_job(job_id)
         manifest = client.manifest(job_id) if job.state.has_ended else b""
         wanted = paths or [artifact.path for artifact in job.artifacts]
@@ -144,9 +143,12 @@ def download(
         if artifact.path in wanted
     ]
     document = doc.DownloadDocument(job_id, str(out_dir), artifacts)
-    terminal.show(
-        document, lambda console: console.print(readable.artifact_table(artifacts)), as_json=as_json
-    )
+
+    def render(console: Console) -> None:
+        console.print(readable.artifact_table(artifacts))
+        console.print(f"in {escape(str(out_dir.absolute()))}")
+
+    terminal.show(document, render, as_json=as_json)
 
 
 def _state(text: str) -> JobState:

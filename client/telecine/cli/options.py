@@ -15,25 +15,26 @@ ServerOption = Annotated[
         metavar="HOST:PORT",
         envvar="TELECINE_SERVER",
         show_default=False,
-        help="Encoder service to talk to. Without it: one embedded in this command.",
+        help="Encoder service to talk to. Default: sdk.server of the configuration, else an embedded one.",
     ),
 ]
 """For commands that can do their work with an embedded service."""
 
+DEFAULT_SERVER = "127.0.0.1:50051"
+"""Where `telecine serve encoder` listens by default."""
+
 RunningServerOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--server",
         "-s",
         metavar="HOST:PORT",
         envvar="TELECINE_SERVER",
-        help="Encoder service to talk to.",
+        show_default=False,
+        help=f"Encoder service to talk to. Default: sdk.server of the configuration, else {DEFAULT_SERVER}.",
     ),
 ]
 """For commands about a service that already runs."""
-
-DEFAULT_SERVER = "127.0.0.1:50051"
-"""Where `telecine serve encoder` listens unless told otherwise."""
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document for programs (docs/cli.md) instead of text.")

@@ -64,9 +64,8 @@ def _check_sandbox(sandbox: Sandbox) -> CheckDocument:
         return CheckDocument(
             name="sandbox",
             status="warning",
-            message=f"workers stand behind {len(sandbox.walls)} of 6 walls; missing: {reasons}",
+            message=f"{len(sandbox.walls)} of 6 limits on workers are in force; missing: {reasons}",
             advice="run the service on Linux 6.2 or later; in a container, allow Landlock's system calls",
         )
-    return CheckDocument(
-        name="sandbox", status="ok", message=f"workers stand behind {', '.join(sandbox.walls)}", advice=""
-    )
+    message = f"all limits on workers are in force: {', '.join(sandbox.walls)}"
+    return CheckDocument(name="sandbox", status="ok", message=message, advice="")

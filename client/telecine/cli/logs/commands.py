@@ -22,6 +22,7 @@ from telecine.cli.show import terminal
 from telecine.cli.show.exits import ExitCode, epilog
 from telecine.cli.show.failures import UsageError
 from telecine.cli.show.terminal import escape
+from telecine.exceptions import JobNotFoundError
 from telecine.log_view.record_source import RecordSource
 from telecine.logging.outputs.rendering import Format, renderer
 from telecine.logging.outputs.visible_text import visible_json
@@ -34,6 +35,8 @@ app = typer.Typer(
 )
 
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plain, .gz or .zst.")]
+
+_NO_STORY = "Check the id; records of jobs that ended long ago are deleted (keep_days, keep_bytes)."
 
 
 @app.command("query", epilog=epilog())
@@ -122,7 +125,10 @@ def job_story(
 ) -> None:
     """Tell a job's story: its records over all services, its stages, and whether all of them arrived."""
     with _source(server, directory) as source:
-        story = source.job_story(job_id)
+        try:
+            story = source.job_story(job_id)
+        except JobNotFoundError as error:
+            raise JobNotFoundError(error.message, request_id=error.request_id, recovery=_NO_STORY) from error
     if as_json:
         document = msgspec.to_builtins(story, enc_hook=str) | {
             "records": [msgspec.Raw(line) for line in story.records]

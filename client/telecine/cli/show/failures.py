@@ -98,6 +98,7 @@ _ADVICE: Mapping[type[BaseException], str] = {
     sdk.NotSupportedError: "Leave it out, or use a newer server; see `telecine capabilities`.",
     sdk.EmbeddedUnavailableError: "Install it with: pip install 'telecine[encoder]', or name a server: "
     "--server HOST:PORT.",
+    sdk.UnavailableError: "Check the address and that the server runs, then repeat the command.",
     sdk.JobIncompleteError: "What succeeded was kept; `telecine jobs show JOB` tells why the rest failed.",
     sdk.TimedOutError: "Try again, or allow more time with --timeout.",
     sdk.ValueRangeError: "Scale float frames to 0..1 before saving them.",

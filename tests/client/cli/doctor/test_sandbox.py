@@ -16,7 +16,7 @@ WALLS = ("writes", "reads", "network", "processes", "others", "bounds")
         (
             Sandbox("auto", WALLS[2:4], dict.fromkeys(("writes", "reads"), "no Landlock")),
             "warning",
-            "2 of 6 walls; missing: writes (no Landlock); reads (no Landlock)",
+            "2 of 6 limits on workers are in force; missing: writes (no Landlock); reads (no Landlock)",
         ),
         (Sandbox("off", (), dict.fromkeys(WALLS, "switched off")), "warning", "worker_sandbox is off"),
     ],
