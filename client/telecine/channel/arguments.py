@@ -1,4 +1,4 @@
-"""How a channel is set up: address, security, keepalive, limits; the same for blocking and asyncio."""
+"""How a channel is set up: address, security, keep-alive, limits; the same for blocking and asyncio."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Target:
     address: str
     """"host:port", "unix:/path", or any name that gRPC resolves, such as "dns:///encoder:50051"."""
     tls: Tls | None = None
-    """None: in the clear."""
+    """None: a plain connection."""
     keep_alive: KeepAlive = field(default_factory=KeepAlive)
 
     def __post_init__(self) -> None:
@@ -34,13 +34,13 @@ class Target:
 
 
 def channel_options(target: Target) -> list[tuple[str, int | str]]:
-    """gRPC's channel arguments."""
+    """The arguments of gRPC for a channel to the target."""
     keep_alive = target.keep_alive
     timeout_ms = round(keep_alive.timeout_seconds * 1000)
     options: list[tuple[str, int | str]] = [
         ("grpc.keepalive_time_ms", round(keep_alive.interval_seconds * 1000)),
         ("grpc.keepalive_timeout_ms", timeout_ms),
-        # keepalive_timeout_ms alone lets a frozen server go unnoticed for a minute.
+        # With keepalive_timeout_ms alone a frozen server goes unnoticed for a minute.
         ("grpc.http2.ping_timeout_ms", timeout_ms),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.keepalive_permit_without_calls", 0),

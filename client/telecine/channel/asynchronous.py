@@ -39,7 +39,7 @@ class AsyncStream(Generic[ResponseT]):
                 async for answer in self._call:
                     yield answer
         except asyncio.CancelledError:
-            # gRPC raises it for a cancelled call too, where the task shall go on.
+            # gRPC raises it for a cancelled call too, although the task is to continue.
             task = asyncio.current_task()
             if not self._is_cancelled or (task is not None and task.cancelling()):
                 raise

@@ -75,10 +75,10 @@ def translated(error: BaseException, request_id: str = "") -> errors.TelecineErr
         request_id=named_id if isinstance(named_id, str) else request_id,
         retry_delay_seconds=None if delay is None else delay.retry_delay.ToTimedelta().total_seconds(),
         metadata=dict(info.metadata) if info is not None else None,
-        # Of a reason that this SDK does not know the server knows more; else the class speaks of Python.
+        # The server's advice is for reasons that this SDK does not know; the class's speaks of Python.
         recovery=info.metadata.get(RECOVERY_KEY, "") if is_ours and info is not None and kind is None else "",
         faults=[
-            errors.FieldFault(violation.field, violation.description)
+            errors.FieldViolation(violation.field, violation.description)
             for detail in details
             if isinstance(detail, error_details_pb2.BadRequest)
             for violation in detail.field_violations

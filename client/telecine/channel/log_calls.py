@@ -20,7 +20,7 @@ from telecine.retry import Attempt, Retry, RetryPolicy
 ResponseT = TypeVar("ResponseT", bound=Message)
 
 
-def _found_nobody(error: BaseException) -> bool:
+def _could_not_connect(error: BaseException) -> bool:
     return isinstance(error, UnavailableError) and not isinstance(error.__cause__, ValueError)
 
 
@@ -50,7 +50,7 @@ class LogChannel:
         return answer
 
     def stats(self, timeout_seconds: float, request_id: str) -> pb.GetStatsResponse:
-        """The collector's counters."""
+        """The counters of the collector."""
         request = pb.GetStatsRequest()
         answer: pb.GetStatsResponse = self._unary(self._stub.GetStats, request, timeout_seconds, request_id)
         return answer
@@ -65,7 +65,7 @@ class LogChannel:
 
     @staticmethod
     def _unary(method: Any, request: Message, timeout_seconds: float, request_id: str) -> Any:
-        """Every call may be repeated: one that found nobody there is, within its time."""
+        """Every call may be repeated, and one that could not connect is, within its time."""
         deadline = time.monotonic() + timeout_seconds
 
         def call(_: Attempt) -> Any:
@@ -75,7 +75,7 @@ class LogChannel:
             except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
                 raise_translated(error, request_id)
 
-        policy = RetryPolicy(give_up_after_seconds=timeout_seconds, retry_on=_found_nobody)
+        policy = RetryPolicy(give_up_after_seconds=timeout_seconds, retry_on=_could_not_connect)
         return Retry(policy, name="log collector", level="INFO").run(call)
 
 

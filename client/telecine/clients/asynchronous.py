@@ -17,7 +17,7 @@ from telecine.channel.arguments import Target
 from telecine.channel.asynchronous import AsyncChannel
 from telecine.clients.asynchronous_job import AsyncJob
 from telecine.clients.plan import JobArguments, ProgressCallback, plan_job
-from telecine.clients.progress import ProgressTeller
+from telecine.clients.progress import ProgressReporter
 from telecine.clients.settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
@@ -267,10 +267,10 @@ class AsyncClient:
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
         info = await self.get_job(job_id)
-        teller = ProgressTeller(on_progress)
+        reporter = ProgressReporter(on_progress)
         try:
             async for info in self.watch_job(job_id, timeout_seconds=timeout_seconds):
-                teller.tell(progress_of(info))
+                reporter.report(progress_of(info))
         except errors.TimedOutError as error:
             raise errors.TimedOutError(f"job {job_id} is {info.state} after {timeout_seconds:g} s") from error
         result = EncodeResult(info, info.artifacts, await self._manifest_if_any(job_id))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from telecine import exceptions as errors
 from telecine.clients.plan import JobPlan
-from telecine.clients.progress import ProgressTeller, snapshot
-from telecine.clients.settings import CANCEL_SECONDS, RING_PATIENCE_SECONDS
+from telecine.clients.progress import ProgressReporter, snapshot
+from telecine.clients.settings import CANCEL_SECONDS, RING_WAIT_SECONDS
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.results.values import EncodeResult, Progress
 from telecine.upload.events import Connect, Disconnect, Event, Wait
 from telecine.upload.machine import Upload
-from telecine.upload.messages import Wording
+from telecine.upload.messages import MessageCodec
 
 if TYPE_CHECKING:
     from telecine.channel.asynchronous import AsyncChannel, AsyncStream
@@ -64,12 +64,12 @@ class AsyncJob:
         self._client = client
         self._plan = plan
         self._request_id = request_id
-        self._teller = ProgressTeller(plan.on_progress)
+        self._reporter = ProgressReporter(plan.on_progress)
         self._changed = Signal()
         self._driver: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
         self._spec = pb.JobSpec()
-        self._wording = Wording(self._spec, shares_memory=False)
+        self._codec = MessageCodec(self._spec, shares_memory=False)
         self._frame_bytes = 0
         if plan.reader.layout is not None:
             self._start(plan.reader.layout)
@@ -242,12 +242,12 @@ class AsyncJob:
         if upload is None:
             return wanted
         if not upload.pushed_bytes and self._client.settings.shares_memory:
-            await self._changed.wait_for(lambda: upload.is_answered, RING_PATIENCE_SECONDS)
+            await self._changed.wait_for(lambda: upload.is_answered, RING_WAIT_SECONDS)
         if upload.has_ring:  # a stalled server is no reason to wait while there is room elsewhere
             await self._changed.wait_for(
-                lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_PATIENCE_SECONDS
+                lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_WAIT_SECONDS
             )
-        ring, size = self._wording.ring, upload.ring_room(wanted)
+        ring, size = self._codec.ring, upload.ring_room(wanted)
         if not size or ring is None:
             await self._wait(lambda: upload.has_ended or upload.room(wanted) > 0, None)
             ring, size = None, upload.room(wanted)
@@ -289,13 +289,13 @@ class AsyncJob:
         error: errors.TelecineError = errors.UnavailableError("the server ended the stream early")
         sender: asyncio.Task[None] | None = None
         stream: AsyncStream[pb.EncodeResponse] | None = None
-        wording = Wording(self._spec, shares_memory=self._client.settings.shares_memory)
-        self._wording = wording
+        codec = MessageCodec(self._spec, shares_memory=self._client.settings.shares_memory)
+        self._codec = codec
         try:
             stream = (await self._client.channel()).encode(self._request_id)
-            sender = asyncio.create_task(self._send(upload, connection, stream, wording))
+            sender = asyncio.create_task(self._send(upload, connection, stream, codec))
             async for response in stream:
-                self._received(upload, connection, wording.incoming(response))
+                self._received(upload, connection, codec.decode(response))
         except errors.TelecineError as raised:
             error = raised
         finally:
@@ -303,17 +303,17 @@ class AsyncJob:
                 stream.cancel()
             if sender is not None:
                 await _stopped(sender)
-            wording.forget_ring()
+            codec.forget_ring()
         self._lost(upload, connection, error)
 
     async def _send(
-        self, upload: Upload, connection: int, stream: AsyncStream[pb.EncodeResponse], wording: Wording
+        self, upload: Upload, connection: int, stream: AsyncStream[pb.EncodeResponse], codec: MessageCodec
     ) -> None:
         while upload.is_current(connection):
             message = upload.next_message(connection)
             if message is not None:
                 try:
-                    await stream.write(wording.outgoing(message))
+                    await stream.write(codec.encode(message))
                 except errors.TelecineError:
                     return  # the answers say why
                 continue
@@ -324,7 +324,7 @@ class AsyncJob:
         if is_news or upload.owes_keep_alive:
             self._changed.notify()
         if is_news:
-            self._teller.tell(snapshot(upload, self.job_id, self._frame_bytes))
+            self._reporter.report(snapshot(upload, self.job_id, self._frame_bytes))
 
     def _lost(self, upload: Upload, connection: int, error: errors.TelecineError) -> None:
         decision = upload.lost(connection, error, time.monotonic(), random.random())  # noqa: S311 -- jitter

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from telecine import exceptions as errors
 from telecine.clients.plan import JobPlan
-from telecine.clients.progress import ProgressTeller, snapshot
-from telecine.clients.settings import CANCEL_SECONDS, RING_PATIENCE_SECONDS
+from telecine.clients.progress import ProgressReporter, snapshot
+from telecine.clients.settings import CANCEL_SECONDS, RING_WAIT_SECONDS
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.results.values import EncodeResult, Progress
 from telecine.upload.events import Connect, Disconnect, Event, Wait
 from telecine.upload.machine import Upload
-from telecine.upload.messages import Wording
+from telecine.upload.messages import MessageCodec
 
 if TYPE_CHECKING:
     from telecine.channel.blocking import BlockingChannel, Stream
@@ -63,7 +63,7 @@ class Job:
         self._client = client
         self._plan = plan
         self._request_id = request_id
-        self._teller = ProgressTeller(plan.on_progress)
+        self._reporter = ProgressReporter(plan.on_progress)
         lock = threading.Lock()
         # One lock, and one condition for each kind of waiter: pushers would else wake everybody.
         self._caller_wakes = threading.Condition(lock)
@@ -72,7 +72,7 @@ class Job:
         self._lock = lock
         self._upload: Upload | None = None
         self._spec = pb.JobSpec()
-        self._wording = Wording(self._spec, shares_memory=False)
+        self._codec = MessageCodec(self._spec, shares_memory=False)
         self._frame_bytes = 0
         if plan.reader.layout is not None:
             self._start(plan.reader.layout)
@@ -235,12 +235,12 @@ class Job:
             return wanted
         with self._lock:
             if not upload.pushed_bytes and self._client.settings.shares_memory:
-                self._caller_wakes.wait_for(lambda: upload.is_answered, RING_PATIENCE_SECONDS)
+                self._caller_wakes.wait_for(lambda: upload.is_answered, RING_WAIT_SECONDS)
             if upload.has_ring:  # a stalled server is no reason to wait while there is room elsewhere
                 self._caller_wakes.wait_for(
-                    lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_PATIENCE_SECONDS
+                    lambda: not upload.has_ring or upload.ring_room(wanted) > 0, RING_WAIT_SECONDS
                 )
-            ring, offset, size = self._wording.ring, upload.pushed_bytes, upload.ring_room(wanted)
+            ring, offset, size = self._codec.ring, upload.pushed_bytes, upload.ring_room(wanted)
             if not size:
                 self._wait(lambda: upload.has_ended or upload.room(wanted) > 0, None)
                 ring, size = None, upload.room(wanted)
@@ -288,21 +288,21 @@ class Job:
             stream.cancel()
 
     def _connect(self, upload: Upload, connection: int) -> Stream[pb.EncodeResponse] | None:
-        wording = Wording(self._spec, shares_memory=self._client.settings.shares_memory)
+        codec = MessageCodec(self._spec, shares_memory=self._client.settings.shares_memory)
         with self._lock:
-            self._wording = wording
+            self._codec = codec
         try:
-            messages = self._messages(upload, connection, wording)
+            messages = self._messages(upload, connection, codec)
             stream = self._client.channel.encode(messages, self._request_id)
         except errors.TelecineError as error:
             self._lost(upload, connection, error)
             return None
         threading.Thread(
-            target=self._read, args=(upload, connection, stream, wording), name="telecine-reader", daemon=True
+            target=self._read, args=(upload, connection, stream, codec), name="telecine-reader", daemon=True
         ).start()
         return stream
 
-    def _messages(self, upload: Upload, connection: int, wording: Wording) -> Iterator[bytes]:
+    def _messages(self, upload: Upload, connection: int, codec: MessageCodec) -> Iterator[bytes]:
         """What gRPC's own thread sends on that connection."""
         while True:
             with self._lock:
@@ -310,20 +310,20 @@ class Job:
                     if not upload.is_current(connection):
                         return
                     self._sender_wakes.wait()
-            yield wording.outgoing(message)
+            yield codec.encode(message)
 
     def _read(
-        self, upload: Upload, connection: int, stream: Stream[pb.EncodeResponse], wording: Wording
+        self, upload: Upload, connection: int, stream: Stream[pb.EncodeResponse], codec: MessageCodec
     ) -> None:
         """Takes the answers of one connection, on a thread of its own, until it ends."""
         error: errors.TelecineError = errors.UnavailableError("the server ended the stream early")
         try:
             for response in stream:
-                self._received(upload, connection, wording.incoming(response))
+                self._received(upload, connection, codec.decode(response))
         except errors.TelecineError as raised:
             error = raised
         self._lost(upload, connection, error)
-        wording.forget_ring()
+        codec.forget_ring()
 
     def _received(self, upload: Upload, connection: int, event: Event) -> None:
         with self._lock:
@@ -336,7 +336,7 @@ class Job:
                 self._wake_all()
             progress = snapshot(upload, self.job_id, self._frame_bytes) if is_news else None
         if progress is not None:
-            self._teller.tell(progress)
+            self._reporter.report(progress)
 
     def _lost(self, upload: Upload, connection: int, error: errors.TelecineError) -> None:
         with self._lock:

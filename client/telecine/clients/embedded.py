@@ -29,7 +29,7 @@ from telecine.embedding.socket_place import (
 from telecine.exceptions import EmbeddedUnavailableError
 
 _MODULES = {"encoder": "encoder_service", "collector": "log_collector"}
-# Without these, each message of a megabyte faults its pages in anew (glibc).
+# Without these, each message of a megabyte faults its pages in again (glibc).
 MALLOC_SETTINGS = {
     "MALLOC_TRIM_THRESHOLD_": "536870912",
     "MALLOC_TOP_PAD_": "67108864",
@@ -104,7 +104,7 @@ class EmbeddedServer:
                 ) from error
             raise
         self.pid = self._process.pid
-        """The child's process id."""
+        """The process id of the child."""
         try:
             self.address = self._wait_for_address()
             """Where it listens: pass it to `Client`."""

@@ -20,7 +20,7 @@ from telecine.results.download import MANIFEST, below
 from telecine.results.values import EncodeResult
 
 FORMATS = ("png", "webp", "mp4", "webm")
-"""What is saved where nothing else is asked for."""
+"""What is saved by default."""
 SKIPPED = "OUTPUT_SKIPPED"
 _SEQUENCE = "png"
 _FRAMES = "frames"
@@ -167,7 +167,7 @@ def _new_directory(base: Path, now: datetime) -> Path:
 
 
 def _unpack(directory: Path, archives: Sequence[str]) -> dict[str, tuple[Path, ...]]:
-    """Puts the frames of zips in place of them: all at once, so that a reader sees either."""
+    """Replaces zips by the frames in them, all at once: a reader sees either."""
     part = directory / f"{_FRAMES}.part"
     found: dict[str, tuple[Path, ...]] = {}
     for path in archives:

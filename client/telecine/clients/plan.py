@@ -21,20 +21,20 @@ _ANY_LAYOUT = FrameLayout(2, 2, PixelFormat.RGB24)
 
 
 class JobArguments(TypedDict, total=False):
-    """What may be said about a job, beside its frame rate and outputs. All of it is optional."""
+    """The settings of a job besides its frame rate and outputs. All of them are optional."""
 
     job_id: str
-    """Names the job and makes it resumable: the same id with the same arguments and frames goes on where
-    it was, also from another process. [A-Za-z0-9._-], at most 128. Left out: a fresh one."""
+    """Names the job and makes it resumable: the same id with the same arguments and frames continues where
+    it stopped, also from another process. [A-Za-z0-9._-], at most 128. Left out: a fresh one."""
     width: int
     """Pixels. Left out: from the first frame. Needed for raw frames."""
     height: int
-    """As `width`."""
+    """Pixels. Left out: from the first frame. Needed for raw frames."""
     pixel_format: str
     """FFmpeg's name of the frames' layout, such as "yuv420p". Left out: from the first frame. Needed for
     raw frames; with floats it chooses 8 or 16 bits."""
     layout: str
-    """How arrays lie: "auto" (channels last), "TCHW", "CHW", "THWC", "HWC", "THW" or "HW"."""
+    """The axes of arrays: "auto" (channels last), "TCHW", "CHW", "THWC", "HWC", "THW" or "HW"."""
     out_of_range: str
     """"error" (refuse floats out of 0..1 and NaN) or "clip" (clip and count them)."""
     convert_to: str | None
@@ -45,25 +45,25 @@ class JobArguments(TypedDict, total=False):
     odd_size: OddSizePolicy | str
     """"pad", "crop" or "error", where a codec cannot take a width or height."""
     metadata: Mapping[str, object]
-    """The caller's own data (prompt, seed, model ...), for the manifest. Values that are no text are
+    """The caller's own data (prompt, seed, model ...), for the manifest. Values that are not text are
     written as JSON."""
     priority: int
     """-100 to 100; higher goes first among waiting jobs."""
     deadline_seconds: float | None
     """From now on; the job fails when it has not ended by then. It is part of the spec: leave it out for
-    a job that another process shall resume."""
+    a job that another process is to resume."""
     expected_frames: int
-    """For progress; 0: not known."""
+    """Frames to come, shown as the total in progress; 0: not known."""
     strict: bool
-    """Every fallback, in any output, is an error."""
+    """Whether every fallback, in any output, is an error."""
     skip_unavailable: bool
-    """Leave out, with a warning, what this server has no format or encoder for; refuse only when nothing
-    is left."""
+    """Skip, with a warning, outputs that this server has no format or encoder for; the job is refused only
+    if no output is left."""
     webhooks: Sequence[Webhook | str]
-    """Whom the server tells about the job, also when nobody is connected any more: URLs, or `Webhook`s."""
+    """Where the server reports the job's events, even when no client is connected: URLs, or `Webhook`s."""
     on_progress: ProgressCallback | None
-    """Called with a `Progress` as things move on; from a thread of the SDK (blocking client) or on the
-    event loop (asyncio). What it raises is logged, and it is then not called again."""
+    """Called with a `Progress` as the job moves on; from a thread of the SDK (blocking client) or on the
+    event loop (asyncio). If it raises, that is logged, and it is not called again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Tells a caller how far its job has come, without letting the caller's callback harm the job."""
+"""Reports progress to the caller, without letting the caller's callback harm the job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _log = logging.getLogger("telecine")
 
 
 def snapshot(upload: Upload, job_id: str, frame_bytes: int) -> Progress:
-    """How far an upload and its outputs have come."""
+    """The progress of an upload and of its outputs."""
     return Progress(
         job_id=job_id,
         pushed_bytes=upload.pushed_bytes,
@@ -23,14 +23,14 @@ def snapshot(upload: Upload, job_id: str, frame_bytes: int) -> Progress:
     )
 
 
-class ProgressTeller:
-    """Calls a caller's callback, until it raises."""
+class ProgressReporter:
+    """Calls the caller's callback until it raises."""
 
     def __init__(self, callback: ProgressCallback | None) -> None:
         self._callback = callback
 
-    def tell(self, progress: Progress) -> None:
-        """Never raises: a faulty callback is logged, and not called again."""
+    def report(self, progress: Progress) -> None:
+        """Never raises: a callback that fails is logged, and not called again."""
         if self._callback is None:
             return
         try:

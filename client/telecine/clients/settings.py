@@ -1,4 +1,4 @@
-"""What the blocking and the asyncio client share: where the server is, patience, limits, rules of use."""
+"""What the blocking and the asyncio client share: where the server is, retries, limits, rules of use."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from telecine.sharing.secret import ServerSecret
 _Value = TypeVar("_Value")
 
 DOWNLOAD_ATTEMPT_SECONDS = 300.0
-"""A download that takes longer goes on with a new call."""
-RING_PATIENCE_SECONDS = 0.05
+"""A download that takes longer continues with a new call."""
+RING_WAIT_SECONDS = 0.05
 """How long a push waits for room in the ring, and the first one for the ring itself: frames that go through
 other memory are copied twice. A server that works answers sooner."""
 CANCEL_SECONDS = 5.0
-"""Nobody who presses Ctrl-C waits longer for a server that does not answer; it expires the job itself."""
+"""The longest wait after Ctrl-C for a server that does not answer; it expires the job by itself."""
 CIRCUIT = BreakerPolicy(failures_to_open=10, open_seconds=1.0)
-"""When the unary calls of a client leave a dead server alone: together they ask it once a second."""
+"""When the unary calls of a client stop calling a dead server: together they try it once a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,29 +44,29 @@ class ClientSettings:
     keep_alive: KeepAlive = field(default_factory=KeepAlive)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     calls: Retry = field(default_factory=Retry)
-    """How unary calls are tried again: one budget and one circuit for all of them."""
+    """How unary calls are retried: one budget and one circuit for all of them."""
     retained_bytes: int = 256 << 20
     call_timeout_seconds: float = 30.0
     shares_memory: bool = True
-    """Lay frames into memory that a server on this machine offers, and copy artifacts from its disk, in
-    place of sending them."""
+    """Lay frames into memory that a server on this machine offers, and copy artifacts from its disk,
+    instead of sending them."""
     secret: ServerSecret = field(default_factory=ServerSecret)
-    """Of a server on this machine, once it has been read: proof of being there."""
+    """The secret of a server on this machine, once it has been read: proof of being there."""
     process_id: int = field(default_factory=os.getpid)
 
     @property
     def host_id(self) -> str:
-        """What a server on this machine knows it by; empty: nothing is shared with one."""
+        """Identifies this machine to a server on it; empty: nothing is shared with one."""
         return host_id() if self.shares_memory else ""
 
     def stream_backoff(self) -> Backoff:
-        """Patience of a stream."""
+        """The backoff of one stream."""
         return Backoff(self.retry)
 
     def report_lost(
         self, decision: Decision | None, error: errors.TelecineError, job_id: str, connection: int
     ) -> None:
-        """Logs what follows from a lost connection of an upload; None: nothing."""
+        """Logs what was decided after an upload lost its connection; None: nothing was."""
         if decision is not None:
             level = _level(error)
             report_decision(
@@ -119,7 +119,7 @@ def _speaks_against_the_server(error: Exception) -> bool:
 
 
 def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str) -> float:
-    """How long to wait before the next try; raises `error` when the patience is at its end.
+    """How long to wait before the next try; raises `error` when there is to be no other.
 
     `call`: what was tried, for the record of the decision.
     """
@@ -131,7 +131,7 @@ def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str) -> f
 
 
 def _level(error: errors.TelecineError) -> str:
-    """A lost connection comes back by itself; for room on a disk somebody may have to do something."""
+    """A lost connection comes back by itself; a full disk may need an operator."""
     return "WARNING" if isinstance(error, errors.DiskFullError | errors.SpoolFullError) else "INFO"
 
 
@@ -139,10 +139,10 @@ PREFIX = "TELECINE_SDK_"
 
 
 ALIASES = {"TELECINE_SERVER": "server", "TELECINE_DATA_DIR": "data_dir"}
-"""Variables of older standing, and the settings they stand for."""
+"""Older variables, and the settings that they stand for."""
 
 
-_RECOVERY = "Mend what is named, in the file or the environment; `telecine config check` looks at it again."
+_RECOVERY = "Fix what is named, in the file or the environment; `telecine config check` checks it again."
 
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -152,34 +152,34 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class TlsFiles(msgspec.Struct, frozen=True):
-    """PEM files of a secure connection; it is one as soon as any is named."""
+    """PEM files of a secure connection; naming any of them makes it one."""
 
     root_certificates: Path | None = None
-    """Who is trusted. None: the system's."""
+    """The certificate authorities to trust. None: the system's."""
     private_key: Path | None = None
     """For mutual TLS. None: the client shows no certificate."""
     certificate_chain: Path | None = None
-    """As `private_key`."""
+    """The certificate of `private_key`. None: the client shows none."""
 
     def options(self) -> Tls | None:
-        """For a client; None: no TLS."""
+        """The files as a client's `tls`; None: no file is named."""
         paths = {name: getattr(self, name) for name in self.__struct_fields__}
         named = {name: str(path) for name, path in paths.items() if path is not None}
         return Tls(**named) if named else None
 
 
 class RetryConfig(msgspec.Struct, frozen=True):
-    """How patiently a client reconnects and tries again."""
+    """How long and how often a client reconnects and retries."""
 
     give_up_after_seconds: NotNegative = 300.0
-    """Since something moved forward last. 0: given up at the first failure."""
+    """Time since something last moved forward. 0: given up at the first failure."""
     initial_backoff_seconds: NotNegative = 0.1
     """Longest wait before the second try; doubled for each further one."""
     max_backoff_seconds: NotNegative = 5.0
-    """No wait is longer, but where the server asks for it."""
+    """No wait is longer, unless the server asks for it."""
 
     def options(self) -> RetryPolicy:
-        """For a client."""
+        """The settings as a client's `retry`."""
         return RetryPolicy(**msgspec.structs.asdict(self))
 
 
@@ -194,12 +194,12 @@ class KeepAliveConfig(msgspec.Struct, frozen=True):
     """Without any message for this long an upload's stream counts as broken."""
 
     def options(self) -> KeepAlive:
-        """For a client."""
+        """The settings as a client's `keep_alive`."""
         return KeepAlive(**msgspec.structs.asdict(self))
 
 
 class SdkConfig(msgspec.Struct, frozen=True):
-    """What a client does where its caller says nothing."""
+    """What a client does unless its caller says otherwise."""
 
     server: str = ""
     """"host:port" or "unix:/path". Empty: an embedded service. TELECINE_SERVER names it too."""
@@ -208,17 +208,17 @@ class SdkConfig(msgspec.Struct, frozen=True):
     retained_bytes: Annotated[int, msgspec.Meta(ge=1)] = 256 << 20
     """Frames that each job keeps in memory until they are acknowledged."""
     call_timeout_seconds: Positive = 30.0
-    """For everything but streams."""
+    """Limit of one call, retries included; streams have none."""
     shares_memory: bool = True
     """Whether frames go to a server on this machine through memory, and artifacts are copied from its disk,
-    where it offers that."""
+    if it offers that."""
     tls: TlsFiles = TlsFiles()
     retry: RetryConfig = RetryConfig()
     keep_alive: KeepAliveConfig = KeepAliveConfig()
 
 
 def load_sdk_config(environ: Mapping[str, str] | None = None) -> Loaded[SdkConfig]:
-    """The settings in force, and where each came from. Raises InvalidRequestError with every fault."""
+    """The settings in force, and where each came from. Raises InvalidRequestError that names every fault."""
     try:
         return load_config(
             SdkConfig,

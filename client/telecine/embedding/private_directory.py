@@ -1,7 +1,7 @@
 """A temporary directory for this user alone, which is removed even where its owner was killed.
 
-A marker tells it from everything else that lies under /tmp; a lock on the marker, which every process that
-uses the directory holds, tells whether anybody still does. Nothing else is ever removed: what another user
+A marker distinguishes it from everything else below /tmp; a lock on the marker, held by every process that
+uses the directory, shows whether it is still in use. Nothing else is ever removed: what another user
 made, a link, or a directory without a marker stays as it is.
 """
 
@@ -24,24 +24,24 @@ _OPENING: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class PrivateDirectory:
-    """One such directory; whoever makes it removes it."""
+    """One such directory; the process that made it removes it."""
 
     def __init__(self, path: Path, lock: int) -> None:
         """Takes over the lock's descriptor; use `make`."""
         self.path = path
         self.lock = lock
-        """To be inherited by the process that uses the directory too."""
+        """A descriptor for the other process that uses the directory to inherit."""
 
     @classmethod
     def make(cls, base: Path) -> Self:
         """Makes one below `base`. Raises OSError."""
         path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        # Locked before it has its name: nobody may find a marker without a lock on it.
+        # Locked before it has its name: no other process may find a marker without a lock on it.
         unnamed = path / f"{MARKER}.new"
         lock = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPENING, 0o600)
         try:
             os.write(lock, _MAGIC)
-            with contextlib.suppress(OSError):  # a file system without locks: then nobody cleans up there
+            with contextlib.suppress(OSError):  # a file system without locks: nothing is cleaned up there
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             unnamed.rename(path / MARKER)
         except BaseException:
@@ -67,7 +67,7 @@ def is_private(path: Path) -> bool:
 
 
 def remove_private(path: Path) -> None:
-    """Removes such a directory; leaves alone whatever else the path names. Never raises."""
+    """Removes such a directory, and nothing else that the path may name. Never raises."""
     if not is_private(path):
         return
     with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ def remove_private(path: Path) -> None:
 
 
 def remove_abandoned(bases: Iterable[Path]) -> list[Path]:
-    """Removes those directories below `bases` whose processes are all gone; returns them. Never raises."""
+    """Removes the directories below `bases` whose processes have all ended; returns them. Never raises."""
     removed: list[Path] = []
     for base in bases:
         try:
@@ -99,7 +99,7 @@ def _remove_if_abandoned(path: Path) -> bool:
     try:
         fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
         remove_private(path)
-    except OSError:  # somebody uses it
+    except OSError:  # it is in use
         return False
     finally:
         os.close(marker)

@@ -2,7 +2,7 @@
 
 A new interpreter finds modules by itself where this one found them, with one exception: neither the working
 directory nor the directory of the user's script is searched. What lies there under the name of a module
-(`queue.py`, `av.py`) belongs to somebody else.
+(`queue.py`, `av.py`) is not ours.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NEEDED = (
 def python_command(module: str) -> list[str]:
     """The command that runs `module` with this process's interpreter.
 
-    Raises EmbeddedUnavailableError where no interpreter is known that could be started.
+    Raises EmbeddedUnavailableError if no interpreter is known that could be started.
     """
     if not sys.executable or not (Path(sys.executable).is_file() and os.access(sys.executable, os.X_OK)):
         raise EmbeddedUnavailableError(
@@ -52,7 +52,7 @@ def python_command(module: str) -> list[str]:
 def python_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` for such a program: of Python's own variables, only those that it needs.
 
-    Whatever it starts in turn leaves the working directory alone too.
+    Programs that it starts in turn do not search the working directory either.
     """
     kept = frozenset() if sys.flags.ignore_environment else _KEPT
     child = {name: value for name, value in environ.items() if not name.startswith("PYTHON") or name in kept}

@@ -1,4 +1,4 @@
-"""Every error that the SDK raises, in one tree that answers: who can mend it?
+"""Every error that the SDK raises, in one tree that answers: who can fix it?
 
     TelecineError
     ├── CallerError                     you: the call is wrong, sending it again cannot help
@@ -34,7 +34,7 @@
     │       ├── WrongOffsetError        a chunk is not the next one
     │       ├── ChunkCorruptedError     a chunk's checksum does not match
     │       └── ChecksumMismatchError   a downloaded artifact's checksum does not match
-    ├── JobError                        the job ended otherwise than you asked; `result` has it
+    ├── JobError                        the job did not end as you asked; `result` has it
     │   ├── JobFailedError              no output could be made
     │   ├── JobIncompleteError          some outputs are there, others failed
     │   ├── JobCancelledError           it was cancelled
@@ -61,7 +61,7 @@ from telecine.exceptions.job import JobFailedError as JobFailedError
 from telecine.exceptions.job import JobIncompleteError as JobIncompleteError
 from telecine.exceptions.job import SupersededError as SupersededError
 from telecine.exceptions.root import ErrorKind as ErrorKind
-from telecine.exceptions.root import FieldFault as FieldFault
+from telecine.exceptions.root import FieldViolation as FieldViolation
 from telecine.exceptions.root import TelecineError as TelecineError
 from telecine.exceptions.tree import ArtifactNotFoundError as ArtifactNotFoundError
 from telecine.exceptions.tree import CallerError as CallerError
@@ -105,6 +105,9 @@ from telecine.exceptions.tree import WrongStateError as WrongStateError
 def _subclasses(of: type[TelecineError]) -> list[type[TelecineError]]:
     return [of, *(deeper for child in of.__subclasses__() for deeper in _subclasses(child))]
 
+
+FieldFault = FieldViolation
+"""The name of `FieldViolation` in 0.1.0; stays importable."""
 
 BY_REASON: Mapping[str, type[TelecineError]] = {
     kind.reason: kind for kind in _subclasses(TelecineError) if "reason" in vars(kind) and kind.reason

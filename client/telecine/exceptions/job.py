@@ -1,4 +1,4 @@
-"""Why a job ended otherwise than asked: the only errors that carry a result."""
+"""Why a job did not end as it was asked to: the only errors that carry a result."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class JobError(TelecineError):
-    """The job ended otherwise than you asked."""
+    """The job did not end as you asked."""
 
     kind = ErrorKind.JOB
     recovery = "Read `result` for each output's problem, and the manifest's warnings."
     result: EncodeResult | None = None
-    """What there is of the job; None when it is not known."""
+    """The ended job with the outputs that were made; None when it is not known."""
 
 
 class JobFailedError(JobError):
@@ -26,14 +26,14 @@ class JobFailedError(JobError):
 class JobIncompleteError(JobError):
     """Some outputs are there, others have failed."""
 
-    recovery = "Take what there is from `result`, or pass allow_partial=True to get it without this error."
+    recovery = "Take the outputs that were made from `result`; with allow_partial=True this is no error."
 
 
 class JobCancelledError(JobError):
     """The job was cancelled."""
 
     reason = "JOB_CANCELLED"
-    recovery = "Nothing to mend; start a new job to have the outputs after all."
+    recovery = "Nothing to fix; start a new job if the outputs are wanted after all."
 
 
 class JobExpiredError(JobError):
@@ -54,4 +54,4 @@ class SupersededError(JobError):
     """Another connection took over the same job; nothing is lost."""
 
     reason = "SUPERSEDED"
-    recovery = "Let the other connection go on; use one job_id in one place at a time."
+    recovery = "Let the other connection continue; use one job_id in one place at a time."

@@ -1,4 +1,4 @@
-"""What every error of the SDK tells: what happened, who can mend it, whether to try again, and what to do."""
+"""What every error of the SDK says: what happened, who can fix it, whether to try again, and what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
-class FieldFault:
+class FieldViolation:
     """One wrong field of a request."""
 
     field: str
@@ -19,13 +19,13 @@ class FieldFault:
 
 
 class ErrorKind(StrEnum):
-    """Who can mend an error; as telecine.errors.v1.ErrorKind."""
+    """Who can fix an error; the values of telecine.errors.v1.ErrorKind."""
 
     CALLER = "caller"
     LATER = "later"
-    """Nobody has to: time does."""
+    """Time does; nobody has to act."""
     JOB = "job"
-    """Nobody: the job has ended otherwise than asked."""
+    """Nobody: the job has ended, and not as it was asked to."""
     SERVICE = "service"
 
 
@@ -33,11 +33,11 @@ class TelecineError(Exception):
     """The root: catch it to catch everything that the SDK raises."""
 
     reason: ClassVar[str] = ""
-    """The telecine.errors.v1.ErrorReason (without prefix) that it stands for; empty: none."""
+    """The value of telecine.errors.v1.ErrorReason (without prefix) that it stands for; empty: none."""
     kind: ClassVar[ErrorKind] = ErrorKind.SERVICE
-    """Who can mend it."""
+    """Who can fix it."""
     is_retryable: ClassVar[bool] = False
-    """Trying the same again may help. The SDK has already done so for as long as it was told to."""
+    """Whether the same call may succeed later. The SDK has already retried as long as its policy allows."""
     recovery: str = "Read the message."
     """What to do, in plain words; shown below the traceback too."""
 
@@ -48,14 +48,23 @@ class TelecineError(Exception):
         request_id: str = "",
         retry_delay_seconds: float | None = None,
         metadata: Mapping[str, str] | None = None,
-        faults: Sequence[FieldFault] = (),
+        faults: Sequence[FieldViolation] = (),
         recovery: str = "",
     ) -> None:
-        """`recovery`: what to do in this very case; empty: what stands at the class."""
+        """Takes what the server or the SDK knows of this very case.
+
+        Args:
+            message: What happened.
+            request_id: Finds the call in the service's log. Empty: there was no call.
+            retry_delay_seconds: When the server asks to try again. None: it does not say.
+            metadata: ErrorInfo.metadata as the server sent it. None: nothing.
+            faults: Each wrong field.
+            recovery: What to do in this very case. Empty: what the class says.
+        """
         super().__init__(message)
         self.message = message
         self.request_id = request_id
-        """Under which the service's log tells more; empty when there was no call."""
+        """Finds the call in the service's log; empty when there was no call."""
         self.retry_delay_seconds = retry_delay_seconds
         """When the server says to try again; None: it did not say."""
         self.metadata = dict(metadata or {})
@@ -69,12 +78,12 @@ class TelecineError(Exception):
 
     @property
     def code(self) -> str:
-        """For programs, and stable: see `code_of`."""
+        """The error for programs, stable: its reason, or the name of its class in the same style."""
         return code_of(type(self))
 
 
 def code_of(kind: type[TelecineError]) -> str:
-    """An error for programs, and stable: its reason, or its class's name in the same style."""
+    """The error for programs, stable: its reason, or the name of its class in the same style."""
     if kind.reason:
         return kind.reason
     name = kind.__name__.removesuffix("Error")

@@ -1,4 +1,4 @@
-"""Every error that a user can meet, in one table: its code, who can mend it, and the way out."""
+"""Every error that a user can meet, in one table: its code, who can fix it, and what to do."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _KIND_PREFIX = "ERROR_KIND_"
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """One error."""
+    """One row of the table: an error and what to do about it."""
 
     code: str
     """For programs, and stable."""
     name: str
-    """Its class in the SDK; empty: it is none of the SDK's."""
+    """Its class in the SDK; empty: the SDK has none."""
     kind: ErrorKind
-    """Who can mend it."""
+    """Who can fix it."""
     is_retryable: bool
     """Trying the same again may help."""
     recovery: str
@@ -43,7 +43,7 @@ def sdk_errors() -> list[ErrorRow]:
 
 
 def _below(error: type[TelecineError]) -> Iterator[type[TelecineError]]:
-    # By module, lest the order be that in which they happened to be imported.
+    # By module: else the order would depend on what happened to be imported first.
     children = [child for child in error.__subclasses__() if child.__module__ in TREES]
     for child in sorted(children, key=lambda child: TREES.index(child.__module__)):
         yield child

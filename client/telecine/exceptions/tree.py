@@ -11,7 +11,7 @@ class CallerError(TelecineError):
     """The call is wrong; sending it again as it is cannot help."""
 
     kind = ErrorKind.CALLER
-    recovery = "Mend the call; the message names what is wrong."
+    recovery = "Fix the call; the message names what is wrong."
 
 
 class InvalidFramesError(CallerError, ValueError):
@@ -33,7 +33,7 @@ class InvalidRequestError(CallerError, ValueError):
     """A field of the request is wrong."""
 
     reason = "INVALID_FIELD"
-    recovery = "Mend the named fields; `faults` lists each of them."
+    recovery = "Fix the named fields; `faults` lists each of them."
 
 
 class MalformedMessageError(InvalidRequestError):
@@ -54,21 +54,21 @@ class OutOfOrderError(CallerError):
     """A message or call came where it is not allowed."""
 
     reason = "OUT_OF_ORDER"
-    recovery = "Push all frames first, then finish once; take a new job for more frames."
+    recovery = "Push all frames first, then finish once; open a new job for more frames."
 
 
 class TotalsMismatchError(CallerError):
     """The frames that were announced and those that came differ."""
 
     reason = "TOTALS_MISMATCH"
-    recovery = "Push the same frames as before when you resume a job, or take a new job_id."
+    recovery = "Push the same frames as before when you resume a job, or use a new job_id."
 
 
 class JobSpecConflictError(CallerError):
     """The job_id is known with another spec."""
 
     reason = "JOB_SPEC_CONFLICT"
-    recovery = "Take another job_id, or pass exactly the options of the first call."
+    recovery = "Use another job_id, or pass exactly the options of the first call."
 
 
 class JobNotFoundError(CallerError, LookupError):
@@ -96,7 +96,7 @@ class NotSupportedError(CallerError):
     """The contract knows it, but this server does not do it."""
 
     reason = "NOT_IMPLEMENTED"
-    recovery = "Leave it out, or use a newer server; `Client.capabilities()` tells what there is."
+    recovery = "Leave it out, or use a newer server; `Client.capabilities()` lists what this one can do."
 
 
 class EncoderUnavailableError(CallerError):
@@ -110,8 +110,8 @@ class EmbeddedUnavailableError(CallerError):
     """No server was named and the embedded one cannot be started."""
 
     recovery = (
-        "Install what is missing with: pip install 'telecine[encoder]'; mend what the service complains of; "
-        'or name a server: Client("host:50051").'
+        "Install what is missing with: pip install 'telecine[encoder]'; fix what the service complains "
+        'about; or name a server: Client("host:50051").'
     )
 
 
@@ -137,7 +137,9 @@ class DrainingError(UnavailableError):
     """The service is starting or stopping."""
 
     reason = "DRAINING"
-    recovery = "Try again with the same job_id: another instance, or the next one on the same data, goes on."
+    recovery = (
+        "Try again with the same job_id: another instance, or the next one on the same data, continues."
+    )
 
 
 class StorageUnavailableError(UnavailableError):
@@ -148,10 +150,10 @@ class StorageUnavailableError(UnavailableError):
 
 
 class CircuitOpenError(UnavailableError):
-    """What is called has failed too often just now: it is left alone for `retry_delay_seconds`."""
+    """What is called has just failed too often: no call goes through for `retry_delay_seconds`."""
 
     reason = ""
-    recovery = "Wait for the time that it names, or mend what is called; the log says why that fails."
+    recovery = "Wait for the time that it names, or fix what is called; the log says why that fails."
 
 
 class TimedOutError(LaterError, TimeoutError):
@@ -164,7 +166,7 @@ class StreamSilentError(TimedOutError):
     """The first message of a call did not come in time."""
 
     reason = "STREAM_SILENT"
-    recovery = "Try again; if it comes back, look for what holds messages up between here and the server."
+    recovery = "Try again; if it happens again, look for what delays messages between here and the server."
 
 
 class ExhaustedError(LaterError):
@@ -196,14 +198,14 @@ class JournalFullError(ExhaustedError):
     """The log collector's journal is full."""
 
     reason = "JOURNAL_FULL"
-    recovery = "Keep the records and send them again; look which of the collector's sinks is behind."
+    recovery = "Keep the records and send them again; find out which of the collector's sinks is behind."
 
 
 class TooManyStreamsError(ExhaustedError):
     """Too many streams are open."""
 
     reason = "TOO_MANY_STREAMS"
-    recovery = "Close what you do not read any more, and try again."
+    recovery = "Close streams that you no longer read, and try again."
 
 
 class TooManyFilesError(ExhaustedError):
@@ -216,7 +218,7 @@ class TooManyFilesError(ExhaustedError):
 class TransferError(LaterError):
     """Bytes were damaged or lost on the way; resuming sends them again."""
 
-    recovery = "Try again with the same job_id; if it comes back, suspect the network or its proxies."
+    recovery = "Try again with the same job_id; if it happens again, suspect the network or its proxies."
 
 
 class WrongOffsetError(TransferError):
@@ -234,7 +236,7 @@ class ChunkCorruptedError(TransferError):
 class ChecksumMismatchError(TransferError):
     """A downloaded artifact's checksum does not match; the file was not kept."""
 
-    recovery = "Download it again; if it comes back, `telecine verify` there tells whether it is whole."
+    recovery = "Download it again; if it happens again, check the server's copy with `telecine verify`."
 
 
 # --- us ------------------------------------------------------------------------------------------
@@ -245,14 +247,14 @@ class ServiceFaultError(TelecineError):
 
     kind = ErrorKind.SERVICE
     reason = "INTERNAL"
-    recovery = "Report it with the request_id; the service's log tells more under that id."
+    recovery = "Report it with the request_id; the service's log has the details under that id."
 
 
 class ProtocolError(ServiceFaultError):
-    """The server answered what the contract does not allow."""
+    """The server sent something that the contract does not allow."""
 
     reason = ""
-    recovery = "Check that client and server are of the same version; then report it."
+    recovery = "Check that client and server have the same version; then report it."
 
 
 class LostDataError(ServiceFaultError):

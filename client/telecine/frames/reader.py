@@ -1,4 +1,4 @@
-"""Takes whatever callers hold as frames and gives whole frames as bytes, lazily, in bounded memory."""
+"""Reads frames of any supported kind as the bytes of whole frames, lazily, in bounded memory."""
 
 from __future__ import annotations
 

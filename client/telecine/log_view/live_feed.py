@@ -19,18 +19,18 @@ _FIRST_DELAY_SECONDS: Final = 0.25
 _LONGEST_DELAY_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 3.0
 _OVERLAP_RECORDS: Final = 2000
-"""So many of the newest are asked for again after a break, and passed over where they were seen."""
+"""So many of the newest are requested again after a break; those already seen are skipped."""
 
 
 class Connection(StrEnum):
-    """How it stands with the source."""
+    """The state of the connection to the source."""
 
     CONNECTING = "connecting"
     LIVE = "live"
     WAITING = "reconnecting"
-    """It broke; it is tried again from time to time."""
+    """It broke, and is retried from time to time."""
     FAILED = "failed"
-    """Trying again does not help: the filter must be mended."""
+    """Trying again does not help: the filter must be fixed."""
     CLOSED = "closed"
 
 
@@ -71,7 +71,7 @@ class LiveFeed:
         self._thread = threading.Thread(target=self._run, name="telecine-log-feed", daemon=True)
 
     def start(self) -> None:
-        """Begins to follow."""
+        """Begins to follow the records."""
         self._thread.start()
 
     def take(self) -> Delivery:
@@ -103,23 +103,23 @@ class LiveFeed:
                 problem = "the stream has ended"
             except (LaterError, ServiceFaultError, OSError) as error:
                 problem = str(error)
-            except Exception as error:  # noqa: BLE001 - a thread's outermost door: what is not known is told
-                self._tell(Connection.FAILED, _explained(error))
+            except Exception as error:  # noqa: BLE001 - a thread's outermost door: unknown errors are shown
+                self._report(Connection.FAILED, _explained(error))
                 return
             if self._stopped.is_set():
                 break
             if self._by_level.total() > seen_before:
                 delay_seconds = _FIRST_DELAY_SECONDS
-            self._tell(Connection.WAITING, problem)
+            self._report(Connection.WAITING, problem)
             self._stopped.wait(delay_seconds)
             delay_seconds = min(2 * delay_seconds, _LONGEST_DELAY_SECONDS)
-        self._tell(Connection.CLOSED, "")
+        self._report(Connection.CLOSED, "")
 
     def _follow(self) -> None:
         source = self._place.open(_PROBE_SECONDS)
         try:
             if self._place.has_counters:
-                # A stream without records says nothing: this tells whether anybody is there.
+                # A stream without records says nothing: this shows whether the collector answers.
                 source.stats()
             is_first_time = not self._seen
             tail = source.tail(self._wanted, last=self._last if is_first_time else _OVERLAP_RECORDS)
@@ -133,7 +133,7 @@ class LiveFeed:
         try:
             if self._stopped.is_set():
                 return
-            self._tell(Connection.LIVE, "")
+            self._report(Connection.LIVE, "")
             known = Counter(self._seen)
             overlap = _OVERLAP_RECORDS if known else 0
             is_after_break = bool(known)
@@ -166,7 +166,7 @@ class LiveFeed:
         self._seen.append(mark)
         self._newest = max(self._newest, view.timestamp)
 
-    def _tell(self, connection: Connection, problem: str) -> None:
+    def _report(self, connection: Connection, problem: str) -> None:
         with self._lock:
             self._connection = connection
             self._problem = problem

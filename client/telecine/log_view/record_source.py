@@ -1,4 +1,4 @@
-"""Where a viewer reads: what a source of records must be able to do, whether a collector or files."""
+"""What a viewer needs of a source of records, be it a collector or files."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class RecordSource(Protocol):
         ...
 
     def job_story(self, job_id: str, *, max_records: int | None = None) -> JobStory:
-        """A job's story."""
+        """The story of a job, from its records."""
         ...
 
     def stats(self) -> Mapping[str, Any]:
-        """The counters."""
+        """The counters of the collector."""
         ...
 
     def close(self) -> None:
@@ -52,6 +52,6 @@ class WatchedPlace:
     name: str
     """For people: its address or path."""
     open: Callable[[float], RecordSource]
-    """A source of its own each time, with the seconds that a call may take; whoever opens closes."""
+    """A source of its own each time, with the seconds that a call may take; the caller closes it."""
     has_counters: bool
     """Whether `stats` answers: a directory has none."""

@@ -66,7 +66,7 @@ class BoundedItems:
         return gone
 
     def clear(self) -> None:
-        """Lets everything go."""
+        """Drops all items that are held."""
         self._items.clear()
         self.size_bytes = 0
 
@@ -79,7 +79,7 @@ class BoundedItems:
 class RecordWindow:
     """What is shown, and what waits while it is paused. Not thread-safe.
 
-    An item keeps its number for as long as it is held, whatever comes and leaves around it; older pages
+    An item keeps its number for as long as it is held, while others come and leave; older pages
     have smaller numbers, below zero if need be.
     """
 
@@ -92,7 +92,7 @@ class RecordWindow:
         """Of the oldest that is shown."""
         self.is_paused = False
         self.is_detached = False
-        """Whether newer records left while scrolling back: following again begins anew."""
+        """Whether newer records left while scrolling back: following again starts over."""
         self.waiting_count = 0
         """How many came since the pause."""
 
@@ -152,7 +152,7 @@ class RecordWindow:
         self.first_number -= min(len(items), len(self._shown))
 
     def clear(self) -> None:
-        """Begins anew, following."""
+        """Starts over with nothing, following."""
         self.first_number = 0
         self._shown.clear()
         self._forget_waiting()

@@ -33,7 +33,7 @@ class PixelFormat(StrEnum):
 
 
 class Quality(StrEnum):
-    """Named quality; the manifest states what it meant in numbers."""
+    """Named quality; the manifest says what it meant in numbers."""
 
     DRAFT = "draft"
     STANDARD = "standard"
@@ -60,7 +60,7 @@ class ScaleMode(StrEnum):
     FIT = "fit"
     """Within the size, with the picture's own aspect ratio."""
     STRETCH = "stretch"
-    """Exactly the size, whatever the aspect ratio."""
+    """Exactly the size, regardless of the aspect ratio."""
     FILL = "fill"
     """Exactly the size; what sticks out of it is cut off, the same on both sides."""
     PAD = "pad"
@@ -128,7 +128,7 @@ class Output:
     preset: str = ""
     """The encoder's preset, such as "veryfast"; for WebP its method "0" to "6". Empty: from `quality`."""
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Handed to the encoder as they are; an unknown one is an error."""
+    """Options of the encoder by its own names, from the server's list; an unknown one is an error."""
     scale: Scale | tuple[int, int] | str | None = None
     """A size; also by name ("1080p") or as an aspect ratio ("9:16"). None: the source's size."""
     loop_count: int = 0
@@ -162,7 +162,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Whom the server tells about a job, by a signed HTTP POST; see docs/webhooks.md."""
+    """An address to which the server reports the events of a job by a signed HTTP POST; docs/webhooks.md."""
 
     url: str
     """"https://host/path"; the server may refuse hosts and addresses."""
@@ -175,7 +175,7 @@ OutputLike = Output | str
 
 
 def as_outputs(outputs: OutputLike | Sequence[OutputLike]) -> tuple[Output, ...]:
-    """Turns names into `Output`s; raises InvalidRequestError when there is none."""
+    """Turns names into `Output`s; raises InvalidRequestError if the list is empty."""
     listed = [outputs] if isinstance(outputs, Output | str) else list(outputs)
     for item in listed:
         if not isinstance(item, Output | str) or not item:
@@ -201,7 +201,7 @@ def chosen(kind: type[_Choice], value: str, field_name: str) -> _Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepAlive:
-    """How a dead or frozen server is noticed."""
+    """How a dead or frozen server is noticed: pings and time limits, in seconds."""
 
     interval_seconds: float = 20.0
     """Between pings on a quiet connection; servers refuse less than 10."""
@@ -213,10 +213,11 @@ class KeepAlive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """Makes the connection a secure one. Paths of PEM files."""
+    """Makes the connection a secure one: paths of PEM files."""
 
     root_certificates: str | None = None
-    """Who is trusted. None: the system's."""
+    """The certificate authorities to trust. None: the system's."""
     private_key: str | None = None
     """For mutual TLS. None: the client shows no certificate."""
     certificate_chain: str | None = None
+    """The certificate of `private_key`. None: the client shows none."""

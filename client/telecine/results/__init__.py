@@ -1,1 +1,1 @@
-"""What comes back."""
+"""What comes back from a server: jobs, progress, artifacts, and their download."""

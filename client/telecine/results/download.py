@@ -41,13 +41,13 @@ def open_part(target: Path) -> BinaryIO:
 
 
 def place(target: Path, found: Artifact) -> Artifact:
-    """Gives a part that is whole its name."""
+    """Renames a part that is complete to its target."""
     _part_of(target).replace(target)
     return replace(found, local_path=target)
 
 
 def place_manifest(directory: Path, manifest_json: bytes) -> None:
-    """Puts the manifest beside its artifacts; last, for one that exists is true."""
+    """Puts the manifest beside its artifacts. It comes last: a manifest that exists is true."""
     target = directory / MANIFEST
     directory.mkdir(parents=True, exist_ok=True)
     _part_of(target).write_bytes(manifest_json)
@@ -61,7 +61,7 @@ def _part_of(target: Path) -> Path:
 class Transfer:
     """The bytes of one artifact on their way into `file`, which may hold its beginning already.
 
-    Whoever makes it closes it, before the file.
+    The caller closes it, before the file.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Transfer:
     ) -> None:
         """`host_id`: of this machine, for a server that runs on it too; empty: all bytes are sent.
 
-        `secret`: what is known of the server's; shared by a client's transfers.
+        `secret`: the server's, as far as it is known; shared by a client's transfers.
         """
         self._host_id = host_id
         self._secret = secret or ServerSecret()
@@ -88,7 +88,7 @@ class Transfer:
         self._taken = HashedFile(file)
 
     def request(self) -> pb.DownloadArtifactRequest:
-        """What to ask for: the rest."""
+        """The request for the bytes that are missing."""
         request = pb.DownloadArtifactRequest(
             job_id=self._job_id, path=self._path, offset=self._taken.size_bytes, host_id=self._host_id
         )
@@ -124,14 +124,14 @@ class Transfer:
 
     @property
     def is_at_hand(self) -> bool:
-        """The server answered where the artifact lies on this machine, or how to prove that we are here."""
+        """Whether the server has named a path on this machine: the artifact's, or that of the proof."""
         return bool(self._local_path or self._proof_path)
 
     def copy(self) -> bool:
-        """Copies what is at hand; blocks. False: it is out of reach, and must be asked for again.
+        """Copies what is at hand; blocks. False: it is out of reach, and must be requested again.
 
-        From then on bytes are asked for, whatever the copy turns out to be; where the server wants proof
-        first, they are not, if we have it. Raises OSError where it cannot be written.
+        From then on bytes are requested, even if the copy turns out to be wrong; not if the server wants
+        proof first, and we have it. Raises OSError where it cannot be written.
         """
         if not self._local_path:
             can_prove = not self._has_proved and self._secret.read(self._proof_path)
@@ -162,9 +162,9 @@ class Transfer:
         return found
 
     def after_failure(self, error: errors.TelecineError) -> None:
-        """Prepares the next try: goes on, or from the start where what there is cannot be right.
+        """Prepares the next try: continues, or begins again if what was received cannot be right.
 
-        Raises the error where the start was tried before: a server that is wrong stays so.
+        Raises the error if it has begun again before: a server that is wrong stays wrong.
         """
         if isinstance(error, errors.ChecksumMismatchError | errors.WrongOffsetError):
             if self._has_restarted:

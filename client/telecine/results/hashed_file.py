@@ -1,4 +1,4 @@
-"""Writes a file and hashes it, in a thread for each: meanwhile the next bytes come in."""
+"""Writes a file and hashes it, in one thread each, while the next bytes arrive."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _WRITE_BYTES = 32 << 10
 hypervisor may have taken back: 20 MB took 40 to 150 ms in writes of 1 MiB, 12 to 23 ms in these."""
 _READ_BYTES = 1 << 20
 _MOST_WAITING = 4
-"""Pieces; what comes in faster than the disk takes it waits with its sender."""
+"""Pieces; data that arrives faster than the disk takes it waits at its sender."""
 
 
 class HashedFile:
     """Appends to `file`, which may hold a beginning already, and knows the SHA-256 of the whole.
 
-    For one thread. Whoever makes it closes it; `file` stays its opener's and must stay open until then.
+    For one thread. The caller closes it, and keeps `file` open until then.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self.size_bytes = 0
-        """Of the beginning and of all pieces taken, also those that are not written yet."""
+        """Size of the beginning and of all pieces taken, including those that are not written yet."""
         self._file = file
         self._hash = hashlib.sha256()
         self._has_failed = False

@@ -1,4 +1,4 @@
-"""Tells from an ended job whether the caller got what was asked for, and with which error if not."""
+"""Decides whether an ended job is what the caller asked for, and which error it is if not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BY_STATE: dict[JobState, type[errors.JobError]] = {
 
 
 def job_error(job: JobInfo) -> errors.TelecineError | None:
-    """The error that an ended job stands for; None: every output is there."""
+    """The error that an ended job stands for; None: every output was made."""
     kind: type[errors.TelecineError] | None = _BY_STATE.get(job.state)
     if kind is None:
         return None
@@ -35,7 +35,7 @@ def _what_happened(job: JobInfo) -> str:
 
 
 def is_worth_fetching(job: JobInfo) -> bool:
-    """At least one output is there."""
+    """Whether at least one output was made."""
     return job.state in {JobState.SUCCEEDED, JobState.PARTIALLY_SUCCEEDED}
 
 

@@ -47,7 +47,7 @@ def output_progress(message: pb.OutputProgress) -> results.OutputProgress:
 
 
 def job_warning(message: pb.Warning) -> results.JobWarning:
-    """A warning."""
+    """A warning of the server's."""
     return results.JobWarning(message.code, message.message, message.output)
 
 
@@ -145,12 +145,12 @@ def _format(message: pb.FormatCapability) -> results.FormatCapability:
 
 
 def damaged_jobs(message: pb.ListJobsResponse) -> tuple[results.DamagedJob, ...]:
-    """Jobs of which damage has left something."""
+    """The damaged jobs of a list."""
     return tuple(results.DamagedJob(job.job_id, job.reason, job.spool_bytes) for job in message.damaged)
 
 
 def list_request(states: Iterable[results.JobState | str], prefix: str, page_size: int) -> pb.ListJobsRequest:
-    """What to ask for a list of jobs. Raises InvalidRequestError for a state there is not."""
+    """The request for a list of jobs. Raises InvalidRequestError for an unknown state."""
     named = [chosen(results.JobState, state, "states") for state in states]
     return pb.ListJobsRequest(
         states=[job_state_number(state) for state in named], job_id_prefix=prefix, page_size=page_size

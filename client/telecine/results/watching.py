@@ -1,4 +1,4 @@
-"""What watching a job means, whichever client does it: what is asked, what is news, when it is over."""
+"""Watching a job, for both clients: what to ask, what is news, when it is over."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Watching:
         self._request = pb.WatchJobRequest(job_id=job_id)
         self._request.min_interval.FromNanoseconds(round(interval_seconds * 1e9))
         self.newest: JobInfo | None = None
-        """Where the job stood last; None: nothing was heard yet."""
+        """The newest state of the job; None: none has come yet."""
 
     @property
     def is_over(self) -> bool:
-        """The job has ended, and that was told."""
+        """Whether the job has ended and its end was reported."""
         return self.newest is not None and self.newest.state.has_ended
 
     def request(self) -> pb.WatchJobRequest:
-        """What to ask on each connection."""
+        """The request to send on each connection."""
         return self._request
 
     def take(self, response: pb.WatchJobResponse) -> JobInfo | None:
-        """Where the job stands now; None where that is what was known already."""
+        """The state of the job; None if it is the one that is known already."""
         job = reading.job(response.job)
         if job == self.newest:
             return None
@@ -44,7 +44,7 @@ class Watching:
         return job
 
     def ended(self) -> None:
-        """A connection ended in order. Raises UnavailableError where the job has not."""
+        """A connection ended in order. Raises UnavailableError if the job has not ended."""
         if not self.is_over:
             raise UnavailableError("the server ended the stream before the job ended")
 
@@ -56,7 +56,7 @@ class Watching:
 
 
 def progress_of(job: JobInfo) -> Progress:
-    """What a progress callback is told about a job that another process uploads."""
+    """The progress to report of a job that another process uploads."""
     is_handed_off = job.total_frames > 0
     return Progress(
         job_id=job.job_id,

@@ -1,4 +1,4 @@
-"""Reads plain values as the typed structs of a configuration, collecting every fault on the way."""
+"""Reads plain values as the typed structs of a configuration, collecting every fault."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def coerce_struct(
     report: Report,
     base: msgspec.Struct | None = None,
 ) -> Any:
-    """Builds a struct from a mapping; returns FAULTY after reporting all that is wrong in it.
+    """Builds a struct from a mapping; returns FAULTY after reporting every fault in it.
 
     What the mapping leaves out is taken from `base`, then from the struct's own defaults.
     """

@@ -14,22 +14,22 @@ SECTIONS = ("encoder", "collector", "sdk", "logging")
 SHARED_VARIABLE = "TELECINE_CONFIG"
 """Names the file for everything."""
 SHARED_NAME = "telecine.toml"
-"""Read from the working directory where no variable and no flag names a file."""
+"""Read from the working directory if no variable and no flag names a file."""
 
 
 def shared_file(environ: Mapping[str, str], directory: Path) -> Path | None:
-    """What TELECINE_CONFIG names; else `telecine.toml` in the directory, if it is there; else None."""
+    """The file that TELECINE_CONFIG names; else `telecine.toml` in the directory, if it exists; else None."""
     return named_file(environ) or found_file(directory)
 
 
 def named_file(environ: Mapping[str, str]) -> Path | None:
-    """What TELECINE_CONFIG names."""
+    """The file that TELECINE_CONFIG names; None: it names none."""
     named = environ.get(SHARED_VARIABLE)
     return Path(named).expanduser() if named else None
 
 
 def found_file(directory: Path) -> Path | None:
-    """`telecine.toml` in the directory, if it is there; nobody has said that it is to be trusted."""
+    """`telecine.toml` in the directory, if it exists; it has not been named, so it is not trusted."""
     found = directory / SHARED_NAME
     return found if found.is_file() else None
 
@@ -42,7 +42,7 @@ def is_sectioned(tree: Mapping[str, object]) -> bool:
 def section_of(
     tree: Mapping[str, object], section: str, *, must_have_sections: bool
 ) -> tuple[Mapping[str, object], list[tuple[str, str]]]:
-    """One program's settings in a file, and (key, what is expected) for whatever stands beside the sections.
+    """One program's settings in a file, and (key, what is expected) for everything outside of the sections.
 
     A file without sections is one program's own, unless `must_have_sections`.
     """

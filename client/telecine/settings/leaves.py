@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import inspect
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +41,7 @@ def read_leaf(kind: Any, bare: Any, value: object, key: str, report: Report) -> 
 
 
 def checked(kind: Any, value: object, key: str, report: Report) -> Any:
-    """Lets msgspec judge type and limits; structs inside are built by now and pass as they are."""
+    """Has msgspec check type and limits; structs inside are built by now and pass as they are."""
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -97,39 +96,27 @@ FAULTY: Any = object()
 """Stands for a value that could not be read and whose fault is reported."""
 
 
-class _UnknownValueError(Exception):
-    """A check needs a field whose value is not known; it is not the time to judge."""
+def find_faults(kind: type[msgspec.Struct], values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yields (field, what is expected) from `kind.find_faults`, if it has one.
 
-
-class _Partial:
-    """Looks like the struct; touching a field that could not be read ends the check."""
-
-    def __init__(self, kind: type, values: Mapping[str, object]) -> None:
-        self._kind = kind
-        self._values = values
-
-    def __getattr__(self, name: str) -> object:
-        if name in self._values:
-            if self._values[name] is FAULTY:
-                raise _UnknownValueError(name)
-            return self._values[name]
-        found = inspect.getattr_static(self._kind, name)
-        return found.__get__(self, self._kind) if hasattr(found, "__get__") else found
-
-
-def find_faults(kind: type, values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Yields (field, what is expected) from `kind.find_faults`, where it has one.
-
-    So that all faults are told at once, the checks run on the fields that are sound, up to the first
-    check that needs another.
+    The struct that checks itself lacks the fields that could not be read, so that one fault hides no other:
+    the checks run up to the first that needs such a field.
     """
     check = getattr(kind, "find_faults", None)
     if check is None:
         return
     try:
-        yield from check(_Partial(kind, values))
-    except _UnknownValueError:
+        struct = kind(**values)
+    except ValueError:  # from its constructor, whose own checks come later
         return
+    missing = {name for name, value in values.items() if value is FAULTY}
+    for name in missing:
+        getattr(kind, name).__delete__(struct)  # a field is a slot
+    try:
+        yield from check(struct)
+    except AttributeError as error:
+        if error.name not in missing:
+            raise
 
 
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")

@@ -1,4 +1,4 @@
-"""Loads typed configuration from defaults, a file, the environment and flags, or says all that is wrong."""
+"""Loads typed configuration from defaults, a file, the environment and flags, or names every fault."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
 
 class ConfigError(Exception):
-    """The configuration is wrong; `faults` holds everything that is, not the first alone."""
+    """The configuration is wrong; `faults` holds every fault, not only the first."""
 
     def __init__(self, faults: Sequence[ConfigFault]) -> None:
         self.faults = tuple(faults)
@@ -43,11 +43,11 @@ class Loaded(msgspec.Struct, Generic[ConfigT], frozen=True):
 
     value: ConfigT
     sources: dict[str, str]
-    """Source of each key that was set; what is not here is a default."""
+    """The source of each key that was set; the others have their defaults."""
     path: Path | None = None
-    """The file that was read; None: there is none."""
+    """The file that was read; None: no file was."""
     load_again: Callable[[], Loaded[ConfigT]] | None = None
-    """Reads all sources anew, for a service that takes changes while it runs; raises ConfigError."""
+    """Reads all sources again, for a service that takes changes while it runs; raises ConfigError."""
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Key, value and source of each setting, secrets redacted."""
@@ -88,7 +88,7 @@ def load_config(
     `kind` is a frozen struct; fields may be structs, lists, mappings, tagged unions of structs, enums,
     paths, numbers, texts and booleans, with `msgspec.Meta` limits. A number whose name ends in `_bytes`
     or `_seconds` may be written as "4GiB" or "30s". A struct's `find_faults(self)`, if it has one, yields
-    (field, what is expected) for whatever its fields' types cannot say.
+    (field, what is expected) for what the types of its fields cannot express.
 
     `prefix` is that of the environment, such as "TELECINE_ENCODER_"; `__` separates levels, and
     `<prefix>CONFIG` names the file where `path` is None. `overrides` maps dotted keys to values or texts,
@@ -125,7 +125,7 @@ def load_config(
 def _refuse_distrusted(
     kind: type[msgspec.Struct], tree: Mapping[str, object], path: Path, found_in: Path | None
 ) -> None:
-    """Before anything is made of the values: checking some of them opens files."""
+    """Comes before the values are used: checking some of them opens files."""
     found = find_distrusted(kind, tree, found_in) if found_in is not None else ()
     faults = [ConfigFault(key, f"file {path.name}", why) for key, why in found]
     if faults:

@@ -42,10 +42,10 @@ def settings_schema(kinds: Mapping[str, type[msgspec.Struct]]) -> dict[str, Any]
 
 
 class _Twins:
-    """The same types with texts in place of paths, of whose defaults msgspec makes no schema."""
+    """The same types with texts instead of paths: msgspec cannot put a path's default into a schema."""
 
     def __init__(self, prefix: str) -> None:
-        """`prefix`: of the structs' names, which must differ in one schema."""
+        """`prefix`: begins the names of the structs, which must differ within one schema."""
         self.made: dict[type[msgspec.Struct], type[msgspec.Struct]] = {}
         self._prefix = prefix
 
@@ -107,7 +107,7 @@ def _enrich(definition: dict[str, Any], kind: type[msgspec.Struct]) -> None:
 
 
 def _field_docs(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """What is written below each field, in one line; empty where there is no source."""
+    """The docstring below each field, in one line; empty if there is no source."""
     try:
         docs = field_docs(sys.modules[kind.__module__]).get(kind.__name__, {})
     except (OSError, TypeError):

@@ -1,4 +1,4 @@
-"""Lays what a file, the environment and flags say one over the other, and remembers what came from where."""
+"""Layers the settings of a file, the environment and flags, and remembers where each came from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ConfigFault(msgspec.Struct, frozen=True):
     """One thing that is wrong with the configuration."""
 
     key: str
-    """Dotted, such as "host.keepalive.time_seconds"; empty where a whole source is wrong."""
+    """Dotted, such as "host.keepalive.time_seconds"; empty if a whole source is wrong."""
     source: str
     """Such as "file telecine.toml", "env TELECINE_ENCODER_X", "flag" or "default"."""
     expected: str
@@ -43,7 +43,7 @@ class Layers:
         self.faults: list[ConfigFault] = []
 
     def add_tree(self, tree: Mapping[str, object], source: str, *, below: str = "") -> None:
-        """Lays a nested mapping over what is there."""
+        """Adds a nested mapping on top of the layers so far."""
         for name, value in tree.items():
             key = f"{below}.{name}" if below else str(name)
             if isinstance(value, Mapping) and value:
@@ -112,13 +112,13 @@ _MAX_SHOWN_CHARS = 80
 
 
 def is_secret(key: str) -> bool:
-    """Whether the value of a dotted key must not be shown; told by any part of its name."""
+    """Whether the value of a dotted key must not be shown, by any part of its name."""
     return any(_SECRET_NAME.search(part) for part in re.sub(r"\[\d+\]", "", key).split("."))
 
 
 def without_url_user(text: str) -> str:
-    """The text with the user part of every URL in it redacted, for that may hold a password, and all behind
-    the host of an HTTP URL: webhooks' paths and queries are their tokens."""
+    """The text with the user part of every URL redacted, which may hold a password, and everything after the
+    host of an HTTP URL: the paths and queries of webhooks are tokens."""
     return _URL_PATH.sub(rf"\1/{REDACTED}", _URL_USER.sub(REDACTED, text))
 
 

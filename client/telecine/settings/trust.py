@@ -1,7 +1,7 @@
 """What a configuration file may set that was merely found in the working directory: nothing that reaches out.
 
-Whoever unpacks or clones a directory and works in it trusts its data, not its author. So a found file may
-neither name commands nor open what lies outside of its own directory; a file that somebody names may.
+Working in a directory that was unpacked or cloned means to trust its data, not its author. So a file that was
+found there may neither name commands nor open paths outside of its directory; a file that was named may.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SOCKET: Final = "unix:"
 
 
 def find_distrusted(kind: Any, tree: object, directory: Path, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yields (dotted key, why) of all that a file found in `directory` may not set.
+    """Yields (dotted key, why) for everything that a file found in `directory` may not set.
 
     `tree`: as it was read.
     """
@@ -58,7 +58,7 @@ def _in_items(kind: Any, tree: object, directory: Path, key: str) -> Iterator[tu
 
 
 def _unmarked(kind: Any) -> tuple[Any, set[str]]:
-    """The type without annotations, and what its marks say."""
+    """The type without its annotations, and the marks in them."""
     if get_origin(kind) is not Annotated:
         return kind, set()
     bare, *metas = get_args(kind)
@@ -67,7 +67,7 @@ def _unmarked(kind: Any) -> tuple[Any, set[str]]:
 
 
 def _lies_in(directory: Path, text: str, kind: Any, whole: str) -> bool:
-    """Whether a path stays below the directory, whatever links say. An address that is no path does."""
+    """Whether a path, links resolved, stays below the directory. An address that is no path does."""
     if kind is not Path and not whole.startswith(_SOCKET) and not _is_path(text):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Reads an artifact where a server on this machine has put it, in place of having it sent."""
+"""Reads an artifact where a server on this machine has put it, instead of having it sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PIECE_BYTES = 1 << 20
 def is_artifact_path(local_path: str, job_id: str, path: str) -> bool:
     """Whether a server may mean an artifact by this: `<data_dir>/artifacts/<time>_<job_id>/<path>`.
 
-    What else it names, such as somebody's key, is not even looked at.
+    Any other path, such as that of a private key, is not even looked at.
     """
     named, wanted = PurePosixPath(local_path), PurePosixPath(path).parts
     if not named.is_absolute() or ".." in named.parts or "\0" in local_path:
@@ -25,7 +25,7 @@ def is_artifact_path(local_path: str, job_id: str, path: str) -> bool:
 
 
 def pieces_of(path: str, offset: int, size_bytes: int) -> Iterator[memoryview]:
-    """Yields the bytes of a file from `offset` on; nothing, or not all of them, where it is out of reach.
+    """Yields the bytes of a file from `offset` on; nothing, or not all of them, if it is out of reach.
 
     Out of reach is also what is no plain file of `size_bytes`, such as in a container of this machine that
     has another file there, or what belongs to another user. What is yielded may still be wrong: the caller
@@ -48,13 +48,13 @@ def pieces_of(path: str, offset: int, size_bytes: int) -> Iterator[memoryview]:
 def open_own_file(path: str, flags: int, *, name: str = "") -> int | None:
     """A descriptor of a plain file of this user's; None for everything else, which is not opened at all.
 
-    To open a device or a pipe has effects of its own. `name`: what the kernel calls the file, at its
+    Opening a device or a pipe has effects of its own. `name`: what the kernel calls the file, at its
     beginning; empty: anything.
     """
     if not hasattr(os, "O_PATH"):
         return None
     try:
-        # No link is followed, but where the kernel says afterwards what it led to.
+        # Links are followed only if the kernel can say afterwards where they led.
         follow = 0 if name else os.O_NOFOLLOW
         found = os.open(path, os.O_PATH | os.O_CLOEXEC | follow)
     except (OSError, ValueError):

@@ -18,10 +18,10 @@ class ServerSecret:
 
     def __init__(self) -> None:
         self.value = b""
-        """To be sent as proof."""
+        """What is sent as proof."""
 
     def read(self, path: str) -> bool:
-        """Reads it where the server says; False: it is out of reach, or no such secret.
+        """Reads the secret from the path that the server named; False: it is out of reach, or no such secret.
 
         What the server names is opened only if it is a memory file of this user's, of that name.
         """

@@ -1,4 +1,4 @@
-"""What the upload machine is told, and what it asks for: plain values without behaviour."""
+"""What goes into the upload machine, and what it asks for: plain values without behaviour."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias
 from telecine import exceptions as errors
 from telecine.results.values import Artifact, JobInfo, JobState, JobWarning, OutputProgress
 
-# --- what the server said ------------------------------------------------------------------------
+# --- what the server sent ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Accepted:
     ring_bytes: int = 0
     """Size of the memory that this connection shares with the server. 0: chunks are sent."""
     keep_alive_seconds: float = 0.0
-    """How often the server wants to hear of a client with nothing to send. 0: never."""
+    """The longest silence that the server accepts of a client with nothing to send. 0: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class Result:
 
 Event: TypeAlias = Accepted | Acknowledged | OutputProgress | JobWarning | Artifact | Result
 
-# --- what the shell shall send -------------------------------------------------------------------
+# --- what the shell is to send -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class SendSpec:
-    """Send the spec."""
+    """Send the spec of the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class SendChunk:
     offset: int
     pieces: list[bytes | memoryview]
     is_in_ring: bool = False
-    """Lay them into the connection's ring, and send where they are."""
+    """Put them into the connection's ring, and send where they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ class SendFinish:
 
 @dataclass(frozen=True, slots=True)
 class SendKeepAlive:
-    """Send that the client is there."""
+    """Send a sign of life."""
 
 
 Outgoing: TypeAlias = SendSpec | SendChunk | SendFinish | SendKeepAlive
 
-# --- what the shell shall do ---------------------------------------------------------------------
+# --- what the shell is to do ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """Cancel the connection (nothing came for too long) and report it as `lost` with `error`."""
+    """Cancel the connection (nothing came for too long) and report it to `lost` with `error`."""
 
     connection: int
     error: errors.TelecineError

@@ -3,10 +3,10 @@
 Theory of operation
 ===================
 
-The machine is told what happened and is asked what to do. A shell (blocking or asyncio) owns the
+The machine is informed of what happened, and asked what to do next. A shell (blocking or asyncio) owns the
 connection, the clock and the dice, and serialises all calls. Rule 1: everything that moves the machine
 from one phase to another stands in this file. Rule 2: a message that the table below has no row for
-ends the job with ProtocolError. Rule 3: whatever comes from an older connection changes nothing.
+ends the job with ProtocolError. Rule 3: an event of an older connection changes nothing.
 
     phase      left on                          to
     -------    -----------------------------    ---------------------------------------------
@@ -14,7 +14,7 @@ ends the job with ProtocolError. Rule 3: whatever comes from an older connection
     OPENING    Accepted                         SENDING, or FOLLOWING if the frames are all there
     SENDING    Acknowledged(is_complete)        FOLLOWING
     FOLLOWING  Result                           ENDED
-    OPENING,   lost() that resuming can mend    WAITING
+    OPENING,   lost() that resuming can fix     WAITING
     SENDING,   lost() that it cannot, or for    ENDED, with an error
     FOLLOWING  longer than the policy allows
 
@@ -131,7 +131,7 @@ class Upload:
 
     @property
     def has_ended(self) -> bool:
-        """`result` or `error` is set, and nothing will change any more."""
+        """Whether `result` or `error` is set: nothing will change any more."""
         return self.phase is Phase.ENDED
 
     @property
@@ -162,7 +162,7 @@ class Upload:
     def push(self, piece: bytes | memoryview) -> None:
         """Takes the next bytes of the track, no more than there is `room` for; they must not change.
 
-        Raises OutOfOrderError after `finish`, TooLargeError beyond the server's limit, and whatever
+        Raises OutOfOrderError after `finish`, TooLargeError beyond the server's limit, and the error that
         ended the job.
         """
         self.raise_error()
@@ -196,7 +196,7 @@ class Upload:
         self.raise_error()
 
     def cancelled(self, error: errors.TelecineError) -> None:
-        """The application has given the job up; changes nothing once the job has ended."""
+        """The application has cancelled the job; changes nothing once the job has ended."""
         if self.phase is not Phase.ENDED:
             self._end(error)
 
@@ -211,7 +211,7 @@ class Upload:
     # --- the connection's side -------------------------------------------------------------------
 
     def step(self, now_seconds: float) -> Step:
-        """What to do now. Call it again when the wait is over or anything has happened."""
+        """What to do now. Call it again when the wait is over or something has happened."""
         if self.phase is Phase.ENDED:
             return None
         if self.phase is Phase.WAITING:
@@ -229,7 +229,7 @@ class Upload:
         return Disconnect(self.connection, error)
 
     def next_message(self, connection: int) -> Outgoing | None:
-        """What to send next on that connection; None: nothing for now. Each message is said once."""
+        """What to send next on that connection; None: nothing for now. Each message is returned once."""
         if connection != self.connection:
             return None
         if self.phase is Phase.OPENING and not self._is_spec_sent:
@@ -247,7 +247,7 @@ class Upload:
         return connection == self.connection and self.phase not in {Phase.WAITING, Phase.ENDED}
 
     def received(self, connection: int, event: Event, now_seconds: float) -> bool:
-        """Takes a message from the server; returns whether it was news worth telling."""
+        """Takes a message from the server; returns whether progress is worth reporting."""
         if not self.is_current(connection):
             return False
         self._heard(now_seconds)
@@ -275,7 +275,7 @@ class Upload:
     def lost(
         self, connection: int, error: errors.TelecineError, now_seconds: float, random_fraction: float
     ) -> Decision | None:
-        """The connection is gone; says what follows, None: nothing, it was an older one.
+        """The connection is gone; returns what was decided, None: nothing, it was an older one.
 
         An orderly end without a result is reported with UnavailableError.
         """
@@ -324,7 +324,7 @@ class Upload:
         self._check_totals()
 
     def _heard(self, now_seconds: float) -> None:
-        """The server is heard at least once a second, which makes it the clock of what is owed to it."""
+        """The server sends something at least once a second, which makes it the clock of keep-alives."""
         self._heard_at_seconds = now_seconds
         if self._has_said or self.phase is Phase.OPENING:
             self._said_at_seconds, self._has_said = now_seconds, False

@@ -1,4 +1,4 @@
-"""Puts the upload machine's messages into bytes, and the server's answers into its events."""
+"""Encodes the upload machine's messages as bytes, and decodes the server's answers into its events."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from telecine.upload.events import (
 from telecine.upload.ring import RingMemory
 
 
-class Wording:
-    """What one connection says and hears. `outgoing` and `incoming` may run in different threads."""
+class MessageCodec:
+    """The codec of one connection. `encode` and `decode` may run in different threads."""
 
     def __init__(self, spec: pb.JobSpec, *, shares_memory: bool) -> None:
-        """`shares_memory`: with a server on this machine, if it offers that."""
+        """`shares_memory`: use the memory that a server on this machine offers."""
         self._spec = spec
         self._shares_memory = shares_memory
         self.ring: RingMemory | None = None
         """Open once the server has accepted, if both share memory."""
 
-    def outgoing(self, message: Outgoing) -> bytes:
-        """The serialised EncodeRequest; a chunk for the ring is laid there before it is announced."""
+    def encode(self, message: Outgoing) -> bytes:
+        """The serialised EncodeRequest; a chunk for the ring is put there before it is announced."""
         match message:
             case SendChunk(is_in_ring=True) if self.ring is not None:
                 size_bytes, crc32c = self.ring.lay(message.offset, message.pieces)
@@ -52,16 +52,16 @@ class Wording:
                 return pb.EncodeRequest(keep_alive=pb.KeepAlive()).SerializeToString()
 
     def forget_ring(self) -> None:
-        """Lets the memory go with the frames in it that are not acknowledged: the connection is over.
+        """Releases the ring, and the unacknowledged frames in it: the connection is over.
 
-        Tracebacks refer to a connection for long.
+        Without this, a traceback that refers to the connection would keep the memory.
         """
         self.ring = None
 
-    def incoming(self, response: pb.EncodeResponse) -> Event:
-        """What the server said; opens the memory that it offers.
+    def decode(self, response: pb.EncodeResponse) -> Event:
+        """The event that the answer stands for; opens the memory that the server offers.
 
-        Raises ProtocolError for what this SDK has not asked for or does not know.
+        Raises ProtocolError for a message that this SDK has not asked for or does not know.
         """
         if response.WhichOneof("message") != "accepted":
             return _event(response)

@@ -1,4 +1,4 @@
-"""Memory shared with a server on this machine: bytes are laid there in place of being sent."""
+"""Memory shared with a server on this machine: bytes are put there instead of being sent."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class RingMemory:
     def open(cls, path: str, size_bytes: int, nonce: bytes) -> Self | None:
         """The offered memory; None where it is out of reach, or not what a service of this user offers.
 
-        What the server names is opened only if it is another process's memory file, of this user, that
-        nobody can make smaller: its bytes would be gone under our feet (SIGBUS).
+        What the server names is opened only if it is a memory file of this user, sealed against shrinking:
+        reading behind its new end would kill this process (SIGBUS).
         """
         if (
             not _OFFERED_PATH.fullmatch(path)

@@ -30,9 +30,9 @@ def test_every_error_has_a_way_out(error) -> None:
     assert error.advice.endswith((".", "?"))
     assert 15 < len(error.advice) < 200
     if error.kind == "later":
-        assert error.is_retryable, "what time mends may be tried again"
+        assert error.is_retryable, "what time fixes may be tried again"
     if error.kind == "caller" and error.code != "INTERRUPTED":
-        assert not error.is_retryable, "what the caller must mend is not helped by trying again"
+        assert not error.is_retryable, "what the caller must fix is not helped by trying again"
 
 
 def test_no_error_of_the_sdk_is_missing() -> None:

@@ -86,7 +86,7 @@ def test_retry_info_field_faults_and_metadata_arrive() -> None:
     assert over_the_wire(full).retry_delay_seconds == 2.5
     violation = FieldViolation("spec.video.width", "expected 1 to 16384")
     wrong = over_the_wire(ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "wrong", violations=[violation]))
-    assert wrong.faults == (errors.FieldFault("spec.video.width", "expected 1 to 16384"),)
+    assert wrong.faults == (errors.FieldViolation("spec.video.width", "expected 1 to 16384"),)
     large = ServiceError(reasons.ERROR_REASON_TOO_LARGE, "large", metadata={"limit_bytes": "7"})
     assert over_the_wire(large).metadata["limit_bytes"] == "7"
 

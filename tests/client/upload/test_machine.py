@@ -305,7 +305,7 @@ def test_it_gives_up_when_nothing_moves_forward_for_too_long() -> None:
         up.push(b"y")
 
 
-def test_progress_resets_its_patience() -> None:
+def test_progress_resets_its_backoff() -> None:
     up, now = opened(), 0.0
     for frame in range(100):
         up.push(b"x" * 10)
@@ -325,7 +325,7 @@ def test_the_servers_retry_delay_is_not_undercut() -> None:
     assert up.step(7.0) == says.Connect(2)
 
 
-def test_an_error_that_resuming_cannot_mend_ends_the_job() -> None:
+def test_an_error_that_resuming_cannot_fix_ends_the_job() -> None:
     up = opened()
     error = errors.JobSpecConflictError("other")
     up.lost(1, error, 0.0, 0.0)

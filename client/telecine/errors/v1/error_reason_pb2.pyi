@@ -39,7 +39,7 @@ class _ErrorKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorKind.V
     """The service: a fault of its own."""
 
 class ErrorKind(_ErrorKind, metaclass=_ErrorKindEnumTypeWrapper):
-    """Who can mend an error, which says whether trying again can help."""
+    """Who can fix an error, which says whether trying again can help."""
 
 ERROR_KIND_UNSPECIFIED: ErrorKind.ValueType  # 0
 """Not stated."""
@@ -63,7 +63,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Never sent."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
     """INVALID_ARGUMENT. A field of the request is wrong. BadRequest names each
-    field and what was expected. The caller mends the request.
+    field and what was expected. The caller fixes the request.
     """
     ERROR_REASON_TOO_LARGE: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. A message is larger than its limit; ErrorInfo.metadata
@@ -71,7 +71,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_OUT_OF_ORDER: _ErrorReason.ValueType  # 3
     """FAILED_PRECONDITION. A message came in an order that the stream does not
-    allow, such as a chunk before the spec. The caller mends its code.
+    allow, such as a chunk before the spec. The caller fixes its code.
     """
     ERROR_REASON_WRONG_OFFSET: _ErrorReason.ValueType  # 4
     """OUT_OF_RANGE. A chunk's offset is not the next expected one;
@@ -131,7 +131,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_MALFORMED_MESSAGE: _ErrorReason.ValueType  # 24
     """INVALID_ARGUMENT. The bytes of a message cannot be read as what they should
-    be: protobuf, zstd or JSON. The caller mends its code; sending the same
+    be: protobuf, zstd or JSON. The caller fixes its code; sending the same
     bytes again cannot help.
     """
     ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 25
@@ -159,14 +159,14 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     google.rpc.ErrorInfo.reason, with ErrorInfo.domain "telecine"; for example
     ERROR_REASON_CHUNK_CORRUPTED is sent as "CHUNK_CORRUPTED".
 
-    Each value states the gRPC status it travels with and who can mend it.
+    Each value states the gRPC status it travels with and who can fix it.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. A field of the request is wrong. BadRequest names each
-field and what was expected. The caller mends the request.
+field and what was expected. The caller fixes the request.
 """
 ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. A message is larger than its limit; ErrorInfo.metadata
@@ -174,7 +174,7 @@ has "limit_bytes" and "actual_bytes". The caller sends smaller messages.
 """
 ERROR_REASON_OUT_OF_ORDER: ErrorReason.ValueType  # 3
 """FAILED_PRECONDITION. A message came in an order that the stream does not
-allow, such as a chunk before the spec. The caller mends its code.
+allow, such as a chunk before the spec. The caller fixes its code.
 """
 ERROR_REASON_WRONG_OFFSET: ErrorReason.ValueType  # 4
 """OUT_OF_RANGE. A chunk's offset is not the next expected one;
@@ -234,7 +234,7 @@ records wait with their sender.
 """
 ERROR_REASON_MALFORMED_MESSAGE: ErrorReason.ValueType  # 24
 """INVALID_ARGUMENT. The bytes of a message cannot be read as what they should
-be: protobuf, zstd or JSON. The caller mends its code; sending the same
+be: protobuf, zstd or JSON. The caller fixes its code; sending the same
 bytes again cannot help.
 """
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 25
