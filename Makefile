@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format protos bench soak clean
+.PHONY: help demo test check format protos baseline bench soak clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,12 +23,13 @@ demo: $(STAMP) ## Encode a real clip to MP4 + WebM + WebP, embedded. CLIP=path t
 test: $(STAMP) ## Run the test suite.
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(STAMP) ## ruff, mypy strict, import-linter, buf lint, fresh stubs.
+check: $(STAMP) ## ruff, mypy strict, import-linter, buf lint and breaking, fresh stubs.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
+	$(BIN)/buf breaking --against protos/baseline.binpb
 	$(BIN)/python protos/generate.py --check
 
 format: $(STAMP) ## Let ruff mend what it can.
@@ -37,6 +38,9 @@ format: $(STAMP) ## Let ruff mend what it can.
 
 protos: $(STAMP) ## Generate the stubs again.
 	$(BIN)/python protos/generate.py
+
+baseline: $(STAMP) ## Take the contracts of today as what `make check` compares with (at a release).
+	$(BIN)/buf build --exclude-source-info -o protos/baseline.binpb
 
 bench: $(STAMP) ## Measure side by side against peers. ARGS=name runs one.
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +69,37 @@ def test_zero_of_every_enum_means_nothing_was_said(path):
         zero = re.search(r"(\w+) = 0;", body)
         assert zero, name
         assert zero[1].endswith("_UNSPECIFIED"), f"{name}: {zero[1]}"
+
+
+BREAKS = {
+    "a field is removed": (
+        "  // The job was known before this stream.\n  bool is_resumed = 6;\n",
+        "",
+        "is_resumed",
+    ),
+    "a field gets another number": ("bool is_resumed = 6;", "bool is_resumed = 66;", "is_resumed"),
+    "a field gets another type": ("int64 max_job_bytes = 4;", "string max_job_bytes = 4;", "max_job_bytes"),
+}
+
+
+def compared(protos: Path) -> subprocess.CompletedProcess[str]:
+    """What `make check` runs, with other protos."""
+    assert "buf breaking --against protos/baseline.binpb" in (ROOT / "Makefile").read_text()
+    buf = Path(sys.executable).with_name("buf")
+    command = [buf, "breaking", protos, "--against", ROOT / "protos" / "baseline.binpb"]
+    config = json.dumps({"version": "v2", "breaking": {"use": ["FILE"]}})
+    return subprocess.run([*command, "--config", config], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("break_", BREAKS)
+def test_what_breaks_the_last_release_is_refused(break_, tmp_path):
+    old, new, named = BREAKS[break_]
+    protos = shutil.copytree(ROOT / "protos", tmp_path / "protos")
+    assert compared(protos).returncode == 0
+    contract = protos / "telecine" / "encoder" / "v1" / "encoder.proto"
+    text = contract.read_text()
+    assert text.count(old) == 1
+    contract.write_text(text.replace(old, new))
+    found = compared(protos)
+    assert found.returncode != 0
+    assert named in found.stdout

@@ -94,6 +94,8 @@ async def test_a_killed_service_goes_on_with_the_images_that_it_keeps(
     ):
         await stream.open(drawn("killed"))
         await stream.push(CLIP[: 5 * frame_bytes], 16384)
+        # A job of which no byte has come goes with its stream.
+        await stream.until(lambda heard: heard.acknowledged[-1] > 0)
         server.kill()
     server.start()
     heard = await encode(server, drawn("killed"))

@@ -101,6 +101,10 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
     @precondition(lambda self: self.up.total_frames is None)
     @rule(data=st.binary(min_size=1, max_size=30))
     def push(self, data: bytes) -> None:
+        if self.up.error is not None:
+            with pytest.raises(type(self.up.error)):
+                self.up.push(data)
+            return
         size = self.up.ring_room(len(data)) or self.up.room(len(data))
         if size:
             self.up.push(data[:size])
@@ -109,6 +113,10 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
     @precondition(lambda self: self.up.total_frames is None)
     @rule()
     def finish(self) -> None:
+        if self.up.error is not None:
+            with pytest.raises(type(self.up.error)):
+                self.up.finish()
+            return
         padding = -len(self.pushed) % FRAME_BYTES or (0 if self.pushed else FRAME_BYTES)
         if padding and self.up.room(padding) < padding:
             return
@@ -181,6 +189,11 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
         assert bytes(self.server.persisted) == bytes(self.pushed[: len(self.server.persisted)])
         assert self.up.acknowledged_bytes <= len(self.server.persisted)
 
+    @invariant()
+    def only_a_lost_connection_ends_it(self) -> None:
+        """And only after longer than the policy allows; each further push then raises what ended it."""
+        assert self.up.error is None or isinstance(self.up.error, errors.UnavailableError)
+
     def teardown(self) -> None:
         """From wherever it is, an undisturbed rest of the way brings everything across."""
         if not hasattr(self, "up") or self.up.error is not None:
@@ -197,6 +210,20 @@ class UploadSurvivesEverything(RuleBasedStateMachine):
         assert self.up.is_handed_off
         assert bytes(self.server.persisted) == bytes(self.pushed)
         assert self.up.retained_bytes == 0
+
+
+def test_a_push_after_its_patience_is_over_raises_what_ended_it() -> None:
+    """Silence, connection after connection, while the application goes on pushing."""
+    model = UploadSurvivesEverything()
+    model.start(max_chunk=25, ring_bytes=0)
+    while model.up.error is None:
+        model.push(b"x" * 10)
+        model.step(5.0)
+        model.send()
+    model.push(b"y")
+    model.finish()
+    assert model.now >= POLICY.give_up_after_seconds
+    model.teardown()
 
 
 UploadSurvivesEverything.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
