@@ -49,7 +49,7 @@ class OutputEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
     output: OutputSpec
     attempts: tuple[AttemptEvidence, ...]
-    """In order; empty where none was begun (cancelled, expired)."""
+    """The attempts in order; empty if none was begun (the job was cancelled or expired)."""
 
 
 class RaisedWarning(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +78,7 @@ class JobEvidence(msgspec.Struct, frozen=True, kw_only=True):
     spool_path: str
     """Where the frames lay, below the data directory."""
     outputs: tuple[OutputEvidence, ...]
-    """In the order of the spec."""
+    """The outputs in the order of the spec."""
     build: Build
     """`libraries` is joined with what the workers report."""
     warnings: tuple[RaisedWarning, ...] = ()

@@ -12,7 +12,7 @@ from pathlib import Path
 from blake3 import blake3
 
 INPUT_HASH_ALGORITHM = "blake3"
-"""As the manifest names it."""
+"""The name of the hash in a manifest."""
 
 
 class FrameHash:

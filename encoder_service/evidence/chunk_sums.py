@@ -79,7 +79,7 @@ class ChecksumFile:
 
 
 class ChecksumReader:
-    """Verifies a growing spool, once each byte. For one thread; whoever opens it closes it."""
+    """Verifies a growing spool, once each byte. For one thread; the caller that opens it closes it."""
 
     def __init__(self, path: Path, spool_fd: int) -> None:
         """A spool without checksums passes: nothing is known of it. Raises OSError."""

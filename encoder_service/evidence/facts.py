@@ -23,11 +23,11 @@ MediaType = Annotated[str, msgspec.Meta(pattern=r"^[a-z]+/[a-z0-9.+-]{1,100}\Z")
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Named = Annotated[dict[Word, Text], msgspec.Meta(max_length=256)]
 MESSAGE_CHARS = 4000
-"""Of what a worker says in words; more is cut before it is sent."""
+"""The longest text of a worker's message; more is cut before it is sent."""
 
 
 class SandboxMode(StrEnum):
-    """What becomes of an output where a wall cannot be put up."""
+    """What becomes of an output if a wall cannot be put up."""
 
     REQUIRED = "required"
     """It fails."""
@@ -63,25 +63,25 @@ class Confinement(msgspec.Struct, frozen=True):
     device_paths: tuple[str, ...] = ()
     """May be opened for reading, writing and ioctl."""
     memory_bytes: int = 0
-    """Of its own, before it is ended. 0: no bound."""
+    """The private memory that a worker may take before it is ended. 0: no bound."""
     file_bytes: int = 0
     """Largest file that it can write. 0: no bound."""
 
 
 class Walls(msgspec.Struct, frozen=True):
-    """Which walls stood."""
+    """Which walls stood around a worker, and which could not be put up."""
 
     standing: tuple[Wall, ...] = ()
     missing: dict[Wall, str] = {}
     """Each with the reason."""
 
     def describe_missing(self) -> str:
-        """For people."""
+        """The missing walls with their reasons, for people; empty if all stand."""
         return "; ".join(f"{wall} ({reason})" for wall, reason in self.missing.items())
 
 
 class ColorTags(msgspec.Struct, frozen=True):
-    """Colour tags as FFmpeg names them; "unknown" where there is none."""
+    """Colour tags as FFmpeg names them; "unknown" if one is missing."""
 
     primaries: Word = "unknown"
     transfer: Word = "unknown"
@@ -154,7 +154,7 @@ class DrawnOverlay(msgspec.Struct, frozen=True):
     kind: Word
     """"text" or "image"."""
     left: Place
-    """Of its box in the output's picture, on the first frame that shows it, as `top`, `width`, `height`."""
+    """The left edge of its box in the output's picture, on the first frame that shows it, in pixels."""
     top: Place
     width: Place
     height: Place
@@ -162,16 +162,16 @@ class DrawnOverlay(msgspec.Struct, frozen=True):
     end_frame: Count | None
     """The first frame that does not show it any more; null: none."""
     text: Text = ""
-    """As it stands on the first frame."""
+    """The text as it stands on the first frame."""
     font: Word = ""
     size_pixels: Amount = 0.0
-    """Of the font."""
+    """The size of the font."""
     sha256: Word = ""
-    """Of the image's or the font's file."""
+    """The hash of the image's or the font's file."""
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """What the attempt cost."""
+    """What the attempt cost in processor time and memory."""
 
     cpu_seconds: Seconds
     peak_rss_bytes: Count

@@ -34,10 +34,10 @@ Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class StageStatus(StrEnum):
-    """The four words that pipelines know; `JobOutcome` tells more."""
+    """The four words that pipelines know; `JobOutcome` says more."""
 
     RUNNING = "running"
-    """Of a stage that has not ended; never stands in a manifest on disk, which is written last."""
+    """The stage has not ended; never stands in a manifest on disk, which is written last."""
     SUCCESS = "success"
     FAILED = "failed"
     """At least one output was asked for and is not there."""
@@ -46,7 +46,7 @@ class StageStatus(StrEnum):
 
 
 class JobOutcome(StrEnum):
-    """The job's final state."""
+    """The final state of a job."""
 
     SUCCEEDED = "succeeded"
     PARTIALLY_SUCCEEDED = "partially_succeeded"
@@ -89,7 +89,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     frame_count: int
     """Whole frames received."""
     hash: Digest | None
-    """Of all bytes in the order received; null where the upload never ended."""
+    """The hash of all bytes in the order received; null if the upload never ended."""
 
 
 class OutputFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +121,7 @@ class FrameCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Why something failed."""
+    """Why an attempt, an output or the job failed."""
 
     code: str
     message: str
@@ -137,7 +137,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     status: StageStatus
     problem: Problem | None = None
     resources: Resources | None = None
-    """Null where the worker died before it could tell."""
+    """Null if the worker died before it could report them."""
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,11 +150,11 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """"mp4", "webm", "webp" ..."""
     status: StageStatus
     path: str | None
-    """The primary file below the job directory; null where there is none."""
+    """The primary file below the job directory; null if there is no file."""
     size_bytes: int | None
-    """Of the primary file."""
+    """The size of the primary file."""
     sha256: str | None
-    """Of the primary file."""
+    """The hash of the primary file."""
     files: tuple[OutputFile, ...]
     """All files, the primary one among them."""
     attempts: tuple[Attempt, ...]
@@ -170,7 +170,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """What was drawn over the frames, and where; `quality` compares with the frames that it was drawn on."""
     frames: FrameCounts | None = None
     phases: Phases | None = None
-    """Of the attempt that succeeded."""
+    """Where the time of the attempt that succeeded went."""
     sandbox: Walls | None = None
     """Which walls the worker stood behind that made the files, and why others were missing."""
 
@@ -205,10 +205,10 @@ class JobResources(msgspec.Struct, frozen=True, kw_only=True):
 
     cpu_seconds: float
     peak_rss_bytes: int
-    """Of the largest worker process."""
+    """The peak of the largest worker process."""
     bytes_received: int
     bytes_written: int
-    """Of all artifacts."""
+    """The size of all artifacts together."""
 
 
 class JobPhases(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,7 +252,7 @@ class WarningLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
-    """What made the artifacts."""
+    """The versions of what made the artifacts."""
 
     telecine: str
     """Version of the service."""

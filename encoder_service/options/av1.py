@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from encoder_service.options.rules import Bits, Choice, EncoderRules, Flag, Keys, Number, Rule, Whole
-from encoder_service.options.shared import BITS, KEYFRAME_DISTANCE, LIGHT_LEVEL, display_in_numbers
+from encoder_service.options.shared import (
+    BITS,
+    KEYFRAME_DISTANCE,
+    LIGHT_LEVEL,
+    UP_TO_12_BITS,
+    display_in_numbers,
+)
 
 # Below 0 lie presets for research; 0 and 1 take seconds for a small frame, and so minutes for a large one.
 _SVT_PRESETS = Whole(2, 13)
@@ -136,21 +142,5 @@ LIBAOM = EncoderRules(
         "usage": Choice(("good", "realtime")),
     },
     Whole(1, 8),
-    (
-        "yuv420p",
-        "yuv422p",
-        "yuv444p",
-        "gbrp",
-        "gray",
-        "yuv420p10le",
-        "yuv422p10le",
-        "yuv444p10le",
-        "gbrp10le",
-        "gray10le",
-        "yuv420p12le",
-        "yuv422p12le",
-        "yuv444p12le",
-        "gbrp12le",
-        "gray12le",
-    ),
+    UP_TO_12_BITS,
 )

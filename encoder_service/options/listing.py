@@ -31,7 +31,7 @@ file. At most {MAX_OPTIONS} options, with at most {MAX_VALUE_CHARS} characters e
   `deadline=best`).
 
 An operator can allow more, never a client: `allowed_encoder_options` of the encoder's
-[configuration](configuration.md), such as `{{libx264 = ["x264-params.zones"]}}`. Nothing judges those
+[configuration](configuration.md), such as `{{libx264 = ["x264-params.zones"]}}`. Nothing checks their
 values, and some options write files.
 """
 
@@ -56,7 +56,7 @@ def listed(rules: EncoderRules, also_allowed: Collection[str] = ()) -> Iterator[
 
 
 def page() -> str:
-    """The page as Markdown."""
+    """The whole page of encoder options as Markdown."""
     return "\n".join([_HEAD, *(line for name, rules in RULES.items() for line in _section(name, rules))])
 
 

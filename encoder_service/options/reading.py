@@ -45,7 +45,7 @@ class OptionFault(msgspec.Struct, frozen=True):
 
 
 class OptionsRead(msgspec.Struct, frozen=True):
-    """What was found."""
+    """The options that were taken, and why others were refused."""
 
     options: dict[str, str]
     """What is allowed, in canonical form."""
@@ -58,7 +58,7 @@ def read_options(
     """Reads options for one encoder. Pure; reading what was read changes nothing.
 
     `also_allowed`: what the operator allows besides, each an option ("tune") or a key ("x264-params.zones").
-    Their values are not judged, but cannot add further keys.
+    Their values are not checked, but cannot add further keys.
     """
     reader = _Reader(encoder, rules, also_allowed)
     found: dict[str, str] = {}

@@ -18,7 +18,7 @@ _NO = frozenset({"0", "false", "no", "off"})
 
 
 class Rule(Protocol):
-    """One option's values."""
+    """The values that one option may have."""
 
     @property
     def expected(self) -> str:
@@ -43,11 +43,11 @@ class Whole(msgspec.Struct, frozen=True):
 
     @property
     def expected(self) -> str:
-        """The range."""
+        """The range, for people."""
         return f"{self.low} to {self.high}" + (f", or {', '.join(self.words)}" if self.words else "")
 
     def canonical(self, text: str) -> str | None:
-        """Without sign and zeros that say nothing."""
+        """The number without a plus sign and leading zeros; None outside of the range."""
         if text in self.words:
             return text
         number = int(text) if _WHOLE.fullmatch(text) else None
@@ -66,11 +66,11 @@ class Number(msgspec.Struct, frozen=True):
 
     @property
     def expected(self) -> str:
-        """The range."""
+        """The range, for people."""
         return f"a number, {self.low:g} to {self.high:g}"
 
     def canonical(self, text: str) -> str | None:
-        """The shortest notation, never an exponent."""
+        """The number in its shortest decimal notation; None outside of the range."""
         number = float(text) + 0.0 if _NUMBER.fullmatch(text) else None  # + 0.0: -0 is 0
         if number is None or not self.low <= number <= self.high:
             return None
@@ -89,11 +89,11 @@ class Bits(msgspec.Struct, frozen=True):
 
     @property
     def expected(self) -> str:
-        """The range."""
+        """The range, for people."""
         return f'bits, {self.low} to {self.high}, such as 2000000, "2000k" or "2M"'
 
     def canonical(self, text: str) -> str | None:
-        """The number written out."""
+        """The number of bits written out; None outside of the range."""
         found = _BITS.fullmatch(text)
         number = int(found[1]) * _FACTORS[found[2]] if found else -1
         return str(number) if self.low <= number <= self.high else None
@@ -104,16 +104,16 @@ class Bits(msgspec.Struct, frozen=True):
 
 
 class Flag(msgspec.Struct, frozen=True):
-    """On or off."""
+    """An option that is either on or off."""
 
     expected: str = "1 or 0"
 
     def canonical(self, text: str) -> str | None:
-        """Always 1 or 0."""
+        """Returns 1 for yes and 0 for no, however they are spelled; None for anything else."""
         return "1" if text.lower() in _YES else "0" if text.lower() in _NO else None
 
     def examples(self) -> tuple[str, ...]:
-        """Both."""
+        """Both values."""
         return ("0", "1")
 
 
@@ -124,15 +124,15 @@ class Choice(msgspec.Struct, frozen=True):
 
     @property
     def expected(self) -> str:
-        """The words."""
+        """The words, for people."""
         return f"one of {', '.join(self.words)}"
 
     def canonical(self, text: str) -> str | None:
-        """The word."""
+        """The word itself; None if it is not on the list."""
         return text if text in self.words else None
 
     def examples(self) -> tuple[str, ...]:
-        """Each word."""
+        """Every word of the list."""
         return self.words
 
 
@@ -145,11 +145,11 @@ class Shape(msgspec.Struct, frozen=True):
     sample: tuple[str, ...]
 
     def canonical(self, text: str) -> str | None:
-        """The text."""
+        """The text itself; None if it does not match the pattern."""
         return text if _compiled(self.pattern).fullmatch(text) else None
 
     def examples(self) -> tuple[str, ...]:
-        """What is usual."""
+        """The samples that the rule was given."""
         return self.sample
 
 
@@ -162,7 +162,7 @@ class Keys(msgspec.Struct, frozen=True):
 
     @property
     def expected(self) -> str:
-        """The keys."""
+        """The notation and its keys, for people."""
         return f'"key=value:key=value" of {", ".join(self.rules)}'
 
 
@@ -170,11 +170,11 @@ class EncoderRules(msgspec.Struct, frozen=True):
     """What a client may set on one encoder."""
 
     options: Mapping[str, Rule | Keys]
-    """By FFmpeg's name; what is not here is refused."""
+    """The rules by FFmpeg's name of the option; any other option is refused."""
     presets: Rule | None = None
-    """Of `OutputSpec.preset`. None: the encoder has none."""
+    """The values of `OutputSpec.preset`. None: the encoder has no presets."""
     pixel_formats: tuple[str, ...] = ()
-    """Of `OutputSpec.pixel_format`, FFmpeg's names; never formats of hardware surfaces."""
+    """The values of `OutputSpec.pixel_format`, by FFmpeg's names; never formats of hardware surfaces."""
 
 
 @cache

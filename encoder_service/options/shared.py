@@ -1,4 +1,4 @@
-"""Values that several encoders share: colour names, HDR10 metadata, distances and rates."""
+"""Values that several encoders share: colour names, HDR10 metadata, distances, rates and pixel formats."""
 
 from __future__ import annotations
 
@@ -47,6 +47,13 @@ LIGHT_LEVEL = Shape(
     r"[0-9]{1,5},[0-9]{1,5}", 'two light levels in cd/m², such as "1000,400"', ("0,0", "1000,400")
 )
 DEBLOCK = Shape(r"-?[0-6],-?[0-6]", 'two numbers, -6 to 6, such as "-1,-1"', ("-6,-6", "0,0", "6,6"))
+
+UP_TO_12_BITS = tuple(
+    f"{layout}{depth}"
+    for depth in ("", "10le", "12le")
+    for layout in ("yuv420p", "yuv422p", "yuv444p", "gbrp", "gray")
+)
+"""Pixel formats of encoders that take every layout in 8, 10 and 12 bits."""
 
 
 def display_in_units(order: str) -> Shape:

@@ -12,6 +12,7 @@ from encoder_service.options.shared import (
     MATRICES,
     PRIMARIES,
     TRANSFERS,
+    UP_TO_12_BITS,
     display_in_units,
 )
 from encoder_service.options.x264 import PRESETS
@@ -153,21 +154,5 @@ X265 = EncoderRules(
         "x265-params": Keys(_KEYS, _ALIASES),
     },
     PRESETS,
-    (
-        "yuv420p",
-        "yuv422p",
-        "yuv444p",
-        "gbrp",
-        "gray",
-        "yuv420p10le",
-        "yuv422p10le",
-        "yuv444p10le",
-        "gbrp10le",
-        "gray10le",
-        "yuv420p12le",
-        "yuv422p12le",
-        "yuv444p12le",
-        "gbrp12le",
-        "gray12le",
-    ),
+    UP_TO_12_BITS,
 )

@@ -10,8 +10,8 @@ import msgspec
 from encoder_service.spec.spec import PixelFormat, Quality
 
 
-class Numbers(msgspec.Struct, frozen=True):
-    """What a named quality means to one encoder."""
+class QualitySettings(msgspec.Struct, frozen=True):
+    """What a named quality means to one encoder, in its own numbers and options."""
 
     crf: float | None = None
     """None: the encoder has no rate factor (or `options` replaces it)."""
@@ -24,11 +24,11 @@ class PixelFormats(msgspec.Struct, frozen=True):
 
     default: str
     deep: str = ""
-    """For sources above 8 bits. Empty: `default`, with a warning."""
+    """Used for sources above 8 bits. Empty: `default` is used, with a warning."""
     alpha: str = ""
-    """For sources whose alpha is kept. Empty: the encoder has none."""
+    """Used for sources whose alpha is kept. Empty: the encoder cannot carry alpha."""
     deep_alpha: str = ""
-    """Empty: `alpha`."""
+    """Used for sources above 8 bits whose alpha is kept. Empty: `alpha` is used."""
     same: dict[PixelFormat, str] = {}
     """Sources that go in without loss at every quality, before all others."""
     lossless: dict[PixelFormat, str] = {}
@@ -36,13 +36,13 @@ class PixelFormats(msgspec.Struct, frozen=True):
 
 
 class EncoderRow(msgspec.Struct, frozen=True):
-    """One encoder."""
+    """One encoder: the pixel formats it gets, and what each named quality means to it."""
 
     encoder: str
     """FFmpeg's name."""
     codec: str
     pixel_formats: PixelFormats
-    qualities: dict[Quality, Numbers]
+    qualities: dict[Quality, QualitySettings]
     crf_option: str = ""
     """The option that takes `OutputSpec.crf`. Empty: it has none."""
     preset_option: str = ""
@@ -52,11 +52,11 @@ class EncoderRow(msgspec.Struct, frozen=True):
     presets_by_pixel_format: dict[str, str] = {}
     """Coded pixel formats that need another preset than the quality's."""
     fixed_options: dict[str, str] = {}
-    """Always handed over, before everything else."""
+    """Always set, before everything else."""
     alpha_options: dict[str, str] = {}
-    """Handed over besides when alpha is kept."""
+    """Added when alpha is kept."""
     narrow_options: dict[str, str] = {}
-    """Handed over besides for pictures of at most `narrow_columns` pixels a row."""
+    """Added for pictures of at most `narrow_columns` pixels a row."""
     narrow_columns: int = 0
     alpha_decoder: str = ""
     """The decoder that sees alpha, where FFmpeg's own does not."""
@@ -68,11 +68,11 @@ class EncoderRow(msgspec.Struct, frozen=True):
     """A candidate only where an RGB source is to be kept as RGB."""
     is_hardware: bool = False
     bit_rate_options: dict[str, str] | None = None
-    """Handed over besides a bit rate, in place of the rate factor. None: it has no rate control."""
+    """Added when a bit rate is asked for, instead of the rate factor. None: no rate control."""
     threads_per_core: float = 1
     """Frame threads that the encoder itself would choose, for each core."""
     threads_parameter: tuple[str, str] | None = None
-    """For encoders that go by their own parameters: the option and its key that limit threads."""
+    """The option and its key that limit threads, of encoders that ignore FFmpeg's own setting."""
 
     @property
     def can_carry_alpha(self) -> bool:
@@ -92,16 +92,16 @@ _LOSSLESS_YUV = {
 }
 
 _X264_QUALITIES = {
-    _D: Numbers(crf=26, preset="veryfast"),
-    _S: Numbers(crf=22, preset="fast"),
-    _H: Numbers(crf=18, preset="fast"),
-    _L: Numbers(preset="fast", options={"qp": "0"}),
+    _D: QualitySettings(crf=26, preset="veryfast"),
+    _S: QualitySettings(crf=22, preset="fast"),
+    _H: QualitySettings(crf=18, preset="fast"),
+    _L: QualitySettings(preset="fast", options={"qp": "0"}),
 }
 _NVENC_QUALITIES = {
-    _D: Numbers(crf=32, preset="p2"),
-    _S: Numbers(crf=26, preset="p4"),
-    _H: Numbers(crf=20, preset="p5"),
-    _L: Numbers(preset="p4", options={"tune": "lossless"}),
+    _D: QualitySettings(crf=32, preset="p2"),
+    _S: QualitySettings(crf=26, preset="p4"),
+    _H: QualitySettings(crf=20, preset="p5"),
+    _L: QualitySettings(preset="p4", options={"tune": "lossless"}),
 }
 
 
@@ -124,7 +124,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 @cache
 def has_avx512() -> bool:
-    """Whether codecs would choose their AVX-512 code; False where the system does not tell."""
+    """Whether codecs would choose their AVX-512 code; False if the system does not say."""
     try:
         text = _CPU_INFO.read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -176,10 +176,10 @@ H264_ENCODERS = (
         bit_rate_options={"rc_mode": "bitrate"},
         pixel_formats=PixelFormats(default="yuv420p"),
         qualities={
-            _D: Numbers(options={"rc_mode": "quality", "b": "2000000"}),
-            _S: Numbers(options={"rc_mode": "quality", "b": "5000000"}),
-            _H: Numbers(options={"rc_mode": "quality", "b": "12000000"}),
-            _L: Numbers(options={"rc_mode": "quality", "b": "40000000"}),
+            _D: QualitySettings(options={"rc_mode": "quality", "b": "2000000"}),
+            _S: QualitySettings(options={"rc_mode": "quality", "b": "5000000"}),
+            _H: QualitySettings(options={"rc_mode": "quality", "b": "12000000"}),
+            _L: QualitySettings(options={"rc_mode": "quality", "b": "40000000"}),
         },
     ),
     _nvenc("h264", ""),
@@ -196,10 +196,10 @@ HEVC_ENCODERS = (
             lossless=_LOSSLESS_YUV | {PixelFormat.RGB24: "gbrp"},
         ),
         qualities={
-            _D: Numbers(crf=30, preset="ultrafast"),
-            _S: Numbers(crf=26, preset="fast"),
-            _H: Numbers(crf=21, preset="fast"),
-            _L: Numbers(preset="fast", options={"x265-params": "lossless=1"}),
+            _D: QualitySettings(crf=30, preset="ultrafast"),
+            _S: QualitySettings(crf=26, preset="fast"),
+            _H: QualitySettings(crf=21, preset="fast"),
+            _L: QualitySettings(preset="fast", options={"x265-params": "lossless=1"}),
         },
         crf_option="crf",
         preset_option="preset",
@@ -230,10 +230,10 @@ AV1_ENCODERS = (
             },
         ),
         qualities={
-            _D: Numbers(crf=42, preset="11"),
-            _S: Numbers(crf=32, preset="9"),
-            _H: Numbers(crf=23, preset="8"),
-            _L: Numbers(preset="8", options={"svtav1-params": "lossless=1"}),
+            _D: QualitySettings(crf=42, preset="11"),
+            _S: QualitySettings(crf=32, preset="9"),
+            _H: QualitySettings(crf=23, preset="8"),
+            _L: QualitySettings(preset="8", options={"svtav1-params": "lossless=1"}),
         },
         crf_option="crf",
         preset_option="preset",
@@ -247,10 +247,10 @@ AV1_ENCODERS = (
         bit_rate_options={},
         pixel_formats=PixelFormats(default="yuv420p", deep="yuv420p10le"),
         qualities={
-            _D: Numbers(crf=40, preset="8", options={"row-mt": "1"}),
-            _S: Numbers(crf=32, preset="7", options={"row-mt": "1"}),
-            _H: Numbers(crf=23, preset="6", options={"row-mt": "1"}),
-            _L: Numbers(crf=0, preset="6", options={"row-mt": "1", "aom-params": "lossless=1"}),
+            _D: QualitySettings(crf=40, preset="8", options={"row-mt": "1"}),
+            _S: QualitySettings(crf=32, preset="7", options={"row-mt": "1"}),
+            _H: QualitySettings(crf=23, preset="6", options={"row-mt": "1"}),
+            _L: QualitySettings(crf=0, preset="6", options={"row-mt": "1", "aom-params": "lossless=1"}),
         },
         crf_option="crf",
         preset_option="cpu-used",
@@ -275,10 +275,10 @@ VP9_ENCODERS = (
             },
         ),
         qualities={
-            _D: Numbers(crf=38, preset="8", options={"deadline": "realtime"}),
-            _S: Numbers(crf=32, preset="5", options={"deadline": "good"}),
-            _H: Numbers(crf=24, preset="4", options={"deadline": "good"}),
-            _L: Numbers(preset="4", options={"deadline": "good", "lossless": "1"}),
+            _D: QualitySettings(crf=38, preset="8", options={"deadline": "realtime"}),
+            _S: QualitySettings(crf=32, preset="5", options={"deadline": "good"}),
+            _H: QualitySettings(crf=24, preset="4", options={"deadline": "good"}),
+            _L: QualitySettings(preset="4", options={"deadline": "good", "lossless": "1"}),
         },
         crf_option="crf",
         preset_option="cpu-used",
@@ -298,10 +298,10 @@ PRORES_ENCODERS = (
             default="yuv422p10le", deep="yuv422p10le", alpha="yuva444p10le", deep_alpha="yuva444p10le"
         ),
         qualities={
-            _D: Numbers(preset="proxy"),
-            _S: Numbers(preset="standard"),
-            _H: Numbers(preset="hq"),
-            _L: Numbers(preset="hq"),
+            _D: QualitySettings(preset="proxy"),
+            _S: QualitySettings(preset="standard"),
+            _H: QualitySettings(preset="hq"),
+            _L: QualitySettings(preset="hq"),
         },
         preset_option="profile",
         presets_by_pixel_format={"yuv444p10le": "4444", "yuva444p10le": "4444"},
@@ -310,7 +310,9 @@ PRORES_ENCODERS = (
     ),
 )
 
-_FFV1 = Numbers(options={"coder": "range_def", "context": "0", "slicecrc": "1", "level": "3", "g": "1"})
+_FFV1 = QualitySettings(
+    options={"coder": "range_def", "context": "0", "slicecrc": "1", "level": "3", "g": "1"}
+)
 FFV1_ENCODERS = (
     EncoderRow(
         encoder="ffv1",
@@ -344,10 +346,10 @@ FFV1_ENCODERS = (
 
 # Level 6 takes more than twice the time of level 3 and saves 3 %.
 _PNG_QUALITIES = {
-    _D: Numbers(options={"compression_level": "1", "pred": "up"}),
-    _S: Numbers(options={"compression_level": "3", "pred": "mixed"}),
-    _H: Numbers(options={"compression_level": "3", "pred": "mixed"}),
-    _L: Numbers(options={"compression_level": "6", "pred": "mixed"}),
+    _D: QualitySettings(options={"compression_level": "1", "pred": "up"}),
+    _S: QualitySettings(options={"compression_level": "3", "pred": "mixed"}),
+    _H: QualitySettings(options={"compression_level": "3", "pred": "mixed"}),
+    _L: QualitySettings(options={"compression_level": "6", "pred": "mixed"}),
 }
 
 IMAGE_ENCODERS = {
@@ -358,10 +360,10 @@ IMAGE_ENCODERS = {
             codec="webp",
             pixel_formats=PixelFormats(default="rgb24", alpha="rgba"),
             qualities={
-                _D: Numbers(preset="0", options={"quality": "60"}),
-                _S: Numbers(preset="4", options={"quality": "75"}),
-                _H: Numbers(preset="4", options={"quality": "90"}),
-                _L: Numbers(preset="4", options={"lossless": "1", "quality": "75"}),
+                _D: QualitySettings(preset="0", options={"quality": "60"}),
+                _S: QualitySettings(preset="4", options={"quality": "75"}),
+                _H: QualitySettings(preset="4", options={"quality": "90"}),
+                _L: QualitySettings(preset="4", options={"lossless": "1", "quality": "75"}),
             },
             crf_option="quality",
             crf_range=(0, 100),
@@ -380,7 +382,12 @@ IMAGE_ENCODERS = {
             encoder="gif",
             codec="gif",
             pixel_formats=PixelFormats(default="pal8", alpha="pal8"),
-            qualities={_D: Numbers(), _S: Numbers(), _H: Numbers(), _L: Numbers()},
+            qualities={
+                _D: QualitySettings(),
+                _S: QualitySettings(),
+                _H: QualitySettings(),
+                _L: QualitySettings(),
+            },
         ),
         EncoderRow(
             encoder="png",
@@ -395,10 +402,10 @@ IMAGE_ENCODERS = {
             codec="jpeg",
             pixel_formats=PixelFormats(default="rgb24"),
             qualities={
-                _D: Numbers(options={"quality": "75"}),
-                _S: Numbers(options={"quality": "85"}),
-                _H: Numbers(options={"quality": "92"}),
-                _L: Numbers(options={"quality": "100"}),
+                _D: QualitySettings(options={"quality": "75"}),
+                _S: QualitySettings(options={"quality": "85"}),
+                _H: QualitySettings(options={"quality": "92"}),
+                _L: QualitySettings(options={"quality": "100"}),
             },
             crf_option="quality",
             crf_range=(0, 100),

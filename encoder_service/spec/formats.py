@@ -37,7 +37,7 @@ class WriterKind(StrEnum):
 
 
 class FormatRow(msgspec.Struct, frozen=True):
-    """One format."""
+    """One format: its container, its writer and the encoders that it may use."""
 
     name: str
     writer: WriterKind
@@ -45,12 +45,12 @@ class FormatRow(msgspec.Struct, frozen=True):
     """FFmpeg's name of the muxer; empty where FFmpeg does not write the file."""
     media_type: str
     extension: str
-    """With the dot."""
+    """The file name's extension, with the dot."""
     default_codec: str
     encoders: tuple[EncoderRow, ...]
     """Best first within each codec."""
     can_carry_alpha: bool = False
-    """With at least one of its codecs."""
+    """At least one of its codecs can carry alpha in this container."""
     muxer_options: dict[str, str] = {}
     codec_tags: dict[str, str] = {}
     """Codec to the four-character code that players want in this container."""

@@ -14,7 +14,7 @@ from encoder_service.spec.sheet_layout import MAX_TILES, plan_sheet
 from encoder_service.spec.spec import OddSizePolicy, OutputSpec, Scale, VideoSpec
 
 _LINE_HEIGHT = 1.3
-"""Of a line of text, in sizes of its font."""
+"""The height of a line of text, in sizes of its font."""
 _LEAST_PIXELS = 4096
 """What one picture counts for however small it is: each has a cost of its own."""
 _MANY_FRAMES = 1 << 40
@@ -29,7 +29,7 @@ class Making(msgspec.Struct, frozen=True):
     """What one output makes of each frame."""
 
     pixels: int
-    """Of one picture."""
+    """Pixels of one picture."""
     most_frames: int = 0
     """It makes no more pictures than this, however long the clip is. 0: one for each frame."""
 

@@ -18,7 +18,7 @@ GAP = 8
 
 
 class SheetLayout(msgspec.Struct, frozen=True):
-    """Where everything lies."""
+    """Where each tile and label of a contact sheet lies, in pixels."""
 
     columns: int
     rows: int

@@ -36,7 +36,7 @@ class PixelFormat(StrEnum):
 
     @property
     def has_alpha(self) -> bool:
-        """Carries straight alpha."""
+        """Whether the format carries alpha, which is straight (not premultiplied)."""
         return self in {PixelFormat.RGBA, PixelFormat.RGBA64LE}
 
     @property
@@ -111,7 +111,7 @@ class ColorRange(StrEnum):
 
 
 class Color(msgspec.Struct, frozen=True):
-    """A complete colour description."""
+    """A complete description of how code values stand for colours."""
 
     primaries: ColorPrimaries
     transfer: ColorTransfer
@@ -127,7 +127,7 @@ BT709 = Color(ColorPrimaries.BT709, ColorTransfer.BT709, ColorMatrix.BT709, Colo
 
 
 class Rational(msgspec.Struct, frozen=True):
-    """An exact positive number."""
+    """An exact positive number, as a fraction."""
 
     numerator: int
     denominator: int = 1
@@ -220,7 +220,7 @@ class ColorOverride(msgspec.Struct, frozen=True):
 
 
 class OutputSpec(msgspec.Struct, frozen=True):
-    """One thing to produce."""
+    """One thing to produce from the frames of a job."""
 
     name: str
     """Unique in the job; file names are made from it."""
@@ -270,7 +270,7 @@ class SkippedOutput(msgspec.Struct, frozen=True):
 
 
 class WebhookEvent(StrEnum):
-    """What a webhook may tell."""
+    """What a webhook may be notified of."""
 
     JOB_RECEIVED = "job.received"
     """The hand-off is complete."""
@@ -281,7 +281,7 @@ class WebhookEvent(StrEnum):
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """Whom to tell about a job."""
+    """Who is notified about a job."""
 
     url: str
     events: tuple[WebhookEvent, ...] = (WebhookEvent.JOB_ENDED,)

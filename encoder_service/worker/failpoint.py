@@ -26,8 +26,8 @@ import msgspec
 VARIABLE = "TELECINE_WORKER_FAULT"
 
 
-class FaultAction(StrEnum):
-    """What goes wrong."""
+class FailpointAction(StrEnum):
+    """What the worker does wrong, on purpose."""
 
     ABORT = "abort_at_frame"
     ABORT_ONCE = "abort_once_at_frame"
@@ -38,39 +38,39 @@ class FaultAction(StrEnum):
     SLOW = "slow"
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """One fault to come."""
+class Failpoint(msgspec.Struct, frozen=True):
+    """One planned failure: what happens, before which frame, and in which output."""
 
-    action: FaultAction
+    action: FailpointAction
     number: int
     """The frame; for SLOW: milliseconds."""
     output: str = ""
-    """Empty: every output."""
+    """The output that fails. Empty: every output."""
 
     def strike(self, frame: int, output: str, attempt: int) -> None:
-        """Happens, when its time has come."""
+        """Fails as planned if this is the frame, the output and the attempt for it."""
         if self.output and output != self.output:
             return
-        if self.action == FaultAction.SLOW:
+        if self.action == FailpointAction.SLOW:
             time.sleep(self.number / 1000)
             return
         if frame != self.number:
             return
-        if self.action in {FaultAction.ABORT_ONCE, FaultAction.HANG_ONCE} and attempt > 1:
+        if self.action in {FailpointAction.ABORT_ONCE, FailpointAction.HANG_ONCE} and attempt > 1:
             return
-        if self.action in {FaultAction.ABORT, FaultAction.ABORT_ONCE}:
+        if self.action in {FailpointAction.ABORT, FailpointAction.ABORT_ONCE}:
             os.abort()
-        if self.action in {FaultAction.HANG, FaultAction.HANG_ONCE}:
+        if self.action in {FailpointAction.HANG, FailpointAction.HANG_ONCE}:
             threading.Event().wait()
-        if self.action == FaultAction.DISK_FULL:
+        if self.action == FailpointAction.DISK_FULL:
             raise OSError(errno.ENOSPC, "fault on purpose")
         raise RuntimeError(f"fault on purpose before frame {frame}")
 
 
-def parse_fault(text: str) -> Fault | None:
+def parse_failpoint(text: str) -> Failpoint | None:
     """Reads `action:number[@output]`; empty means none. Raises ValueError."""
     if not text:
         return None
     rule, _, output = text.partition("@")
     action, _, number = rule.partition(":")
-    return Fault(FaultAction(action), int(number), output)
+    return Failpoint(FailpointAction(action), int(number), output)

@@ -30,14 +30,14 @@ _NO_CHARACTER = "\U0010ffff"
 _MAX_FONTS = 16
 _MAX_OWN_PIXELS = MAX_SIDE_PIXELS * MAX_SIDE_PIXELS
 _OWN_KINDS = ("PNG", "JPEG", "WEBP", "GIF")
-# Whoever opens a picture here judges its size by himself, before a pixel is decoded; Pillow's own bound
+# Every function here that opens a picture checks its size before a pixel is decoded; Pillow's own bound
 # would be an error of another kind, or a warning.
 Image.MAX_IMAGE_PIXELS = None
 _ONE_SIZE = threading.Lock()
 
 
 class Lettering(msgspec.Struct, frozen=True):
-    """How text looks."""
+    """The font, size and outline that text is drawn with."""
 
     font: Path
     size_pixels: float
@@ -175,12 +175,12 @@ def _font(path: Path, size_pixels: float) -> ImageFont.FreeTypeFont:
 
 
 class OverlayPicture(msgspec.Struct, frozen=True):
-    """A decoded picture."""
+    """The decoded image of an overlay."""
 
     pixels: Pixels
     """RGBA, 8 bits, straight alpha, in sRGB."""
     ignored_profile: str
-    """Why its colour profile could not be used; empty: it was, or there is none."""
+    """Why its colour profile could not be used; empty: it was used, or the image has none."""
 
 
 def read_overlay(data: bytes, max_pixels: int) -> OverlayPicture:

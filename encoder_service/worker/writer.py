@@ -51,9 +51,9 @@ class WriterContext(msgspec.Struct, frozen=True):
     directory: Path
     """Empty, the attempt's own; final file names go straight into it."""
     threads: int
-    """For the codec; at least 1."""
+    """The number of threads that the codec may use; at least 1."""
     source: FrameSource
-    """To compare decoded frames with what was sent."""
+    """The frames as they were sent, to compare decoded ones with."""
     warn: Callable[[WarningCode, str], None]
     """Records (code, message); with a strict output it raises StrictViolationError instead."""
     log: Callable[[str], None]
@@ -61,9 +61,9 @@ class WriterContext(msgspec.Struct, frozen=True):
     note: Callable[[WarningCode, str], None] = lambda _code, _message: None
     """Records (code, message) for what the caller allowed, such as padding: never raises."""
     material: DrawingMaterial = DrawingMaterial()
-    """For the output's overlays."""
+    """What the output's overlays are drawn with."""
     drew: Callable[[DrawnOverlay], None] = lambda _overlay: None
-    """Hears of each overlay and where it lies."""
+    """Is called with each overlay and where it lies."""
     allowed_options: Mapping[str, Sequence[str]] = {}
     """`EncoderConfig.allowed_encoder_options`."""
 

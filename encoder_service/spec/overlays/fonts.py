@@ -15,7 +15,7 @@ _HOME = Path(__file__).parents[2] / "fonts"
 
 
 def find_font(name: str, directories: Iterable[Path]) -> Path | None:
-    """The file of a font; None where there is none, or none that may be used.
+    """The file of a font; None if it is missing or may not be used.
 
     A path leads out of the directories neither by "..", nor by links, nor by being absolute.
     """

@@ -20,7 +20,7 @@ class Length(msgspec.Struct, frozen=True):
     is_fraction: bool = False
 
     def pixels(self, whole: float) -> float:
-        """In pixels, where the whole has `whole` of them."""
+        """The length in pixels, where the whole has `whole` of them."""
         return self.value * whole if self.is_fraction else self.value
 
 
@@ -42,28 +42,28 @@ class TextOverlay(msgspec.Struct, frozen=True, tag="text"):
     """Lines of text, with outline and box."""
 
     text: str
-    """As it was asked for: fields in braces are filled in for each frame."""
+    """The text as it was asked for; fields in braces are filled in for each frame."""
     font: str = "sans"
     size: Length = Length(1 / 18, is_fraction=True)
-    """Of the picture's height."""
+    """A share of the picture's height, or pixels."""
     color: str = "#ffffff"
     outline_width: Length = Length(1 / 16, is_fraction=True)
-    """Of the text's size. 0: none."""
+    """A share of the text's size, or pixels. 0: no outline."""
     outline_color: str = "#000000b0"
     box_color: str = ""
     """Empty: no box."""
     box_padding: Length = Length(0.3, is_fraction=True)
-    """Of the text's size."""
+    """A share of the text's size, or pixels."""
 
 
 class ImageOverlay(msgspec.Struct, frozen=True, tag="image"):
     """A picture; its bytes lie beside the frames until the job has ended."""
 
     sha256: str
-    """Of the file's bytes, lower-case hex."""
+    """The hash of the file's bytes, in lower-case hex."""
     size_bytes: int
     width: Length | None = None
-    """Of the output's width. None: the picture's own pixels, or less where they do not fit."""
+    """A share of the output's width, or pixels. None: the picture's own, or less if that does not fit."""
 
 
 class Overlay(msgspec.Struct, frozen=True):
@@ -72,11 +72,11 @@ class Overlay(msgspec.Struct, frozen=True):
     kind: TextOverlay | ImageOverlay
     position: Position
     x: Length | None = None
-    """Of the picture's width. None, as `y`: follows from position and margin."""
+    """A share of the picture's width, or pixels. None: follows from position and margin, as `y` does."""
     y: Length | None = None
-    """Of the picture's height."""
+    """A share of the picture's height, or pixels."""
     margin: Length = Length(0.03, is_fraction=True)
-    """Of the picture's shorter side."""
+    """A share of the picture's shorter side, or pixels."""
     opacity: float = 1.0
     start_seconds: float = 0.0
     end_seconds: float | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 MAX_PIXELS = 16_000_000
-"""Of an overlay's image: 64 MB decoded."""
+"""The largest image of an overlay: 64 MB when it is decoded."""
 MAX_PICTURE_SIDE = 65_535
 
 
@@ -17,7 +17,7 @@ class PictureHeader(msgspec.Struct, frozen=True):
     kind: str
     """Pillow's name."""
     width: int
-    """0: not told by them."""
+    """0: the header does not say."""
     height: int
 
 

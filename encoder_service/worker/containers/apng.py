@@ -35,7 +35,7 @@ class FrameControl(msgspec.Struct, frozen=True):
     width: int
     height: int
     delay_numerator: int
-    """Of the seconds; 16 bits."""
+    """The numerator of the delay in seconds; 16 bits."""
     delay_denominator: int
     """16 bits."""
 

@@ -1,4 +1,4 @@
-"""Reads the blocks of a GIF file: size, loops and how long each frame is shown; mends the last delay.
+"""Reads the blocks of a GIF file: size, loops and how long each frame is shown; corrects the last delay.
 
 https://www.w3.org/Graphics/GIF/spec-gif89a.txt
 """

@@ -30,14 +30,14 @@ _FOR_EVER_TICKS = (1 << 63) - 1
 
 
 class MovieFacts(msgspec.Struct, frozen=True):
-    """What the boxes state."""
+    """What the boxes of a file state about its one track."""
 
     is_faststart: bool
     """The index stands before the pictures."""
     codec_tag: str
     """The sample entry's four characters."""
     color: ColorTags
-    """Of the `colr` box."""
+    """The tags of the `colr` box."""
     frame_durations: tuple[Fraction, ...]
     """Each different duration of a frame in seconds, as runs; one entry: constant frame rate."""
     frame_count: int
@@ -89,7 +89,7 @@ def _still_facts(meta: memoryview) -> MovieFacts:
 
 
 def _play_count(track: memoryview) -> int:
-    """As the edit list says, which may repeat the track until the track's duration is over."""
+    """How often the track is played: the edit list may repeat it until its whole duration is over."""
     try:
         edits = _inside(track, b"edts", b"elst")
     except KeyError:

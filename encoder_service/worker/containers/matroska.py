@@ -23,7 +23,7 @@ _HEADER_BYTES = 1 << 20
 
 
 class TrackFacts(msgspec.Struct, frozen=True):
-    """What the elements state."""
+    """What the elements of a file state about its one track."""
 
     codec_id: str
     color: ColorTags

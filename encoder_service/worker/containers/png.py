@@ -105,7 +105,7 @@ def color_tags(tag: bytes, payload: bytes) -> ColorTags | None:
 
 
 def make_chunk(tag: bytes, payload: bytes) -> bytes:
-    """Length, type, payload, CRC."""
+    """A whole chunk: its length, type, payload and CRC."""
     if len(payload) > _MAX_CHUNK_BYTES:
         raise PngError("a PNG chunk holds at most 2 GiB")
     return (

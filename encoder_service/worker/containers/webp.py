@@ -97,7 +97,7 @@ def join_still(still: Still, width: int, height: int) -> bytes:
 def with_alpha_plane(color: Still, alpha: Still) -> Still:
     """Gives a lossy picture an alpha channel: the green of a lossless picture of the same size.
 
-    An ALPH chunk holds what a VP8L chunk does, behind a byte that says so in place of five that state
+    An ALPH chunk holds what a VP8L chunk does, behind a byte that says so instead of five that state
     the size. Raises WebpError.
     """
     (color_tag, coded), *_ = _walk(color.chunks)

@@ -54,7 +54,7 @@ class ImageLayer:
         return self._stamp
 
     def report(self, first_frame: int, end_frame: int | None) -> DrawnOverlay:
-        """Where it lies."""
+        """The overlay as the manifest reports it: where it lies, and from when to when."""
         return DrawnOverlay(
             kind="image",
             left=self._left,

@@ -1,4 +1,4 @@
-"""What of an overlay cannot be shown as it was asked for, told as coded warnings."""
+"""Coded warnings for what cannot be shown of an overlay as it was asked for."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ _LARGEST_SHARE = 4
 class _Look(msgspec.Struct, frozen=True):
     lettering: pillow.Lettering
     padding: int
-    """Of the box; 0 without one."""
+    """The padding of the box in pixels; 0 without a box."""
     colors: tuple[tuple[Values, float], ...]
-    """Of box, outline and letters: values of the frames, and alpha; a box that is not there has none."""
+    """Colours of box, outline and letters as values of the frames, with alpha; a missing box has alpha 0."""
 
 
 class TextLayer:

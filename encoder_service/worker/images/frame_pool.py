@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 _MOST_BYTES = 4 << 30
 """Half of what a worker may take by default (`worker_memory_bytes`)."""
 _COPIES = 5
-"""Of a task's pixels that exist while it is done: as sent, converted, and what its codec makes of them."""
+"""How often a task's pixels exist while it is done: as sent, converted, and in its codec."""
 
 
 def threads_for(threads: int, task_bytes: int) -> int:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import msgspec
 
 from encoder_service.spec.codes import FailureCode
-from encoder_service.spec.encoders import EncoderRow, Numbers
+from encoder_service.spec.encoders import EncoderRow, QualitySettings
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import OutputSpec
 
 
 class OptionRange(msgspec.Struct, frozen=True):
-    """A whole-number option."""
+    """An option that takes whole numbers within a range."""
 
     low: int
     high: int
@@ -33,7 +33,7 @@ def resolve_options(
 
     Raises OutputError with code INVALID_OPTION that names the option and what is allowed.
     """
-    numbers = row.qualities.get(output.quality, Numbers())
+    numbers = row.qualities.get(output.quality, QualitySettings())
     wishes = dict(numbers.options)
     if numbers.preset and row.preset_option:
         wishes[row.preset_option] = numbers.preset

@@ -57,7 +57,7 @@ class FramePixels:
         self.pixel_format = _choose(context, limits, keeps_alpha=self.keeps_alpha)
         color = output_color(video.color, output.color, is_rgb=True)
         self.color: Color = color
-        """As a reader is told, with the identity matrix even for gray."""
+        """The colour as readers see it, with the identity matrix even for gray."""
         if not limits.can_tag_color and not is_srgb_like(color):
             context.warn(
                 WarningCode.COLOR_NOT_TAGGED,
@@ -84,7 +84,7 @@ class FramePixels:
 
     @property
     def frame_bytes(self) -> int:
-        """Of one array."""
+        """Bytes of one frame's array."""
         wide = _CHANNELS[self.pixel_format] * (2 if self.pixel_format.endswith("le") else 1)
         return self.width * self.height * wide
 

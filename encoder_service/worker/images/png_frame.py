@@ -26,7 +26,7 @@ OPTIONS = {
 
 
 class PngSettings(msgspec.Struct, frozen=True):
-    """How pictures are encoded."""
+    """How the pictures of a sequence are encoded."""
 
     pixel_format: str
     """Of the arrays: "gray", "rgb24", "rgba", "gray16le", "rgb48le" or "rgba64le"."""
@@ -44,7 +44,7 @@ def encode_picture(pixels: Pixels, settings: PngSettings) -> PngPicture:
     Raises OutputError; with code VERIFICATION_FAILED where the decoder sees anything else.
     """
     rows, columns = pixels.shape[:2]
-    # Only the order of bytes changes; for gray, swscale wants to hear of a matrix all the same.
+    # Only the order of bytes changes; for gray, swscale wants a matrix to be named all the same.
     color = BT709_FULL if pixels.ndim == 2 else SRGB
     source = PictureFormat(settings.pixel_format, columns, rows, color)
     target = PictureFormat(coded_format(settings.pixel_format), columns, rows, color)

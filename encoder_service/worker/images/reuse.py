@@ -112,7 +112,7 @@ def _is_moving(changed: Mask) -> bool:
 
 
 def _some_rows(frame: Pixels, shown: Pixels, side: int) -> tuple[Pixels, Pixels]:
-    """Every eighth row of blocks, where there are enough of them to tell."""
+    """Every eighth row of blocks, if there are enough of them to decide by."""
     rows = frame.shape[0] // side
     if rows < _PROBE_STEP * _LEAST_PROBES:
         return frame, shown

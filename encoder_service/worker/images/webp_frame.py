@@ -31,7 +31,7 @@ _MASK_SETTINGS = {"lossless": "1", "compression_level": "0", "quality": "50"}
 
 
 class WebpSettings(msgspec.Struct, frozen=True):
-    """libwebp's own numbers."""
+    """The settings of an encoded frame, as libwebp counts them."""
 
     quality: int
     """0 to 100; with `is_lossless` the effort."""
@@ -41,7 +41,7 @@ class WebpSettings(msgspec.Struct, frozen=True):
 
     @property
     def options(self) -> dict[str, str]:
-        """As FFmpeg's encoder takes them."""
+        """The same settings as options of FFmpeg's encoder."""
         return {
             "quality": str(self.quality),
             "compression_level": str(self.method),
@@ -104,7 +104,7 @@ def decode_frame(still: Still, width: int, height: int) -> Pixels:
 
 
 def _picture(pixels: Pixels, settings: WebpSettings) -> Picture:
-    """As libwebp takes it; a lossy picture is still without alpha."""
+    """The picture in the layout that libwebp takes; a lossy one is still without alpha."""
     rows, columns, channels = pixels.shape
     source = PictureFormat("rgba" if channels == 4 else "rgb24", columns, rows)
     if settings.is_lossless:

@@ -37,7 +37,7 @@ class FramePrint(msgspec.Struct, frozen=True):
 
     placement: Placement
     crc32: int
-    """Of its chunks."""
+    """The checksum of the frame's chunks."""
 
 
 class WebpEvidence(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class WebpEvidence(msgspec.Struct, frozen=True):
 
 
 class WebpFound(msgspec.Struct, frozen=True):
-    """What it is."""
+    """What was found in a file that was read back."""
 
     files: tuple[ProducedFile, ...]
     readback: Readback

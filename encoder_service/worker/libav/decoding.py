@@ -73,7 +73,7 @@ class PacketDecoder:
 
 def _packet(encoded: EncodedPacket) -> Packet[VideoStream]:
     # A packet around Python's bytes would be freed with Python's lock held, by the decoder's own thread;
-    # whoever frees the decoder holds that lock while waiting for the thread. So the bytes are copied.
+    # the thread that frees the decoder holds that lock while it waits for the other. So the bytes are copied.
     packet = cast("Packet[VideoStream]", Packet(len(encoded.data)))
     packet.update(encoded.data)
     packet.pts, packet.dts = encoded.frame, encoded.decode_order
@@ -147,7 +147,7 @@ def moving_streams(container: InputContainer) -> list[Stream]:
 
 
 class FileReader:
-    """Reads the one video stream of a file. Whoever opens it closes it. Not thread-safe."""
+    """Reads the one video stream of a file. The caller that opens it closes it. Not thread-safe."""
 
     def __init__(self, path: Path) -> None:
         """Opens the file. Raises OutputError with code VERIFICATION_FAILED."""
@@ -167,29 +167,29 @@ class FileReader:
 
     @property
     def width(self) -> int:
-        """Pixels."""
+        """Columns of the coded picture, in pixels."""
         return self._stream.codec_context.width
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """Rows of the coded picture, in pixels."""
         return self._stream.codec_context.height
 
     @property
     def frame_rate(self) -> Fraction:
-        """The average frame rate as a player sees it; 0 when there is none."""
+        """The average frame rate as a player sees it; 0 if it is unknown."""
         return Fraction(self._stream.average_rate or 0)
 
     @property
     def duration_seconds(self) -> Fraction:
-        """Of the stream, or of the container where the stream does not state it; 0 when there is none."""
+        """The stream's duration, or the container's if the stream states none; 0 if neither does."""
         if self._stream.duration is not None and self._stream.time_base is not None:
             return self._stream.duration * Fraction(self._stream.time_base)
         return Fraction(self._container.duration or 0, av.time_base)
 
     @property
     def tick_seconds(self) -> Fraction:
-        """The unit of the packets' times; 0 when there is none."""
+        """The unit of the packets' times; 0 if it is unknown."""
         return Fraction(self._stream.time_base or 0)
 
     @property

@@ -58,7 +58,7 @@ class ContainerSettings(msgspec.Struct, frozen=True):
 
 
 class CodecHeaders(msgspec.Struct, frozen=True):
-    """What a decoder is told besides the packets."""
+    """What a decoder needs to know besides the packets."""
 
     width: int
     height: int

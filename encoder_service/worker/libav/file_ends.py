@@ -1,6 +1,6 @@
 """Sees whether a file ends where its own structure says that it does: FFmpeg reads a cut file in silence.
 
-Only structure that states its size is judged; a format without such (raw streams, live recordings) passes.
+Only structure that states its size is checked; a format without such (raw streams, live recordings) passes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decodes a video file to its end, as any reader would, and tells what was found."""
+"""Decodes a video file to its end, as any reader would, and reports what was found."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ALPHA_DECODERS = {"vp9": "libvpx-vp9", "vp8": "libvpx"}
 
 
 class VideoFacts(msgspec.Struct, frozen=True):
-    """What a reader finds."""
+    """What a reader finds in a video file."""
 
     frame_count: int
     width: int

@@ -89,7 +89,7 @@ def _has_room(plane: Samples) -> bool:
     start: int = plane.__array_interface__["data"][0]
     last = zip(plane.shape, plane.strides, strict=True)
     end = start + plane.itemsize + sum((count - 1) * stride for count, stride in last if stride > 0)
-    # Memory is mapped by the page: what lies in the page of the last byte can be read, whoever owns it.
+    # Memory is mapped by the page: all of the last byte's page can be read, whatever it belongs to.
     return -end % _PAGE_BYTES >= PADDING_BYTES or isinstance(_owner(plane), PaddedMemory)
 
 

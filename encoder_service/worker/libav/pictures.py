@@ -65,7 +65,7 @@ class PixelFormatInfo(msgspec.Struct, frozen=True):
     is_rgb: bool
     has_alpha: bool
     bits: int
-    """Of the widest component."""
+    """Bits of the widest component."""
     width_step: int
     """Widths are multiples of this."""
     height_step: int

@@ -55,17 +55,17 @@ class VideoFile(msgspec.Struct, frozen=True):
     width: int
     height: int
     pixel_format: PixelFormat
-    """Of the frames that `frames` yields."""
+    """The pixel format of what `frames` yields."""
     coded_pixel_format: str
-    """Of the file, FFmpeg's name."""
+    """The pixel format of the file, by FFmpeg's name."""
     color: Color
-    """Of the frames that `frames` yields."""
+    """The colour of what `frames` yields."""
     is_color_tagged: bool
     """False: the file does not state its matrix, and the usual one for its size was taken."""
     frame_rate: Fraction | None
     """None: the file does not know one, such as a single picture."""
     frame_count: int
-    """As the container states it; 0: it does not."""
+    """The number that the container states; 0: it states none."""
     turned_degrees: int
     """Counterclockwise, by which `frames` are turned to stand upright: 0, 90, 180 or -90."""
     losses: list[str]

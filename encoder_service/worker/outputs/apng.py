@@ -203,7 +203,7 @@ def open_writer(context: WriterContext, row: FormatRow) -> ApngOutput:
 
 
 def _samples(pixels: Pixels) -> Pixels:
-    """As bytes of shape (rows, columns, bytes): equal pixels have equal bytes, whatever the depth."""
+    """Pixels as bytes of shape (rows, columns, bytes): equal pixels have equal bytes, whatever the depth."""
     return np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape[:2], -1)
 
 

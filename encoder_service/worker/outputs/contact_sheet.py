@@ -48,7 +48,7 @@ class ContactSheetWriter:
         return self._bytes
 
     def write(self, frame: SourceFrame) -> None:
-        """Counts the frame."""
+        """Counts the frame; its picture is read when the sheet is laid out."""
         self._frames = frame.index + 1
 
     def finish(self) -> Finished:
@@ -70,7 +70,7 @@ class ContactSheetWriter:
         return finished
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing, as nothing is held."""
 
     def _draw(self, layout: SheetLayout) -> Sheet:
         sheet = np.full((layout.height, layout.width, 3), _GROUND, np.uint8)

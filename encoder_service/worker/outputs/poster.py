@@ -48,7 +48,7 @@ class PosterWriter:
         return self._finished
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing, as nothing is held."""
 
     def _write(self, frame: SourceFrame) -> Finished:
         pixels = self._pixels.array(frame)

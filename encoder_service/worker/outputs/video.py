@@ -31,7 +31,7 @@ from encoder_service.worker.libav.encoding import (
 from encoder_service.worker.libav.pictures import Picture, PictureFormat
 from encoder_service.worker.video.decode_check import DecodeCheck, Decoded
 from encoder_service.worker.video.plan import VideoPlan, candidates, muxer_options, plan_video
-from encoder_service.worker.video.readback import FileContent, PacketDigest, judged, read_content
+from encoder_service.worker.video.readback import FileContent, PacketDigest, compare, read_content
 from encoder_service.worker.writer import Finished, SourceFrame, WriterContext
 
 _CHANGED_SIZE = {
@@ -71,7 +71,7 @@ def open_writer(context: WriterContext, row: FormatRow) -> VideoWriter:
 
 
 def _fitting(context: WriterContext, row: FormatRow) -> list[Fitting]:
-    """The encoders that take all that the caller sets. Raises OutputError where there is none.
+    """The encoders that take all that the caller sets. Raises OutputError if none does.
 
     The service has asked the same already, but a job's record may be older than the rules.
     """
@@ -194,7 +194,7 @@ class VideoWriter:
         self._encoder.close()
         closed = time.monotonic()
         content, produced, decoded = self._examined()
-        readback = judged(self._path.name, content, self._row, self._plan, self._sent, decoded)
+        readback = compare(self._path.name, content, self._row, self._plan, self._sent, decoded)
         ended = time.monotonic()
         self._context.log(
             f"verified {decoded.frames} frames: {decoded.cpu_seconds:.2f} s of CPU beside the encoder, "
@@ -254,7 +254,7 @@ def _describe(plan: VideoPlan, *, is_zero_copy: bool) -> str:
 
 
 class Ahead:
-    """At most one converted picture is held. Whoever makes it closes it; for one caller's thread."""
+    """Converts one frame ahead, holding one picture at most. For the one thread that makes and closes it."""
 
     def __init__(self, convert: Callable[[SourceFrame], Picture]) -> None:
         """`convert` is called by the one thread alone, in the order of the frames."""

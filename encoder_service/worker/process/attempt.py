@@ -18,7 +18,7 @@ from encoder_service.evidence.facts import DrawnOverlay, Failed, Phases, Produce
 from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError, StrictViolationError
 from encoder_service.spec.limits import frame_limit
-from encoder_service.worker.failpoint import Fault
+from encoder_service.worker.failpoint import Failpoint
 from encoder_service.worker.process.source import SpoolSource
 from encoder_service.worker.writer import DrawingMaterial, Finished, Writer, WriterContext, open_writer
 from encoder_service.worker_protocol import Assignment, Event, Logged, OutputPhase, Progress, Warned
@@ -47,7 +47,7 @@ class Intake:
         return self._frames
 
     def extend(self, frames: int, *, is_complete: bool) -> None:
-        """More may be read."""
+        """More frames may be read, or the clip has ended; only ever grows."""
         with self._changed:
             self._frames = max(self._frames, frames)
             self._is_complete = self._is_complete or is_complete
@@ -60,7 +60,7 @@ class Intake:
             self._changed.notify_all()
 
     def wait_for(self, index: int) -> bool:
-        """Waits until frame `index` may be read; False: there is none. Raises OutputError CANCELLED."""
+        """Waits until frame `index` may be read; False: the clip has ended. Raises OutputError CANCELLED."""
         with self._changed:
             if not self._is_cancelled and index >= self._frames and not self._is_complete:
                 began = time.monotonic()
@@ -85,12 +85,12 @@ class Attempt:
     """Runs one assignment to its one answer. For one thread; `intake` is fed by another."""
 
     def __init__(
-        self, assignment: Assignment, emit: Callable[[Event], None], fault: Fault | None = None
+        self, assignment: Assignment, emit: Callable[[Event], None], failpoint: Failpoint | None = None
     ) -> None:
         self.assignment = assignment
         self.intake = Intake()
         self._emit = emit
-        self._fault = fault
+        self._failpoint = failpoint
         self._warnings: list[WarningEntry] = []
         self._progress_at = 0.0
         self._frames_read = 0
@@ -168,8 +168,8 @@ class Attempt:
         limit = frame_limit(assignment.output, assignment.video)
         while self._has_next(writer):
             source.extend(intake.frames)
-            if self._fault:
-                self._fault.strike(self._frames_read, assignment.output.name, assignment.attempt)
+            if self._failpoint:
+                self._failpoint.strike(self._frames_read, assignment.output.name, assignment.attempt)
             if limit and self._frames_read >= limit:
                 self._cut(limit)
             else:
@@ -229,7 +229,7 @@ class Attempt:
 
     def _has_next(self, writer: Writer) -> bool:
         if self._frames_read >= self.intake.frames and self._frames_read != self._frames_reported:
-            # Whoever sees that all frames given are done knows that this is waiting, not hanging.
+            # The service, which sees that all frames given are done, knows that this is waiting, not hanging.
             self._report(OutputPhase.ENCODING, writer)
         return self.intake.wait_for(self._frames_read)
 

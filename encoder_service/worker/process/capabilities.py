@@ -20,7 +20,7 @@ from service_host.status.disclosure import for_clients
 
 _WIDTH, _HEIGHT, _FRAMES = 256, 144, 3
 _MAX_MEAN_ERROR = 12.0
-"""In 8-bit code values: GIF's palette and a hard quantiser stay below, a wrong matrix does not."""
+"""In 8-bit code values. GIF's palette and a hard quantiser stay below it, a wrong matrix does not."""
 _BARS = ((235, 235, 235), (235, 235, 16), (16, 235, 235), (16, 235, 16), (235, 16, 235), (235, 16, 16))
 
 

@@ -1,4 +1,4 @@
-"""Makes a worker give way to whoever sends and receives frames, and still use every idle moment."""
+"""Lowers a worker's priority below what sends and receives frames; it still uses every idle moment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # size, policy, flags, nice, priority,
 _LONG_SLICE_NANOSECONDS = 100_000_000  # the most that Linux takes
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Lowers this process's priority by the niceness of `VARIABLE`, for good.
 
     Call it before any thread is started: threads inherit what is set here. Nothing here is needed

@@ -22,11 +22,11 @@ import msgspec
 from encoder_service.data_layout import CHECKSUMS_FILE_NAME
 from encoder_service.evidence.facts import MESSAGE_CHARS, Failed, Produced, SandboxMode, Walls
 from encoder_service.spec.codes import FailureCode
-from encoder_service.worker.failpoint import VARIABLE, parse_fault
+from encoder_service.worker.failpoint import VARIABLE, parse_failpoint
 from encoder_service.worker.process.attempt import Attempt
 from encoder_service.worker.process.capabilities import probe
 from encoder_service.worker.process.memory import offer_to_kernel
-from encoder_service.worker.process.priority import give_way
+from encoder_service.worker.process.priority import lower_priority
 from encoder_service.worker.sandbox.walls import Reach, lock
 from encoder_service.worker_protocol import (
     Assignment,
@@ -72,7 +72,7 @@ class Orders:
         self._decoder: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 
     def next(self) -> Order:
-        """Waits for one; when there is none to come, ends the process at once, whatever it is doing."""
+        """Waits for the next order; if no more can come, ends the process at once, whatever it is doing."""
         line = self._lines.readline()
         if not line:
             os._exit(0)
@@ -121,10 +121,10 @@ def _answer(order: Assignment | Probe, attempt: Attempt | None, walls: Walls) ->
 
 def run(orders: int, events: int) -> None:
     """Takes the one assignment or probe of this process and answers it."""
-    give_way()
+    lower_priority()
     offer_to_kernel()
     pipe = EventPipe(events)
-    fault = parse_fault(os.environ.get(VARIABLE, ""))
+    fault = parse_failpoint(os.environ.get(VARIABLE, ""))
     with open(orders, "rb", closefd=False) as lines:
         waiting = Orders(lines)
         pipe.emit(Ready(os.getpid()))

@@ -19,7 +19,7 @@ class SpoolSource:
 
     Each frame is its own mapping, unmapped as soon as nobody holds the frame: resident memory is
     independent of the clip's length. There is room behind it for codecs that read on (`libav.padding`).
-    Whoever opens it closes it; frames that are still held stay valid.
+    The caller that opens it closes it; frames that are still held stay valid.
     """
 
     def __init__(self, path: Path, frame_bytes: int) -> None:

@@ -48,7 +48,7 @@ _BYTES_PER_SECOND = 8 << 30
 _SHORTEST_SECONDS = 0.02
 _LONGEST_SECONDS = 0.5
 _MOST_THREADS = 2048
-"""Of a worker: many times what codecs start on large machines, and a small part of what a machine has."""
+"""Threads of one worker: far more than codecs start on large machines, far less than a machine has."""
 _TASKS = Path("/proc/self/task")
 
 
@@ -206,7 +206,7 @@ def _count_threads() -> int:
 
 
 def _open_pidfd(pid: int) -> list[int]:
-    """A descriptor that means this very process, whoever gets its number later."""
+    """A descriptor that means this very process, whatever process gets its number later."""
     try:
         return [os.pidfd_open(pid)]
     except (AttributeError, OSError):

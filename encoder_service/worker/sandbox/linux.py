@@ -13,7 +13,7 @@ _PRCTL = (157, 167)
 
 
 def column() -> int | None:
-    """Of this machine in tables of system calls; None where they do not count."""
+    """The column of this machine in the tables of system calls; None if it has none."""
     # A 32-bit program on a 64-bit kernel has other numbers.
     if not sys.platform.startswith("linux") or sys.maxsize < 1 << 32:
         return None
@@ -37,5 +37,5 @@ def call(
 
 
 def prctl(option: int, value: int = 0) -> int:
-    """Raises OSError."""
+    """Calls prctl(2); raises OSError if it fails."""
     return call(_PRCTL, option, value, 0, 0, 0)

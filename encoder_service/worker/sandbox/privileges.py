@@ -26,7 +26,7 @@ def refuse_new_privileges() -> None:
 
 
 def drop_capabilities(needed: Iterable[str]) -> None:
-    """Leaves the superuser's powers, whoever the service runs as. Raises OSError.
+    """Gives up the superuser's powers, whatever user the service runs as. Raises OSError.
 
     Where a needed path can then not be reached, because a service of root keeps its data in somebody else's
     closed directory, the right to look past permissions stays: Landlock says which files it is worth.

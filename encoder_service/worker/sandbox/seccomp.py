@@ -41,7 +41,7 @@ _IOCTL_OF_FILES = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. Others change attributes of files that may only
 be read: flags, versions, encryption, verity."""
 _MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
-"""Such memory stays taken when its process lets go of its pages, and counts as nobody's then."""
+"""Memory of this kind stays taken when its process lets go of its pages, and counts for no process then."""
 
 Instruction = tuple[int, int, int, int]
 """Code, steps to jump if true, if false, constant."""
@@ -142,7 +142,7 @@ def _load(argument: int) -> list[Instruction]:
 
 
 def _denied_else_allowed() -> list[Instruction]:
-    """For a comparison before it that jumps one step where it is to be allowed."""
+    """Follows a comparison that skips this instruction if the call is allowed."""
     return [(_RETURN, 0, 0, _failing(errno.EPERM)), (_RETURN, 0, 0, _ALLOW)]
 
 

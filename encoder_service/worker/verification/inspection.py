@@ -24,7 +24,7 @@ from encoder_service.worker.libav.stills import decode_animation
 
 
 class Inspection(msgspec.Struct, frozen=True):
-    """What was found."""
+    """What was found in one artifact."""
 
     frame_count: int
     width: int

@@ -30,7 +30,7 @@ _LEVELS_UP = 3
 
 
 class FindingCode(StrEnum):
-    """What can be wrong."""
+    """What can be wrong with a job's directory."""
 
     NO_MANIFEST = "NO_MANIFEST"
     BAD_MANIFEST = "BAD_MANIFEST"
@@ -58,7 +58,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """The outcome."""
+    """What was checked, and everything that is wrong."""
 
     manifests: tuple[Path, ...]
     """Every manifest that was checked."""
@@ -67,7 +67,7 @@ class Verification(msgspec.Struct, frozen=True):
 
     @property
     def is_sound(self) -> bool:
-        """Nothing is wrong."""
+        """Whether nothing is wrong."""
         return not self.findings
 
 

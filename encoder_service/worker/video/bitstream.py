@@ -28,7 +28,7 @@ _AV1_DROPPED = frozenset({2, 7, 8, 15})
 
 
 class PayloadForm(StrEnum):
-    """How units of H.264 and HEVC are told apart; the packets alone do not say."""
+    """How units of H.264 and HEVC are separated; the packets alone do not say."""
 
     START_CODES = "start_codes"
     LENGTHS = "lengths"

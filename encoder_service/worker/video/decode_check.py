@@ -25,7 +25,7 @@ from encoder_service.worker.video.plan import VideoPlan
 from encoder_service.worker.writer import WriterContext
 
 FIRST_FRAMES = 16
-"""Of so many frames the exact decoded samples are remembered, for the file itself to be held against."""
+"""How many first frames leave a checksum of their exact samples, to compare the file itself with."""
 
 _WAITING_PACKETS = 32
 _ENCODER_THREADS_PER_DECODER_THREAD = 4
@@ -36,16 +36,16 @@ _FLAT = {PixelFormat.RGBA: PixelFormat.RGB24, PixelFormat.RGBA64LE: PixelFormat.
 
 
 class Decoded(msgspec.Struct, frozen=True):
-    """What decoding showed."""
+    """What decoding the encoder's packets showed."""
 
     frames: int
     facts: PictureFacts
-    """Of the first picture, as the bitstream states them."""
+    """The facts of the first picture, as the bitstream states them."""
     quality: QualityReport | None
     first_checksums: tuple[int, ...]
-    """Of the samples of the first frames."""
+    """Checksums of the samples of the first frames."""
     cpu_seconds: float
-    """Of the thread; what a decoder's own threads use is not in it."""
+    """The time of the checking thread, without that of a decoder's own threads."""
 
 
 def is_sampled(frame: int) -> bool:

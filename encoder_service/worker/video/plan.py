@@ -48,7 +48,7 @@ class VideoPlan(msgspec.Struct, frozen=True):
     geometry: Geometry
     keeps_alpha: bool
     background: str | None
-    """What alpha is flattened over; None: there is none to flatten."""
+    """What alpha is flattened over; None: nothing to flatten."""
     frame_rate: Fraction
     options: dict[str, str]
     threads: int

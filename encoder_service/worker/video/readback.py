@@ -27,9 +27,9 @@ from encoder_service.worker.video.plan import VideoPlan
 
 _RECORD = struct.Struct(">q?QQ")
 _TIMESTAMP_TOLERANCE_SECONDS = Fraction(1, 1000)
-"""Of containers that count milliseconds."""
+"""The error of times in containers that count milliseconds."""
 _NANOSECOND = Fraction(1, 1_000_000_000)
-"""To which Matroska rounds the duration of a frame."""
+"""The unit to which Matroska rounds the duration of a frame."""
 _FULLY_TAGGED = {"h264", "hevc", "av1"}
 """Codecs whose headers state all four colour tags."""
 
@@ -54,7 +54,7 @@ class PacketDigest:
         self.count += 1
 
     def digest(self) -> bytes:
-        """Of everything so far."""
+        """The digest of everything so far."""
         return self._hash.digest()
 
 
@@ -64,7 +64,7 @@ class _Facts(msgspec.Struct, frozen=True):
     has_alpha: bool
     is_faststart: bool | None
     frame_duration: Fraction
-    """In seconds, as the container states it for all frames; 0: it does not."""
+    """The seconds of every frame, as the container states them; 0: it does not."""
     play_count: int | None = None
     """None: the container does not loop."""
     is_still: bool = False
@@ -82,7 +82,7 @@ class FileContent(msgspec.Struct, frozen=True):
     packets: bytes
     """The digest of all packets; see `PacketDigest`."""
     first_checksums: tuple[int, ...]
-    """Of the first pictures, decoded out of the file."""
+    """Checksums of the first pictures, decoded out of the file."""
 
 
 def read_content(path: Path, row: FormatRow, plan: VideoPlan, *, threads: int) -> FileContent:
@@ -112,10 +112,10 @@ def read_content(path: Path, row: FormatRow, plan: VideoPlan, *, threads: int) -
         )
 
 
-def judged(
+def compare(
     name: str, content: FileContent, row: FormatRow, plan: VideoPlan, sent: PacketDigest, decoded: Decoded
 ) -> Readback:
-    """Holds a file's content against what the encoder gave and what decoding that showed.
+    """Compares a file's content with what the encoder gave and what decoding that showed.
 
     Raises OutputError with code VERIFICATION_FAILED, and every difference in its message, where the file
     called `name` is not what was made.
@@ -188,7 +188,7 @@ def _has_planned_rate(facts: _Facts, row: FormatRow, plan: VideoPlan) -> bool:
 
 
 class Numbering:
-    """Tells which frame a packet of a file shows. In whole numbers, as it is done for every packet."""
+    """Finds which frame a packet of a file shows. In whole numbers, as it is done for every packet."""
 
     def __init__(self, tick_seconds: Fraction, frame_rate: Fraction, *, is_exact: bool) -> None:
         self._tick_seconds = tick_seconds

@@ -9,7 +9,7 @@ import pytest
 
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
-from encoder_service.worker.failpoint import Fault, FaultAction, parse_fault
+from encoder_service.worker.failpoint import Failpoint, FailpointAction, parse_failpoint
 from tests.encoder_service.worker.outputs.drawing import gradient_clip
 from tests.encoder_service.worker_driver import WorkerDriver
 
@@ -24,12 +24,12 @@ def spool(tmp_path: Path) -> Path:
 
 
 def test_faults_are_read_and_nonsense_is_refused() -> None:
-    assert parse_fault("") is None
-    assert parse_fault("abort_at_frame:7") == Fault(FaultAction.ABORT, 7)
-    assert parse_fault("slow:20@clip") == Fault(FaultAction.SLOW, 20, "clip")
+    assert parse_failpoint("") is None
+    assert parse_failpoint("abort_at_frame:7") == Failpoint(FailpointAction.ABORT, 7)
+    assert parse_failpoint("slow:20@clip") == Failpoint(FailpointAction.SLOW, 20, "clip")
     for wrong in ("explode:3", "abort_at_frame", "abort_at_frame:x"):
         with pytest.raises(ValueError):
-            parse_fault(wrong)
+            parse_failpoint(wrong)
 
 
 def test_an_aborting_codec_kills_the_worker(tmp_path: Path, spool: Path) -> None:

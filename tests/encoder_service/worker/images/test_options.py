@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encoder_service.spec.encoders import EncoderRow, Numbers, PixelFormats
+from encoder_service.spec.encoders import EncoderRow, PixelFormats, QualitySettings
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import OutputSpec, Quality
 from encoder_service.worker.images.options import OptionRange, resolve_options
@@ -13,7 +13,7 @@ ROW = EncoderRow(
     encoder="enc",
     codec="c",
     pixel_formats=PixelFormats(default="rgb24"),
-    qualities={Quality.HIGH: Numbers(preset="4", options={"quality": "90"})},
+    qualities={Quality.HIGH: QualitySettings(preset="4", options={"quality": "90"})},
     crf_option="quality",
     preset_option="effort",
 )

@@ -11,7 +11,7 @@ import pytest
 _AFTER_AN_AV1_ENCODER = """
 import os
 from encoder_service.worker.process import priority as worker_priority
-worker_priority.give_way()
+worker_priority.lower_priority()
 from encoder_service.worker.process.capabilities import probe
 probe()
 policies = {os.sched_getscheduler(int(task)) for task in os.listdir("/proc/self/task")}

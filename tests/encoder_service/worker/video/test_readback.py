@@ -24,7 +24,7 @@ from encoder_service.worker.outputs import video
 from encoder_service.worker.outputs.video import VideoWriter
 from encoder_service.worker.process.capabilities import MemorySource
 from encoder_service.worker.video.decode_check import Decoded, is_sampled
-from encoder_service.worker.video.readback import FileContent, Numbering, judged, read_content
+from encoder_service.worker.video.readback import FileContent, Numbering, compare, read_content
 from encoder_service.worker.writer import WriterContext, open_writer
 from tests.encoder_service.worker.outputs.drawing import gradient_clip
 from tests.encoder_service.worker.outputs.streams import spec_of
@@ -62,7 +62,7 @@ def made(directory: Path, container: str) -> tuple[VideoWriter, Decoded]:
 
 def read_back(writer: VideoWriter, decoded: Decoded) -> Readback:
     content = read_content(writer._path, writer._row, writer._plan, threads=1)
-    return judged(writer._path.name, content, writer._row, writer._plan, writer._sent, decoded)
+    return compare(writer._path.name, content, writer._row, writer._plan, writer._sent, decoded)
 
 
 def flip_a_coded_byte(path: Path) -> None:
