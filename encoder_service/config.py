@@ -68,6 +68,10 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Uploads at a time that have such memory; the others send."""
     max_artifact_bytes: CountOrZero = 0
     """Largest file of an output; one that grows beyond it fails with ARTIFACT_TOO_LARGE. 0: no limit."""
+    max_output_bytes: CountOrZero | None = None
+    """All files of an output together, as they take room on the disk; beyond it the output fails with
+    OUTPUT_TOO_LARGE, as does one of 64 more files than the clip has frames. 0: no bound of bytes.
+    None: `spool_quota_bytes`, or, where `max_artifact_bytes` is set, twice that and 64 MiB."""
     max_waiting_jobs: Count = 1000
     """Jobs that have not ended and have no output on a worker."""
     max_outputs_per_job: Annotated[int, msgspec.Meta(ge=1, le=32)] = 32
@@ -178,6 +182,14 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
         return self.max_job_output_pixels
 
     @property
+    def most_output_bytes(self) -> int:
+        """`max_output_bytes`, resolved."""
+        if self.max_output_bytes is not None:
+            return self.max_output_bytes
+        # A sequence has its frames twice: as files, and in the archive of them.
+        return 2 * self.max_artifact_bytes + 64 * MIB if self.max_artifact_bytes else self.spool_quota_bytes
+
+    @property
     def font_paths(self) -> tuple[str, ...]:
         """`font_directories` as absolute paths."""
         return _absolute(self.font_directories)
@@ -229,6 +241,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
             attempt=AttemptSettings(
                 threads=self.codec_threads,
                 max_artifact_bytes=self.max_artifact_bytes,
+                max_output_bytes=self.most_output_bytes,
                 font_directories=self.font_paths,
                 confinement=self.confinement,
                 allowed_options=self.allowed_encoder_options,

@@ -27,6 +27,8 @@ class AttemptSettings(msgspec.Struct, frozen=True, kw_only=True):
     """For the codec."""
     max_artifact_bytes: int
     """Of the largest file. 0: no limit."""
+    max_output_bytes: int
+    """Of all files of the attempt together. 0: no limit."""
     font_directories: tuple[str, ...]
     confinement: Confinement
     allowed_options: dict[str, tuple[str, ...]]

@@ -12,6 +12,7 @@ from encoder_service.data_layout import PICTURES
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.jobs.job import Job, OutputView, StopReason
 from encoder_service.jobs.limits import AttemptSettings
+from encoder_service.pool.disk_usage import measure
 from encoder_service.pool.worker_process import (
     WorkerDiedError,
     WorkerOutOfMemoryError,
@@ -26,6 +27,10 @@ from service_host.status.disclosure import for_clients
 
 WATERMARK_PAUSE_SECONDS = 0.02
 CANCEL_GRACE_SECONDS = 1.0
+DISK_LOOK_SECONDS = 0.5
+_LOOK_SHARE = 20
+"""A look that took long is followed by so many times its duration without one."""
+_FILES_BESIDES_FRAMES = 64
 
 
 class Stopped(msgspec.Struct, frozen=True):
@@ -57,6 +62,8 @@ class OutputRun:
         self._killer: asyncio.Task[None] | None = None
         self._sent = HighWatermark(0, is_complete=False)
         self._active_monotonic = clock.monotonic()
+        self._excess = ""
+        """Which bound of the disk the worker exceeded, in words."""
         self._is_done = False
         self._recorded = asyncio.Event()
 
@@ -77,28 +84,13 @@ class OutputRun:
 
     async def run(self, directory: Path, spool_path: Path) -> Produced | Failed | Stopped:
         """Returns the worker's answer, or why there is none."""
-        video = self.job.record.spec.video
-        self._worker.send(
-            Assignment(
-                job_id=self.job.job_id,
-                output=self.output,
-                video=video,
-                spool_path=str(spool_path),
-                directory=str(directory),
-                attempt=self.attempt,
-                threads=self._settings.threads,
-                max_artifact_bytes=self._settings.max_artifact_bytes,
-                metadata=self.job.record.spec.metadata if self.output.overlays else {},
-                pictures_directory=str(spool_path.parent / PICTURES),
-                font_directories=self._settings.font_directories,
-                confinement=self._settings.confinement,
-                allowed_options=self._settings.allowed_options,
-            )
-        )
-        feeding = asyncio.create_task(self._feed())
+        self._worker.send(self._assignment(directory, spool_path))
+        helpers = [asyncio.create_task(self._feed()), asyncio.create_task(self._watch_disk(directory))]
         result: Produced | Failed
         try:
             result = await self._hear()
+            if isinstance(result, Produced):
+                self._excess = await self._find_excess(directory)
         except ZygoteDiedError as error:
             self.job.log("warning", f"{self.output.name}: {error}")
             deaths = self.job.zygote_deaths.get(self.output.name, 0) + 1
@@ -117,12 +109,30 @@ class OutputRun:
             self._worker.is_broken = True
             raise
         finally:
-            feeding.cancel()
+            for helper in helpers:
+                helper.cancel()
             self._is_done = True
             if self._killer is not None:
                 self._killer.cancel()
-            await asyncio.wait([feeding])
+            await asyncio.wait(helpers)
         return self._checked(result)
+
+    def _assignment(self, directory: Path, spool_path: Path) -> Assignment:
+        return Assignment(
+            job_id=self.job.job_id,
+            output=self.output,
+            video=self.job.record.spec.video,
+            spool_path=str(spool_path),
+            directory=str(directory),
+            attempt=self.attempt,
+            threads=self._settings.threads,
+            max_artifact_bytes=self._settings.max_artifact_bytes,
+            metadata=self.job.record.spec.metadata if self.output.overlays else {},
+            pictures_directory=str(spool_path.parent / PICTURES),
+            font_directories=self._settings.font_directories,
+            confinement=self._settings.confinement,
+            allowed_options=self._settings.allowed_options,
+        )
 
     def stop(self, reason: StopReason) -> None:
         """Ends the run: asks the worker, and kills it when it does not answer. The first reason counts."""
@@ -147,6 +157,9 @@ class OutputRun:
         await asyncio.shield(self._worker.kill())
 
     def _checked(self, result: Produced | Failed) -> Produced | Failed | Stopped:
+        if self._excess:
+            message = f"the output was ended: {self._excess}; ask for a lower quality, size or frame rate"
+            return Failed(FailureCode.OUTPUT_TOO_LARGE, message, is_retryable=False)
         if isinstance(result, Produced) or self._stop_reason is None:
             return result
         if self._stop_reason is StopReason.HUNG:
@@ -189,6 +202,21 @@ class OutputRun:
         if before.state is not view.state:
             self.job.log("info", f"{self.output.name}: {view.state} after frame {view.frames_encoded}")
         self.job.set_view(self.output.name, view)
+
+    async def _watch_disk(self, directory: Path) -> None:
+        """Kills a worker that takes more of the disk than its output may."""
+        pause_seconds = DISK_LOOK_SECONDS
+        while not self._excess:
+            await asyncio.sleep(pause_seconds)
+            began = self._clock.monotonic()
+            self._excess = await self._find_excess(directory)
+            pause_seconds = max(DISK_LOOK_SECONDS, _LOOK_SHARE * (self._clock.monotonic() - began))
+        await asyncio.shield(self._worker.kill())
+
+    async def _find_excess(self, directory: Path) -> str:
+        bounds = self._settings.max_output_bytes, self.job.frames_ready + _FILES_BESIDES_FRAMES
+        usage = await asyncio.to_thread(measure, directory, self._worker.pid, *bounds)
+        return usage.excess(*bounds)
 
     async def _feed(self) -> None:
         """Tells the worker how far it may read, coalesced, and at once when all frames are here."""

@@ -51,6 +51,7 @@ class FailureCode(_Code):
     MUXING_FAILED = auto()
     NO_FRAMES = auto()
     ODD_SIZE = auto()
+    OUTPUT_TOO_LARGE = auto()
     OUT_OF_MEMORY = auto()
     OUT_OF_ORDER = auto()
     PATH_TAKEN = auto()

@@ -90,6 +90,9 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
     "MUXING_FAILED": _ours(f"Try another container, or a shorter clip. {_REPORT}."),
     "NO_FRAMES": _caller("Push at least one frame before you finish."),
     "ODD_SIZE": _caller('Send frames of even width and height, or take odd_size_policy="pad" or "crop".'),
+    "OUTPUT_TOO_LARGE": _caller(
+        "Ask for a lower quality, a smaller size or fewer frames, or have max_output_bytes raised."
+    ),
     "OUT_OF_MEMORY": _caller(
         "Ask for a smaller size, another codec or a faster preset, or have worker_memory_bytes raised."
     ),

@@ -32,6 +32,7 @@ REFUSED = {
     ),
     **dict.fromkeys(("level", "empty-lines", "progress", "swarm"), "CODEC_CRASHED"),
     "no-rate": "IMPLAUSIBLE_ANSWER",
+    **dict.fromkeys(("many-bytes", "deleted-bytes", "many-files"), "OUTPUT_TOO_LARGE"),
 }
 
 
@@ -42,6 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         "worker_wrapper": json.dumps([sys.executable, str(TRAITOR)]),
         "worker_silence_timeout_seconds": "3",
         "worker_memory_bytes": str(400 << 20),
+        "max_output_bytes": str(200 << 20),
         "attempts": "1",
         "threads_per_worker": "1",
     }
@@ -92,7 +94,7 @@ async def test_a_file_that_has_the_name_of_anothers_directory_is_refused(server:
 async def test_a_directory_of_any_depth_goes_with_its_attempt(server: ServerProcess) -> None:
     files = psutil.Process(server.pid).num_fds()
     job = await betrayed(server, "deep")
-    assert job.state == pb.JOB_STATE_SUCCEEDED
+    assert [output.problem.code for output in job.outputs] == ["OUTPUT_TOO_LARGE"]
     assert psutil.Process(server.pid).num_fds() < files + 20
 
 

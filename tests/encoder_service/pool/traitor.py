@@ -106,6 +106,24 @@ def many_warnings(_answer: Answer) -> None:
     fail("warned")
 
 
+def many_bytes(_answer: Answer) -> None:
+    """Files that are each small enough, one after the other."""
+    for number in range(4096):
+        Path(f"{number % 40}.part").write_bytes(bytes(1 << 20) * (1 + number // 40))
+
+
+def deleted_bytes(_answer: Answer) -> None:
+    """A file that no directory shows."""
+    file = Path("gone").open("wb")  # noqa: SIM115 - held, as an attacker would
+    Path("gone").unlink()
+    file.writelines(bytes(1 << 20) for _ in range(4096))
+
+
+def many_files(_answer: Answer) -> None:
+    for number in range(1_000_000):
+        Path(f"{number}").touch()
+
+
 BETRAYALS: dict[str, Callable[[Answer], None]] = {
     "huge-progress": lambda _: (say(progress(1 << 70)), fail("done"))[-1],
     "huge-frames": changed(frames_encoded=1 << 70),
@@ -129,6 +147,9 @@ BETRAYALS: dict[str, Callable[[Answer], None]] = {
     "progress": endlessly(zygote.EVENTS, json.dumps(progress(1)).encode() + b"\n"),
     "words": endlessly(2, b"\n" * 65536),
     "deep": deep,
+    "many-bytes": many_bytes,
+    "deleted-bytes": deleted_bytes,
+    "many-files": many_files,
     "swarm": swarm,
     "tables": tables,
     "many-warnings": many_warnings,
