@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 PACKAGES = ("client/telecine", "service_host", "encoder_service", "log_collector")
-OTHERS = ("demo", "benchmarks", "protos", "tests")
+OTHERS = ("demo", "benchmarks", "examples", "protos", "tests")
 
 
 @functools.cache

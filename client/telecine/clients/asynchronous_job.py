@@ -87,8 +87,6 @@ class AsyncJob:
     @property
     def progress(self) -> Progress:
         """How far the upload and each output have come."""
-        if self._upload is None:
-            return Progress(self.job_id, 0, 0, 0, is_handed_off=False, outputs=())
         return snapshot(self._upload, self.job_id, self._frame_bytes)
 
     # --- what a caller does ----------------------------------------------------------------------
@@ -167,13 +165,7 @@ class AsyncJob:
             raise errors.OutOfOrderError("no frame was pushed")
         remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         await self._wait(lambda: upload.has_ended, remaining)
-        ended = upload.result
-        if ended is None:
-            upload.raise_error()
-            raise errors.OutOfOrderError("the job was closed")
-        clipped = self._plan.reader.range.clipped_samples
-        result = EncodeResult(ended.job, ended.job.artifacts, ended.manifest_json, clipped)
-        return await self._client.conclude(result, to, allow_partial=allow_partial)
+        return await self._client.conclude(self._plan.result(upload), to, allow_partial=allow_partial)
 
     async def cancel(self) -> None:
         """Cancels the job here and on the server; its waiters get JobCancelledError. Idempotent."""
@@ -218,12 +210,7 @@ class AsyncJob:
     def _start(self, layout: FrameLayout) -> None:
         self._spec = self._plan.spec(layout)
         self._frame_bytes = layout.frame_bytes
-        self._upload = Upload(
-            layout.frame_bytes,
-            self._client.settings.retry,
-            self._client.settings.retained_bytes,
-            self._client.settings.keep_alive.idle_timeout_seconds,
-        )
+        self._upload = self._plan.upload(layout, self._client.settings)
         self._driver = asyncio.create_task(self._drive(self._upload), name=f"telecine-{self.job_id[:8]}")
 
     async def _push_item(self, item: object) -> None:

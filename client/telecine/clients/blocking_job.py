@@ -91,8 +91,6 @@ class Job:
     def progress(self) -> Progress:
         """How far the upload and each output have come."""
         with self._lock:
-            if self._upload is None:
-                return Progress(self.job_id, 0, 0, 0, is_handed_off=False, outputs=())
             return snapshot(self._upload, self.job_id, self._frame_bytes)
 
     # --- what a caller does ----------------------------------------------------------------------
@@ -175,12 +173,7 @@ class Job:
         with self._lock:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             self._wait(lambda: upload.has_ended, remaining)
-            ended = upload.result
-            if ended is None:
-                upload.raise_error()
-                raise errors.OutOfOrderError("the job was closed")
-        clipped = self._plan.reader.range.clipped_samples
-        result = EncodeResult(ended.job, ended.job.artifacts, ended.manifest_json, clipped)
+            result = self._plan.result(upload)
         return self._client.conclude(result, to, allow_partial=allow_partial)
 
     def cancel(self) -> None:
@@ -220,12 +213,7 @@ class Job:
     def _start(self, layout: FrameLayout) -> None:
         self._spec = self._plan.spec(layout)
         self._frame_bytes = layout.frame_bytes
-        self._upload = Upload(
-            layout.frame_bytes,
-            self._client.settings.retry,
-            self._client.settings.retained_bytes,
-            self._client.settings.keep_alive.idle_timeout_seconds,
-        )
+        self._upload = self._plan.upload(layout, self._client.settings)
         threading.Thread(target=self._drive, name=f"telecine-{self.job_id[:8]}", daemon=True).start()
 
     def _push_some(self, rest: memoryview) -> int:

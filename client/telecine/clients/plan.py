@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
+from telecine.clients.settings import ClientSettings
 from telecine.encoder.v1 import encoder_pb2 as pb
-from telecine.exceptions import InvalidRequestError
+from telecine.exceptions import InvalidRequestError, OutOfOrderError
 from telecine.frames.reader import FrameReader
 from telecine.request.frame_layout import FrameLayout
 from telecine.request.job_spec import JobOptions, deadline_after, job_spec, new_job_id
 from telecine.request.options import Color, OddSizePolicy, OutputLike, PixelFormat, Webhook, as_outputs
 from telecine.request.rates import FrameRate, exact_frame_rate
-from telecine.results.values import Progress
+from telecine.results.values import EncodeResult, Progress
+from telecine.upload.machine import Upload
 
 ProgressCallback = Callable[[Progress], None]
 
@@ -81,6 +83,24 @@ class JobPlan:
         if self.is_converting:
             options = replace(options, color=_converted(options.color))
         return job_spec(options, layout)
+
+    def upload(self, layout: FrameLayout, settings: ClientSettings) -> Upload:
+        """The machine that decides what is sent of frames of that layout."""
+        return Upload(
+            layout.frame_bytes,
+            settings.retry,
+            settings.retained_bytes,
+            settings.keep_alive.idle_timeout_seconds,
+        )
+
+    def result(self, upload: Upload) -> EncodeResult:
+        """What an upload that has ended has come to. Raises the error that ended it without a result."""
+        ended = upload.result
+        if ended is None:
+            upload.raise_error()
+            raise OutOfOrderError("the job was closed")
+        clipped = self.reader.range.clipped_samples
+        return EncodeResult(ended.job, ended.job.artifacts, ended.manifest_json, clipped)
 
 
 def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], arguments: JobArguments) -> JobPlan:

@@ -11,8 +11,10 @@ from telecine.upload.machine import Upload
 _log = logging.getLogger("telecine")
 
 
-def snapshot(upload: Upload, job_id: str, frame_bytes: int) -> Progress:
+def snapshot(upload: Upload | None, job_id: str, frame_bytes: int) -> Progress:
     """The progress of an upload and of its outputs."""
+    if upload is None:  # no frame was pushed yet
+        return Progress(job_id, 0, 0, 0, is_handed_off=False, outputs=())
     return Progress(
         job_id=job_id,
         pushed_bytes=upload.pushed_bytes,
