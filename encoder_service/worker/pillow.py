@@ -56,14 +56,6 @@ class Letters(msgspec.Struct, frozen=True):
     """Pixels on each side beyond the text's own box, for outlines and what hangs over."""
 
 
-def encode_png(pixels: Pixels, compression_level: int) -> bytes:
-    """Encodes gray, RGB or RGBA of 8 bits, or gray of 16 bits. Raises OutputError."""
-    with _translated(FailureCode.ENCODING_FAILED, "png"):
-        file = io.BytesIO()
-        _image(pixels).save(file, "PNG", compress_level=compression_level)
-        return file.getvalue()
-
-
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
     """Encodes gray or RGB of 8 bits, chroma not subsampled, progressive. Raises OutputError."""
     height, width = pixels.shape[:2]

@@ -193,7 +193,6 @@ FIELDS: Final[tuple[Field, ...]] = (
 
 FIELDS_BY_NAME: Final[dict[str, Field]] = {field.name: field for field in FIELDS}
 ID_FIELDS: Final[tuple[str, ...]] = tuple(field.name for field in FIELDS if field.type is FieldType.ID)
-REQUIRED_FIELDS: Final[tuple[str, ...]] = tuple(field.name for field in FIELDS if field.is_required)
 LEADING_FIELDS: Final[tuple[str, ...]] = ("timestamp", "level", "service", "msg")
 """What the SDK writes first, in this order and without blanks: a collector can then see at fixed places
 that a line is sound, and takes its batch as it came. Other orders are fine, and cost it more."""

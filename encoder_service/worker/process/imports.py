@@ -25,8 +25,7 @@ def import_ahead() -> None:
     for row in FORMATS.values():
         load_writer(row)
     pixels = np.full((8, 8, 3), 128, np.uint8)
-    for encoded in (pillow.encode_png(pixels, 1), pillow.encode_jpeg(pixels, 80)):
-        pillow.decode_still(encoded)
+    pillow.decode_still(pillow.encode_jpeg(pixels, 80))
     pillow.draw_text("0", 12)
     capabilities.color_bars(0, PixelFormat.RGBA)
     for name in _AT_FIRST_USE:

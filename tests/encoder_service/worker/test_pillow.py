@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from encoder_service.worker.pillow import Pixels, decode_still, encode_jpeg, encode_png
+from encoder_service.worker.pillow import Pixels, decode_still, encode_jpeg
 
 SIZES = ((1, 1), (1, 7), (9, 1), (8, 8), (17, 33), (480, 832), (1080, 1920))
 
@@ -35,17 +35,9 @@ def test_noise_of_any_size_becomes_a_jpeg(size: tuple[int, int], quality: int) -
             assert image.info["progressive"]
 
 
-def test_noise_in_4k_becomes_a_jpeg_and_a_png() -> None:
+def test_noise_in_4k_becomes_a_jpeg() -> None:
     pixels = hard_to_code(2160, 3840)["black and white"]
     assert decode_still(encode_jpeg(pixels, 100)).shape == pixels.shape
-    assert np.array_equal(decode_still(encode_png(pixels, 1)), pixels)
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("level", [0, 1, 6])
-def test_noise_of_any_size_becomes_a_png_that_is_exact(size: tuple[int, int], level: int) -> None:
-    for pixels in hard_to_code(*size).values():
-        assert np.array_equal(decode_still(encode_png(pixels, level)), pixels)
 
 
 def test_threads_make_jpegs_side_by_side_and_leave_pillow_as_it_was() -> None:

@@ -54,17 +54,17 @@ class Failure(msgspec.Struct, frozen=True):
     """What to do."""
     exit_code: int
     kind: str = "caller"
-    """Who can mend it: "caller", "later" (time does), "job" (nobody: it has ended so), "service"."""
+    """Who can fix it: "caller", "later" (time does), "job" (nobody: it has ended so), "service"."""
     is_retryable: bool = False
     """The same command may succeed later."""
     details: list[str] = []
     """Each wrong field."""
     request_id: str = ""
-    """Under which the service's log tells more; empty when there was no call."""
+    """Id of the call in the service's log; empty when there was no call."""
 
 
 class FailureDocument(msgspec.Struct, frozen=True):
-    """What `--json` prints in place of the result when a command fails."""
+    """What `--json` prints instead of the result when a command fails."""
 
     error: Failure
 
@@ -88,18 +88,18 @@ _EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
 """The first row that fits decides; what fits none is a fault of ours."""
 
 _ADVICE: Mapping[type[BaseException], str] = {
-    sdk.InvalidRequestError: "Mend what is named; `telecine encode --help` and `telecine capabilities` help.",
+    sdk.InvalidRequestError: "Fix what is named; `telecine encode --help` and `telecine capabilities` help.",
     sdk.JobSpecConflictError: "Give another --job-id, or repeat exactly the options of the first call.",
     sdk.JobNotFoundError: "`telecine jobs list` shows what is there; ended jobs are deleted after a time.",
     sdk.ArtifactNotFoundError: "`telecine jobs show JOB` lists the job's artifacts by their paths.",
-    sdk.WrongStateError: "`telecine jobs show JOB` tells the state; wait for its end, or cancel it first.",
+    sdk.WrongStateError: "`telecine jobs show JOB` shows the state; wait for its end, or cancel it first.",
     sdk.EncoderUnavailableError: "`telecine capabilities` shows what works and why the rest does not; "
     "or leave --strict out.",
     sdk.NotSupportedError: "Leave it out, or use a newer server; see `telecine capabilities`.",
     sdk.EmbeddedUnavailableError: "Install it with: pip install 'telecine[encoder]', or name a server: "
     "--server HOST:PORT.",
     sdk.UnavailableError: "Check the address and that the server runs, then repeat the command.",
-    sdk.JobIncompleteError: "What succeeded was kept; `telecine jobs show JOB` tells why the rest failed.",
+    sdk.JobIncompleteError: "What succeeded was kept; `telecine jobs show JOB` shows why the rest failed.",
     sdk.TimedOutError: "Try again, or allow more time with --timeout.",
     sdk.ValueRangeError: "Scale float frames to 0..1 before saving them.",
 }
@@ -151,7 +151,7 @@ def command_line_failures() -> list[Failure]:
 
 
 def show_failure(error: BaseException, *, as_json: bool) -> int:
-    """Writes the failure to stderr (as JSON: to stdout, in place of the result); returns the exit code."""
+    """Writes the failure to stderr (as JSON: to stdout, instead of the result); returns the exit code."""
     failure = explain(error)
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
@@ -218,9 +218,6 @@ def _code_of(error: BaseException) -> str:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
-
-
-_OURS = {"telecine", "encoder_service", "log_collector", "service_host"}
 
 
 def missing_extra(extra: str, error: ModuleNotFoundError) -> UnavailableHereError:
