@@ -56,7 +56,7 @@ def _about(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Encodes generated frames and tells what became of them."""
+    """Encodes generated frames and reports what became of them."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -68,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
         return show_failure(KeyboardInterrupt(), as_json=as_json)
     except KeyboardInterrupt as error:
         return show_failure(error, as_json=as_json)
-    except Exception as error:  # noqa: BLE001 - the outermost door: what is not known is a fault, told as such
+    except Exception as error:  # noqa: BLE001 - the outermost door: an unknown error is reported as a fault
         if isinstance(error, _WrongCommandLine):
             error = _usage_error(error)
         return show_failure(error, as_json=as_json)

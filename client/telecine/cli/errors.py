@@ -23,7 +23,7 @@ class ErrorDocument(msgspec.Struct, frozen=True):
 
     code: str
     kind: str
-    """Who can mend it: "caller", "later" (time does), "job" (nobody: it has ended so), "service"."""
+    """Who can fix it: "caller", "later" (time does), "job" (nobody: it has ended so), "service"."""
     is_retryable: bool
     """Trying the same again may help."""
     advice: str
@@ -58,7 +58,7 @@ def errors(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what an error means for you: who can mend it, whether to try again, and what to do."""
+    """Explain an error: who can fix it, whether to try again, and what to do."""
     found = [row for row in every_error() if not code or code.upper() == row.code or code == row.name]
     if not found:
         raise UsageError(f"there is no error {code!r}", "`telecine errors` lists them all")

@@ -1,4 +1,4 @@
-"""What `configure_logging` can be told, by arguments or by `TELECINE_LOG_*`; checked as a whole."""
+"""The settings of `configure_logging`, from arguments and `TELECINE_LOG_*`; checked as a whole."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ E = TypeVar("E", bound=StrEnum)
 class LogConfigError(CallerError, ValueError):
     """The configuration cannot be used; the message lists every fault in it."""
 
-    recovery = "Mend what the message names: an argument of configure_logging, or a TELECINE_LOG_ variable."
+    recovery = "Fix what the message names: an argument of configure_logging, or a TELECINE_LOG_ variable."
 
 
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from telecine.exceptions import CallerError, LaterError
 class StageError(CallerError):
     """A stage was used in a way that cannot work."""
 
-    recovery = "Mend the call; docs/stages.md shows how stages are used."
+    recovery = "Fix the call; docs/stages.md shows how stages are used."
 
 
 class StageUsageError(StageError, ValueError):

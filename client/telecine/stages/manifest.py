@@ -93,7 +93,7 @@ class IntermediateFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GpuUse(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU while the stage ran, as NVML tells it."""
+    """One GPU while the stage ran, as NVML reports it."""
 
     index: int
     uuid: str
@@ -108,7 +108,7 @@ class GpuUse(msgspec.Struct, frozen=True, kw_only=True):
     occupied_seconds: float
     """How long the stage's processes held memory on it, or the whole stage."""
     energy_joules: float | None
-    """Of the device meanwhile; null: it does not tell."""
+    """Of the device meanwhile; null: not reported."""
 
 
 class StageResources(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +138,7 @@ class CostItem(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     """ISO 4217: "USD"."""
     quantity: float | None = None
-    """How many of `unit`; null: not told."""
+    """How many of `unit`; null: not given."""
     unit: str = ""
     """"calls", "tokens", "h" ..."""
 

@@ -1,4 +1,4 @@
-"""Who runs a stage, written down so that it can be told later whether that process still lives.
+"""Who runs a stage, written down so that later readers can find out whether that process still lives.
 
 A process id alone says nothing: it is used again, means another process in another container, and nothing at
 all after a reboot. So boot, pid namespace and start time stand beside it; and a lock that dies with its
@@ -24,7 +24,7 @@ _STATE, _START_TICKS = 0, 19
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """One process, told apart from every other that ever had its id."""
+    """One process, distinct from every other that ever had its id."""
 
     hostname: str
     boot_id: str
@@ -46,7 +46,7 @@ class Liveness(StrEnum):
 
 
 def this_process() -> Process:
-    """The calling process."""
+    """Identifies the calling process."""
     return Process(
         hostname=socket.gethostname(),
         boot_id=host_id(),
@@ -64,8 +64,8 @@ def liveness(
 ) -> Liveness:
     """Whether `process` still holds its stage, seen from the process `here`.
 
-    `ticks_of` gives the start time of the process that has an id now; None: there is none. `is_locked` says
-    whether the stage's lock is held; None: that cannot be told.
+    `ticks_of` gives the start time of the process that has an id now, or None. `is_locked` says
+    whether the stage's lock is held; None: unknown.
     """
     if not process.boot_id or not here.boot_id:
         is_same_machine = process.hostname == here.hostname
@@ -82,12 +82,12 @@ def liveness(
 
 
 def liveness_on_disk(process: Process, lock_path: Path) -> Liveness:
-    """As `liveness`, asking this machine."""
+    """Whether `process` still holds its stage, seen from the calling process on this machine."""
     return liveness(process, this_process(), start_ticks, lambda: is_lock_held(lock_path))
 
 
 def start_ticks(pid: int) -> int | None:
-    """When the process with this id started; None: there is none, or only its remains (a zombie)."""
+    """When the process with this id started; None: no such process, or only its remains (a zombie)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
@@ -97,7 +97,7 @@ def start_ticks(pid: int) -> int | None:
 
 
 def is_lock_held(path: Path) -> bool | None:
-    """Whether somebody holds the lock file; None: that cannot be told."""
+    """Whether somebody holds the lock file; None: unknown."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -76,16 +76,16 @@ class PipelineRun:
             for state in StageState
             if (number := sum(record.state is state for record in records))
         )
-        told = {"duration_ms": round(seconds * 1000, 3), "stages": len(records)}
+        fields = {"duration_ms": round(seconds * 1000, 3), "stages": len(records)}
         is_bad = error is not None or any(record.state in _BAD for record in records)
         text = f"Pipeline {self.job_id}: {'FAILED' if is_bad else 'COMPLETED'} ({seconds:.2f} s)"
         text += f", stages: {counted or 'none'}"
         if not is_bad:
-            self.logger.info("%s", text, stage="pipeline:complete", **told)
+            self.logger.info("%s", text, stage="pipeline:complete", **fields)
         elif error is None:
-            self.logger.error("%s", text, stage="pipeline:error", **told)
+            self.logger.error("%s", text, stage="pipeline:error", **fields)
         else:
-            self.logger.error("%s", text, stage="pipeline:error", **told, exc_info=error)
+            self.logger.error("%s", text, stage="pipeline:error", **fields, exc_info=error)
 
     def _stages_of_this_run(self) -> list[StageRecord]:
         try:

@@ -10,7 +10,7 @@ from telecine.stages.errors import StageUsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """What an hour of computing costs; the manifest's `cost` then has it without being told."""
+    """What an hour of computing costs; the manifest's `cost` then includes it."""
 
     currency: str = "USD"
     """ISO 4217."""
@@ -37,7 +37,7 @@ class StageSettings:
     sample_seconds: float = 0.5
     """How often children and GPUs are looked at; 0: never, children that still run are then not counted."""
     heartbeat_seconds: float = 10.0
-    """How old the manifest of a running stage may get, so that one that is killed has told what it used;
+    """How old the manifest of a running stage may get, so that a killed stage leaves what it used;
     needs `sample_seconds`. 0: it is written when something is tracked."""
     log_level: Level = Level.TRACE
     """The lowest that stage.log takes; the pipeline's log takes INFO and up."""

@@ -213,8 +213,8 @@ class Stage:
     ) -> Path:
         """Notes a file or directory made on the way; it need not be there yet. Returns its absolute path.
 
-        With `retained=False` Telecine removes it when the stage ends well; a failed stage keeps it, for
-        whoever looks for the fault. Raises StageUsageError: it is to be removed and lies outside of the
+        With `retained=False` Telecine removes it when the stage ends well; a failed stage keeps it for
+        debugging. Raises StageUsageError: it is to be removed and lies outside of the
         stage's directory, or is an input or output.
         """
         found, written, own = self._prepared(path, IntermediateFile, metadata)
@@ -241,7 +241,7 @@ class Stage:
     # --- what it says of itself ------------------------------------------------------------------
 
     def set_config(self, config: Mapping[str, Any]) -> None:
-        """Says how the stage works, in place of what was said before. Secrets are taken out."""
+        """Says how the stage works, instead of what was said before. Secrets are taken out."""
         cleaned = self._keeper.clean("config", dict(config))
         self._keeper.note(lambda: setattr(self._ledger, "config", cleaned))
         self._log.course.debug("Stage %s: config", self.name, config=cleaned)
@@ -353,7 +353,7 @@ class Stage:
             log = StageLog(self.name, stage_log, started.pipeline_log, self._fields, self._settings)
             return log, Keeper(started, self.job_dir, self._settings, log, began_seconds)
         except BaseException:
-            # Without its lock the run that the manifest tells of is known to be over.
+            # Without its lock the run that the manifest describes is known to be over.
             os.close(started.lock)
             raise
 

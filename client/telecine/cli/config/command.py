@@ -72,7 +72,8 @@ def show(
     sections: SectionsArgument = None,
     *,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="In place of the file found.")
+        Path | None,
+        typer.Option("--config", "-c", metavar="FILE", help="Use this file, not the one found."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -88,7 +89,7 @@ def show(
         try:
             found = config_sections.rows_of(section, config, own, config_sections.environment())
         except ConfigError as error:
-            advice = "mend what is named; `telecine config check` helps"
+            advice = "fix what is named; `telecine config check` helps"
             raise UsageError(f"{section}: {error}", advice) from error
         rows += [SettingDocument(section, *row) for row in found]
     document = ShowDocument(rows)

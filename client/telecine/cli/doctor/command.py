@@ -1,4 +1,4 @@
-"""The command: runs every check, shows them, and tells by its exit code whether one found a problem."""
+"""The command: runs every check, shows them, and ends with 1 where one found a problem."""
 
 from __future__ import annotations
 

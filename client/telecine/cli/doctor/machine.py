@@ -115,7 +115,7 @@ def _check_temporary_files() -> CheckDocument:
 
 
 def check_shared_memory() -> CheckDocument:
-    """Size of /dev/shm; container runtimes give 64 MB unless told otherwise."""
+    """Size of /dev/shm; container runtimes give 64 MB by default."""
     try:
         usage = shutil.disk_usage(_SHARED_MEMORY)
     except OSError:

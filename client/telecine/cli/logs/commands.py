@@ -123,7 +123,7 @@ def job_story(
     directory: opt.DirectoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell a job's story: its records over all services, its stages, and whether all of them arrived."""
+    """Show all that happened to a job: its records of all services, its stages, and whether all arrived."""
     with _source(server, directory) as source:
         try:
             story = source.job_story(job_id)

@@ -43,7 +43,7 @@ class ReportDocument(msgspec.Struct):
 
     records: int
     first: str
-    """Time of the oldest record; empty: there is none."""
+    """Time of the oldest record; empty: no record."""
     last: str
     levels: list[CountOf]
     loggers: list[CountOf]

@@ -122,4 +122,4 @@ def _asked(call: Callable[[Any], Any], request: Any) -> Any:
     except ServiceError as error:
         if error.reason_name == "JOB_NOT_FOUND":
             raise JobNotFoundError(error.message) from error
-        raise UsageError(error.message, "mend what is named") from error
+        raise UsageError(error.message, "fix what is named") from error

@@ -72,7 +72,7 @@ def _place(server: str | None, directory: Path | None) -> WatchedPlace:
     def open_here(call_timeout_seconds: float) -> RecordSource:
         return open_source(server, directory, call_timeout_seconds)
 
-    # What is wrong with the arguments is told before the screen opens.
+    # Wrong arguments are reported before the screen opens.
     open_here(1.0).close()
     name = str(directory) if directory is not None else server or DEFAULT_COLLECTOR
     return WatchedPlace(name, open_here, has_counters=directory is None)

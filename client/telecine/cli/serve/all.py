@@ -49,7 +49,7 @@ class Child:
         if not line:
             self._process.wait()
             raise UnavailableHereError(
-                f"the {self.name} did not start", "its own words stand above; mend what they name"
+                f"the {self.name} did not start", "its own message stands above; fix what it names"
             )
         return str(json.loads(line)["address"])
 
@@ -61,7 +61,7 @@ class Child:
     def stop(self) -> int:
         """Lets it drain, and ends it where it does not; returns its exit code."""
         if self._process.poll() is None:
-            # Not by standard input as well: whoever is told twice to end does not drain.
+            # Not by standard input as well: a service that is asked twice to end does not drain.
             self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)

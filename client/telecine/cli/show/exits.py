@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
 MEANINGS = {
     ExitCode.OK: "done",
     ExitCode.FINDINGS: "done, and the answer is no: findings, or a job that did not fully succeed",
-    ExitCode.USAGE: "wrong usage: an argument, the source or the spec must be mended",
+    ExitCode.USAGE: "wrong usage: fix an argument, the source or the spec",
     ExitCode.UNAVAILABLE: "not available now: server, encoder, disk space or an optional package",
     ExitCode.REFUSED: "refused: no such job or artifact, or its state does not allow it",
     ExitCode.FAULT: "a fault of Telecine itself; please report it",

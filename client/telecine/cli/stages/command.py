@@ -104,8 +104,8 @@ def check(
 ) -> None:
     """Check that a job is complete: exit code 0, or 1 with each finding.
 
-    Looks for outputs that are missing or changed, files that no manifest tells of, inputs that were made
-    anew since they were read, and stages that failed, still run, or died while they ran.
+    Looks for outputs that are missing or changed, files that no manifest lists, inputs that were made
+    again since they were read, and stages that failed, still run, or died while they ran.
     """
     from telecine.stages.reports.check import check_job
 

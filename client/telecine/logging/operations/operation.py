@@ -44,7 +44,7 @@ _current: ContextVar[Operation | None] = ContextVar("telecine_operation", defaul
 
 
 def current_operation() -> Operation | None:
-    """The innermost operation that is under way in this thread or task; None: there is none."""
+    """The innermost operation that is under way in this thread or task; None outside of any."""
     return _current.get()
 
 
@@ -233,7 +233,7 @@ class Timer:
             self._steps += 1
 
     def ended(self, error: BaseException | None) -> None:
-        """See `Watch`. The error is named, and its stack left to whoever handles it."""
+        """See `Watch`. The error is named, and its stack left to the code that handles it."""
         fields = {
             "stage": f"{OPERATION_FAMILY}:{self._name}",
             "operation_started": self._started,

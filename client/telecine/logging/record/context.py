@@ -94,7 +94,7 @@ def current_request_id() -> str:
 
 
 def ensure_request_id() -> str:
-    """The request id of the running task; makes and binds one where there is none."""
+    """The request id of the running task; makes and binds one where it has none."""
     request_id = current_request_id()
     if not request_id:
         request_id = secrets.token_hex(16)

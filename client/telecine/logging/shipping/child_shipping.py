@@ -19,7 +19,7 @@ _POLL_SECONDS = 0.02
 class ChildShipping:
     """The child's part of shipping: its parent, or any process with the same spool root, ships for it.
 
-    Where there is none any more (a daemon, a parent that was killed), a helper is started.
+    Where the parent is gone (a daemon, a parent that was killed), a helper is started.
     """
 
     def __init__(self, root: Path, address: str, answer_seconds: float) -> None:
@@ -40,7 +40,7 @@ class ChildShipping:
             _thread.start_new_thread(self._watch, ())
 
     def hurry(self) -> None:
-        """Nothing to do: whoever ships takes the spools of children within a second."""
+        """Nothing to do: the shipping process takes the spools of children within a second."""
 
     def wait_until_shipped(self, seq: int, timeout_seconds: float) -> bool:
         """Waits until the collector has this process's records up to `seq`; False at the timeout."""

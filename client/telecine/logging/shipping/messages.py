@@ -98,7 +98,7 @@ class ShippingCounts(msgspec.Struct):
     """Faults of shipping's own, after each of which it began anew."""
 
 
-class Lane(msgspec.Struct):
+class ProducerState(msgspec.Struct):
     """One producer on the stream."""
 
     reader: SpoolReader

@@ -14,7 +14,7 @@ from telecine.logging.shipping.messages import (
     Acknowledged,
     Answer,
     Broken,
-    Lane,
+    ProducerState,
     Refused,
     Rejected,
     ShippingCounts,
@@ -34,8 +34,8 @@ THREAD_NAME = "telecine-log-shipper"
 _LIVING_SECONDS = 2.0
 """A living process has so long to begin shipping itself, unless it says that it never does."""
 
-_TELL_SECONDS = 60.0
-"""A fault of shipping's own is told so often at most; all are counted."""
+_REPORT_SECONDS = 60.0
+"""A fault of shipping's own is reported at most once in this time; all are counted."""
 
 _LAST_TRY_SECONDS = 0.5
 """At the end, a collector that was away a moment ago has so long to answer one more connection."""
@@ -69,7 +69,7 @@ class Shipper:
         self._own = own
         self._report = report
         self._keep_own = keep_own
-        self._lanes: dict[str, Lane] = {}
+        self._producers: dict[str, ProducerState] = {}
         self._seen: dict[str, float] = {}
         self._stream: ShipStream | None = None
         self._failures = 0
@@ -79,7 +79,7 @@ class Shipper:
         self._has_tried_last = False
         self._feed_at = float("-inf")
         self._adopted_at = float("-inf")
-        self._told_fault_at = float("-inf")
+        self._fault_reported_at = float("-inf")
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._progress = threading.Condition()
@@ -123,17 +123,17 @@ class Shipper:
         return True
 
     def _own_acked_seq(self) -> int:
-        """From the lane, or from the file where another process ships for this one."""
+        """From the producer, or from the file where another process ships for this one."""
         if self._own is None:
             return 0
-        lane = self._lanes.get(self._own.name)
-        return lane.reader.acked_seq if lane is not None else read_acked(self._own)
+        producer = self._producers.get(self._own.name)
+        return producer.reader.acked_seq if producer is not None else read_acked(self._own)
 
     def abandon_in_child(self) -> None:
         """After a fork, in the child: lets go of the parent's locks."""
         try:
-            for lane in list(self._lanes.values()):
-                lane.reader.release()
+            for producer in list(self._producers.values()):
+                producer.reader.release()
         except (RuntimeError, OSError):
             return
 
@@ -150,23 +150,23 @@ class Shipper:
                     self._begin_anew(error)
         finally:
             self._disconnect()
-            for lane in self._lanes.values():
-                if not lane.reader.remove_if_finished():
-                    lane.reader.release()
+            for producer in self._producers.values():
+                if not producer.reader.remove_if_finished():
+                    producer.reader.release()
             give(lock)
 
     def _begin_anew(self, error: Exception) -> None:
-        """After a fault of its own, such as a segment that is gone: the spools tell where to go on."""
+        """After a fault of its own, such as a segment that is gone: the spools say where to go on."""
         self.counts.faults += 1
         self._failures = min(self._failures + 1, 16)
         now = time.monotonic()
-        if now - self._told_fault_at >= _TELL_SECONDS:
-            self._told_fault_at = now
+        if now - self._fault_reported_at >= _REPORT_SECONDS:
+            self._fault_reported_at = now
             self._report("ERROR", "log shipping begins anew after a fault", {"error": repr(error)})
         self._disconnect()
-        for lane in self._lanes.values():
-            lane.reader.release()
-        self._lanes.clear()
+        for producer in self._producers.values():
+            producer.reader.release()
+        self._producers.clear()
         self._adopted_at = float("-inf")
         self._has_adopted_last = self._is_last_feed = False
         if self._stopping.is_set():
@@ -184,8 +184,8 @@ class Shipper:
             return self._has_tried_last
         return (
             self._has_adopted_last
-            and (self._is_last_feed or not self._lanes)
-            and all(lane.is_finished or not lane.is_awaited for lane in self._lanes.values())
+            and (self._is_last_feed or not self._producers)
+            and all(producer.is_finished or not producer.is_awaited for producer in self._producers.values())
         )
 
     def _turn(self) -> None:
@@ -203,8 +203,8 @@ class Shipper:
             return
         if now >= self._feed_at:
             self._sent_full = False
-            for lane in list(self._lanes.values()):
-                self._feed(lane, now)
+            for producer in list(self._producers.values()):
+                self._feed(producer, now)
             self._is_last_feed = is_ending
             # Small batches wait for company: each turn takes the interpreter from the application.
             self._feed_at = now + (0.0 if self._sent_full else self._limits.poll_seconds)
@@ -216,7 +216,7 @@ class Shipper:
     def _give_up_on_silence(self) -> None:
         """A stream that owes an answer for too long is exchanged: nothing is lost by sending again."""
         now = time.monotonic()
-        waiting = [lane.waiting_since for lane in self._lanes.values() if lane.is_waiting]
+        waiting = [producer.waiting_since for producer in self._producers.values() if producer.is_waiting]
         silent_seconds = now - min(waiting, default=now)
         if self._stream is not None and silent_seconds >= self._limits.answer_seconds:
             self.counts.unanswered += 1
@@ -234,107 +234,109 @@ class Shipper:
         except Exception as error:  # noqa: BLE001 - whatever stands in the way, it is tried again
             self._fail(repr(error))
             return False
-        for lane in self._lanes.values():
-            self._resume(lane)
+        for producer in self._producers.values():
+            self._resume(producer)
         return True
 
-    def _resume(self, lane: Lane) -> None:
-        lane.is_known = lane.is_at_end = False
-        lane.unacked.clear()
-        lane.wait_until = 0.0
-        lane.waiting_since = time.monotonic()
+    def _resume(self, producer: ProducerState) -> None:
+        producer.is_known = producer.is_at_end = False
+        producer.unacked.clear()
+        producer.wait_until = 0.0
+        producer.waiting_since = time.monotonic()
         if self._stream is not None:
-            self._stream.resume(lane.reader.producer, lane.reader.secret)
+            self._stream.resume(producer.reader.producer, producer.reader.secret)
 
-    def _feed(self, lane: Lane, now: float) -> None:
-        if self._stream is None or not lane.is_known or now < lane.wait_until:
+    def _feed(self, producer: ProducerState, now: float) -> None:
+        if self._stream is None or not producer.is_known or now < producer.wait_until:
             return
-        while len(lane.unacked) < self._limits.window_batches:
-            batch = lane.reader.next_batch(self._limits.batch_bytes)
-            lane.is_at_end = batch is None
+        while len(producer.unacked) < self._limits.window_batches:
+            batch = producer.reader.next_batch(self._limits.batch_bytes)
+            producer.is_at_end = batch is None
             if batch is None:
-                if not lane.unacked and lane.reader.directory != self._own:
-                    self._retire(lane, now)
+                if not producer.unacked and producer.reader.directory != self._own:
+                    self._retire(producer, now)
                 return
-            self._stream.send(lane.reader.producer, lane.reader.resource, batch, lane.reader.secret)
-            if not lane.unacked:
-                lane.waiting_since = now
-            lane.unacked.append(batch.first_seq + batch.count - 1)
+            self._stream.send(
+                producer.reader.producer, producer.reader.resource, batch, producer.reader.secret
+            )
+            if not producer.unacked:
+                producer.waiting_since = now
+            producer.unacked.append(batch.first_seq + batch.count - 1)
             if batch.lost_before:
-                lane.lost[batch.first_seq] = batch.lost_before
+                producer.lost[batch.first_seq] = batch.lost_before
             self._sent_full = self._sent_full or len(batch.lines) * 2 > self._limits.batch_bytes
 
-    def _retire(self, lane: Lane, now: float) -> None:
+    def _retire(self, producer: ProducerState, now: float) -> None:
         """Removes a dead producer's spool once all of it is safe."""
-        if lane.dead_since is not None and now - lane.dead_since < self._limits.adopt_seconds:
+        if producer.dead_since is not None and now - producer.dead_since < self._limits.adopt_seconds:
             return
-        lane.dead_since = now
-        if lane.reader.remove_if_finished():
-            del self._lanes[lane.reader.producer]
+        producer.dead_since = now
+        if producer.reader.remove_if_finished():
+            del self._producers[producer.reader.producer]
 
     def _take(self, answer: Answer) -> None:
         if isinstance(answer, Broken):
             self._fail(answer.reason)
             return
-        lane = self._lanes.get(answer.producer)
-        if lane is None:
+        producer = self._producers.get(answer.producer)
+        if producer is None:
             return
-        lane.waiting_since = time.monotonic()
+        producer.waiting_since = time.monotonic()
         if isinstance(answer, Rejected):
             self.counts.rejected += answer.count
             fields: dict[str, object] = {"count": answer.count, "reason": answer.message}
             self._report("ERROR", "the collector rejected log records", fields)
         elif isinstance(answer, Refused):
-            self._refused(lane, answer)
+            self._refused(producer, answer)
         else:
-            self._acknowledged(lane, answer)
+            self._acknowledged(producer, answer)
 
-    def _acknowledged(self, lane: Lane, answer: Acknowledged) -> None:
+    def _acknowledged(self, producer: ProducerState, answer: Acknowledged) -> None:
         if not self.is_connected:
             self.is_connected = True
             self._failures = 0
             self._deadline = self._ends_at
-        if not lane.is_known:
-            lane.is_known, lane.is_at_end = True, False
+        if not producer.is_known:
+            producer.is_known, producer.is_at_end = True, False
             # What a stream that broke carried, and its acknowledgement did not.
-            self._count_shipped(lane, answer.last_seq)
-            lane.reader.go_on_behind(answer.last_seq)
+            self._count_shipped(producer, answer.last_seq)
+            producer.reader.go_on_behind(answer.last_seq)
             return
-        self._count_shipped(lane, answer.last_seq)
-        lane.reader.acknowledge(answer.last_seq)
-        lane.unacked = [seq for seq in lane.unacked if seq > answer.last_seq]
+        self._count_shipped(producer, answer.last_seq)
+        producer.reader.acknowledge(answer.last_seq)
+        producer.unacked = [seq for seq in producer.unacked if seq > answer.last_seq]
         with self._progress:
             self._progress.notify_all()
 
-    def _count_shipped(self, lane: Lane, last_seq: int) -> None:
-        lost = sum(count for first, count in lane.lost.items() if first <= last_seq)
-        lane.lost = {first: count for first, count in lane.lost.items() if first > last_seq}
+    def _count_shipped(self, producer: ProducerState, last_seq: int) -> None:
+        lost = sum(count for first, count in producer.lost.items() if first <= last_seq)
+        producer.lost = {first: count for first, count in producer.lost.items() if first > last_seq}
         self.counts.lost += lost
-        self.counts.shipped += max(0, last_seq - lane.reader.acked_seq - lost)
-        if lost and lane.reader.directory != self._own:
-            fields: dict[str, object] = {"count": lost, "producer": lane.reader.producer}
+        self.counts.shipped += max(0, last_seq - producer.reader.acked_seq - lost)
+        if lost and producer.reader.directory != self._own:
+            fields: dict[str, object] = {"count": lost, "producer": producer.reader.producer}
             self._report("WARNING", "a spool lacks log records: it was full, or is damaged", fields)
 
-    def _refused(self, lane: Lane, answer: Refused) -> None:
-        # Later batches of the lane come back as out of order; the first refusal has moved it already.
-        lane.unacked.clear()
-        lane.is_at_end = False
+    def _refused(self, producer: ProducerState, answer: Refused) -> None:
+        # Later batches of the producer come back as out of order; the first refusal has moved it already.
+        producer.unacked.clear()
+        producer.is_at_end = False
         if answer.is_foreign:
-            self._refused_as_foreign(lane)
+            self._refused_as_foreign(producer)
             return
         delay = min(max(answer.retry_delay_seconds, _SETTLE_SECONDS), self._limits.retry_max_seconds)
-        lane.wait_until = max(lane.wait_until, time.monotonic() + delay)
-        lane.reader.go_on_behind(max(0, answer.expected_seq - 1))
+        producer.wait_until = max(producer.wait_until, time.monotonic() + delay)
+        producer.reader.go_on_behind(max(0, answer.expected_seq - 1))
 
-    def _refused_as_foreign(self, lane: Lane) -> None:
+    def _refused_as_foreign(self, producer: ProducerState) -> None:
         """The records stay in the spool; the collector is asked again, in case it is another one by then."""
         self.counts.refused_as_foreign += 1
-        lane.is_known = lane.is_at_end = True
-        lane.reader.go_on_at(lane.reader.acked_seq + 1)
-        lane.wait_until = time.monotonic() + _FOREIGN_SECONDS
-        if not lane.is_foreign:
-            lane.is_foreign = True
-            fields: dict[str, object] = {"spool": str(lane.reader.directory)}
+        producer.is_known = producer.is_at_end = True
+        producer.reader.go_on_at(producer.reader.acked_seq + 1)
+        producer.wait_until = time.monotonic() + _FOREIGN_SECONDS
+        if not producer.is_foreign:
+            producer.is_foreign = True
+            fields: dict[str, object] = {"spool": str(producer.reader.directory)}
             self._report("ERROR", "the collector knows this producer as somebody else's", fields)
 
     def _fail(self, reason: str) -> None:
@@ -357,10 +359,10 @@ class Shipper:
         self._seen = {d.name: self._seen.get(d.name, now) for d in directories}
         if self._own is not None:
             directories.sort(key=lambda directory: directory != self._own)
-        for lane in self._lanes.values():
-            lane.is_awaited = self._is_awaited(lane.reader.directory)
+        for producer in self._producers.values():
+            producer.is_awaited = self._is_awaited(producer.reader.directory)
         for directory in directories:
-            if directory.name in self._lanes or not self._is_ours_to_take(directory, now):
+            if directory.name in self._producers or not self._is_ours_to_take(directory, now):
                 continue
             reader = SpoolReader.claim(directory)
             if reader is None:
@@ -369,9 +371,9 @@ class Shipper:
                 # It was only being made when it looked dead: its owner ships it.
                 reader.release()
                 continue
-            lane = self._lanes[directory.name] = Lane(reader)
-            lane.is_awaited = self._is_awaited(directory)
-            self._resume(lane)
+            producer = self._producers[directory.name] = ProducerState(reader)
+            producer.is_awaited = self._is_awaited(directory)
+            self._resume(producer)
 
     def _is_awaited(self, directory: Path) -> bool:
         return directory == self._own or not has_living_owner(directory)
@@ -383,16 +385,20 @@ class Shipper:
         return now - self._seen[directory.name] >= _LIVING_SECONDS or is_of_child(directory)
 
     def _give_up_excess(self) -> None:
-        sizes = {name: lane.reader.size_bytes() for name, lane in self._lanes.items()}
+        sizes = {name: producer.reader.size_bytes() for name, producer in self._producers.items()}
         total = sum(sizes.values())
-        for name, lane in list(self._lanes.items()):
+        for name, producer in list(self._producers.items()):
             if total <= self._limits.root_bytes:
                 return
-            if lane.reader.directory == self._own or lane.unacked or has_living_owner(lane.reader.directory):
+            if (
+                producer.reader.directory == self._own
+                or producer.unacked
+                or has_living_owner(producer.reader.directory)
+            ):
                 continue
-            count = lane.reader.count_left()
-            lane.reader.remove()
-            del self._lanes[name]
+            count = producer.reader.count_left()
+            producer.reader.remove()
+            del self._producers[name]
             total -= sizes[name]
             self.counts.given_up += count
             fields: dict[str, object] = {"count": count, "producer": name, "reason": "spool_root_full"}

@@ -1,7 +1,7 @@
 """Keeps each record in a file before the call that logs it returns: the writing half of the spool.
 
 Layout: `<root>/<producer>/` holds `resource.json`, `secret`, `owner.lock` (held while the producer lives),
-`ship.lock` (held by whoever ships it), `acked`, and segments `<first sequence number>.ndjson`.
+`ship.lock` (held by the process that ships it), `acked`, and segments `<first sequence number>.ndjson`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sums up what GPUs did while a stage ran, and tells its own share from that of others."""
+"""Sums up what GPUs did while a stage ran, and separates its own share from that of others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class GpuLedger:
                 device.note(reading, reading.used_bytes, seconds, is_occupied=True)
 
     def uses(self) -> tuple[GpuUse, ...]:
-        """Each GPU that the stage used, or, where that cannot be told, each that is there."""
+        """Each GPU that the stage used, or, where that cannot be known, each of the machine."""
         found = [
             device.use(is_attributed=self._is_attributed)
             for device in self._devices.values()

@@ -1,4 +1,4 @@
-"""The only door to NVML, which tells what NVIDIA's GPUs do; optional, and loaded when a stage starts."""
+"""The only door to NVML, which reports what NVIDIA's GPUs do; optional, and loaded when a stage starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     bytes_by_pid: dict[int, int]
     """Memory of each process that NVML can name here."""
     energy_joules: float | None
-    """Since the driver was loaded; None: the device does not tell."""
+    """Since the driver was loaded; None: the device does not report it."""
 
 
 class NvmlUnavailableError(Exception):

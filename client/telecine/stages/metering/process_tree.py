@@ -1,4 +1,4 @@
-"""Reads from Linux's /proc what a process and its children use; elsewhere, what the process alone tells."""
+"""Reads from Linux's /proc what a process and its children use; elsewhere, what the process alone uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validates a job directory: is everything there that the manifests tell of, unchanged, and nothing else?"""
+"""Validates a job directory: is everything there that the manifests list, unchanged, and nothing else?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_FINDINGS_OF_A_KIND = 1000
 
 
 class FindingCode(StrEnum):
-    """What can be wrong; docs/stages.md tells what to do about each."""
+    """What can be wrong; docs/stages.md says what to do about each."""
 
     NO_MANIFEST = "NO_MANIFEST"
     STAGE_RUNNING = "STAGE_RUNNING"
@@ -157,7 +157,7 @@ def _against_disk(
     """Holds a file against what the manifest says of it."""
     path = job_dir / said.path
     if not path.exists():
-        yield Finding(missing, manifest.stage, said.path, "the manifest tells of it, and it is not there")
+        yield Finding(missing, manifest.stage, said.path, "the manifest lists it, and it is not there")
         return
     try:
         has_checksum = are_hashes_checked and said.sha256 is not None
@@ -186,7 +186,7 @@ def _unlisted(job_dir: Path, record: StageRecord) -> Iterator[Finding]:
         yield Finding(FindingCode.UNCHECKED, record.name, record.directory.path.name, str(error))
         return
     for path in unlisted[:_MAX_FINDINGS_OF_A_KIND]:
-        yield Finding(FindingCode.UNLISTED_FILE, record.name, path, "no manifest tells of it")
+        yield Finding(FindingCode.UNLISTED_FILE, record.name, path, "no manifest lists it")
     if len(unlisted) > _MAX_FINDINGS_OF_A_KIND:
         message = f"and {len(unlisted) - _MAX_FINDINGS_OF_A_KIND} more files"
         yield Finding(FindingCode.UNLISTED_FILE, record.name, record.directory.path.name, message)

@@ -1,4 +1,4 @@
-"""Reads all stages of a job directory, and tells of each how it really stands."""
+"""Reads all stages of a job directory, and says of each how it really stands."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class JobStages(msgspec.Struct, frozen=True):
 def read_job(
     job_dir: str | Path, liveness_of: Callable[[Process, Path], Liveness] = liveness_on_disk
 ) -> JobStages:
-    """Reads every stage's manifest; one that cannot be read is told as such.
+    """Reads every stage's manifest; one that cannot be read is reported as such.
 
     `liveness_of` says whether a process still runs the stage that has this lock file.
 

@@ -73,7 +73,7 @@ def _settled(
 
 
 def untracked_files(directory: Path, job_dir: Path, tracked: Iterable[str], max_files: int) -> list[str]:
-    """Files in the stage's directory that its manifest does not tell of, as manifests write paths."""
+    """Files in the stage's directory that its manifest does not list, as manifests write paths."""
     known = set(tracked)
     found = []
     for path in files_below(directory, max_files):
@@ -86,7 +86,7 @@ def untracked_files(directory: Path, job_dir: Path, tracked: Iterable[str], max_
     return found
 
 
-def is_told_of(written: str, listed: Iterable[str]) -> bool:
+def is_listed(written: str, listed: Iterable[str]) -> bool:
     """Whether a path, a directory above it or something below it is listed."""
     path = PurePosixPath(written)
     others = map(PurePosixPath, listed)

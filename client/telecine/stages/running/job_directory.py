@@ -121,7 +121,7 @@ def take_lock(descriptor: int, timeout_seconds: float) -> bool:
 
 
 def pipeline_log(job_dir: Path) -> Path | None:
-    """The newest log of the pipeline; None: there is none yet."""
+    """The newest log of the pipeline; None before the first."""
     return max((job_dir / LOG_DIRECTORY).glob(_PIPELINE_LOGS), default=None)
 
 

@@ -24,7 +24,7 @@ from telecine.stages.metering.meter import Meter
 from telecine.stages.running import open_stages
 from telecine.stages.running.ending import (
     Tracked,
-    is_told_of,
+    is_listed,
     recheck_outputs,
     settle_intermediates,
     shown,
@@ -107,7 +107,7 @@ class Keeper:
         return cleaned
 
     def error_entry(self, message: str, error: BaseException | None, code: str) -> ErrorEntry:
-        """An error as the manifest tells it."""
+        """An error as the manifest shows it."""
         kind = type(error).__name__ if error is not None else ""
         return ErrorEntry(
             timestamp=datetime.now(UTC),
@@ -160,7 +160,7 @@ class Keeper:
                 os.close(descriptor)
 
     def share(self) -> None:
-        """Another stage is open in this process: their resources cannot be told apart."""
+        """Another stage is open in this process: their resources cannot be separated."""
         self.ledger.is_shared = True
 
     def program_ended(self) -> None:
@@ -224,7 +224,7 @@ class Keeper:
             unlisted = [error.message]
         if unlisted:
             self._warn("UNLISTED_FILE", f"files that nobody tracked: {shown(unlisted)}")
-        unread = sorted(path for path in self.asked_for if not is_told_of(path, ledger.inputs))
+        unread = sorted(path for path in self.asked_for if not is_listed(path, ledger.inputs))
         if unread:
             self._warn("UNTRACKED_INPUT", f"asked for by input_path and not tracked: {shown(unread)}")
         return None
@@ -273,14 +273,14 @@ class Keeper:
     def _tell_of_end(self, manifest: StageManifest) -> None:
         status = manifest.status
         seconds = manifest.duration_seconds
-        told = {"duration_ms": round(seconds * 1000, 3), "status": str(status)}
+        fields = {"duration_ms": round(seconds * 1000, 3), "status": str(status)}
         text = f"Stage {manifest.stage}: {_WORDS[status]} ({seconds:.2f} s)"
         course = self._log.course
         if status is StageStatus.FAILED:
             last = manifest.errors[-1]
-            course.error("%s", text, **told, error=last.message, error_type=last.code)
+            course.error("%s", text, **fields, error=last.message, error_type=last.code)
         else:
-            course.info("%s", text, **told)
+            course.info("%s", text, **fields)
         resources = manifest.resources
         self._log.logger.debug(
             "used %.2f CPU seconds, at most %.1f MB; manifest: %s",

@@ -24,7 +24,7 @@ from telecine.stages.settings import StageSettings
 STAGE_FIELD_PREFIX: Final = "stage:"
 """What stands before a stage's name in the field `stage` of a record: `stage:asr`."""
 PIPELINE_NAME: Final = "pipeline"
-"""The logger that tells the course of things."""
+"""The logger for what happens in the pipeline."""
 
 _SHOWN_APART = frozenset({"timestamp", "level", "service", "msg", "logger", "env", "stack", "stage"})
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -1,4 +1,4 @@
-"""The stages that are open in this process: told at its end, and after a fork, what they must know."""
+"""The stages that are open in this process: notified at its end, and after a fork."""
 
 from __future__ import annotations
 

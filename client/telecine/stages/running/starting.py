@@ -57,7 +57,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None
     """None: the one it has, or the next."""
     takes_over: bool
-    """Whether a run of which nobody can tell if it lives is taken to be dead."""
+    """Whether a run that may or may not be alive is taken to be dead."""
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class Started(msgspec.Struct, frozen=True):
 
     directory: StageDirectory
     lock: int
-    """Descriptor of the lock; whoever ends the stage closes it."""
+    """Descriptor of the lock; closed by the code that ends the stage."""
     ledger: Ledger
     pipeline_log: Path
 

@@ -38,7 +38,7 @@ def test_findings_are_exit_code_1(film: Path, capsys: pytest.CaptureFixture[str]
         ("MISSING_INPUT", "mux", "03_music/music.wav"),
     }
     assert run(["stages", "check", str(film)]) == 1
-    assert "MISSING_OUTPUT (music) 03_music/music.wav: the manifest tells of it" in capsys.readouterr().out
+    assert "MISSING_OUTPUT (music) 03_music/music.wav: the manifest lists it" in capsys.readouterr().out
 
 
 def test_a_directory_without_stages_is_wrong_usage(

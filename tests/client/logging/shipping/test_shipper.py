@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from telecine.logging import configure_logging, flush_logging, get_logger, logging_stats, shutdown_logging
-from telecine.logging.shipping.messages import Acknowledged, Lane, ShippingLimits
+from telecine.logging.shipping.messages import Acknowledged, ProducerState, ShippingLimits
 from telecine.logging.shipping.shipper import Shipper
 from telecine.logging.shipping.spool import Resource, Spool, SpoolLimits
 from telecine.logging.shipping.spool_reader import SpooledBatch, SpoolReader
@@ -125,7 +125,7 @@ def test_a_spool_that_is_only_being_made_is_not_taken_from_its_owner(tmp_path: P
     shipper._is_ours_to_take = looks_dead_once  # type: ignore[method-assign]
     shipper._adopt(0.0)
     assert looked == [spool.directory] * 2
-    assert not shipper._lanes
+    assert not shipper._producers
     spool.close()
 
 
@@ -211,7 +211,7 @@ def test_what_a_broken_stream_carried_is_counted_as_shipped(tmp_path: Path) -> N
     reader = SpoolReader.claim(spool.directory)
     assert reader is not None
     shipper = Shipper(tmp_path, lambda: pytest.fail("no stream is asked for"), ShippingLimits())
-    shipper._lanes[spool.producer] = Lane(reader)
+    shipper._producers[spool.producer] = ProducerState(reader)
     shipper._take(Acknowledged(spool.producer, 7))
     assert shipper.counts.shipped == 7
     shipper._take(Acknowledged(spool.producer, 10))

@@ -1,4 +1,4 @@
-"""What every source tells and yields."""
+"""What every source says of its frames, and yields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Frames = Iterator[npt.NDArray[Any]] | Iterator[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Frames of one size. Whoever iterates `frames` to its end or closes it releases everything."""
+    """Frames of one size. Iterating `frames` to its end, or closing it, releases everything."""
 
     description: str
     """For people: "81 images in frames/"."""

@@ -85,8 +85,8 @@ def counts_text(delivery: Delivery, losses: Mapping[str, int]) -> Text:
     if delivery.missed:
         text.append(f"missed {delivery.missed:,}  ", "bold #e5c07b")
     if losses:
-        told = ", ".join(f"{reason} {count:,}" for reason, count in losses.items())
-        text.append(f"│ collector: {told}", _DIM)
+        counted = ", ".join(f"{reason} {count:,}" for reason, count in losses.items())
+        text.append(f"│ collector: {counted}", _DIM)
     return text
 
 

@@ -1,4 +1,4 @@
-"""A job's story on a screen of its own, told as `telecine logs job` tells it."""
+"""All that happened to a job, on a screen of its own, as `telecine logs job` shows it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class StoryScreen(Screen[None]):
         source = self._place.open(_CALL_SECONDS)
         try:
             story = source.job_story(self._job_id, max_records=self._limits.records)
-        except Exception as error:  # noqa: BLE001 - a thread's outermost door: whatever it is, it is told
+        except Exception as error:  # noqa: BLE001 - a thread's outermost door: it shows whatever it is
             failure = explain(error)
             text = Text(f"{failure.message}\nTo do: {failure.advice}", "bold #ff6c6b")
             self.app.call_from_thread(self.query_one("#story", Static).update, text)

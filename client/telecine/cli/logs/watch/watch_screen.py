@@ -151,7 +151,7 @@ class WatchScreen(Screen[None]):
         self._draw()
 
     def action_story(self) -> None:
-        """Tells the story of the chosen record's job."""
+        """Shows all that happened to the chosen record's job."""
         item = self.query_one(RecordList).chosen_item
         job_id = details_of(item).job_id if isinstance(item, RecordView) else ""
         if job_id:
@@ -190,7 +190,7 @@ class WatchScreen(Screen[None]):
         self.action_older()
 
     def on_record_list_moved(self, event: RecordList.Moved) -> None:
-        """Whoever looks around is left in peace; at the end it follows again."""
+        """Stops following while the user looks around; at the end it follows again."""
         if not event.is_at_end:
             self.window.pause()
         elif self.window.is_paused:
@@ -243,7 +243,7 @@ class WatchScreen(Screen[None]):
     def _read_older(self, older: OlderPages) -> None:
         try:
             page = older.next_page(_OLDER_RECORDS)
-        except Exception as error:  # noqa: BLE001 - a thread's outermost door: whatever it is, it is told
+        except Exception as error:  # noqa: BLE001 - a thread's outermost door: it shows whatever it is
             self.app.call_from_thread(self._show_older, older, [], f"older records: {explain(error).message}")
         else:
             self.app.call_from_thread(self._show_older, older, page, "")
@@ -271,7 +271,7 @@ class WatchScreen(Screen[None]):
         try:
             self._losses = losses_of(source.stats())
         except TelecineError:
-            return  # the connection's state tells it already
+            return  # the connection's state says so already
 
     # --- drawing ----------------------------------------------------------------------------------------
 
