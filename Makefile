@@ -10,11 +10,11 @@ STAMP  := $(VENV)/.installed
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml services/pyproject.toml constraints.txt
 	@# A system Python may come without ensurepip; its own pip can then provide one.
 	$(PYTHON) -m venv $(VENV) || { \
 	  $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install pip; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e services -e '.[dev]'
 	@touch $@
 
 demo: $(STAMP) ## Encode a real clip to MP4 + WebM + WebP, embedded. CLIP=path takes your own.

@@ -1,4 +1,4 @@
-"""Generates docs/*.schema.json from the types of what is published: `python docs/generate_schemas.py`."""
+"""Generates client/telecine/schemas/ from the types of what is published: run it after a change of these."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from telecine.stages import process_identity
 from encoder_service.evidence import facts, manifest
 from encoder_service.spec import spec
 
-MANIFEST_PATH = Path(__file__).with_name("manifest.schema.json")
-STAGE_MANIFEST_PATH = Path(__file__).with_name("stage-manifest.schema.json")
+SCHEMAS = Path(__file__).parents[1] / "client" / "telecine" / "schemas"
+MANIFEST_PATH = SCHEMAS / "manifest.schema.json"
+STAGE_MANIFEST_PATH = SCHEMAS / "stage-manifest.schema.json"
 
 _FLAT = ("InputFile", "OutputFile", "IntermediateFile", "StageResources")
 """Beside the fixed fields of these stands metadata of the caller's own."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 if TYPE_CHECKING:
+    __version__: str
     from telecine import exceptions, stages
     from telecine.clients.asynchronous import AsyncClient
     from telecine.clients.asynchronous_job import AsyncJob
@@ -127,11 +128,22 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> object:
     if name in ("exceptions", "stages"):
         return import_module(f"telecine.{name}")
+    if name == "__version__":
+        return _version()
     if name not in _HOME_OF:
         raise AttributeError(f"module 'telecine' has no attribute {name!r}")
     value = getattr(import_module(_HOME_OF[name]), name)
     globals()[name] = value
     return value
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("telecine")
+    except PackageNotFoundError:
+        return "0+unknown"  # a checkout that is not installed
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,6 @@
 """The manifest: what stands in `manifest.json`, and how it is read.
 
-`evidence.py` builds one; docs/manifest.schema.json is generated from these types.
+`evidence.py` builds one; client/telecine/schemas/manifest.schema.json is generated from these types.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ TESTS_ACROSS = {
     "benchmarks": "the benchmarks run",
     "demo": "the demo runs",
     "docker": "the images are built and run",
+    "packages": "what is installed: wheels, floors, files of former versions",
     "pages": "what the documentation shows runs",
     "robustness": "several programs, killed, starved and attacked",
 }

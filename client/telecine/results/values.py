@@ -189,7 +189,7 @@ class EncodeResult:
     job: JobInfo
     artifacts: tuple[Artifact, ...]
     manifest_json: bytes = field(repr=False)
-    """UTF-8 JSON that follows docs/manifest.schema.json; empty when the server has written none."""
+    """UTF-8 JSON that follows telecine/schemas/manifest.schema.json; empty when the server wrote none."""
     clipped_samples: int = 0
     """Values that `out_of_range="clip"` changed."""
 

@@ -1,7 +1,8 @@
 """The stage manifest: what stands in a stage's `manifest.json`, and how it is read and written.
 
-It shares its words with the encoder's manifest; docs/stage-manifest.schema.json is generated from these
-types. Metadata of the caller's own stands flat beside a file's fixed fields: `jq '.outputs[].sample_rate'`.
+It shares its words with the encoder's manifest; `telecine/schemas/stage-manifest.schema.json` is generated
+from these types. Metadata of the caller's own stands flat beside a file's fixed fields:
+`jq '.outputs[].sample_rate'`.
 """
 
 from __future__ import annotations

@@ -1712,7 +1712,7 @@ class JobResult(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     MANIFEST_JSON_FIELD_NUMBER: _builtins.int
     manifest_json: _builtins.bytes
-    """The manifest: UTF-8 JSON that follows docs/manifest.schema.json."""
+    """The manifest: UTF-8 JSON that follows client/telecine/schemas/manifest.schema.json."""
     @_builtins.property
     def job(self) -> Global___Job: ...
     def __init__(
@@ -2215,7 +2215,7 @@ class GetManifestResponse(_message.Message):
 
     MANIFEST_JSON_FIELD_NUMBER: _builtins.int
     manifest_json: _builtins.bytes
-    """UTF-8 JSON that follows docs/manifest.schema.json."""
+    """UTF-8 JSON that follows client/telecine/schemas/manifest.schema.json."""
     def __init__(
         self,
         *,

@@ -1,0 +1,1 @@
+"""JSON Schemas of what Telecine writes: the encoder's manifest and the manifest of a stage."""
