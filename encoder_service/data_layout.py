@@ -9,7 +9,14 @@ import os
 import re
 from pathlib import Path
 
-from service_host.disk.data_directory import LOCK, MARKER, foreign_names, is_plain_directory, is_plain_file
+from service_host.disk.data_directory import (
+    LOCK,
+    MARKER,
+    foreign_names,
+    is_lock,
+    is_plain_directory,
+    is_plain_file,
+)
 
 RECORDS = "jobs"
 SPOOLS = "spool"
@@ -105,9 +112,8 @@ def is_untouched(root: Path) -> bool:
 
 
 def has_lock(root: Path) -> bool:
-    """Whether the empty lock file of a service is there."""
-    lock = root / LOCK
-    return is_plain_file(lock) and not lock.stat().st_size
+    """Whether the lock of a service is there."""
+    return is_lock(root / LOCK)
 
 
 def forget_old_mark(spool_path: Path, total_bytes: int) -> None:

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Final
 
 from log_collector.files.names import is_own_name
-from service_host.disk.data_directory import LOCK, MARKER, foreign_names, is_plain_directory, is_plain_file
+from service_host.disk.data_directory import (
+    LOCK,
+    MARKER,
+    foreign_names,
+    is_lock,
+    is_plain_directory,
+    is_plain_file,
+)
 
 KIND: Final = "collector"
 """In the marker of the data directory."""
@@ -36,8 +43,8 @@ def is_former_directory(path: Path) -> bool:
     if names <= {LOCK, MARKER, OWN_LOGS, EMBEDDED_LOG}:
         # A collector that never got so far as to open its journal.
         is_embedded = is_plain_file(path / EMBEDDED_LOG)
-        return is_embedded or is_plain_file(path / LOCK) or _has_own_log(path / OWN_LOGS)
-    return is_plain_file(path / LOCK) and (_has_journal(path / JOURNAL) or _has_cursors(path / CURSORS))
+        return is_embedded or is_lock(path / LOCK) or _has_own_log(path / OWN_LOGS)
+    return is_lock(path / LOCK) and (_has_journal(path / JOURNAL) or _has_cursors(path / CURSORS))
 
 
 def has_only_log_files(path: Path) -> bool:

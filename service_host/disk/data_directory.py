@@ -18,6 +18,9 @@ from service_host.errors import StartError
 MARKER: Final = ".telecine-data"
 """Made with the directory, before anything else; one with other contents and without it is refused."""
 LOCK: Final = "lock"
+"""A directory, whose file is locked. Release 0.1.0 locks a file of this name, and knows no marker: where it
+finds a directory it ends with an error, instead of going on with records that it cannot read."""
+_HELD: Final = "held"
 _FORMAT: Final = 1
 _OF_THE_DISK: Final = frozenset({"lost+found", ".snapshot", ".snapshots"})
 """What a file system itself puts into its top directory."""
@@ -176,22 +179,41 @@ def _read_marker(path: Path) -> Marker | None:
         return None
 
 
+def is_lock(path: Path) -> bool:
+    """Whether a service made this: the empty file of release 0.1.0, or the directory of later ones."""
+    if is_plain_directory(path):
+        return set(foreign_names(path)) <= {_HELD}
+    return is_plain_file(path) and not path.stat().st_size
+
+
 def _locked(path: Path, directory: int, kind: str) -> int:
-    """Locks the file that older versions know, and the directory itself, whose lock no `rm` takes away."""
-    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | _OPENING, 0o600)
+    """Locks the lock's file, and the directory itself, whose lock no `rm` takes away."""
+    former, lock = -1, -1
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not is_plain_directory(path / LOCK):
+            # As 0.1.0 does: while one of them runs, it holds this.
+            former = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | _OPENING, 0o600)
+            fcntl.flock(former, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             # Some network file systems lock files alone.
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                 raise
+        if former >= 0:
+            (path / LOCK).unlink()
+        (path / LOCK).mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(path / LOCK / _HELD, os.O_RDWR | os.O_CREAT | _OPENING, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        os.close(lock)
+        if lock >= 0:
+            os.close(lock)
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise StartError(f"data_dir {path} cannot be locked: {error.strerror or error}") from error
         raise StartError(f"data_dir {path} is in use by another {kind}") from error
+    finally:
+        if former >= 0:
+            os.close(former)
     return lock
 
 

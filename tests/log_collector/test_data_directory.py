@@ -29,7 +29,8 @@ async def test_what_only_looks_like_one_is_refused(tmp_path: Path, missing: str)
     async with collector(tmp_path / "data"):
         pass
     (tmp_path / "data" / MARKER).unlink()
-    (tmp_path / "data" / missing).unlink()
+    unwanted = tmp_path / "data" / missing
+    shutil.rmtree(unwanted) if unwanted.is_dir() else unwanted.unlink()
     for found in (tmp_path / "data").glob("cursors.sqlite*"):
         found.unlink()
     assert not is_former_directory(tmp_path / "data")

@@ -1,7 +1,8 @@
 """Makes data directories of both services with the release that is installed, for `test_upgrade`.
 
-Ran with release 0.1.0: `python make_former_data.py DIRECTORY`, then packed as data/0.1.0.tar.zst. The services
-were killed in the end: one job has ended, of another six of ten frames have come, 201 records are stored.
+Ran with release 0.1.0: `python make_former_data.py DIRECTORY`, then packed as data/0.1.0.tar.zst. The
+services were killed in the end: one job has ended, of another six of ten frames have come, and 201 records
+are stored.
 """
 
 from __future__ import annotations

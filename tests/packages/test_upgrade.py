@@ -1,9 +1,12 @@
-"""Directories of release 0.1.0, killed in the middle of its work, go on under this version with nothing lost."""
+"""Directories of release 0.1.0, killed in the middle of its work, go on here with nothing lost."""
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from tests.encoder_service.server_process import ServerProcess
 from tests.log_collector.collector_process import CollectorProcess
 from tests.packages.make_former_data import ENDED, HALF, clip
 
+KEEPING = {f"files.{name}.keep_seconds": "0" for name in ("services", "jobs", "errors")}
+"""The data do not grow younger."""
 PACKED = Path(__file__).parent / "data" / "0.1.0.tar.zst"
 
 
@@ -48,7 +53,7 @@ def test_ended_jobs_are_there_and_uploads_go_on_where_they_were(home: Path, tmp_
 
 
 def test_records_are_there_once_and_new_ones_come_behind_them(home: Path) -> None:
-    collector = CollectorProcess(home / "collector", {"files.default_keep_seconds": "0"}).start()
+    collector = CollectorProcess(home / "collector", KEEPING).start()
     try:
         with telecine.LogClient(collector.address) as client:
             found = [json.loads(line) for line in client.query(telecine.LogFilter(services=["worker"]))]
@@ -56,3 +61,37 @@ def test_records_are_there_once_and_new_ones_come_behind_them(home: Path) -> Non
         collector.kill()
     assert sorted(record["number"] for record in found if "number" in record) == list(range(200))
     assert [record["msg"] for record in found if "number" not in record] == ["broken"]
+
+
+FORMER_STORE = """
+import fcntl, os, sys
+lock = os.open(sys.argv[1] + "/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+"""
+"""The first thing that 0.1.0 does with a data directory, of either service."""
+
+
+@pytest.mark.parametrize("service", ["encoder", "collector"])
+def test_a_directory_that_this_version_has_had_is_refused_by_the_former_one(
+    service: str, home: Path, tmp_path: Path
+) -> None:
+    for directory in (home / service, tmp_path / "new"):
+        process = (ServerProcess if service == "encoder" else CollectorProcess)(directory).start()
+        process.kill()
+        ran = subprocess.run(
+            [sys.executable, "-c", FORMER_STORE, str(directory)], capture_output=True, text=True, check=False
+        )
+        assert "IsADirectoryError" in ran.stderr
+
+
+@pytest.mark.parametrize("service", ["encoder", "collector"])
+def test_a_directory_that_the_former_version_is_using_is_not_taken(service: str, home: Path) -> None:
+    with (home / service / "lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ran = subprocess.run(
+            [sys.executable, "-m", "telecine.cli", "serve", service, "--listen", "127.0.0.1:0",
+             "--data-dir", str(home / service)],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert ran.returncode != 0
+    assert "in use by another" in ran.stderr

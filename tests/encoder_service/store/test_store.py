@@ -130,7 +130,7 @@ def test_deleting_removes_record_artifacts_and_spool(store: Store, tmp_path: Pat
     store.delete(job)
     store.delete(job)
     left = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    assert {path.name for path in left} == {"lock", ".telecine-data"}
+    assert {path.name for path in left} == {"held", ".telecine-data"}
 
 
 STRAYS = ("spool/gone/pictures", "artifacts/.deleted-19700101_000000_gone/frames")

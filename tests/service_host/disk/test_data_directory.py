@@ -93,6 +93,13 @@ def test_a_link_where_the_marker_or_the_lock_belongs_is_not_followed(tmp_path: P
     assert target.read_bytes() == b"theirs"
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def test_a_second_service_is_refused_also_after_the_lock_file_was_removed(tmp_path: Path) -> None:
     first = opened(tmp_path)
     code = (
@@ -102,7 +109,7 @@ def test_a_second_service_is_refused_also_after_the_lock_file_was_removed(tmp_pa
     for _ in range(2):
         second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert "in use by another collector" in second.stderr
-        (tmp_path / LOCK).unlink(missing_ok=True)
+        _remove(tmp_path / LOCK)
     first.close()
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
