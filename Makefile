@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml services/pyproject.toml constraints.txt
 	@# A system Python may come without ensurepip; its own pip can then provide one.
 	$(PYTHON) -m venv $(VENV) || { \
 	  $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install pip; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e services -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' -e services
 	@touch $@
 
 demo: $(STAMP) ## Encode a real clip to MP4 + WebM + WebP, embedded. CLIP=path takes your own.
