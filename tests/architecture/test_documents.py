@@ -75,9 +75,15 @@ def test_the_constraints_hold_versions_and_no_addresses():
 
 
 def test_every_dependency_is_pinned():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    named = {re.split(r"[\[<>=!~; ]", item)[0] for group in groups for item in group} - {"telecine"}
+    files = ("pyproject.toml", "services/pyproject.toml")
+    projects = [tomllib.loads((ROOT / file).read_text())["project"] for file in files]
+    groups = [
+        group
+        for project in projects
+        for group in (project["dependencies"], *project["optional-dependencies"].values())
+    ]
+    named = {re.split(r"[\[<>=!~; ]", item)[0] for group in groups for item in group}
+    named -= {project["name"] for project in projects}
     pinned = {_folded(pin.partition("==")[0]) for pin in _pins()}
     assert not {name for name in named if _folded(name) not in pinned}
 
