@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ def main(home: Path) -> None:
         get_logger().info("step", number=number, job_id=ENDED)
     get_logger().error("broken", job_id=ENDED)
     assert flush_logging(20)
-    time.sleep(2)  # what was acknowledged reaches the files, too
+    threading.Event().wait(2)  # what was acknowledged reaches the files, too
     for process in (encoder, collector):
         os.kill(process.pid, signal.SIGKILL)
     os._exit(0)
