@@ -49,7 +49,8 @@ for name in formats:
     directory = pathlib.Path(root, name)
     directory.mkdir()
     video = VideoSpec(64, 64, PixelFormat.RGB24, Rational(24))
-    assignment = Assignment("job", OutputSpec("clip", name), video, spool, str(directory))
+    container, codec = name.split("-")
+    assignment = Assignment("job", OutputSpec("clip", container, codec), video, spool, str(directory))
     attempt = Attempt(assignment, lambda _: None)
     attempt.intake.extend(2, is_complete=True)
     print(name, type(attempt.run()).__name__, sorted(set(sys.modules) - imported))
@@ -64,19 +65,20 @@ print(threads)
 def test_a_worker_has_imported_what_its_first_output_needs_with_one_thread_and_no_grpc(
     tmp_path: Path,
 ) -> None:
+    kinds = [f"{row.name}-{codec}" for row in FORMATS.values() for codec in row.codecs]
     spool = tmp_path / "video.raw"
     spool.write_bytes(gradient_clip(2, 64, 64).tobytes())
     for kind in KINDS:
         Image.new("RGB", (4, 4)).save(tmp_path / f"picture.{kind.lower()}", kind)
     done = subprocess.run(
-        [sys.executable, "-c", _FIRST_USE, str(tmp_path), str(spool), *FORMATS],
+        [sys.executable, "-c", _FIRST_USE, str(tmp_path), str(spool), *kinds],
         env=worker_environment(os.environ, (), 0),
         capture_output=True,
         text=True,
         timeout=100,
     )
     assert done.returncode == 0, done.stderr
-    ended = [f"{name} Produced []" for name in FORMATS]
+    ended = [f"{name} Produced []" for name in kinds]
     assert done.stdout.splitlines() == [*ended, "overlays []", "1"]
 
 

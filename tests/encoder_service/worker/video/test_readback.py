@@ -19,10 +19,11 @@ from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import OutputSpec
 from encoder_service.worker.containers.isobmff import read_movie_facts
 from encoder_service.worker.containers.matroska import read_track_facts
-from encoder_service.worker.libav.decoding import DecodedPicture, FilePacket
+from encoder_service.worker.libav.decoding import DecodedPicture, FilePacket, PacketDecoder
 from encoder_service.worker.outputs import video
 from encoder_service.worker.outputs.video import VideoWriter
 from encoder_service.worker.process.capabilities import MemorySource
+from encoder_service.worker.video import decode_check
 from encoder_service.worker.video.decode_check import Decoded, is_sampled
 from encoder_service.worker.video.readback import FileContent, Numbering, compare, read_content
 from encoder_service.worker.writer import WriterContext, open_writer
@@ -157,21 +158,22 @@ def test_the_file_is_read_back_while_the_last_packets_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_read, waits = threading.Event(), []
+    read = video.read_content
+
+    def read_and_signal(*arguments: Any, **options: Any) -> FileContent:
+        content = read(*arguments, **options)
+        is_read.set()
+        return content
+
+    class LateDecoder(PacketDecoder):
+        def flush(self) -> list[DecodedPicture]:
+            waits.append(is_read.wait(10))
+            return super().flush()
+
+    monkeypatch.setattr(video, "read_content", read_and_signal)
+    monkeypatch.setattr(decode_check, "PacketDecoder", LateDecoder)
     writer = filled(tmp_path, "mp4")
     try:
-        read, flush = video.read_content, writer._check._decoder.flush
-
-        def read_and_tell(*arguments: Any, **options: Any) -> FileContent:
-            content = read(*arguments, **options)
-            is_read.set()
-            return content
-
-        def decode_late() -> list[DecodedPicture]:
-            waits.append(is_read.wait(10))
-            return flush()
-
-        monkeypatch.setattr(video, "read_content", read_and_tell)
-        monkeypatch.setattr(writer._check._decoder, "flush", decode_late)
         assert writer.finish().frames_decoded == FRAMES
         assert waits == [True], "decoding waited in vain for the file to be read"
     finally:
