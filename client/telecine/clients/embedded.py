@@ -187,7 +187,7 @@ class _Place:
 
     @property
     def locks(self) -> tuple[int, ...]:
-        """To be inherited by the service: it may outlive this process for a while."""
+        """Descriptors for the service to inherit: it may outlive this process for a while."""
         return tuple(directory.lock for directory in self._private)
 
     def settings(self, chosen: Mapping[str, str] | None) -> list[tuple[str, str]]:
@@ -274,7 +274,7 @@ def _read_line(process: subprocess.Popen[bytes], deadline_seconds: float) -> byt
 
 _lock = threading.Lock()
 _shared: dict[int, EmbeddedServer] = {}
-"""By process id: a forked child must not use, or end, its parent's."""
+"""The server of each process id: a forked child must not use, or end, its parent's."""
 
 
 def embedded_server() -> EmbeddedServer:

@@ -33,7 +33,7 @@ class SavedGeneration:
     directory: Path
     """`<base_dir>/<YYYYMMDD_HHMMSS>/` (UTC): the files, `frames/` and manifest.json."""
     files: Mapping[str, tuple[Path, ...]]
-    """By format; of "png" the single frames, in order."""
+    """The files of each format; of "png" the single frames, in order."""
     skipped: Mapping[str, str]
     """Formats that could not be made here, and why; each is a warning in the manifest too."""
     result: EncodeResult

@@ -52,7 +52,7 @@ class JobArguments(TypedDict, total=False):
     priority: int
     """-100 to 100; higher goes first among waiting jobs."""
     deadline_seconds: float | None
-    """From now on; the job fails when it has not ended by then. It is part of the spec: leave it out for
+    """Seconds from now; the job fails if it has not ended by then. It is part of the spec: leave it out for
     a job that another process is to resume."""
     expected_frames: int
     """Frames to come, shown as the total in progress; 0: not known."""

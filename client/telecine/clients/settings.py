@@ -157,7 +157,7 @@ class TlsFiles(msgspec.Struct, frozen=True):
     root_certificates: Path | None = None
     """The certificate authorities to trust. None: the system's."""
     private_key: Path | None = None
-    """For mutual TLS. None: the client shows no certificate."""
+    """The client's key, for mutual TLS. None: the client shows no certificate."""
     certificate_chain: Path | None = None
     """The certificate of `private_key`. None: the client shows none."""
 
@@ -187,11 +187,11 @@ class KeepAliveConfig(msgspec.Struct, frozen=True):
     """How a dead or frozen server is noticed."""
 
     interval_seconds: Positive = 20.0
-    """Between pings on a quiet connection; servers refuse less than 10."""
+    """Time between pings on a quiet connection; servers refuse less than 10 seconds."""
     timeout_seconds: Positive = 10.0
-    """Without an answer to a ping for this long the connection counts as lost."""
+    """A connection counts as lost if a ping is not answered for this long."""
     idle_timeout_seconds: Positive = 30.0
-    """Without any message for this long an upload's stream counts as broken."""
+    """An upload's stream counts as broken if no message comes for this long."""
 
     def options(self) -> KeepAlive:
         """The settings as a client's `keep_alive`."""

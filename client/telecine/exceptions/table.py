@@ -21,13 +21,13 @@ class ErrorRow:
     """One row of the table: an error and what to do about it."""
 
     code: str
-    """For programs, and stable."""
+    """The code for programs; stable."""
     name: str
     """Its class in the SDK; empty: the SDK has none."""
     kind: ErrorKind
     """Who can fix it."""
     is_retryable: bool
-    """Trying the same again may help."""
+    """Whether the same call may succeed later."""
     recovery: str
     """What to do."""
 

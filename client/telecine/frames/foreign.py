@@ -18,7 +18,7 @@ _EXACT_MODES = {"1": "L", "LA": "RGBA", "La": "RGBA", "RGBa": "RGBA", "RGBX": "R
 
 
 def is_image(frames: object) -> bool:
-    """Is a PIL image."""
+    """Whether it is an image of Pillow's."""
     return all(hasattr(frames, name) for name in ("mode", "size", "getbands", "tobytes"))
 
 

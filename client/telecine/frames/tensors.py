@@ -21,7 +21,7 @@ _BITS = {"torch.uint8": 8, "torch.uint16": 16}
 
 
 def is_tensor(frames: object) -> bool:
-    """Is a torch tensor (or a subclass of one)."""
+    """Whether it is a torch tensor (or of a subclass)."""
     kinds = type(frames).__mro__
     return any(kind.__name__ == "Tensor" and kind.__module__.split(".")[0] == "torch" for kind in kinds)
 

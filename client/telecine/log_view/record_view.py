@@ -23,7 +23,7 @@ class RecordView(msgspec.Struct, frozen=True, gc=False):
     line: bytes
     """The JSON object as it is stored."""
     timestamp: str
-    """As the record states it; empty where it states none."""
+    """The timestamp of the record; empty if it has none."""
     level: Level
 
 

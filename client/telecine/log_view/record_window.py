@@ -19,7 +19,7 @@ class WindowLimits:
 
     records: int = 10_000
     size_bytes: int = 64 << 20
-    """Of their lines, with what a record costs beside. One record is always held."""
+    """Bytes of their lines, with the overhead of each record. One record is always held."""
 
     def __post_init__(self) -> None:
         if self.records < 1 or self.size_bytes < 1:
@@ -89,7 +89,7 @@ class RecordWindow:
         self._waiting = BoundedItems(limits)
         self._is_waiting_cut = False
         self.first_number = 0
-        """Of the oldest that is shown."""
+        """The number of the oldest item that is shown."""
         self.is_paused = False
         self.is_detached = False
         """Whether newer records left while scrolling back: following again starts over."""
@@ -109,7 +109,7 @@ class RecordWindow:
 
     @property
     def size_bytes(self) -> int:
-        """Of all that is held."""
+        """The size of everything that is held."""
         return self._shown.size_bytes + self._waiting.size_bytes
 
     def item(self, number: int) -> Item | None:
@@ -126,7 +126,7 @@ class RecordWindow:
         self._is_waiting_cut |= bool(self._waiting.append(items))
 
     def pause(self) -> None:
-        """From now on what arrives waits."""
+        """Lets new records wait from now on."""
         self.is_paused = True
 
     def follow(self) -> bool:

@@ -143,15 +143,15 @@ class Output:
     color: Color | None = None
     """The colour to convert to and to tag. None: the format's default."""
     strict: bool = False
-    """Every fallback of this output is an error."""
+    """Whether every fallback of this output is an error."""
     prefix: str = ""
     """File name prefix of an image sequence. Empty: "frame"."""
     frame_index: int = 0
     """For "poster": the frame to show; negative counts from the end."""
     columns: int = 0
-    """For "contact_sheet"; 0: chosen."""
+    """For "contact_sheet": pictures in this direction. 0: chosen by the number of frames."""
     rows: int = 0
-    """For "contact_sheet"; 0: chosen."""
+    """For "contact_sheet": pictures in this direction. 0: chosen by the number of frames."""
     overlays: Sequence[Overlay] = field(default=(), hash=False)
     """Drawn over the frames one after the other, the last on top: `TextOverlay`, `ImageOverlay`."""
     max_duration_seconds: float = 0.0
@@ -167,7 +167,7 @@ class Webhook:
     url: str
     """"https://host/path"; the server may refuse hosts and addresses."""
     events: Sequence[str] = ("job.ended",)
-    """Of "job.received", "output.ended", "job.ended"."""
+    """The events to report: any of "job.received", "output.ended", "job.ended"."""
 
 
 OutputLike = Output | str
@@ -204,11 +204,11 @@ class KeepAlive:
     """How a dead or frozen server is noticed: pings and time limits, in seconds."""
 
     interval_seconds: float = 20.0
-    """Between pings on a quiet connection; servers refuse less than 10."""
+    """Time between pings on a quiet connection; servers refuse less than 10 seconds."""
     timeout_seconds: float = 10.0
-    """Without an answer to a ping for this long the connection counts as lost."""
+    """A connection counts as lost if a ping is not answered for this long."""
     idle_timeout_seconds: float = 30.0
-    """Without any message for this long an upload's stream counts as broken."""
+    """An upload's stream counts as broken if no message comes for this long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +218,6 @@ class Tls:
     root_certificates: str | None = None
     """The certificate authorities to trust. None: the system's."""
     private_key: str | None = None
-    """For mutual TLS. None: the client shows no certificate."""
+    """The client's key, for mutual TLS. None: the client shows no certificate."""
     certificate_chain: str | None = None
     """The certificate of `private_key`. None: the client shows none."""

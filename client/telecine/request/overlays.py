@@ -50,9 +50,9 @@ class TextOverlay:
     position: Position | str = Position.BOTTOM
     """Where it lies, `margin` from the edges; with `x` and `y`: which point of it lies there."""
     x: Length | None = None
-    """From the left; a fraction is one of the picture's width."""
+    """Distance from the left; a fraction is one of the picture's width. None: by `position`."""
     y: Length | None = None
-    """From above; a fraction is one of the picture's height."""
+    """Distance from the top; a fraction is one of the picture's height. None: by `position`."""
     margin: Length | None = None
     """A fraction is one of the picture's shorter side. None: 0.03."""
     font: str = "sans"
@@ -64,11 +64,11 @@ class TextOverlay:
     """A fraction is one of the text's size. None: 1/16; 0: none."""
     outline_color: str = "#000000b0"
     box_color: str = ""
-    """Of the box behind it. Empty: no box."""
+    """Colour of the box behind the text. Empty: no box."""
     box_padding: Length | None = None
     """A fraction is one of the text's size. None: 0.3."""
     opacity: float = 1.0
-    """0 (not seen) to 1."""
+    """0 (invisible) to 1."""
     start_seconds: float = 0.0
     end_seconds: float | None = None
     """None: to the end."""
@@ -79,10 +79,10 @@ class ImageOverlay:
     """A picture over the picture, such as `ImageOverlay("logo.png", width=0.15, opacity=0.7)`."""
 
     image: bytes | str | Path | SavesItself
-    """A file's bytes, its path, or an image of Pillow's. PNG, JPEG, WebP, GIF ..."""
+    """The bytes of a file, its path, or an image of Pillow's. PNG, JPEG, WebP, GIF or BMP."""
     _: KW_ONLY
     position: Position | str = Position.BOTTOM_RIGHT
-    """As in `TextOverlay`."""
+    """Where it lies, `margin` from the edges; with `x` and `y`: which point of it lies there."""
     x: Length | None = None
     y: Length | None = None
     margin: Length | None = None

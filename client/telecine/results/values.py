@@ -50,7 +50,7 @@ class Problem:
     """Why an output or a job failed."""
 
     code: str
-    """For programs, such as "CODEC_CRASHED"."""
+    """The code for programs, such as "CODEC_CRASHED"."""
     message: str
 
     @property
@@ -77,7 +77,7 @@ class JobWarning:
     """Listed in docs/warnings.md."""
     message: str
     output: str = ""
-    """Empty: about the job as a whole."""
+    """The output that it is about. Empty: the job as a whole."""
 
     @property
     def recovery(self) -> str:
@@ -92,13 +92,13 @@ class Artifact:
     output: str
     """The output that made it."""
     path: str
-    """Below the job directory, with "/"; the name to download it by."""
+    """The path below the job directory, with "/"; the name to download it by."""
     size_bytes: int
     sha256: str
-    """Lower-case hex."""
+    """SHA-256 of the file in lower-case hex."""
     media_type: str
     local_path: Path | None = None
-    """Where the SDK has put it, checked; None: it was not downloaded."""
+    """Where the SDK has put the file after checking it; None: it was not downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ class OutputProgress:
     state: OutputState
     frames_encoded: int = 0
     frames_total: int = 0
-    """0: not known yet."""
+    """How many frames there are. 0: not known yet."""
     bytes_written: int = 0
     attempt: int = 1
-    """2 after the first crash of its worker, and so on."""
+    """The number of the attempt: 2 after the first crash of its worker, and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,9 @@ class JobInfo:
     ended_at: datetime | None
     """None: it has not ended."""
     persisted_bytes: int
-    """Of the video track."""
+    """Bytes of the video track that are safe on the server."""
     total_frames: int
-    """0: not known yet."""
+    """How many frames there are. 0: not known yet."""
     outputs: tuple[OutputInfo, ...]
     warnings: tuple[JobWarning, ...]
     problem: Problem | None
@@ -163,7 +163,7 @@ class DamagedJob:
     reason: str
     """"record_unreadable", "record_missing" (frames are there) or "not_recovered"."""
     spool_bytes: int
-    """Of its frames, which take their room from the server's quota."""
+    """The size of its frames, which count against the server's quota."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +172,13 @@ class Progress:
 
     job_id: str
     pushed_bytes: int
-    """Taken over from the caller so far."""
+    """Bytes taken over from the caller so far."""
     acknowledged_bytes: int
-    """Safe in the service."""
+    """Bytes that are safe in the service."""
     total_bytes: int
-    """0: not known before `finish`."""
+    """Bytes of the whole clip. 0: not known before `finish`."""
     is_handed_off: bool
-    """The sender is free: nothing that dies can lose the job any more."""
+    """Whether the sender is free: no crash can lose the job any more."""
     outputs: tuple[OutputProgress, ...]
 
 
@@ -200,7 +200,7 @@ class EncodeResult:
 
     @property
     def warnings(self) -> tuple[JobWarning, ...]:
-        """What was done otherwise than asked, or is worth knowing."""
+        """What was not done as asked, or is worth knowing."""
         return self.job.warnings
 
     @property
@@ -236,7 +236,7 @@ class EncoderOptions:
     options: Mapping[str, str]
     """Name, such as "tune" or "x264-params.aq-mode", to what it takes, for people; empty: anything."""
     presets: str
-    """For people; empty: it has none."""
+    """The presets, described for people; empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +275,9 @@ class Sandbox:
     mode: str
     """The server's setting: "required", "auto" or "off"."""
     walls: tuple[str, ...]
-    """Those that stand, of "writes", "reads", "network", "processes", "others" and "bounds"."""
+    """The walls that stand, of "writes", "reads", "network", "processes", "others" and "bounds"."""
     missing: Mapping[str, str]
-    """The others, each with the reason."""
+    """The walls that do not stand, each with the reason."""
     memory_bytes: int = 0
     """What an output may take of its own before it fails with OUT_OF_MEMORY; 0: no bound."""
 
@@ -293,8 +293,8 @@ class Capabilities:
     library_versions: Mapping[str, str]
     workers: int
     fonts: tuple[str, ...] = ()
-    """What `TextOverlay.font` may name."""
+    """The fonts that `TextOverlay.font` may name."""
     encoder_options: Mapping[str, EncoderOptions] = field(default_factory=dict)
-    """By FFmpeg's name of the encoder."""
+    """What may be set on each encoder, by FFmpeg's name of it."""
     sandbox: Sandbox | None = None
-    """None: the server does not say."""
+    """What its workers are held to. None: the server does not say."""

@@ -11,4 +11,4 @@ REMOVED: Mapping[str, str] = {
     "spool_reserve_bytes": f"{_GONE}The spool needs no reserve any more",
     "spool_reserve_seconds": f"{_GONE}The spool needs no reserve any more",
 }
-"""By the last part of their names. A setting that has one of these names again must leave this table."""
+"""What to do, by the last part of the name. A setting that takes such a name again leaves this table."""

@@ -1,4 +1,4 @@
-"""For the tests of programs that use Telecine: a real encoder service, small and private.
+"""Helps to test programs that use Telecine: a real encoder service, small and private.
 
     import pytest
     import telecine

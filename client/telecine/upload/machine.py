@@ -50,7 +50,7 @@ from telecine.upload.retained import RetainedBytes
 CHUNK_BYTES = 1 << 20
 """Chunks of 512 KiB to 1 MiB travel fastest."""
 MAX_RING_CHUNK_BYTES = 4 << 20
-"""Of a chunk in shared memory only its place travels."""
+"""Chunks in shared memory may be larger: only their place travels."""
 
 
 _HOPELESS = {JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED}
