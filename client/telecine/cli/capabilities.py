@@ -20,7 +20,6 @@ from telecine.results.values import (
     EncoderOptions,
     FormatCapability,
     Limits,
-    Sandbox,
 )
 
 _SHOWN_PIXEL_FORMATS = 6
@@ -100,16 +99,7 @@ def capabilities_document(found: Capabilities, server: str) -> doc.CapabilitiesD
         library_versions=dict(found.library_versions),
         fonts=list(found.fonts),
         encoder_options={name: dict(entry.options) for name, entry in found.encoder_options.items()},
-        sandbox=_sandbox(found.sandbox) if found.sandbox is not None else None,
-    )
-
-
-def _sandbox(found: Sandbox) -> doc.SandboxDocument:
-    return doc.SandboxDocument(
-        mode=found.mode,
-        walls=list(found.walls),
-        missing=dict(found.missing),
-        memory_bytes=found.memory_bytes,
+        sandbox=found.sandbox,
     )
 
 
@@ -121,17 +111,7 @@ def _format(item: FormatCapability) -> doc.FormatDocument:
         default_codec=item.default_codec,
         can_carry_alpha=item.can_carry_alpha,
         is_available=item.is_available,
-        encoders=[_encoder(encoder) for encoder in item.encoders],
-    )
-
-
-def _encoder(encoder: EncoderCapability) -> doc.EncoderDocument:
-    return doc.EncoderDocument(
-        encoder=encoder.encoder,
-        codec=encoder.codec,
-        is_available=encoder.is_available,
-        reason=encoder.reason,
-        pixel_formats=list(encoder.pixel_formats),
+        encoders=list(item.encoders),
     )
 
 
@@ -170,7 +150,7 @@ def _render(console: Console, document: doc.CapabilitiesDocument) -> None:
     console.print(f"built with {escape(versions)}")
 
 
-def _remark(encoder: doc.EncoderDocument) -> str:
+def _remark(encoder: EncoderCapability) -> str:
     if not encoder.is_available:
         return encoder.reason.removeprefix(f"{encoder.encoder}: ")
     shown = encoder.pixel_formats[:_SHOWN_PIXEL_FORMATS]

@@ -53,7 +53,7 @@ def list_jobs(
         damaged = () if states else client.damaged_jobs(prefix=prefix)
     document = doc.JobListDocument(
         [readable.job_document(job) for job in found],
-        [doc.DamagedJobDocument(job.job_id, job.reason, job.spool_bytes) for job in damaged],
+        list(damaged),
     )
     terminal.show(document, lambda console: _render_list(console, document), as_json=as_json)
 

@@ -20,7 +20,7 @@ from telecine.cli.show.terminal import escape
 from telecine.clients.blocking_job import Job
 from telecine.clients.plan import JobArguments
 from telecine.request.options import Output
-from telecine.results.values import EncodeResult
+from telecine.results.values import EncodeResult, JobWarning
 
 OUTPUT_DIRECTORY = "telecine-output"
 MANIFEST_NAME = "manifest.json"
@@ -88,7 +88,7 @@ def _document(
         hand_off_seconds=round(hand_off_seconds, 6),
         total_seconds=round(total_seconds, 6),
         artifacts=[readable.artifact_document(artifact, view) for artifact in result.artifacts],
-        warnings=readable.warning_documents(result.warnings),
+        warnings=list(result.warnings),
         problems=[readable.output_document(output) for output in result.job.outputs if output.problem],
     )
 
@@ -113,11 +113,11 @@ def _refuse_losses(source: Source, arguments: JobArguments) -> None:
 
 
 def _with_remarks(document: doc.EncodeDocument, source: Source) -> doc.EncodeDocument:
-    remarks = [doc.WarningDocument("SOURCE_SIMPLIFIED", loss, output="") for loss in source.losses]
+    remarks = [JobWarning("SOURCE_SIMPLIFIED", loss, output="") for loss in source.losses]
     if source.damage:
         more = f", and {len(source.damage) - 1} more" if len(source.damage) > 1 else ""
         text = f"{document.frames} frames were taken of a damaged source: {source.damage[0]}{more}"
-        remarks.insert(0, doc.WarningDocument("SOURCE_DAMAGED", text, output=""))
+        remarks.insert(0, JobWarning("SOURCE_DAMAGED", text, output=""))
     return msgspec.structs.replace(document, warnings=[*document.warnings, *remarks])
 
 

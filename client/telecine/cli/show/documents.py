@@ -1,11 +1,14 @@
 """What `--json` prints: one typed document per command. docs/cli.md lists every field.
 
-Fields are only ever added; a field that stands here keeps its name and meaning.
+Fields are only ever added; a field that stands here keeps its name and meaning. Where a value of the SDK has
+the documented fields, it stands in the document itself.
 """
 
 from __future__ import annotations
 
 import msgspec
+
+from telecine.results.values import DamagedJob, EncoderCapability, JobWarning, Sandbox
 
 
 class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,14 +33,6 @@ class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True):
     mean_absolute_error: float | None = None
     """Against the frames sent, in 8-bit code values; null: not compared."""
     ssim: float | None = None
-
-
-class WarningDocument(msgspec.Struct, frozen=True):
-    """Something that was done otherwise than asked."""
-
-    code: str
-    message: str
-    output: str
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
@@ -75,23 +70,15 @@ class JobDocument(msgspec.Struct, frozen=True, kw_only=True):
     total_frames: int
     priority: int
     problem: ProblemDocument | None
-    warnings: list[WarningDocument]
+    warnings: list[JobWarning]
     outputs: list[OutputDocument]
-
-
-class DamagedJobDocument(msgspec.Struct, frozen=True):
-    """A job whose files are damaged on the server's disk."""
-
-    job_id: str
-    reason: str
-    spool_bytes: int
 
 
 class JobListDocument(msgspec.Struct, frozen=True):
     """What `jobs list` prints, newest first."""
 
     jobs: list[JobDocument]
-    damaged: list[DamagedJobDocument] = []
+    damaged: list[DamagedJob] = []
 
 
 class DeletedDocument(msgspec.Struct, frozen=True):
@@ -124,19 +111,9 @@ class EncodeDocument(msgspec.Struct, frozen=True, kw_only=True):
     total_seconds: float
     """First push until every artifact lay verified in `directory`."""
     artifacts: list[ArtifactDocument]
-    warnings: list[WarningDocument]
+    warnings: list[JobWarning]
     problems: list[OutputDocument]
     """Outputs that failed."""
-
-
-class EncoderDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """One encoder as the server tried it."""
-
-    encoder: str
-    codec: str
-    is_available: bool
-    reason: str
-    pixel_formats: list[str]
 
 
 class FormatDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,20 +125,7 @@ class FormatDocument(msgspec.Struct, frozen=True, kw_only=True):
     default_codec: str
     can_carry_alpha: bool
     is_available: bool
-    encoders: list[EncoderDocument]
-
-
-class SandboxDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server's workers are held to by its kernel."""
-
-    mode: str
-    """"required", "auto" or "off"."""
-    walls: list[str]
-    """Those that stand."""
-    missing: dict[str, str]
-    """The others, each with the reason."""
-    memory_bytes: int
-    """Of an output; 0: no bound."""
+    encoders: list[EncoderCapability]
 
 
 class CapabilitiesDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +144,7 @@ class CapabilitiesDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What a text overlay may name."""
     encoder_options: dict[str, dict[str, str]]
     """Encoder to option, such as "x264-params.aq-mode", to what it takes; "" takes anything."""
-    sandbox: SandboxDocument | None
+    sandbox: Sandbox | None
     """What workers are held to; null: the server does not say."""
 
 

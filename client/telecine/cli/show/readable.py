@@ -47,11 +47,6 @@ def artifact_document(artifact: Artifact, view: ManifestView | None = None) -> d
     )
 
 
-def warning_documents(warnings: Iterable[JobWarning]) -> list[doc.WarningDocument]:
-    """Warnings as documents."""
-    return [doc.WarningDocument(warning.code, warning.message, warning.output) for warning in warnings]
-
-
 def output_document(output: OutputInfo) -> doc.OutputDocument:
     """One output as a document."""
     return doc.OutputDocument(
@@ -76,7 +71,7 @@ def job_document(job: JobInfo) -> doc.JobDocument:
         total_frames=job.total_frames,
         priority=job.priority,
         problem=_problem(job.problem),
-        warnings=warning_documents(job.warnings),
+        warnings=list(job.warnings),
         outputs=[output_document(output) for output in job.outputs],
     )
 
@@ -129,7 +124,7 @@ def _rate_text(artifact: doc.ArtifactDocument) -> str:
     )
 
 
-def print_warnings(console: Console, warnings: Iterable[doc.WarningDocument]) -> None:
+def print_warnings(console: Console, warnings: Iterable[JobWarning]) -> None:
     """One line for each warning."""
     for warning in warnings:
         where = f" [dim]({escape(warning.output)})[/]" if warning.output else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 from telecine.cli.show import documents, failures
 from telecine.cli.show.exits import MEANINGS, ExitCode
+from telecine.results.values import DamagedJob, EncoderCapability, JobWarning, Sandbox
 
 from tests.client.cli.terminal_command import telecine
 
@@ -21,10 +23,23 @@ DOCUMENTS = [
 ]
 
 
-@pytest.mark.parametrize("kind", DOCUMENTS, ids=lambda kind: kind.__name__)
-def test_every_field_of_every_document_is_documented(kind: type[msgspec.Struct]) -> None:
+def fields_of(kind: type) -> tuple[str, ...]:
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+VALUES = [
+    kind
+    for kind in vars(documents).values()
+    if dataclasses.is_dataclass(kind) and kind.__module__ == "telecine.results.values"
+]
+
+
+@pytest.mark.parametrize("kind", [*DOCUMENTS, *VALUES], ids=lambda kind: kind.__name__)
+def test_every_field_of_every_document_is_documented(kind: type) -> None:
     named = set(re.findall(r"[a-z][a-z0-9_]*", PAGE))
-    missing = [name for name in kind.__struct_fields__ if name not in named]
+    missing = [name for name in fields_of(kind) if name not in named]
     assert not missing, f"docs/cli.md does not name {missing} of {kind.__name__}"
 
 
@@ -44,3 +59,22 @@ def test_help_states_the_exit_codes_and_the_page_every_command() -> None:
     assert {"encode", "serve", "jobs", "capabilities", "doctor"} <= set(commands)
     for command in commands:
         assert f"telecine {command}" in PAGE
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (JobWarning("A", "b"), b'{"code":"A","message":"b","output":""}'),
+        (DamagedJob("j", "r", 3), b'{"job_id":"j","reason":"r","spool_bytes":3}'),
+        (
+            EncoderCapability("libx264", "h264", True, "", ("rgb24",)),
+            b'{"encoder":"libx264","codec":"h264","is_available":true,"reason":"","pixel_formats":["rgb24"]}',
+        ),
+        (
+            Sandbox("auto", ("writes",), {"reads": "why"}, 5),
+            b'{"mode":"auto","walls":["writes"],"missing":{"reads":"why"},"memory_bytes":5}',
+        ),
+    ],
+)
+def test_a_value_of_the_sdk_is_printed_with_its_fields_in_their_order(value: object, line: bytes) -> None:
+    assert msgspec.json.encode(value) == line
