@@ -17,7 +17,7 @@ from encoder_service.worker.color import UNSPECIFIED, tags_from_codes
 
 _SEGMENT, _TRACKS, _TRACK_ENTRY, _VIDEO, _COLOUR = 0x18538067, 0x1654AE6B, 0xAE, 0xE0, 0x55B0
 _MATRIX, _RANGE, _TRANSFER, _PRIMARIES = 0x55B1, 0x55B9, 0x55BA, 0x55BB
-_ALPHA_MODE, _DEFAULT_DURATION, _CODEC_ID, _CLUSTER = 0x53C0, 0x23E383, 0x86, 0x1F43B675
+_ALPHA_MODE, _DEFAULT_DURATION, _CLUSTER = 0x53C0, 0x23E383, 0x1F43B675
 _HEADER_BYTES = 1 << 20
 """The track's header stands well within."""
 
@@ -25,7 +25,6 @@ _HEADER_BYTES = 1 << 20
 class TrackFacts(msgspec.Struct, frozen=True):
     """What the elements of a file state about its one track."""
 
-    codec_id: str
     color: ColorTags
     has_alpha: bool
     frame_duration_nanoseconds: int
@@ -46,7 +45,6 @@ def read_track_facts(path: Path) -> TrackFacts:
         ) from error
     colour = dict(_elements(video.get(_COLOUR, memoryview(b""))))
     return TrackFacts(
-        codec_id=bytes(entry.get(_CODEC_ID, b"")).decode("latin-1"),
         color=tags_from_codes(
             _number(colour, _PRIMARIES, UNSPECIFIED),
             _number(colour, _TRANSFER, UNSPECIFIED),

@@ -198,11 +198,6 @@ class FileReader:
         context = self._stream.codec_context
         return CodecHeaders(self.width, self.height, context.extradata or b"", context.codec_tag.strip("\0"))
 
-    @property
-    def alpha_mode(self) -> bool:
-        """The container says that there is an alpha side channel."""
-        return self._stream.metadata.get("alpha_mode") == "1"
-
     def packets(self) -> Iterator[FilePacket]:
         """Yields the packets in the file's order, once. Raises OutputError."""
         may_carry_alpha = "matroska" in self._container.format.name  # asking each packet is slow

@@ -19,13 +19,11 @@ def offer_to_kernel() -> None:
         pass
 
 
-def own_memory_bytes(pid: int) -> int:
-    """Resident and swapped memory without mapped files, so without the frames it looks at; 0: it is gone."""
-    return holdings(pid)[0]
-
-
 def holdings(pid: int) -> tuple[int, int]:
-    """`own_memory_bytes`, and how many threads there are; 0 both: it is gone."""
+    """A process's own memory in bytes, and its number of threads; both 0: it is gone.
+
+    Resident and swapped memory count, mapped files do not, so neither do the frames that it looks at.
+    """
     try:
         lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
     except OSError:
