@@ -32,7 +32,7 @@ check: $(STAMP) ## ruff, mypy strict, import-linter, buf lint and breaking, fres
 	$(BIN)/buf breaking --against protos/baseline.binpb
 	$(BIN)/python protos/generate.py --check
 
-format: $(STAMP) ## Let ruff mend what it can.
+format: $(STAMP) ## Let ruff fix what it can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

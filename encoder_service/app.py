@@ -12,6 +12,7 @@ import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
 from telecine.logging import LogConfigError, configure_service_logging, reload_log_level
+from telecine.settings.loading import Loaded
 
 from encoder_service import errors
 from encoder_service.clock import SystemClock
@@ -41,7 +42,6 @@ from encoder_service.webhooks.outbox import Outbox
 from service_host.errors import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
-from service_host.settings.config import Loaded
 from service_host.settings.reload import Reloader
 
 SPOOL_THREADS = 4

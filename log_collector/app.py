@@ -15,6 +15,7 @@ from telecine.logging import LogConfigError, configure_service_logging
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from telecine.machine import usable_cores
+from telecine.settings.loading import Loaded
 
 from log_collector import errors
 from log_collector.condition import Condition, open_cursors
@@ -25,7 +26,7 @@ from log_collector.fanout.topology import Topology, logs_directory
 from log_collector.ingest.accounting import Accounting, AccountingMetrics
 from log_collector.ingest.budget import ByteBudget
 from log_collector.ingest.ingest import Ingest
-from log_collector.ingest.intake import Intake, IntakeLimits
+from log_collector.ingest.opening import BatchOpener, OpeningLimits
 from log_collector.ingest.selection import Selection
 from log_collector.journal import CursorStore, Journal, JournalLimits
 from log_collector.journal.places import JournalPlaceError
@@ -34,16 +35,15 @@ from log_collector.processors.redact import redaction_for
 from log_collector.query.library import Library
 from log_collector.record import Rejection
 from log_collector.rpc.export import Exporter, ExportLimits
-from log_collector.rpc.reading import LogReading
+from log_collector.rpc.queries import LogQueries
 from log_collector.rpc.servicer import SERVICE_NAME, LogCollectorServicer, otlp_handler
-from log_collector.rpc.ship_answers import Write
+from log_collector.rpc.ship_responses import Write
 from log_collector.rpc.ship_stream import ShipLimits, ShipStream
 from log_collector.rpc.stats import Stats
 from service_host.disk.data_directory import DataDirectory, open_data_directory
 from service_host.errors import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
-from service_host.settings.config import Loaded
 from service_host.settings.reload import Reloader
 from service_host.status.status import ServiceError
 
@@ -84,7 +84,7 @@ class CollectorService:
         self._fanout: Fanout
         self._topology: Topology
         self._library: Library
-        self._reading: LogReading
+        self._reading: LogQueries
         self._is_open = False
 
     @property
@@ -124,7 +124,7 @@ class CollectorService:
         self._condition.report_start()
         self._registry.register(self._condition)
         selection = Selection(config.effective_selection())
-        self._ingest = Ingest(self._journal, self._accounting, _intake(config, selection), selection)
+        self._ingest = Ingest(self._journal, self._accounting, _opener(config, selection), selection)
         self._ingest.restore(self._journal.held())
         self._exporter = Exporter(self._ingest, self._lanes, self._budget, _export_limits(config))
         self._fanout = Fanout(self._journal, self._cursors, self._log)
@@ -132,7 +132,7 @@ class CollectorService:
         self._topology = Topology(self._fanout, self._log)
         await self._topology.apply(config)
         self._library = Library(logs_directory(config), config.files)
-        self._reading = LogReading(
+        self._reading = LogQueries(
             lambda: self._library, self._journal, self._delivered_position, config.reading, self._draining
         )
         self._stats = Stats(
@@ -187,7 +187,7 @@ class CollectorService:
             self._directory = None
 
     async def _keep_up(self) -> None:
-        """What is due from time to time; a fault in it is told and must not end it."""
+        """Does what is due from time to time; a fault in it is logged and must not end it."""
         while True:
             await asyncio.sleep(self._config.reload_poll_seconds)
             try:
@@ -228,7 +228,7 @@ class CollectorService:
         is_changed = old.effective_selection() != new.effective_selection()
         selection = new.effective_selection() if is_changed else None
         active = Selection(selection) if selection is not None else self._ingest.selection
-        self._ingest.replace_rules(_intake(new, active), selection)
+        self._ingest.replace_rules(_opener(new, active), selection)
         self._exporter.limits = _export_limits(new)
         if old.files != new.files:
             self._library = Library(logs_directory(new), new.files)
@@ -257,12 +257,12 @@ def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> Coll
     return service
 
 
-def _intake(config: CollectorConfig, selection: Selection) -> Intake:
+def _opener(config: CollectorConfig, selection: Selection) -> BatchOpener:
     redaction = redaction_for(config.redaction.pack(), config.redaction.key())
-    limits = IntakeLimits(
+    limits = OpeningLimits(
         config.intake.unpacked_bytes, config.intake.record_bytes, config.intake.unpacked_ratio
     )
-    return Intake(redaction, limits, needs_keys=selection.is_active)
+    return BatchOpener(redaction, limits, needs_keys=selection.is_active)
 
 
 def _export_limits(config: CollectorConfig) -> ExportLimits:

@@ -117,7 +117,7 @@ class RedactionConfig(msgspec.Struct, frozen=True):
 
 
 class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What `telecine serve collector` can be told."""
+    """The settings of `telecine serve collector`."""
 
     host: HostConfig = HostConfig(listen="127.0.0.1:50052", max_message_bytes=64 * MIB)
     data_dir: Path = Path("telecine-logs")

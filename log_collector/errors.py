@@ -38,7 +38,7 @@ def busy(retry_seconds: float) -> ServiceError:
 
 def faulty(retry_seconds: float) -> ServiceError:
     """UNAVAILABLE: a fault of ours; what was sent is worth sending again."""
-    message = "the collector failed; its log tells how"
+    message = "the collector failed; its log says how"
     return ServiceError(
         reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE, message, retry_after_seconds=retry_seconds
     )

@@ -76,7 +76,7 @@ class AdminServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= _MAX_CONNECTIONS:
-            # Whoever has said nothing for longest goes: silence must not keep others out.
+            # The longest silent connection goes: silence must not keep others out.
             oldest = next(iter(self._connections))
             del self._connections[oldest]
             oldest.transport.abort()

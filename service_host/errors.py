@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class StartError(Exception):
-    """The service cannot start, and whoever starts it can mend that; the message says how."""
+    """The service cannot start, and the caller can fix that; the message says how."""

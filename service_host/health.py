@@ -1,4 +1,4 @@
-"""Tells health under two names: "" for liveness, the service's name for whether new work is welcome."""
+"""Reports health under two names: "" for liveness, the service's name for whether new work is welcome."""
 
 from __future__ import annotations
 

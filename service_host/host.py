@@ -92,7 +92,7 @@ class Stop:
 class Host:
     """One service on one server. `serve` is run once.
 
-    `settings` tells what /config shows: redacted already. `registry` may hold the service's own metrics.
+    `settings` returns what /config shows, already redacted. `registry` may hold the service's own metrics.
     """
 
     def __init__(

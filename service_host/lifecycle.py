@@ -1,4 +1,4 @@
-"""What a service promises to whoever hosts it."""
+"""What a service promises to its host."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HostedService(Protocol):
     def name(self) -> str:
         """The full name of the gRPC service, such as "telecine.encoder.v1.EncoderService".
 
-        It is the health name under which admission is told; the name "" tells liveness.
+        It is the health name under which admission is reported; the name "" is for liveness.
         """
         ...
 
@@ -41,7 +41,7 @@ class HostedService(Protocol):
         ...
 
     async def drain(self, deadline_seconds: float) -> None:
-        """Takes no new work, tells open streams to go elsewhere, finishes or parks what runs.
+        """Takes no new work, asks open streams to go elsewhere, finishes or parks what runs.
 
         Health is NOT_SERVING already; calls are still answered. Returns at the deadline at the latest:
         whatever is not done by then must be safe to take up again by the next process.

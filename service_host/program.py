@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 from telecine.embedding.private_directory import remove_private
+from telecine.settings.loading import ConfigError, Loaded, load_config
 
 from service_host.address import AddressError
 from service_host.errors import StartError
@@ -26,7 +27,6 @@ from service_host.lifecycle import HostedService
 from service_host.malloc import restart_with_tuned_malloc
 from service_host.metrics import new_registry
 from service_host.parent import watch_parent
-from service_host.settings.config import ConfigError, Loaded, load_config
 from service_host.settings.host_config import HostConfig
 
 EXIT_OK = 0
@@ -65,11 +65,11 @@ class Program(msgspec.Struct, Generic[ConfigT], frozen=True):
     create: Callable[[Loaded[ConfigT], CollectorRegistry], HostedService]
     """Makes the service; opens nothing yet. May raise StartError."""
     settings: Callable[[Any], Mapping[str, object]] | None = None
-    """Tells the service's settings in force, redacted; None: they stay as they were loaded."""
+    """Returns the service's settings in force, redacted; None: they stay as they were loaded."""
 
 
 def run_program(program: Program[ConfigT], argv: Sequence[str] | None = None) -> int:
-    """Runs a service from a command line until it is told to end; returns the exit code.
+    """Runs a service from a command line until it is asked to end; returns the exit code.
 
     0: ended in order. 1: cannot start. 2: wrong flags or configuration. 128 + n: a second signal n
     ended it at once.
@@ -188,7 +188,7 @@ def _allow_open_files() -> None:
 
 def _on_signal(stop: Stop, number: signal.Signals) -> None:
     if stop.is_requested:
-        # Whoever signals twice does not want to wait; recovery is the normal way to start anyway.
+        # A second signal means: do not wait; recovery is the normal way to start anyway.
         os._exit(128 + number)
     stop.request(number.name)
 

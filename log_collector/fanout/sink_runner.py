@@ -17,7 +17,7 @@ from telecine.retry import BreakerState
 from telecine.retry.report import STAGE
 
 from log_collector.journal import Cursor, CursorStore, EntryError, Journal, StoredBatch
-from log_collector.sinks.retry import Patience, RetryConfig
+from log_collector.sinks.retry import RetryConfig, SinkBackoff
 from log_collector.sinks.sink import Interruptible, Sink, SinkError
 from service_host.status.disclosure import for_clients
 
@@ -69,7 +69,7 @@ class SinkRunner:
         self.books = SinkBooks()
         self._journal = journal
         self._cursors = cursors
-        self._patience = Patience(retry)
+        self._backoff = SinkBackoff(retry)
         self._chance = chance
         self._clock = clock
         self._log = log
@@ -93,7 +93,7 @@ class SinkRunner:
     @property
     def circuit(self) -> BreakerState:
         """Where the circuit breaker stands."""
-        return self._patience.state
+        return self._backoff.state
 
     @property
     def is_broken(self) -> bool:
@@ -128,7 +128,7 @@ class SinkRunner:
         loop = asyncio.get_running_loop()
         try:
             while not self._stopping.is_set():
-                self._patience.begin(self._clock())
+                self._backoff.begin(self._clock())
                 try:
                     has_moved = await loop.run_in_executor(self._executor, self._turn)
                 except Exception as error:  # noqa: BLE001 - whatever a sink raises, it is tried again and harms no other
@@ -212,9 +212,9 @@ class SinkRunner:
         self.books.failures += 1
         self.books.last_error = _reason(error)
         if isinstance(error, SinkError) and error.has_progressed:
-            self._patience.succeeded(self._clock())
-            self._patience.begin(self._clock())
-        decision = self._patience.failed(error, self._clock(), self._chance())
+            self._backoff.succeeded(self._clock())
+            self._backoff.begin(self._clock())
+        decision = self._backoff.failed(error, self._clock(), self._chance())
         report = self._log.warning if isinstance(error, SinkError) else self._log.error
         report(
             "sink_failed",
@@ -223,7 +223,7 @@ class SinkRunner:
             attempt=decision.attempt,
             reason=str(decision.verdict),
             circuit=str(self.circuit),
-            failures=self._patience.failures,
+            failures=self._backoff.failures,
             retry_seconds=round(decision.delay_seconds, 3),
             error=self.books.last_error,
             exc_info=None if isinstance(error, SinkError | sqlite3.Error | OSError) else error,
@@ -231,8 +231,8 @@ class SinkRunner:
         return decision.delay_seconds
 
     def _succeeded(self) -> None:
-        has_recovered = self._patience.failures > 0
-        self._patience.succeeded(self._clock())
+        has_recovered = self._backoff.failures > 0
+        self._backoff.succeeded(self._clock())
         if has_recovered:
             self.books.last_error = ""
             self._log.info("sink_recovered", sink=self.name)

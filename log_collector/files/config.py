@@ -1,4 +1,4 @@
-"""What the file sink can be told: where, in which form, when to rotate, how long to keep."""
+"""The settings of the file sink: where, in which form, when to rotate, how long to keep."""
 
 from __future__ import annotations
 

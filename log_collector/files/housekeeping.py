@@ -42,7 +42,7 @@ class Housekeeper:
         clock: Callable[[], float],
         report: Callable[[str, str], None],
     ) -> None:
-        """`report` is told an event and what was wrong."""
+        """`report` receives an event and what was wrong."""
         self._root = root
         self._config = config
         self._routing = routing

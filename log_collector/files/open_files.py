@@ -54,7 +54,7 @@ class OpenFiles:
         self._made: set[Path] = set()
 
     def mark(self, file: str) -> tuple[Mark, float]:
-        """The file as it is now, whoever renamed or truncated it meanwhile, and when it was last written.
+        """The file as it is now, even if it was renamed or truncated meanwhile, and when it was last written.
 
         Raises BlockedFileError, OSError.
         """
@@ -114,7 +114,7 @@ class OpenFiles:
             for share in given:
                 do(share)
             return
-        # All of them end before any failure is told: nobody writes to a file that is being undone.
+        # All of them end before any failure is raised: nobody writes to a file that is being undone.
         running = [self._syncing.submit(do, share) for share in given]
         wait(running)
         for future in running:

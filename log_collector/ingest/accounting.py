@@ -46,7 +46,7 @@ class Accounting:
         """Of all accepted batches."""
 
     def count_refused(self, way: Way, reason: str, count: int) -> None:
-        """Records whose sender was told to send them again."""
+        """Records whose sender was asked to send them again."""
         self.received[way] += count
         self.refused[way, reason] += count
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from log_collector.ingest.accounting import Accounting, Way
-from log_collector.ingest.intake import Intake, OpenedBatch
+from log_collector.ingest.opening import BatchOpener, OpenedBatch
 from log_collector.ingest.selection import Selected, Selection, SelectionConfig
 from log_collector.journal import (
     UNSEQUENCED,
@@ -46,20 +46,20 @@ class Envelope(msgspec.Struct, frozen=True):
 class Ingest:
     """The one writer of the journal. Belongs to the event loop.
 
-    `intake` is what stands before it; both are replaced when the rules are loaded again.
+    `opener` is what stands before it; both are replaced when the rules are loaded again.
     """
 
     def __init__(
         self,
         journal: Journal,
         accounting: Accounting,
-        intake: Intake,
+        opener: BatchOpener,
         selection: Selection,
         now_unix_nano: Callable[[], int] = time.time_ns,
     ) -> None:
         self.journal = journal
         self.accounting = accounting
-        self.intake = intake
+        self.opener = opener
         self.selection = selection
         self.is_draining = False
         self.now_unix_nano = now_unix_nano
@@ -94,9 +94,9 @@ class Ingest:
         selected.is_changed = True
         return self._append(envelope, empty, selected, 0, {})
 
-    def replace_rules(self, intake: Intake, selection: SelectionConfig | None) -> None:
+    def replace_rules(self, opener: BatchOpener, selection: SelectionConfig | None) -> None:
         """Puts new rules in force from the next batch on; None: those of the selection stay."""
-        self.intake = intake
+        self.opener = opener
         if selection is not None:
             self.give_out_all()
             recorded = [(0, line) for line in self.selection.recorded_lines()]
@@ -105,7 +105,7 @@ class Ingest:
 
     def restore(self, held: list[tuple[int, bytes]]) -> None:
         """Puts records that were held under the rules in force; what these do not hold is written."""
-        keys = self.intake.keys_of([line for _, line in held])
+        keys = self.opener.keys_of([line for _, line in held])
         self._store_quietly(self.selection.restore(held, keys, self.now_unix_nano()))
 
     def give_out_all(self) -> None:

@@ -15,7 +15,7 @@ _OPENING: Final = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """A sink's cursor with what tells a newer one from an older one."""
+    """A sink's cursor, and what distinguishes a newer one from an older one."""
 
     sink: str
     generation: int

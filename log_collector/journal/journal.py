@@ -1,4 +1,4 @@
-"""The journal as ingest and sinks see it: append and be told when it is durable; read on from a position."""
+"""The journal as ingest and sinks see it: append and learn when it is durable; read on from a position."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Journal:
 
     @classmethod
     async def open(cls, directory: Path, limits: JournalLimits, start_position: int = 0) -> Journal:
-        """Verifies what is there, cuts off a torn tail and returns the journal; `damages` tells of both.
+        """Verifies what is there, cuts off a torn tail and returns the journal; `damages` lists both.
 
         `start_position` is the highest cursor's: a journal whose files are gone begins there, so that no
         sink waits for a position that was reached long ago.
@@ -94,7 +94,7 @@ class Journal:
         return self.size_bytes >= self._limits.size_bytes
 
     def admit(self, producer: str, first_seq: int, count: int, lost_before: int = 0) -> Admission:
-        """Tells what a batch of these numbers would be; changes nothing."""
+        """Says what a batch of these numbers would be; changes nothing."""
         return self.producers.admit(producer, first_seq, count, lost_before)
 
     def require_room(self) -> None:
@@ -295,9 +295,9 @@ class Journal:
 
 
 def _known(path: Path) -> tuple[Snapshot, list[Damage]]:
-    """What is known of deleted entries; a file that has rotted is set aside and told of.
+    """What is known of deleted entries; a damaged file is set aside and reported.
 
-    Without it the places of producers that were not seen since are forgotten: they are told so, and go on.
+    Without it the places of producers that were not seen since are forgotten: they are informed, and go on.
     """
     try:
         return read_snapshot(path), []

@@ -33,7 +33,7 @@ class Damage(msgspec.Struct, frozen=True):
     length_bytes: int
     reason: str
     was_acknowledged: bool
-    """False: a tail that was being written when the process died; nobody was told it is safe."""
+    """False: a tail that was being written when the process died; nobody was informed that it is safe."""
 
 
 class JournalPlaceError(Exception):

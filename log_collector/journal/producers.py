@@ -92,7 +92,7 @@ class ProducerTable:
     def proof_for(self, producer: str, secret: bytes) -> bytes | None:
         """What is to be kept of a batch's secret; None: the producer belongs to somebody else.
 
-        One that is not known belongs to whoever comes first; without a secret it stays anybody's.
+        An unknown one belongs to the first sender; without a secret it stays open to every sender.
         """
         known = self._producers.get(producer)
         if known is None or not known.reserved_seq:

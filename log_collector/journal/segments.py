@@ -246,7 +246,7 @@ class Segments:
     def _read_segment(
         self, base: int, position: int, stop: int, max_bytes: int
     ) -> tuple[list[StoredBatch], int]:
-        """Returns entries, and where to go on when there are none."""
+        """Returns entries, and where to go on if none were found."""
         with self._path(base).open("rb", buffering=0) as file:
             data = os.pread(file.fileno(), min(max_bytes, stop - position), position - base)
             found = self._entries(data, base, position, stop)
@@ -294,7 +294,7 @@ def scan(data: bytes, position: int) -> Iterator[StoredBatch | Damage]:
 
 
 def _find_entry(data: bytes, offset: int) -> int:
-    """Where the next undamaged entry begins; the end of `data` if there is none."""
+    """Where the next undamaged entry begins; the end of `data` if none is left."""
     while (offset := data.find(MAGIC, offset)) >= 0:
         try:
             decode_entry(data, offset, 0)

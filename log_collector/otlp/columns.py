@@ -49,7 +49,7 @@ def read_columns(
     """For each attribute its `,"name":value` in all rows; None: the rows must be read one by one.
 
     That is so where rows are not of one shape, one has a uid, or a name stands twice, be it among the
-    `known` fields. `read` reads one attribute, and tells its uid; what it raises goes on.
+    `known` fields. `read` reads one attribute and returns its uid; what it raises is passed on.
     """
     names: set[str] = set(known)
     columns: list[list[bytes]] = []

@@ -126,7 +126,7 @@ def _parse_timestamp(text: str) -> str:
 
 
 def _epoch_nano(value: float) -> int:
-    """Nanoseconds from seconds, milli-, micro- or nanoseconds, told apart by their size."""
+    """Nanoseconds from seconds, milli-, micro- or nanoseconds, distinguished by their size."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a finite time")
     for limit, factor in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)):

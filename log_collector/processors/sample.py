@@ -43,7 +43,7 @@ class _Course(msgspec.Struct):
     held: bytes | None = None
     """Its latest record that was left out: the last one, if no other comes."""
     left_out: int = 0
-    """How many were left out and are not told yet, the held one not counted."""
+    """How many were left out and are not reported yet, without the held one."""
 
 
 class Sampler:
@@ -78,7 +78,7 @@ class Sampler:
     ) -> tuple[bytes | None, int]:
         """Judges a record under a rule: the line to keep, if any, and how many are given up for good.
 
-        A line that is not kept may still be held; `held_count` tells how many are.
+        A line that is not kept may still be held; `held_count` says how many are.
         """
         job = key.job or ("" if key.request_id is None else str(key.request_id))
         if not job:

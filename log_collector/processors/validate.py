@@ -1,4 +1,4 @@
-"""Tells at the speed of memory whether a batch is as our SDK writes it, and can be taken as it came."""
+"""Decides at the speed of memory whether a batch is as our SDK writes it, and can be taken as it came."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _page_size(asked: int, default: int) -> int:
 
 
 def _fitting(found: list[Found], *, has_more: bool, question: bytes) -> tuple[list[bytes], str]:
-    """As many records as one answer may carry, and the token of the next page; empty: there is none."""
+    """As many records as one answer may carry, and the token of the next page; empty: it is the last."""
     size = 0
     for number, record in enumerate(found):
         size += len(record.line) + 8

@@ -1,4 +1,4 @@
-"""A job's story told from its records: stages with durations, attempts, errors, and whether all arrived."""
+"""A job's story from its records: stages with durations, attempts, errors, and whether all arrived."""
 
 from __future__ import annotations
 

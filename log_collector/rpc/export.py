@@ -12,7 +12,7 @@ from log_collector import errors
 from log_collector.ingest.accounting import Way
 from log_collector.ingest.budget import ByteBudget
 from log_collector.ingest.ingest import Envelope, Ingest
-from log_collector.ingest.intake import OpenedBatch
+from log_collector.ingest.opening import OpenedBatch
 from log_collector.ingest.quarantine import Quarantine
 from log_collector.journal import (
     UNSEQUENCED,
@@ -98,20 +98,20 @@ class Exporter:
             return None
 
     def _prepare(self, request: bytes, now: int, limit_bytes: float = math.inf) -> _Prepared:
-        intake = self._ingest.intake
+        opener = self._ingest.opener
         looked_at = 0
 
         def redact_bytes(raw: bytes, counts: dict[str, int]) -> bytes:
             nonlocal looked_at
-            if intake.redaction.is_suspect(raw):
+            if opener.redaction.is_suspect(raw):
                 looked_at += len(raw)
                 if looked_at > limit_bytes:
                     raise CostlyError
-            return intake.redaction.redact_bytes(raw, counts)
+            return opener.redaction.redact_bytes(raw, counts)
 
         mapped = map_request(request, now, self.limits.record_bytes, redact_bytes)
-        mapped.origin = intake.redaction.redact_origin(mapped.origin)
-        opened = intake.open_mapped(mapped.lines, limit_bytes)
+        mapped.origin = opener.redaction.redact_origin(mapped.origin)
+        opened = opener.open_mapped(mapped.lines, limit_bytes)
         if mapped.redacted:
             opened = msgspec.structs.replace(
                 opened, redacted=dict(Counter(opened.redacted) + Counter(mapped.redacted))
@@ -159,5 +159,5 @@ class Exporter:
     def _without(self, opened: OpenedBatch, fresh: list[int]) -> OpenedBatch:
         """The batch with the lines of these indexes alone."""
         lines = opened.lines.split(b"\n")
-        kept = self._ingest.intake.open_mapped([lines[i] for i in fresh])
+        kept = self._ingest.opener.open_mapped([lines[i] for i in fresh])
         return msgspec.structs.replace(kept, redacted=opened.redacted)

@@ -14,7 +14,7 @@ from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 
 from log_collector import errors
 from log_collector.record import Rejection
-from log_collector.rpc.ship_answers import Write
+from log_collector.rpc.ship_responses import Write
 from log_collector.rpc.ship_stream import ShipStream
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SERVICE_NAME = pb.DESCRIPTOR.services_by_name["LogCollectorService"].full_name
 OTLP_SERVICE_NAME = otlp_pb.DESCRIPTOR.services_by_name["LogsService"].full_name
 
 
-class Reading(Protocol):
+class Queries(Protocol):
     """What answers from stored records. Belongs to the event loop; raises ServiceError."""
 
     async def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
@@ -51,7 +51,7 @@ class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
         new_stream: Callable[[Write], ShipStream],
         draining: asyncio.Event,
         stats: Callable[[], pb.GetStatsResponse],
-        reading: Callable[[], Reading],
+        reading: Callable[[], Queries],
     ) -> None:
         """`stats` and `reading` are asked at each call: they come into being when the service starts."""
         self._new_stream = new_stream
@@ -84,13 +84,13 @@ class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
     async def GetJobStory(  # noqa: N802
         self, request: pb.GetJobStoryRequest, context: Context
     ) -> pb.GetJobStoryResponse:
-        """Tells a job's story."""
+        """Returns a job's story."""
         return await self._reading().job_story(request)
 
     async def GetStats(  # noqa: N802
         self, request: pb.GetStatsRequest, context: Context
     ) -> pb.GetStatsResponse:
-        """Tells what became of all records."""
+        """Returns what became of all records."""
         return self._stats()
 
 

@@ -16,12 +16,12 @@ from log_collector import errors
 from log_collector.ingest.accounting import Way
 from log_collector.ingest.budget import ByteBudget
 from log_collector.ingest.ingest import Envelope, Ingest
-from log_collector.ingest.intake import OpenedBatch, ReceivedBatch
+from log_collector.ingest.opening import OpenedBatch, ReceivedBatch
 from log_collector.journal import JournalClosedError, JournalFailedError, JournalFullError, Verdict
 from log_collector.journal.digests import RECORD_BYTES
 from log_collector.processors.lanes import Lanes
 from log_collector.rpc import ship_wire as wire
-from log_collector.rpc.ship_answers import Answer, Answers, Write
+from log_collector.rpc.ship_responses import PendingResponse, ResponseQueue, Write
 from service_host.status.status import ServiceError
 
 _INLINE_RECORDS: Final = 64
@@ -62,14 +62,14 @@ class ShipStream:
         write: Write,
         count: Callable[[int], None],
     ) -> None:
-        """`count` is told +1 when the stream begins and -1 when it has ended."""
+        """`count` is called with +1 when the stream begins and -1 when it has ended."""
         self._ingest = ingest
         self._count = count
         self._lanes = lanes
         self._budget = budget
         self._limits = limits
         self._turns: asyncio.Queue[_Turn | None] = asyncio.Queue(limits.batches_per_stream)
-        self._answers = Answers(ingest, write, limits.batches_per_stream, limits.retry_seconds)
+        self._answers = ResponseQueue(ingest, write, limits.batches_per_stream, limits.retry_seconds)
 
     async def run(self, requests: AsyncIterator[pb.ShipRequest], draining: asyncio.Event) -> None:
         """Returns when the client has ended its side and all is answered.
@@ -121,7 +121,7 @@ class ShipStream:
         """Checks the envelope and begins to open the batch."""
         wire.require_batch(message, self._limits.records_per_batch)
         received = self._ingest.now_unix_nano()
-        origin = self._ingest.intake.redaction.redact_origin(wire.origin_of(message.resource))
+        origin = self._ingest.opener.redaction.redact_origin(wire.origin_of(message.resource))
         batch = ReceivedBatch(
             message.producer, message.first_seq, message.count, origin.service, message.records,
             wire.encoding_of(message), received, needs_checksums=not message.secret,
@@ -153,10 +153,10 @@ class ShipStream:
 
     def _open(self, batch: ReceivedBatch) -> asyncio.Future[OpenedBatch]:
         loop = asyncio.get_running_loop()
-        cheap = self._ingest.intake.open_if_cheap(batch) if batch.count <= _INLINE_RECORDS else None
+        cheap = self._ingest.opener.open_if_cheap(batch) if batch.count <= _INLINE_RECORDS else None
         if cheap is None:
             # Its own turn among the streams.
-            return loop.create_task(self._lanes.run(self, partial(self._ingest.intake.open, batch)))
+            return loop.create_task(self._lanes.run(self, partial(self._ingest.opener.open, batch)))
         opened = loop.create_future()
         opened.set_result(cheap)
         return opened
@@ -171,13 +171,13 @@ class ShipStream:
             await self._answers.put(answer)
         await self._answers.put(None)
 
-    async def _store(self, turn: _Turn) -> Answer:
+    async def _store(self, turn: _Turn) -> PendingResponse:
         batch, envelope = turn.batch, turn.envelope
         journal = self._ingest.journal
         if batch is None or envelope is None:
             if journal.producers.proof_for(turn.producer, turn.secret) is None:
-                return Answer(turn.producer, refusal="not_owner")
-            return Answer(turn.producer, last_seq=journal.producers.resume_seq(turn.producer))
+                return PendingResponse(turn.producer, refusal="not_owner")
+            return PendingResponse(turn.producer, last_seq=journal.producers.resume_seq(turn.producer))
         if turn.refusal:
             return self._refuse(envelope, turn.refusal)
         opened = await turn.opening if turn.opening is not None else None
@@ -220,7 +220,7 @@ class ShipStream:
         checksums = opened.checksums[: taken * RECORD_BYTES]
         return self._ingest.journal.digests.equal_prefix(batch.producer, batch.first_seq, checksums)
 
-    def _append(self, envelope: Envelope, opened: OpenedBatch, expected_seq: int) -> Answer:
+    def _append(self, envelope: Envelope, opened: OpenedBatch, expected_seq: int) -> PendingResponse:
         try:
             durable = self._ingest.store(envelope, opened)
         except JournalFullError:
@@ -231,23 +231,23 @@ class ShipStream:
         if envelope.first_seq > expected_seq:
             before.append(wire.gap(envelope.producer, expected_seq, envelope.first_seq - expected_seq))
         last = envelope.first_seq + envelope.count - 1
-        return Answer(envelope.producer, before, last, durable, envelope.first_seq, envelope.count)
+        return PendingResponse(envelope.producer, before, last, durable, envelope.first_seq, envelope.count)
 
-    def _acknowledge_again(self, envelope: Envelope, *, is_durable: bool) -> Answer:
+    def _acknowledge_again(self, envelope: Envelope, *, is_durable: bool) -> PendingResponse:
         self._ingest.accounting.count_duplicate(Way.SHIP, envelope.count)
         last = envelope.first_seq + envelope.count - 1
         if is_durable:
-            return Answer(envelope.producer, last_seq=last)
+            return PendingResponse(envelope.producer, last_seq=last)
         try:
             durable = self._ingest.journal.wait_until_durable()
         except JournalClosedError:
-            return Answer(envelope.producer, first_seq=envelope.first_seq, refusal="draining")
+            return PendingResponse(envelope.producer, first_seq=envelope.first_seq, refusal="draining")
         # The records are counted as duplicates already, whatever becomes of those that are on their way.
-        return Answer(envelope.producer, [], last, durable, envelope.first_seq, 0)
+        return PendingResponse(envelope.producer, [], last, durable, envelope.first_seq, 0)
 
-    def _refuse(self, envelope: Envelope, reason: str) -> Answer:
+    def _refuse(self, envelope: Envelope, reason: str) -> PendingResponse:
         self._ingest.accounting.count_refused(Way.SHIP, reason, envelope.count)
-        return Answer(envelope.producer, first_seq=envelope.first_seq, refusal=reason)
+        return PendingResponse(envelope.producer, first_seq=envelope.first_seq, refusal=reason)
 
     def _release_rest(self) -> None:
         while not self._turns.empty():

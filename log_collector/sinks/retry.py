@@ -26,7 +26,7 @@ class RetryConfig(msgspec.Struct, frozen=True):
     """Then one try; if it fails, the circuit stays open for as long again."""
 
     def policies(self) -> tuple[RetryPolicy, BreakerPolicy]:
-        """What the two halves of `Patience` follow."""
+        """What the two halves of `SinkBackoff` follow."""
         backoff = RetryPolicy(
             give_up_after_seconds=math.inf,
             initial_backoff_seconds=self.first_seconds,
@@ -37,7 +37,7 @@ class RetryConfig(msgspec.Struct, frozen=True):
         return backoff, breaker
 
 
-class Patience:
+class SinkBackoff:
     """With one sink, which has one writer. Belongs to the event loop; time and chance come from there."""
 
     def __init__(self, config: RetryConfig) -> None:

@@ -14,7 +14,7 @@ from log_collector.journal import StoredBatch
 from log_collector.sinks.sink import SinkError, Written
 from log_collector.sinks.table import Place
 
-_PATIENCE_SECONDS: Final = 1.0
+_WRITABLE_SECONDS: Final = 1.0
 
 
 class StdoutConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +58,7 @@ class StdoutSink:
         """See `Sink`."""
         while self._rest:
             try:
-                if not select.select([], [self._fd], [], _PATIENCE_SECONDS)[1]:
+                if not select.select([], [self._fd], [], _WRITABLE_SECONDS)[1]:
                     raise SinkError("nobody reads standard output")
                 # As much as a pipe takes at once where it is ready at all.
                 written = os.write(self._fd, self._rest[: select.PIPE_BUF])

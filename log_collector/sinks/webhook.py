@@ -8,8 +8,8 @@ import hmac
 import time
 from collections.abc import Callable, Sequence
 
-from log_collector.sinks.http.answers import Piece, Verdict, judge_whole
-from log_collector.sinks.http.door import Answer, Request
+from log_collector.sinks.http.door import HttpResponse, Request
+from log_collector.sinks.http.responses import Piece, Verdict, judge_whole
 from log_collector.sinks.journal_record import JournalRecord
 from log_collector.sinks.webhook_config import WebhookConfig, WebhookFormat, signing_key
 
@@ -55,7 +55,7 @@ class WebhookWire:
             headers["webhook-signature"] = " ".join(_signature(key, signed) for key in self._keys)
         return Request(self._url, body, headers)
 
-    def judge(self, answer: Answer, pieces: Sequence[Piece]) -> Verdict:
+    def judge(self, answer: HttpResponse, pieces: Sequence[Piece]) -> Verdict:
         """See `Wire`."""
         if answer.status == _IS_THERE:
             return Verdict()

@@ -1,4 +1,4 @@
-"""What the webhook sink can be told."""
+"""The settings of the webhook sink."""
 
 from __future__ import annotations
 

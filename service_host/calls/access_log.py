@@ -32,7 +32,7 @@ class AccessLog:
 
 
 def level_of(record: CallRecord) -> str:
-    """error: ours to mend; warning: refused for now, or corrupted; debug: a probe; info: all else."""
+    """error: ours to fix; warning: refused for now, or corrupted; debug: a probe; info: all else."""
     if record.code in _OURS:
         return "error"
     if record.code in _NOTABLE:

@@ -1,4 +1,4 @@
-"""What is known of one call when it has ended, and who is told of it."""
+"""What is known of one call when it has ended, and who is notified."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CallRecord(msgspec.Struct, frozen=True):
 
 
 class CallObserver(Protocol):
-    """Is told of every call, on the event loop; must neither block nor raise."""
+    """Is notified of every call, on the event loop; must neither block nor raise."""
 
     def call_started(self, method: str, kind: str) -> None:
         """A call of a known method has begun."""

@@ -145,7 +145,7 @@ async def _abort(
 
 
 def _internal(request_id: str) -> ServiceError:
-    message = f"internal error; the service's log tells more under request id {request_id}"
+    message = f"internal error; the service's log says more under request id {request_id}"
     return ServiceError(reasons.ERROR_REASON_INTERNAL, message)
 
 
@@ -162,7 +162,7 @@ def _status_code(context: Context) -> grpc.StatusCode:
 
 
 def _code_of_cancelled(context: Context) -> grpc.StatusCode:
-    """Tells a deadline from a cancellation: the client's deadline ends the call just before ours does."""
+    """Distinguishes a deadline from a cancellation: the client's deadline ends the call just before ours."""
     remaining = context.time_remaining()
     is_late = remaining is not None and remaining <= _DEADLINE_SLACK_SECONDS
     return grpc.StatusCode.DEADLINE_EXCEEDED if is_late else grpc.StatusCode.CANCELLED

@@ -160,7 +160,7 @@ def _require_ours(path: Path, kind: str, is_former: Callable[[Path], bool]) -> N
 
 
 def _read_marker(path: Path) -> Marker | None:
-    """None: there is none, or one that is damaged or was cut off: then the other contents decide."""
+    """None: it is missing, damaged or was cut off: then the other contents decide."""
     try:
         fd = os.open(path / MARKER, os.O_RDONLY | os.O_NONBLOCK | _OPENING)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 """Opens and removes files of a data directory without ever following a link out of it.
 
-Whoever can write into a data directory, or could once, may have left a link there. Opening one fails with
+A user who can write into a data directory, or once could, may have left a link there. Opening one fails with
 ELOOP (NotAPlainFileError), removing one removes the link and never what it leads to.
 """
 

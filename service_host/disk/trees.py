@@ -1,4 +1,4 @@
-"""Removes a directory with all in it, however deep, wide or closed: whoever filled it may have meant harm."""
+"""Removes a directory with all in it, however deep, wide or closed: it may have been filled to do harm."""
 
 from __future__ import annotations
 

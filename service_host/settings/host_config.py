@@ -77,7 +77,7 @@ class HostConfig(msgspec.Struct, frozen=True):
     nothing for 30 s makes room. 0: three quarters of `max_calls`, and no more than half of the files that
     the system lets the service have open."""
     max_streams_per_connection: Annotated[int, msgspec.Meta(ge=1)] = 256
-    """Streams of one client's connection; over a Unix socket connections cannot be told apart."""
+    """Streams of one client's connection; over a Unix socket, connections cannot be distinguished."""
     first_message_seconds: Positive = 10.0
     """For a call's first message, which clients send at once; then the call ends with STREAM_SILENT."""
     drain_seconds: NotNegative = 25.0

@@ -17,7 +17,7 @@ _ADDRESS = re.compile(r"\b(at )?0x[0-9a-fA-F]{6,}\b")
 
 
 def for_clients(text: str) -> str:
-    """The message with file names in place of paths, and without addresses. Pure."""
+    """Returns the message with file names instead of paths, and without addresses. Pure."""
     text = _OBJECT.sub(lambda found: f"<{found[1]}>", text[:MAX_CHARS])
     text = _ADDRESS.sub("", text)
     text = _QUOTED_PATH.sub(lambda found: f"{found[1]}{found[2] or '…'}{found[1]}", text)

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
+from telecine.settings.loading import ConfigError, load_config
 
 from encoder_service.config import EncoderConfig
-from service_host.settings.config import ConfigError, load_config
 
 
 def test_defaults_are_right_by_themselves() -> None:

@@ -15,12 +15,12 @@ import zstandard
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from telecine.logs.v1 import logs_pb2
+from telecine.settings.loading import Loaded, load_config
 
 from log_collector.app import CollectorService
 from log_collector.config import CollectorConfig
 from log_collector.journal import Journal, JournalLimits
 from service_host.host import Host, running
-from service_host.settings.config import Loaded, load_config
 
 PREFIX = "TEST_COLLECTOR_"
 

@@ -1,4 +1,4 @@
-"""What the sinks for Elasticsearch and Logstash can be told."""
+"""The settings of the sinks for Elasticsearch and Logstash."""
 
 from __future__ import annotations
 

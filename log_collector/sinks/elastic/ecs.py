@@ -13,7 +13,7 @@ from log_collector.expression import Fields
 ECS_VERSION: Final = "8.11.0"
 _MAX_DEPTH: Final = 4
 _MAX_LABELS: Final = 200
-"""Of fields that are in no catalogue. An index takes 1000 fields unless it is told otherwise."""
+"""Of fields that are in no catalogue. An index takes 1000 fields by default."""
 _NUMBERS: Final = frozenset({"process.pid", "log.origin.file.line"})
 
 Document = dict[str, Any]

@@ -12,7 +12,8 @@ import msgspec
 
 from log_collector.sinks.elastic.config import ElasticsearchConfig
 from log_collector.sinks.elastic.ecs import ecs_document
-from log_collector.sinks.http.answers import (
+from log_collector.sinks.http.door import HttpResponse, Request
+from log_collector.sinks.http.responses import (
     Fate,
     Piece,
     Refused,
@@ -22,7 +23,6 @@ from log_collector.sinks.http.answers import (
     judge_whole,
     wait_of,
 )
-from log_collector.sinks.http.door import Answer, Request
 from log_collector.sinks.journal_record import JournalRecord
 from log_collector.sinks.sink import SinkError
 
@@ -85,7 +85,7 @@ class ElasticsearchWire:
         """See `Wire`."""
         return Request(self._url, b"".join(piece.body for piece in pieces), self._headers)
 
-    def judge(self, answer: Answer, pieces: Sequence[Piece]) -> Verdict:
+    def judge(self, answer: HttpResponse, pieces: Sequence[Piece]) -> Verdict:
         """See `Wire`."""
         if fate_of(answer.status) is not Fate.TAKEN:
             return judge_whole(answer, pieces, self._clock())
@@ -102,7 +102,7 @@ class ElasticsearchWire:
             fate = Fate.TAKEN if result.status == _IS_THERE else fate_of(result.status)
             if fate is Fate.AGAIN:
                 again.append(piece)
-                fault = fault or fault_of(Answer(result.status, {}))
+                fault = fault or fault_of(HttpResponse(result.status, {}))
             elif fate is not Fate.TAKEN:
                 said = result.error or _Error()
                 refused.append(Refused(piece, self._reason(said.type), said.reason[:_MAX_DETAIL_CHARS]))

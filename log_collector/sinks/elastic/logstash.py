@@ -9,8 +9,8 @@ import msgspec
 
 from log_collector.sinks.elastic.config import LogstashConfig
 from log_collector.sinks.elastic.ecs import ecs_document
-from log_collector.sinks.http.answers import Piece, Verdict, judge_whole
-from log_collector.sinks.http.door import Answer, Request
+from log_collector.sinks.http.door import HttpResponse, Request
+from log_collector.sinks.http.responses import Piece, Verdict, judge_whole
 from log_collector.sinks.journal_record import JournalRecord
 
 
@@ -36,6 +36,6 @@ class LogstashWire:
         body = b"[" + b",".join(piece.body for piece in pieces) + b"]"
         return Request(self._url, body, {"Content-Type": "application/json"})
 
-    def judge(self, answer: Answer, pieces: Sequence[Piece]) -> Verdict:
+    def judge(self, answer: HttpResponse, pieces: Sequence[Piece]) -> Verdict:
         """See `Wire`."""
         return judge_whole(answer, pieces, self._clock())

@@ -1,4 +1,4 @@
-"""What the forward sink can be told: whither, how, and what it may lose when that is away for too long."""
+"""The settings of the forward sink: where to, how, and what it may lose when that is away for too long."""
 
 from __future__ import annotations
 

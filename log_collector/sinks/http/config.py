@@ -1,4 +1,4 @@
-"""What all sinks over HTTP can be told: whom to trust, how long to wait, how much at once, which records."""
+"""The settings that all sinks over HTTP share: trust, patience, sizes, and which records."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from log_collector.sinks.sink import SinkError
 AGENT: Final = "telecine-log-collector"
 _GZIP_LEVEL: Final = 4
 _LOOKS: Final = 5
-"""One to read that the connection has ended, one to be told, the others to spare, as for TLS."""
+"""One to read that the connection has ended, one to report it, the others to spare, as for TLS."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Request(msgspec.Struct, frozen=True):
     headers: dict[str, str]
 
 
-class Answer(msgspec.Struct, frozen=True):
+class HttpResponse(msgspec.Struct, frozen=True):
     """What came back."""
 
     status: int
@@ -42,7 +42,7 @@ class Answer(msgspec.Struct, frozen=True):
 class Door(Protocol):
     """Posts requests. Used by one thread; `close` is idempotent."""
 
-    def post(self, request: Request) -> Answer:
+    def post(self, request: Request) -> HttpResponse:
         """Returns the whole answer, whatever its status. Raises SinkError where none came."""
         ...
 
@@ -60,7 +60,7 @@ class HttpDoor:
         self._runner: asyncio.Runner | None = None
         self._session: aiohttp.ClientSession | None = None
 
-    def post(self, request: Request) -> Answer:
+    def post(self, request: Request) -> HttpResponse:
         """See `Door`. Redirects are not followed: records go where the configuration says."""
         if self._runner is None:
             self._runner = asyncio.Runner()
@@ -83,7 +83,7 @@ class HttpDoor:
             runner.run(session.close())
         runner.close()
 
-    async def _post(self, request: Request) -> Answer:
+    async def _post(self, request: Request) -> HttpResponse:
         if self._session is None:
             self._session = self._new_session()
         for _ in range(_LOOKS):
@@ -101,7 +101,7 @@ class HttpDoor:
             allow_redirects=False,
         ) as response:
             answer = await self._read(response)
-            return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, answer)
+            return HttpResponse(response.status, {k.lower(): v for k, v in response.headers.items()}, answer)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         limit = self._config.answer_bytes

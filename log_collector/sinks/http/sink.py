@@ -12,9 +12,9 @@ import msgspec
 
 from log_collector.expression import Condition
 from log_collector.journal import StoredBatch
-from log_collector.sinks.http.answers import Piece, Refused, Verdict
 from log_collector.sinks.http.dead_letters import DeadLetter, DeadLetters
-from log_collector.sinks.http.door import Answer, Door, Request
+from log_collector.sinks.http.door import Door, HttpResponse, Request
+from log_collector.sinks.http.responses import Piece, Refused, Verdict
 from log_collector.sinks.journal_record import JournalRecord, read_records
 from log_collector.sinks.sink import SinkError, Written
 
@@ -48,7 +48,7 @@ class Wire(Protocol):
         """The request that carries these."""
         ...
 
-    def judge(self, answer: Answer, pieces: Sequence[Piece]) -> Verdict:
+    def judge(self, answer: HttpResponse, pieces: Sequence[Piece]) -> Verdict:
         """What became of them. Raises SinkError where the answer cannot be understood."""
         ...
 

@@ -1,4 +1,4 @@
-"""What the sink for Grafana Loki can be told."""
+"""The settings of the sink for Grafana Loki."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from log_collector.sinks.http.answers import (
+from log_collector.sinks.http.door import HttpResponse, Request
+from log_collector.sinks.http.responses import (
     Fate,
     Piece,
     Refused,
@@ -20,7 +21,6 @@ from log_collector.sinks.http.answers import (
     judge_whole,
     text_of,
 )
-from log_collector.sinks.http.door import Answer, Request
 from log_collector.sinks.journal_record import JournalRecord
 from log_collector.sinks.loki.config import LokiConfig
 from log_collector.sinks.loki.entry import LokiEntries, Stream
@@ -86,7 +86,7 @@ class LokiWire:
         ]
         return Request(self._url, b'{"streams":[%s]}' % b",".join(parts), self._headers)
 
-    def judge(self, answer: Answer, pieces: Sequence[Piece]) -> Verdict:
+    def judge(self, answer: HttpResponse, pieces: Sequence[Piece]) -> Verdict:
         """See `Wire`."""
         if fate_of(answer.status) is not Fate.NEVER:
             return judge_whole(answer, pieces, self._clock())

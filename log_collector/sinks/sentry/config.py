@@ -1,4 +1,4 @@
-"""What the sink for Sentry can be told."""
+"""The settings of the sink for Sentry."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from log_collector.sinks.http.answers import Piece, Verdict, judge_whole, wait_of
-from log_collector.sinks.http.door import AGENT, Answer, Request
+from log_collector.sinks.http.door import AGENT, HttpResponse, Request
+from log_collector.sinks.http.responses import Piece, Verdict, judge_whole, wait_of
 from log_collector.sinks.journal_record import JournalRecord
 from log_collector.sinks.sentry.breadcrumbs import Breadcrumbs
 from log_collector.sinks.sentry.config import SentryConfig, parse_dsn
@@ -25,7 +25,7 @@ _TOO_MANY: Final = 429
 
 class SentryWire:
     """A `Wire`. The envelope protocol itself, for the SDK's transport drops what a rate limit or an outage
-    keeps it from sending, and tells nobody which event that was."""
+    keeps it from sending, and does not say which event that was."""
 
     kind = "sentry"
     read_bytes = 64 << 10
@@ -58,7 +58,7 @@ class SentryWire:
         )
         return Request(self._url, b"\n".join((head, item, piece.body, b"")), self._headers)
 
-    def judge(self, answer: Answer, pieces: Sequence[Piece]) -> Verdict:
+    def judge(self, answer: HttpResponse, pieces: Sequence[Piece]) -> Verdict:
         """See `Wire`. A limit may come with any answer; it holds for what comes next."""
         verdict = judge_whole(answer, pieces, self._clock())
         wait_seconds = self._wait_of(answer)
@@ -66,7 +66,7 @@ class SentryWire:
             return verdict
         return msgspec.structs.replace(verdict, wait_seconds=wait_seconds)
 
-    def _wait_of(self, answer: Answer) -> float | None:
+    def _wait_of(self, answer: HttpResponse) -> float | None:
         """As https://develop.sentry.dev/sdk/expected-features/rate-limiting says."""
         if _LIMITS in answer.headers:
             return read_rate_limits(answer.headers[_LIMITS])

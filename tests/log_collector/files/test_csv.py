@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from telecine.settings.loading import ConfigError, load_config
 
 from log_collector.config import CollectorConfig
 from log_collector.files.csv import CsvConfig, CsvRouter
 from log_collector.files.names import files_in
-from service_host.settings.config import ConfigError, load_config
 from tests.eventually import eventually_async
 from tests.log_collector.harness import Collector, batch, collector, numbered, record, ship
 from tests.log_collector.sinks.driving import stored

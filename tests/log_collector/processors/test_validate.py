@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from telecine.logging.catalogue import FIELDS, LEADING_FIELDS, Level
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 
-from log_collector.ingest.intake import Intake, IntakeLimits, ReceivedBatch
+from log_collector.ingest.opening import BatchOpener, OpeningLimits, ReceivedBatch
 from log_collector.journal import Encoding
 from log_collector.processors.normalise import normalise
 from log_collector.processors.redact import redaction_for
@@ -90,10 +90,10 @@ def test_the_fast_look_never_takes_what_the_slow_one_would_change(records: list[
 @given(st.binary(max_size=200))
 @settings(deadline=None)
 def test_any_bytes_are_opened_to_sound_lines_or_rejections(data: bytes) -> None:
-    intake = Intake(REDACTION, IntakeLimits(), needs_keys=True)
+    opener = BatchOpener(REDACTION, OpeningLimits(), needs_keys=True)
     lines = data + b"\n"
     count = lines.count(b"\n")
-    opened = intake.open(ReceivedBatch("p", 1, count, "worker", lines, Encoding.IDENTITY, 1))
+    opened = opener.open(ReceivedBatch("p", 1, count, "worker", lines, Encoding.IDENTITY, 1))
     assert opened.record_count + sum(r.count for r in opened.rejections) == count
     assert len(opened.keys or []) == opened.record_count
     for line in opened.lines.splitlines():

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from telecine.settings.loading import load_config
+
 from log_collector.config import CollectorConfig
 from log_collector.data_files import DEAD_LETTERS
 from log_collector.journal import Encoding, EntryHeader, Origin, StoredBatch
@@ -16,7 +18,6 @@ from log_collector.sinks.building import open_http_sink
 from log_collector.sinks.http.sink import HttpSink
 from log_collector.sinks.sink import Written
 from log_collector.sinks.table import Place
-from service_host.settings.config import load_config
 from tests.log_collector.harness import lines_of
 
 

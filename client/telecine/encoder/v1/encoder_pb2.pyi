@@ -279,7 +279,7 @@ class _WebhookEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookE
     """"job.received": the hand-off is complete."""
     WEBHOOK_EVENT_OUTPUT_ENDED: _WebhookEvent.ValueType  # 2
     """"output.ended": one output succeeded or failed. Outputs that the job's own
-    end stopped are told by "job.ended" alone.
+    end stopped are reported by "job.ended" alone.
     """
     WEBHOOK_EVENT_JOB_ENDED: _WebhookEvent.ValueType  # 3
     """"job.ended": the manifest is there."""
@@ -293,7 +293,7 @@ WEBHOOK_EVENT_JOB_RECEIVED: WebhookEvent.ValueType  # 1
 """"job.received": the hand-off is complete."""
 WEBHOOK_EVENT_OUTPUT_ENDED: WebhookEvent.ValueType  # 2
 """"output.ended": one output succeeded or failed. Outputs that the job's own
-end stopped are told by "job.ended" alone.
+end stopped are reported by "job.ended" alone.
 """
 WEBHOOK_EVENT_JOB_ENDED: WebhookEvent.ValueType  # 3
 """"job.ended": the manifest is there."""
@@ -673,7 +673,7 @@ Global___AudioTrack: _TypeAlias = AudioTrack  # noqa: Y015
 @_typing.final
 class Webhook(_message.Message):
     """Whom to tell about a job, by an HTTP POST that is signed with the server's
-    secret, repeated until it is answered with 2xx, and told at least once, also
+    secret, repeated until it is answered with 2xx, and delivered at least once, also
     across restarts. docs/webhooks.md describes headers and bodies. A server
     without a secret, or whose rules do not allow the URL, refuses the spec.
     """
@@ -1341,8 +1341,8 @@ class EncodeRequest(_message.Message):
     proof: _builtins.bytes
     """Only beside `spec` and `host_id`: the server's secret, which the client has
     read at a `proof_path`. With it the client has proved to be the same user on
-    the same machine, and is told `Accepted.job_directory`. Empty or wrong: it
-    is not told.
+    the same machine, and gets `Accepted.job_directory`. Empty or wrong: it
+    does not get it.
     """
     @_builtins.property
     def spec(self) -> Global___JobSpec:
@@ -2522,7 +2522,7 @@ class Limits(_message.Message):
     @_builtins.property
     def max_clip_duration(self) -> _duration_pb2.Duration:
         """Longest clip, at its own frame rate. Frames beyond it are refused with
-        TOO_LARGE, at once where `VideoTrack.expected_frames` tells; nothing that
+        TOO_LARGE, at once where `VideoTrack.expected_frames` says so; nothing that
         was acknowledged is cut.
         """
 

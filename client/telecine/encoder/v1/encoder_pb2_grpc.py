@@ -119,7 +119,7 @@ class EncoderServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetJob(self, request, context):
-        """Tells a job's state. Safe to repeat.
+        """Returns a job's state. Safe to repeat.
 
         Errors:
         * NOT_FOUND: no such job.
@@ -131,7 +131,7 @@ class EncoderServiceServicer(object):
     def WatchJob(self, request, context):
         """Follows a job without taking part in it, to its end.
 
-        The first answer tells where the job stands now; another comes whenever
+        The first answer says where the job stands now; another comes whenever
         something about it has changed, coalesced to `min_interval` (a change of the
         job's or an output's state comes at once), and at least every 10 seconds.
         Each answer is whole. The last one has an ended state; then the server ends
@@ -197,7 +197,7 @@ class EncoderServiceServicer(object):
     def DownloadArtifact(self, request, context):
         """Sends the bytes of one artifact from an offset to its end. To resume, call
         again with the offset of the next missing byte. A client on the server's own
-        machine may be told where the file lies in place of getting its bytes.
+        machine may be given the file's place instead of its bytes.
 
         Errors:
         * NOT_FOUND: no such job or artifact.

@@ -82,7 +82,7 @@ class EncoderServiceStub:
     * UNAVAILABLE: the service drains or starts; try again.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.GetJobRequest, _encoder_pb2.GetJobResponse]
-    """Tells a job's state. Safe to repeat.
+    """Returns a job's state. Safe to repeat.
 
     Errors:
     * NOT_FOUND: no such job.
@@ -90,7 +90,7 @@ class EncoderServiceStub:
     WatchJob: _grpc.UnaryStreamMultiCallable[_encoder_pb2.WatchJobRequest, _encoder_pb2.WatchJobResponse]
     """Follows a job without taking part in it, to its end.
 
-    The first answer tells where the job stands now; another comes whenever
+    The first answer says where the job stands now; another comes whenever
     something about it has changed, coalesced to `min_interval` (a change of the
     job's or an output's state comes at once), and at least every 10 seconds.
     Each answer is whole. The last one has an ended state; then the server ends
@@ -136,7 +136,7 @@ class EncoderServiceStub:
     DownloadArtifact: _grpc.UnaryStreamMultiCallable[_encoder_pb2.DownloadArtifactRequest, _encoder_pb2.DownloadArtifactResponse]
     """Sends the bytes of one artifact from an offset to its end. To resume, call
     again with the offset of the next missing byte. A client on the server's own
-    machine may be told where the file lies in place of getting its bytes.
+    machine may be given the file's place instead of its bytes.
 
     Errors:
     * NOT_FOUND: no such job or artifact.
@@ -200,7 +200,7 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     * UNAVAILABLE: the service drains or starts; try again.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_encoder_pb2.GetJobRequest, _encoder_pb2.GetJobResponse]  # type: ignore[assignment]
-    """Tells a job's state. Safe to repeat.
+    """Returns a job's state. Safe to repeat.
 
     Errors:
     * NOT_FOUND: no such job.
@@ -208,7 +208,7 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     WatchJob: _aio.UnaryStreamMultiCallable[_encoder_pb2.WatchJobRequest, _encoder_pb2.WatchJobResponse]  # type: ignore[assignment]
     """Follows a job without taking part in it, to its end.
 
-    The first answer tells where the job stands now; another comes whenever
+    The first answer says where the job stands now; another comes whenever
     something about it has changed, coalesced to `min_interval` (a change of the
     job's or an output's state comes at once), and at least every 10 seconds.
     Each answer is whole. The last one has an ended state; then the server ends
@@ -254,7 +254,7 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     DownloadArtifact: _aio.UnaryStreamMultiCallable[_encoder_pb2.DownloadArtifactRequest, _encoder_pb2.DownloadArtifactResponse]  # type: ignore[assignment]
     """Sends the bytes of one artifact from an offset to its end. To resume, call
     again with the offset of the next missing byte. A client on the server's own
-    machine may be told where the file lies in place of getting its bytes.
+    machine may be given the file's place instead of its bytes.
 
     Errors:
     * NOT_FOUND: no such job or artifact.
@@ -327,7 +327,7 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _encoder_pb2.GetJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_encoder_pb2.GetJobResponse, _abc.Awaitable[_encoder_pb2.GetJobResponse]]:
-        """Tells a job's state. Safe to repeat.
+        """Returns a job's state. Safe to repeat.
 
         Errors:
         * NOT_FOUND: no such job.
@@ -341,7 +341,7 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_encoder_pb2.WatchJobResponse], _abc.AsyncIterator[_encoder_pb2.WatchJobResponse]]:
         """Follows a job without taking part in it, to its end.
 
-        The first answer tells where the job stands now; another comes whenever
+        The first answer says where the job stands now; another comes whenever
         something about it has changed, coalesced to `min_interval` (a change of the
         job's or an output's state comes at once), and at least every 10 seconds.
         Each answer is whole. The last one has an ended state; then the server ends
@@ -417,7 +417,7 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_encoder_pb2.DownloadArtifactResponse], _abc.AsyncIterator[_encoder_pb2.DownloadArtifactResponse]]:
         """Sends the bytes of one artifact from an offset to its end. To resume, call
         again with the offset of the next missing byte. A client on the server's own
-        machine may be told where the file lies in place of getting its bytes.
+        machine may be given the file's place instead of its bytes.
 
         Errors:
         * NOT_FOUND: no such job or artifact.

@@ -117,7 +117,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 19
     """INTERNAL. A fault of the service. metadata has "request_id", under which
-    the service's log tells more.
+    the service's log says more.
     """
     ERROR_REASON_JOB_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 20
     """DEADLINE_EXCEEDED. The job did not end before its deadline or its time limit."""
@@ -220,7 +220,7 @@ ERROR_REASON_ENCODER_UNAVAILABLE: ErrorReason.ValueType  # 18
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 19
 """INTERNAL. A fault of the service. metadata has "request_id", under which
-the service's log tells more.
+the service's log says more.
 """
 ERROR_REASON_JOB_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 20
 """DEADLINE_EXCEEDED. The job did not end before its deadline or its time limit."""

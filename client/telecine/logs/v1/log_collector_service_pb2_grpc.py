@@ -6,7 +6,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as telecine_dot_logs_dot_
 
 
 class LogCollectorServiceStub(object):
-    """Takes records in, and tells what they say.
+    """Takes records in, and answers questions about them.
 
     Errors of every rpc carry google.rpc.ErrorInfo with domain "telecine" and a
     reason of telecine.errors.v1.ErrorReason; INVALID_ARGUMENT carries BadRequest
@@ -48,7 +48,7 @@ class LogCollectorServiceStub(object):
 
 
 class LogCollectorServiceServicer(object):
-    """Takes records in, and tells what they say.
+    """Takes records in, and answers questions about them.
 
     Errors of every rpc carry google.rpc.ErrorInfo with domain "telecine" and a
     reason of telecine.errors.v1.ErrorReason; INVALID_ARGUMENT carries BadRequest
@@ -102,7 +102,7 @@ class LogCollectorServiceServicer(object):
 
     def Tail(self, request, context):
         """Follows records that pass a filter, from now on, after the last N. Ends
-        only with the call. A client that reads too slowly is told how many
+        only with the call. A client that reads too slowly learns how many
         records it missed.
 
         Errors:
@@ -115,7 +115,7 @@ class LogCollectorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetStats(self, request, context):
-        """Tells what became of all records since the server's start, per producer and
+        """Returns what became of all records since the server's start, per producer and
         per sink. Safe to repeat.
 
         Errors: none of its own.
@@ -125,7 +125,7 @@ class LogCollectorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetJobStory(self, request, context):
-        """Tells a job's story: its records across services in time order, its stages
+        """Returns a job's story: its records across services in time order, its stages
         with their durations, attempts and errors, and whether all of its records
         arrived. Safe to repeat.
 
@@ -174,7 +174,7 @@ def add_LogCollectorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LogCollectorService(object):
-    """Takes records in, and tells what they say.
+    """Takes records in, and answers questions about them.
 
     Errors of every rpc carry google.rpc.ErrorInfo with domain "telecine" and a
     reason of telecine.errors.v1.ErrorReason; INVALID_ARGUMENT carries BadRequest

@@ -35,7 +35,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LogCollectorServiceStub:
-    """Takes records in, and tells what they say.
+    """Takes records in, and answers questions about them.
 
     Errors of every rpc carry google.rpc.ErrorInfo with domain "telecine" and a
     reason of telecine.errors.v1.ErrorReason; INVALID_ARGUMENT carries BadRequest
@@ -85,7 +85,7 @@ class LogCollectorServiceStub:
     """
     Tail: _grpc.UnaryStreamMultiCallable[_log_collector_service_pb2.TailRequest, _log_collector_service_pb2.TailResponse]
     """Follows records that pass a filter, from now on, after the last N. Ends
-    only with the call. A client that reads too slowly is told how many
+    only with the call. A client that reads too slowly learns how many
     records it missed.
 
     Errors:
@@ -94,13 +94,13 @@ class LogCollectorServiceStub:
     * UNAVAILABLE: the server drains; try again after RetryInfo.
     """
     GetStats: _grpc.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetStatsRequest, _log_collector_service_pb2.GetStatsResponse]
-    """Tells what became of all records since the server's start, per producer and
+    """Returns what became of all records since the server's start, per producer and
     per sink. Safe to repeat.
 
     Errors: none of its own.
     """
     GetJobStory: _grpc.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetJobStoryRequest, _log_collector_service_pb2.GetJobStoryResponse]
-    """Tells a job's story: its records across services in time order, its stages
+    """Returns a job's story: its records across services in time order, its stages
     with their durations, attempts and errors, and whether all of its records
     arrived. Safe to repeat.
 
@@ -112,7 +112,7 @@ class LogCollectorServiceStub:
 
 @_typing.type_check_only
 class LogCollectorServiceAsyncStub(LogCollectorServiceStub):
-    """Takes records in, and tells what they say.
+    """Takes records in, and answers questions about them.
 
     Errors of every rpc carry google.rpc.ErrorInfo with domain "telecine" and a
     reason of telecine.errors.v1.ErrorReason; INVALID_ARGUMENT carries BadRequest
@@ -159,7 +159,7 @@ class LogCollectorServiceAsyncStub(LogCollectorServiceStub):
     """
     Tail: _aio.UnaryStreamMultiCallable[_log_collector_service_pb2.TailRequest, _log_collector_service_pb2.TailResponse]  # type: ignore[assignment]
     """Follows records that pass a filter, from now on, after the last N. Ends
-    only with the call. A client that reads too slowly is told how many
+    only with the call. A client that reads too slowly learns how many
     records it missed.
 
     Errors:
@@ -168,13 +168,13 @@ class LogCollectorServiceAsyncStub(LogCollectorServiceStub):
     * UNAVAILABLE: the server drains; try again after RetryInfo.
     """
     GetStats: _aio.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetStatsRequest, _log_collector_service_pb2.GetStatsResponse]  # type: ignore[assignment]
-    """Tells what became of all records since the server's start, per producer and
+    """Returns what became of all records since the server's start, per producer and
     per sink. Safe to repeat.
 
     Errors: none of its own.
     """
     GetJobStory: _aio.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetJobStoryRequest, _log_collector_service_pb2.GetJobStoryResponse]  # type: ignore[assignment]
-    """Tells a job's story: its records across services in time order, its stages
+    """Returns a job's story: its records across services in time order, its stages
     with their durations, attempts and errors, and whether all of its records
     arrived. Safe to repeat.
 
@@ -185,7 +185,7 @@ class LogCollectorServiceAsyncStub(LogCollectorServiceStub):
     """
 
 class LogCollectorServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Takes records in, and tells what they say.
+    """Takes records in, and answers questions about them.
 
     Errors of every rpc carry google.rpc.ErrorInfo with domain "telecine" and a
     reason of telecine.errors.v1.ErrorReason; INVALID_ARGUMENT carries BadRequest
@@ -248,7 +248,7 @@ class LogCollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_log_collector_service_pb2.TailResponse], _abc.AsyncIterator[_log_collector_service_pb2.TailResponse]]:
         """Follows records that pass a filter, from now on, after the last N. Ends
-        only with the call. A client that reads too slowly is told how many
+        only with the call. A client that reads too slowly learns how many
         records it missed.
 
         Errors:
@@ -263,7 +263,7 @@ class LogCollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _log_collector_service_pb2.GetStatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_log_collector_service_pb2.GetStatsResponse, _abc.Awaitable[_log_collector_service_pb2.GetStatsResponse]]:
-        """Tells what became of all records since the server's start, per producer and
+        """Returns what became of all records since the server's start, per producer and
         per sink. Safe to repeat.
 
         Errors: none of its own.
@@ -275,7 +275,7 @@ class LogCollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _log_collector_service_pb2.GetJobStoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_log_collector_service_pb2.GetJobStoryResponse, _abc.Awaitable[_log_collector_service_pb2.GetJobStoryResponse]]:
-        """Tells a job's story: its records across services in time order, its stages
+        """Returns a job's story: its records across services in time order, its stages
         with their durations, attempts and errors, and whether all of its records
         arrived. Safe to repeat.
 

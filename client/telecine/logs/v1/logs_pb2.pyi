@@ -266,8 +266,8 @@ class Batch(_message.Message):
     because it had to drop them. They count as a gap. 0: none.
     """
     secret: _builtins.bytes
-    """Proves that the producer is the sender's own. Whoever ships the first batch
-    of a producer with a secret owns it: batches and `resume` without it are
+    """Proves that the producer is the sender's own. Who ships the first
+    batch of a producer with a secret owns it: batches and `resume` without it are
     refused as NOT_OWNER, and the server keeps a salted hash alone. Send it with
     every batch. 16 to 64 random bytes. Empty: the producer is anybody's who
     knows its id; a number that comes again with another record is then stored
@@ -776,7 +776,7 @@ class IngestStats(_message.Message):
     rejected: _builtins.int
     """Wrong for ever; in the quarantine."""
     refused: _builtins.int
-    """Not taken now; the sender was told to send again."""
+    """Not taken now; the sender was asked to send again."""
     duplicate: _builtins.int
     """Already stored; acknowledged again, stored once."""
     accepted: _builtins.int

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 import trustme
+from telecine.settings.loading import ConfigError
 
 from log_collector.sinks.http.door import HttpDoor, Request
 from log_collector.sinks.http.sink import HttpSink
 from log_collector.sinks.sink import SinkError
-from service_host.settings.config import ConfigError
 from tests.eventually import eventually, eventually_async
 from tests.log_collector.harness import collector, numbered, record, ship
 from tests.log_collector.sinks.driving import (
@@ -303,8 +303,9 @@ def test_a_collector_without_such_sinks_does_not_need_the_library() -> None:
 
 
 def test_secrets_of_the_configuration_are_shown_nowhere(tmp_path: Path) -> None:
+    from telecine.settings.loading import load_config
+
     from log_collector.config import CollectorConfig
-    from service_host.settings.config import load_config
 
     http = {
         "password": "hush-1",

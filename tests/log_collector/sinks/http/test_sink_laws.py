@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from log_collector.journal import StoredBatch
 from log_collector.sinks.building import _wire
 from log_collector.sinks.http.dead_letters import DeadLetters
-from log_collector.sinks.http.door import Answer, Request
+from log_collector.sinks.http.door import HttpResponse, Request
 from log_collector.sinks.http.sink import HttpSink, Limits
 from log_collector.sinks.journal_record import read_records
 from log_collector.sinks.sink import SinkError
@@ -38,16 +38,16 @@ class UnreliableDoor:
         self.service = service
         self.faults = faults
 
-    def post(self, request: Request) -> Answer:
+    def post(self, request: Request) -> HttpResponse:
         fault = next(self.faults, "")
         if fault == "never sent":
             raise SinkError("lost")
         if fault in ("503", "429", "413"):
-            return Answer(int(fault), {"retry-after": "0"})
+            return HttpResponse(int(fault), {"retry-after": "0"})
         reply = self.service(Heard(request.url, request.headers, request.body, 0))
         if fault == "answer lost":
             raise SinkError("lost")
-        return Answer(reply.status, reply.headers, reply.body)
+        return HttpResponse(reply.status, reply.headers, reply.body)
 
     def close(self) -> None:
         """Nothing to do."""

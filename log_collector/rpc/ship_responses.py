@@ -1,4 +1,4 @@
-"""The answers of one Ship stream: in order, each once its records are durable, acknowledgements merged."""
+"""The responses of one Ship stream: in order, each once its records are durable, acknowledgements merged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from log_collector.rpc import ship_wire as wire
 Write: TypeAlias = Callable[[pb.ShipResponse], Awaitable[None]]
 
 
-class Answer(msgspec.Struct):
+class PendingResponse(msgspec.Struct):
     """What is to be sent, once `durable` has ended where there is one."""
 
     producer: str
@@ -31,22 +31,22 @@ class Answer(msgspec.Struct):
     """Why it was not taken, a key of REFUSALS."""
 
 
-class Answers:
-    """A bounded queue of answers and its sender. Belongs to the stream's tasks."""
+class ResponseQueue:
+    """A bounded queue of responses, and its sender. Belongs to the stream's tasks."""
 
     def __init__(self, ingest: Ingest, write: Write, limit: int, retry_seconds: float) -> None:
         self._ingest = ingest
         self._write = write
         self._limit = limit
         self._retry_seconds = retry_seconds
-        self._queue: asyncio.Queue[Answer | None] = asyncio.Queue(limit)
+        self._queue: asyncio.Queue[PendingResponse | None] = asyncio.Queue(limit)
 
-    async def put(self, answer: Answer | None) -> None:
-        """Queues an answer, None after the last one; waits while the sender lags behind."""
+    async def put(self, answer: PendingResponse | None) -> None:
+        """Queues a response, None after the last one; waits while the sender lags behind."""
         await self._queue.put(answer)
 
     def _refusal(self, producer: str, first_seq: int, reason: str) -> pb.ShipResponse:
-        """Tells a sender to send again, from where and when.
+        """Asks a sender to send again, from where and when.
 
         To be made when it is sent and not before: what was still on its way to the disk when the batch was
         refused may have failed meanwhile, and a sender takes everything before the number for safe.
@@ -58,7 +58,7 @@ class Answers:
         return wire.refused(producer, first_seq, reason, delay, expected)
 
     async def send_all(self) -> None:
-        """Sends until it is told that nothing more comes; every answer waits for its turn."""
+        """Sends until None is queued; every response waits for its turn."""
         unsent: dict[str, int] = {}
         while True:
             if unsent and (self._queue.empty() or len(unsent) > self._limit):
@@ -77,7 +77,7 @@ class Answers:
             if last_seq is not None:
                 unsent[answer.producer] = last_seq
 
-    async def _settled(self, answer: Answer) -> tuple[list[pb.ShipResponse], int | None]:
+    async def _settled(self, answer: PendingResponse) -> tuple[list[pb.ShipResponse], int | None]:
         """What to send first, and what is safe then; after a failure of the disk a refusal instead."""
         if answer.refusal:
             return [self._refusal(answer.producer, answer.first_seq, answer.refusal)], None

@@ -17,13 +17,13 @@ from log_collector.query.library import Library
 from log_collector.query.reading_files import DamagedFileError
 from log_collector.query.selector import Selector
 
-_PATIENCE_SECONDS: Final = 2.0
+_CATCH_UP_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 0.005
 _MAX_LAST: Final = 10_000
 
 
-class LogReading:
-    """As `servicer.Reading`. Owns its threads; `close` releases them and is idempotent."""
+class LogQueries:
+    """The servicer's `Queries`. Owns its threads; `close` releases them and is idempotent."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class LogReading:
         self._following = ThreadPoolExecutor(2, "following")
 
     async def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
-        """See `Reading`."""
+        """See `Queries`."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._executor, self._library().query, request)
@@ -52,7 +52,7 @@ class LogReading:
             raise errors.damaged(str(error)) from error
 
     async def job_story(self, request: pb.GetJobStoryRequest) -> pb.GetJobStoryResponse:
-        """See `Reading`."""
+        """See `Queries`."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._executor, self._library().story, request)
@@ -60,7 +60,7 @@ class LogReading:
             raise errors.damaged(str(error)) from error
 
     async def tail(self, request: pb.TailRequest) -> AsyncIterator[pb.TailResponse]:
-        """See `Reading`."""
+        """See `Queries`."""
         selector = Selector(request.filter, has_times=False)
         if not 0 <= request.last <= _MAX_LAST:
             raise errors.invalid_field("last", f"expected 0 to {_MAX_LAST}")
@@ -99,7 +99,7 @@ class LogReading:
     async def _wait_for_files(self, position: int) -> None:
         """Where the files lag, the newest records are shown by following, if late."""
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_CATCH_UP_SECONDS):
                 while self._delivered_position() < position:  # noqa: ASYNC110 - another thread moves it
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:

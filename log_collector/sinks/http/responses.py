@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from log_collector.sinks.http.door import Answer
+from log_collector.sinks.http.door import HttpResponse
 from log_collector.sinks.journal_record import JournalRecord
 
 _NEVER: Final = frozenset({400, 411, 415, 422})
@@ -29,7 +29,7 @@ class Fate(Enum):
 
     TAKEN = "taken"
     AGAIN = "again"
-    """As they are, later; where a person has to mend something, they wait for that."""
+    """As they are, later; where a person has to fix something, they wait for that."""
     NEVER = "never"
     """Something in the request will never be taken."""
     TOO_LARGE = "too_large"
@@ -78,7 +78,7 @@ def fate_of(status: int) -> Fate:
 
 
 def judge_whole(
-    answer: Answer, pieces: Sequence[Piece], now_unix_seconds: float, reason: str = "rejected"
+    answer: HttpResponse, pieces: Sequence[Piece], now_unix_seconds: float, reason: str = "rejected"
 ) -> Verdict:
     """The verdict of a service that takes a request as a whole or not at all.
 
@@ -101,7 +101,7 @@ def halves(pieces: Sequence[Piece]) -> tuple[Sequence[Piece], Sequence[Piece]]:
     return pieces[:middle], pieces[middle:]
 
 
-def wait_of(answer: Answer, now_unix_seconds: float) -> float | None:
+def wait_of(answer: HttpResponse, now_unix_seconds: float) -> float | None:
     """What `Retry-After` says, in seconds; None: nothing that can be read. RFC 9110, 10.2.3."""
     said = answer.headers.get("retry-after", "").strip()
     if not said:
@@ -117,7 +117,7 @@ def wait_of(answer: Answer, now_unix_seconds: float) -> float | None:
     return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now_unix_seconds)
 
 
-def fault_of(answer: Answer) -> str:
+def fault_of(answer: HttpResponse) -> str:
     """A status in words, and what to do about it; nothing of the body, which may repeat a record."""
     try:
         phrase = HTTPStatus(answer.status).phrase
@@ -129,6 +129,6 @@ def fault_of(answer: Answer) -> str:
     return f"{answer.status} {phrase}" + (f": {advice}" if advice else "")
 
 
-def text_of(answer: Answer, limit_chars: int = 500) -> str:
+def text_of(answer: HttpResponse, limit_chars: int = 500) -> str:
     """The beginning of the body, for the file of dead letters."""
     return " ".join(answer.body[: 4 * limit_chars].decode("utf-8", "replace").split())[:limit_chars]

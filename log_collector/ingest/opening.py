@@ -1,4 +1,4 @@
-"""Opens one received batch as far as it must be: unpack, redact, check, mend line by line where needed."""
+"""Opens one received batch as far as it must be: unpack, redact, check, repair line by line where needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHEAP_SUSPECT_BYTES: Final = 4 * 1024
 """Lines that must be opened cost some microseconds a byte, all others next to nothing."""
 
 
-class IntakeLimits(msgspec.Struct, frozen=True):
+class OpeningLimits(msgspec.Struct, frozen=True):
     """What bounds one batch and one record."""
 
     unpacked_bytes: int = 64 * 1024**2
@@ -70,10 +70,10 @@ class OpenedBatch(msgspec.Struct, frozen=True):
     """Of all lines as they came, also of those that are skipped, where they were asked for."""
 
 
-class Intake:
+class BatchOpener:
     """What is done to every batch. Holds no state between calls; safe to use from any thread."""
 
-    def __init__(self, redaction: Redaction, limits: IntakeLimits, *, needs_keys: bool = False) -> None:
+    def __init__(self, redaction: Redaction, limits: OpeningLimits, *, needs_keys: bool = False) -> None:
         self.redaction = redaction
         self._limits = limits
         self._needs_keys = needs_keys
