@@ -61,7 +61,7 @@ def _configured() -> SdkConfig:
 
 @contextmanager
 def connect_for_capabilities(server: str | None) -> Iterator[Client]:
-    """As `connect`, with the time that proving every encoder may take."""
+    """Yields a client like `connect`, with a timeout that leaves room to prove every encoder."""
     with connect(server, call_timeout_seconds=_PROBE_SECONDS) as client:
         yield client
 

@@ -112,7 +112,7 @@ def configure_logging(
 
 
 def configure_service_logging(service: str, directory: Path, config_file: Path | None = None) -> Logger:
-    """As `configure_logging`, for a service of ours, whose standard output is for its ready line.
+    """Configures logging of a Telecine service, whose standard output is for its ready line.
 
     It writes to standard error (never to standard output) and to `directory`, unless the configuration
     file or the environment says otherwise. `config_file`: the one that the service itself reads.

@@ -153,7 +153,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that failed."""
+    """A failure during the stage, with its message and code."""
 
     timestamp: Timestamp
     message: str
@@ -166,7 +166,7 @@ class ErrorEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WarningLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Something worth knowing."""
+    """A warning that the stage noted, with its code."""
 
     timestamp: Timestamp
     message: str

@@ -24,7 +24,7 @@ _NEEDED_FOR = {
 
 
 def check_python() -> CheckDocument:
-    """The interpreter's version."""
+    """Checks that the interpreter is recent enough."""
     is_old = sys.version_info[:2] < _OLDEST_PYTHON
     return CheckDocument(
         name="python",

@@ -12,7 +12,7 @@ from telecine.results.values import DamagedJob, EncoderCapability, JobWarning, S
 
 
 class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """One produced file."""
+    """A file that an output produced, with what the manifest read back of it."""
 
     output: str
     path: str
@@ -36,7 +36,7 @@ class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
-    """Why something failed."""
+    """Why a job or an output failed, and what to do about it."""
 
     code: str
     message: str

@@ -78,7 +78,7 @@ class OutputView(msgspec.Struct, frozen=True):
 
 
 class ManifestView(msgspec.Struct, frozen=True):
-    """One job's outputs."""
+    """What the command line reads of a job's manifest."""
 
     job_id: str
     outputs: tuple[OutputView, ...] = ()

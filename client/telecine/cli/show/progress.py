@@ -71,7 +71,7 @@ class _Bars:
         self._progress.stop()
 
     def show(self, progress: JobProgress, expected_bytes: int, expected_frames: int) -> None:
-        """Moves every bar."""
+        """Moves every bar to the progress given."""
         safe = progress.acknowledged_bytes
         detail = f"{terminal.size_text(safe)} safe"
         if progress.is_handed_off:

@@ -53,7 +53,7 @@ def escape(text: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    """As `escape`, for a text that may have several lines."""
+    """Escapes like `escape`, and keeps the line breaks of the text."""
     return markup.escape(visible_lines(text))
 
 

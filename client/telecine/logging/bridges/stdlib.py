@@ -39,7 +39,7 @@ class BridgeHandler(logging.Handler):
         self.lock = None
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """As `logging.Handler.handle`, which from Python 3.13 on cannot do without a lock."""
+        """Handles a record without the lock that `logging.Handler.handle` needs from Python 3.13 on."""
         kept = self.filter(record)
         if isinstance(kept, logging.LogRecord):
             record = kept

@@ -21,7 +21,7 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """As `visible`, but line feeds and tabs stay: for texts of several lines."""
+    """Makes a text of several lines visible: like `visible`, but line feeds and tabs stay."""
     return _LINES.sub(_escaped, text)
 
 

@@ -13,7 +13,7 @@ from telecine.stages.errors import StageFileMissingError, StageUsageError
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found."""
+    """What measuring a file or a directory found."""
 
     size_bytes: int
     sha256: str | None

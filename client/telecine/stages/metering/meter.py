@@ -77,7 +77,7 @@ class Meter:
             )
 
     def close(self) -> None:
-        """See the class."""
+        """Ends the thread and gives NVML back; idempotent."""
         self._is_over.set()
         with self._lock:
             nvml, self._nvml = self._nvml, None

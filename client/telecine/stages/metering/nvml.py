@@ -54,7 +54,7 @@ class Nvml:
         return tuple(reading for reading in readings if reading is not None)
 
     def close(self) -> None:
-        """See the class."""
+        """Gives NVML back; idempotent."""
         with _lock:
             if self._is_open:
                 self._is_open = False

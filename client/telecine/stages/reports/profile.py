@@ -149,7 +149,7 @@ def critical_chain(job: JobStages) -> tuple[frozenset[str], float]:
 
 
 def sum_costs(costs: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Currency to sum."""
+    """Adds up costs by currency."""
     totals: dict[str, float] = {}
     for cost in costs:
         for currency, amount in cost.items():

@@ -88,7 +88,7 @@ class RecordList(Widget, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"record-list--chosen"}
 
     def action_move(self, step: int) -> None:
-        """Chooses a neighbour."""
+        """Selects the record above or below."""
         self._choose(self.chosen + step)
 
     def action_page(self, step: int) -> None:
