@@ -179,7 +179,7 @@ class EncoderService:
         self._store.close()
 
     async def _probe_when_quiet(self) -> None:
-        """Probes what can be made once nobody needs the cores; whoever asks earlier is answered earlier."""
+        """Probes what can be made once nobody needs the cores, or as soon as a client asks."""
         while True:
             await asyncio.sleep(QUIET_SECONDS)
             if not self._registry.live and self._pool.idle_count:

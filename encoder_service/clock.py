@@ -1,4 +1,4 @@
-"""The time, as an argument: what tells it to everything that must be testable without waiting."""
+"""The time as an argument, so that everything can be tested without waiting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Reads the wall clock and a clock that never goes back."""
 
     def unix_nano(self) -> int:
         """Wall clock, for what is written down."""
@@ -19,7 +19,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real one."""
+    """The clocks of the operating system."""
 
     def unix_nano(self) -> int:
         """Wall clock."""

@@ -40,7 +40,7 @@ FIXED_FIELDS = (
 
 
 class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What `telecine serve encoder` can be told."""
+    """The settings of `telecine serve encoder`."""
 
     host: HostConfig = HostConfig(listen="127.0.0.1:50051")
     data_dir: Path = Path("telecine-data")
@@ -62,7 +62,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_pending_bytes: Count = 8 * MIB
     """Per stream: bytes received and not yet written; the stream is not read beyond it."""
     ring_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 * GIB)] = 8 * MIB
-    """Memory that each upload from a client on this machine shares with it, in place of sending through
+    """Memory that each upload from a client on this machine shares with it, instead of sending through
     the connection: some milliseconds of frames. New for every upload, so more is not faster. 0: none."""
     max_rings: Count = 16
     """Uploads at a time that have such memory; the others send."""
@@ -155,9 +155,9 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     is_synced: bool = False
     """fsync spools before acknowledging, and records, artifacts and manifests: survives power loss."""
     webhooks: WebhooksConfig = WebhooksConfig()
-    """Who is told about jobs over HTTP."""
+    """Who is notified about jobs over HTTP."""
     tells_job_directory: bool = True
-    """Whether clients that proved to be the same user on the same machine hear where a job's directory lies,
+    """Whether clients that proved to be the same user on the same machine learn where a job's directory lies,
     and copy their artifacts from there. Others never do."""
 
     reload_poll_seconds: Positive = 1.0

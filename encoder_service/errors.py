@@ -15,7 +15,7 @@ __all__ = ["FieldViolation", "ServiceError"]
 
 
 def invalid_fields(violations: Sequence[FieldViolation]) -> ServiceError:
-    """The caller mends the named fields; the message repeats the first ones for people."""
+    """The caller corrects the named fields; the message repeats the first ones for people."""
     shown = "; ".join(f"{violation.field}: {violation.description}" for violation in violations[:5])
     rest = f"; and {len(violations) - 5} more" if len(violations) > 5 else ""
     return ServiceError(reasons.ERROR_REASON_INVALID_FIELD, shown + rest, violations=violations)
@@ -36,7 +36,7 @@ def too_large(what: str, actual_bytes: int, limit_bytes: int) -> ServiceError:
 
 
 def out_of_order(message: str) -> ServiceError:
-    """The caller mends its code."""
+    """The caller corrects its code: messages came in an order that is not allowed."""
     return ServiceError(reasons.ERROR_REASON_OUT_OF_ORDER, message)
 
 
@@ -90,7 +90,7 @@ def superseded() -> ServiceError:
 
 
 def spool_full(retry_after_seconds: float) -> ServiceError:
-    """Later."""
+    """The caller tries again later, when other jobs have ended."""
     return ServiceError(
         reasons.ERROR_REASON_SPOOL_FULL,
         "the spool quota is used up; what was acknowledged stays, try again later",
@@ -99,7 +99,7 @@ def spool_full(retry_after_seconds: float) -> ServiceError:
 
 
 def too_many_jobs(limit: int, retry_after_seconds: float) -> ServiceError:
-    """Later."""
+    """The caller tries again later, when fewer jobs wait."""
     return ServiceError(
         reasons.ERROR_REASON_TOO_MANY_JOBS,
         f"{limit} jobs are waiting already; try again later",
@@ -108,7 +108,7 @@ def too_many_jobs(limit: int, retry_after_seconds: float) -> ServiceError:
 
 
 def disk_full(retry_after_seconds: float, room: DiskRoom | None = None) -> ServiceError:
-    """Later, or the operator makes room."""
+    """The caller tries again later, or the operator makes room."""
     figures = "" if room is None else f" ({room})"
     return ServiceError(
         reasons.ERROR_REASON_DISK_FULL,
@@ -137,7 +137,7 @@ def no_workers(reason: str, retry_after_seconds: float) -> ServiceError:
 
 
 def too_many_files(retry_after_seconds: float) -> ServiceError:
-    """Later, or the operator raises the limit."""
+    """The caller tries again later, or the operator raises the limit."""
     return ServiceError(
         reasons.ERROR_REASON_TOO_MANY_FILES,
         "the service has as many files open as it may (ulimit -n); what was acknowledged stays, "
@@ -210,7 +210,7 @@ def job_expired(job_id: str) -> ServiceError:
 
 
 def not_implemented(what: str) -> ServiceError:
-    """A later version."""
+    """The caller does without, or waits for a later version."""
     return ServiceError(reasons.ERROR_REASON_NOT_IMPLEMENTED, f"this version does not do {what}")
 
 
@@ -240,5 +240,5 @@ def offset_behind_end(offset: int, size_bytes: int) -> ServiceError:
 
 
 def temporarily_unavailable(what: str) -> ServiceError:
-    """Try again."""
+    """The caller tries again; nothing is wrong with the request."""
     return ServiceError(reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE, what)

@@ -5,15 +5,15 @@ point; `kill_at:<point>:<n>` the n-th time. Unset, which is always so outside te
 comparison. The points, in the order of a job's life:
 
 * `spool_written`: bytes are in the spool and not yet acknowledged.
-* `finish_recorded`: the totals are recorded and nobody was told.
+* `finish_recorded`: the totals are recorded and nobody was notified.
 * `output_produced`: a worker has verified its files, which still lie in `.partial`.
 * `evidence_recorded`: the evidence is recorded, the files still lie in `.partial`.
 * `artifact_renamed`: some of an output's files are in place.
 * `end_recorded`: the job's end is recorded, there is no manifest yet.
 * `manifest_written`: the manifest lies under its temporary name.
 * `manifest_renamed`: the manifest is in place, the spool still there.
-* `webhooks_promised`: whom to tell is on the disk, nobody was told, the spool is still there.
-* `spool_removed`: nothing is left to do but to tell the client.
+* `webhooks_promised`: deliveries are on the disk, nothing was sent, the spool is still there.
+* `spool_removed`: all that is left is to notify the client.
 """
 
 from __future__ import annotations

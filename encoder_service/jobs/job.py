@@ -110,7 +110,7 @@ class Job:
         self.input_hash: InputHash | None = None
         self.persisted_bytes = record.bytes_received
         self.acknowledged_bytes = record.bytes_received
-        """The most that a client was ever told, in this process."""
+        """The most that was ever acknowledged to a client, in this process."""
         self.last_byte_monotonic = clock.monotonic()
         self.last_sign_monotonic = self.last_byte_monotonic
         """When the client last sent anything, if only that it is there."""
@@ -153,7 +153,7 @@ class Job:
         """Whole frames in the spool."""
         return self.persisted_bytes // self.record.spec.video.frame_bytes
 
-    # --- telling ---------------------------------------------------------------------------------
+    # --- notifying -------------------------------------------------------------------------------
 
     def subscribe(self, pause_seconds: float) -> Subscription:
         """Returns a flag that is raised at every change, until `unsubscribe`."""
@@ -213,7 +213,7 @@ class Job:
         self.last_sign_monotonic = self._clock.monotonic()
 
     def note_acknowledged(self) -> int:
-        """All that is persisted was told; returns how much of it is news."""
+        """All that is persisted was acknowledged; returns how much of it for the first time."""
         news = self.persisted_bytes - self.acknowledged_bytes
         self.acknowledged_bytes = self.persisted_bytes
         return news

@@ -389,7 +389,7 @@ async def _to_its_end(making: Coroutine[Any, Any, _Result]) -> _Result:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        # Whatever becomes of it now, there is nobody left to tell.
+        # Whatever becomes of it now, nobody is left to be notified.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         raise
 

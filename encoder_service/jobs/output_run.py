@@ -83,7 +83,7 @@ class OutputRun:
         return self._clock.monotonic() - self._active_monotonic
 
     async def run(self, directory: Path, spool_path: Path) -> Produced | Failed | Stopped:
-        """Returns the worker's answer, or why there is none."""
+        """Returns the worker's answer, or why it gave none."""
         self._worker.send(self._assignment(directory, spool_path))
         helpers = [asyncio.create_task(self._feed()), asyncio.create_task(self._watch_disk(directory))]
         result: Produced | Failed
@@ -219,7 +219,7 @@ class OutputRun:
         return usage.excess(*bounds)
 
     async def _feed(self) -> None:
-        """Tells the worker how far it may read, coalesced, and at once when all frames are here."""
+        """Informs the worker how far it may read, coalesced, and at once when all frames are here."""
         subscription = self.job.subscribe(WATERMARK_PAUSE_SECONDS)
         try:
             while not self._sent.is_complete:

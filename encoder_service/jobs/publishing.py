@@ -1,4 +1,4 @@
-"""Takes in what an attempt came to: evidence first, then the files' names, then whoever waits is told."""
+"""Records what an attempt came to: first the evidence, then the files' names, then clients are notified."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Registry:
 
     def __init__(self, quarantine: Quarantine) -> None:
         self.live: dict[str, Job] = {}
-        """Not over yet."""
+        """Jobs that have not ended."""
         self.ended: dict[str, Job] = {}
         """Over, in the order of their end."""
         self.quarantine = quarantine
@@ -44,7 +44,7 @@ class Registry:
         self.ended[job.job_id] = job
 
     def newest_first(self) -> list[Job]:
-        """All jobs."""
+        """Returns all jobs, those that were created last first."""
         jobs = [*self.live.values(), *self.ended.values()]
         return sorted(jobs, key=lambda job: (-job.record.created_at_unix_nano, job.job_id))
 
@@ -118,7 +118,7 @@ class Quarantine:
         return {reason.value: counted[reason] for reason in DamageReason}
 
     def all(self) -> list[Damaged]:
-        """Everything."""
+        """Returns everything that is set aside."""
         return list(self._by_path.values())
 
     def forget(self, gone: Iterable[Damaged]) -> None:

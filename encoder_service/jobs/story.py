@@ -1,4 +1,4 @@
-"""Tells the service's log what happens to jobs, in the stages of the field catalogue."""
+"""Writes to the service's log what happens to jobs, in the stages of the field catalogue."""
 
 from __future__ import annotations
 

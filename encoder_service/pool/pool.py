@@ -81,7 +81,7 @@ class WorkerPool:
 
     @property
     def size(self) -> int:
-        """Slots."""
+        """How many workers may live at once."""
         return self.settings.size
 
     def open(self) -> None:
@@ -101,7 +101,7 @@ class WorkerPool:
         return len(self._idle) + len(self._lent) + self._coming
 
     def take(self) -> WorkerProcess | None:
-        """Lends an idle worker; None when there is none. It is given back by `give_back`."""
+        """Lends an idle worker; None if all are busy. It is given back by `give_back`."""
         if not self._idle:
             return None
         worker = self._idle.pop()

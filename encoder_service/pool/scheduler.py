@@ -1,6 +1,6 @@
 """Decides which waiting output gets a worker next, and which starved one must give its worker back.
 
-Pure: whoever calls says what waits, what runs and how long each has been starved.
+Pure: the caller passes what waits, what runs and how long each has been starved.
 """
 
 from __future__ import annotations

@@ -21,6 +21,6 @@ class PoolSettings(msgspec.Struct, frozen=True):
     environment: tuple[str, ...] = ()
     """Variables of the service's environment that workers get besides the usual ones."""
     niceness: int = 0
-    """0 to 19; higher gives way to other processes."""
+    """0 to 19; higher leaves the cores to other processes."""
     confinement: Confinement = Confinement()
     """What every worker is held to."""

@@ -39,7 +39,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class WorkerProcess:
-    """A worker for one assignment. Whoever holds it is the only one to send and receive."""
+    """A worker for one assignment. Its holder alone sends and receives."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class WorkerProcess:
             self._orders.write(_encoder.encode(order) + b"\n")
 
     async def receive(self) -> Event:
-        """Returns the next event. Raises WorkerDiedError once there is none to come."""
+        """Returns the next event. Raises WorkerDiedError once the worker has ended."""
         try:
             line = await self._events.readline()
         except ValueError as error:

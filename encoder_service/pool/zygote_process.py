@@ -1,4 +1,4 @@
-"""The service's side of a zygote: starts it, asks it for workers, and hears how they end."""
+"""The service's side of a zygote: starts it, asks it for workers, and learns how they end."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Birth:
 
     pid: int
     pidfd: int | None
-    """Means this very process; None where the kernel has no such thing. Whoever holds the birth closes it."""
+    """Means this very process; None where the kernel has no such thing. The holder of the birth closes it."""
     ended: asyncio.Future[Ended] = field(repr=False)
     """Fails with ZygoteDiedError when nobody is left to say."""
     _is_closed: bool = False

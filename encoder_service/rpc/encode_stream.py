@@ -1,6 +1,6 @@
-"""One Encode stream: reads requests into the spool, tells what is new, delivers the result.
+"""One Encode stream: reads requests into the spool, reports what is new, delivers the result.
 
-Reading and telling go on side by side and end together; the session's table says what may come when.
+Reading and reporting run side by side and end together; the session's table says what may come when.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class EncodeStream:
             async with asyncio.TaskGroup() as group:
                 guard = group.create_task(_guard(attachment))
                 attachment.reader = group.create_task(self._read(attachment))
-                await self._tell(attachment, delivery)
+                await self._report(attachment, delivery)
                 attachment.reader.cancel()
                 guard.cancel()
         except BaseExceptionGroup as failures:
@@ -203,9 +203,9 @@ class EncodeStream:
         self._session = self._session.advance(HalfClosed())
         job.notify(is_urgent=True)
 
-    # --- telling ---------------------------------------------------------------------------------
+    # --- reporting -------------------------------------------------------------------------------
 
-    async def _tell(self, attachment: Attachment, delivery: Delivery) -> None:
+    async def _report(self, attachment: Attachment, delivery: Delivery) -> None:
         job = attachment.job
         pause_seconds = NEWS_PAUSE_SECONDS if self._ring is None else RING_NEWS_PAUSE_SECONDS
         heartbeat_seconds = min(HEARTBEAT_SECONDS, self._settings.keep_alive_seconds)
@@ -220,7 +220,7 @@ class EncodeStream:
             is_due = False
             while True:
                 is_over, is_detached = job.is_over, self._session.state is SessionState.DETACHED
-                await self._tell_news(job, is_due=is_due)
+                await self._send_news(job, is_due=is_due)
                 if is_over or is_detached:
                     break
                 is_due = not await subscription.next(heartbeat_seconds)
@@ -231,7 +231,7 @@ class EncodeStream:
             await self._deliver(job, delivery)
             self._session = self._session.advance(Delivered())
 
-    async def _tell_news(self, job: Job, *, is_due: bool) -> None:
+    async def _send_news(self, job: Job, *, is_due: bool) -> None:
         is_complete = job.record.is_complete
         if is_due or job.persisted_bytes != self._sent_bytes or is_complete != self._sent_complete:
             response = replies.acknowledged(job)

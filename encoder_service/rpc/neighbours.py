@@ -1,4 +1,4 @@
-"""Tells clients of the same user on the same machine from all others: they can read a secret of ours."""
+"""Recognizes clients of the same user on the same machine: they alone can read a secret of ours."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from telecine.sharing.secret import MEMFD_NAME, SECRET_BYTES
 
 
 class Disclosure(msgspec.Struct, frozen=True):
-    """What one stream may be told of this machine."""
+    """What one stream may learn of this machine."""
 
     is_proved: bool = False
-    """The client is the same user on the same machine: paths may be told."""
+    """The client is the same user on the same machine: it may learn paths."""
     proof_path: str = ""
     """Where it could read the secret; empty: it is elsewhere."""
 
@@ -26,7 +26,7 @@ class Neighbours:
     """A secret in memory that the kernel opens to this process's own user alone, and to root.
 
     It lies behind `/proc/<pid>/fd`: to follow such a link takes the right to trace the process. Where
-    there are no such files (not Linux) nobody can prove anything, and nothing is told.
+    there are no such files (not Linux) nobody can prove anything, and nothing is disclosed.
     """
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from encoder_service.wire.enums import PIXEL_FORMATS
 from encoder_service.worker_protocol import EncoderProbe, Probed
 
 MAX_PAGE_BYTES = 2 << 20
-"""gRPC's clients take messages of 4 MiB unless they are told otherwise."""
+"""gRPC's clients take messages of 4 MiB unless they are configured otherwise."""
 _FRAMING_BYTES = 8
 
 JOB_STATES = {
@@ -98,7 +98,7 @@ def output_progress(job: Job, name: str) -> pb.OutputProgress:
 
 
 def artifact(output: str, file: ProducedFile) -> pb.Artifact:
-    """An artifact's header."""
+    """Returns what precedes the bytes of an artifact."""
     return pb.Artifact(
         output=output,
         path=file.path,
@@ -131,7 +131,7 @@ def damaged_message(found: Damaged) -> pb.DamagedJob:
 
 
 def job_message(job: Job) -> pb.Job:
-    """The whole job."""
+    """Returns the whole job as GetJob, WatchJob and ListJobs send it."""
     record = job.record
     message = pb.Job(
         job_id=job.job_id,
@@ -178,7 +178,7 @@ def _output_status(job: Job, output: OutputSpec) -> pb.OutputStatus:
 
 
 def limits(settings: PublishedSettings) -> pb.Limits:
-    """The server's limits."""
+    """Returns the limits that clients may rely on."""
     return pb.Limits(
         max_chunk_bytes=settings.max_chunk_bytes,
         max_frame_bytes=settings.max_frame_bytes,

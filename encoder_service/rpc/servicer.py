@@ -65,12 +65,12 @@ class Connection:
     async def settle(self) -> None:
         """Waits until the last answer is sent, also one whose sender was cancelled.
 
-        gRPC cannot end a call with a status while an answer is under way: the client would hear nothing.
+        gRPC cannot end a call with a status while an answer is under way: the client would learn nothing.
         """
         if self._writing is not None:
             await asyncio.wait([self._writing], timeout=_SETTLE_SECONDS)
             if self._writing.done() and not self._writing.cancelled():
-                self._writing.exception()  # whatever it is, the call's end tells it
+                self._writing.exception()  # whatever it is, the call's end reports it
 
 
 class EncoderServicer(pb_grpc.EncoderServiceServicer):
@@ -114,7 +114,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             await connection.settle()
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:  # noqa: N802
-        """Tells a job's state."""
+        """Returns a job's state."""
         return pb.GetJobResponse(job=replies.job_message(self._jobs.registry.find(request.job_id)))
 
     async def WatchJob(  # noqa: N802
@@ -217,7 +217,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
     async def GetCapabilities(  # noqa: N802
         self, request: pb.GetCapabilitiesRequest, context: Context
     ) -> pb.GetCapabilitiesResponse:
-        """Tells what this server can make, with proof."""
+        """Returns what this server can make, with proof."""
         probed = await self._probe.published()
         return replies.capabilities(probed, self.settings.published, metadata.version("telecine"))
 

@@ -1,4 +1,4 @@
-"""One WatchJob call: tells where a job stands, at once, whenever that has changed, and at its end."""
+"""One WatchJob call: reports where a job stands: at once, after each change, and at its end."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ async def watch_job(
     A watcher that reads slowly misses steps in between and nothing else: there is no queue.
     """
     subscription = job.subscribe(pause_seconds)
-    told: pb.Job | None = None
+    sent: pb.Job | None = None
     is_due = True
     try:
         while True:
             is_over = job.is_over
             message = replies.job_message(job)
-            if is_due or message != told:
-                told = message
+            if is_due or message != sent:
+                sent = message
                 yield pb.WatchJobResponse(job=message)
             if is_over:
                 return

@@ -27,11 +27,11 @@ class IngestLimits(msgspec.Struct, frozen=True):
     is_synced: bool
     """Written through to the disk before they are acknowledged."""
     retry_after_seconds: float
-    """What a refused client hears."""
+    """After how long a refused client may try again."""
 
 
 class Ingest:
-    """Appends for one attached stream. Whoever makes it closes it before another is made for the job.
+    """Appends for one attached stream. Its maker closes it before another is made for the job.
 
     While one write is under way in a thread the next chunks gather; `put` waits when they are too many.
     """
@@ -47,7 +47,7 @@ class Ingest:
         on_failed: Callable[[Exception], None],
         limit: ClipLimit = NO_LIMIT,
     ) -> None:
-        """`on_failed` hears of a failed write at once: the sender may have nothing more to send."""
+        """`on_failed` is called with a failed write at once: the sender may have nothing more to send."""
         self._job_id = job_id
         self._spool = spool
         self._space = space

@@ -1,4 +1,4 @@
-"""Memory that a client on this machine shares with the service, in place of sending bytes through gRPC."""
+"""Memory that a client on this machine shares with the service, instead of sending bytes through gRPC."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Ring:
     """One stream's shared memory: byte `n` of the track lies at `n` modulo the size.
 
     A memfd that is sealed against changes of size: a client that does what it likes can spoil the bytes
-    of its own job alone, and chunks are checked by their CRC. Whoever opens it closes it, once nothing reads
+    of its own job alone, and chunks are checked by their CRC. Its opener closes it, once nothing reads
     its views any more: the memory is given back at once, whatever still refers to them.
     """
 

@@ -29,7 +29,7 @@ class Spool:
     """A spool file and the checksums of its pieces. Methods block, and are for one thread at a time.
 
     Between streams no file is open: thousands of jobs may wait. Each piece's checksum is written after the
-    piece and before it counts as persisted, so that whoever reads the frames sees what a disk did to them.
+    piece and before it counts as persisted, so that every reader of the frames sees what a disk did to them.
     """
 
     __slots__ = ("_fd", "_persisted_bytes", "_sums", "path")
@@ -61,7 +61,7 @@ class Spool:
     ) -> None:
         """Writes chunks one after the other; `sums`: their CRC32C, where they are known.
 
-        Raises DiskFullError when there is no room; `persisted_bytes` then tells how much was kept,
+        Raises DiskFullError when there is no room; `persisted_bytes` then says how much was kept,
         which may end inside a chunk. Raises OSError for any other fault of the disk.
         """
         pieces = [

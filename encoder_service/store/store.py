@@ -156,7 +156,7 @@ class Store:
         return self._artifacts / record.directory
 
     def spool_name(self, record: JobRecord) -> str:
-        """Where the job's frames lie below the data directory: clients may be told that much."""
+        """Where the job's frames lie below the data directory: clients may know that much."""
         return self.spool_path(record).relative_to(self.root).as_posix()
 
     def spool_path(self, record: JobRecord) -> Path:
@@ -307,7 +307,7 @@ class Store:
         return [path.name for path in strays]
 
     def find_unknown(self, records: Iterable[JobRecord]) -> Iterator[Damaged]:
-        """Tells what lies beside the jobs and belongs to none of them: it is never removed. Raises OSError.
+        """Reports what lies beside the jobs and belongs to none of them: it is never removed. Raises OSError.
 
         Artifacts with a manifest need no record and are no fault.
         """

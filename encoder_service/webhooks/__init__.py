@@ -1,1 +1,1 @@
-"""Webhooks: tells others over HTTP what becomes of jobs, at least once, and never at a job's expense."""
+"""Webhooks: notifies others over HTTP of what becomes of jobs, at least once, at no job's expense."""

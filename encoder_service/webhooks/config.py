@@ -18,7 +18,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class EndpointConfig(msgspec.Struct, frozen=True):
-    """Somebody who is told about every job. Any address is allowed here, plain HTTP too."""
+    """A receiver that is notified about every job. Any address is allowed here, plain HTTP too."""
 
     url: str
     """"https://host[:port]/path"."""
@@ -37,14 +37,14 @@ class EndpointConfig(msgspec.Struct, frozen=True):
 
 
 class WebhooksConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told about jobs, how stubbornly, and where that may be."""
+    """Who is notified about jobs, how often it is tried, and which addresses are allowed."""
 
     secret: str = ""
     """Signs deliveries: "whsec_" and 24 to 64 random bytes in Base64. Empty: jobs cannot name webhooks."""
     previous_secret: str = ""
     """Signs besides `secret` while receivers change over. Empty: none."""
     endpoints: tuple[EndpointConfig, ...] = ()
-    """Told about every job."""
+    """Receivers that are notified about every job."""
     allowed_hosts: tuple[str, ...] = ()
     """Hosts that jobs may name, such as "hooks.example.com" or "*.example.com". Empty: any."""
     allowed_networks: tuple[str, ...] = ()

@@ -27,9 +27,9 @@ class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """JSON, as it is sent and signed."""
     created_at_unix_nano: int
     attempts: int = 0
-    """Tries that failed."""
+    """How many tries have failed."""
     due_at_unix_nano: int = 0
-    """The next try."""
+    """When it is tried next."""
 
 
 def deliveries_for(

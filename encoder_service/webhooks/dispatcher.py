@@ -213,7 +213,7 @@ class WebhookDispatcher:
         try:
             await asyncio.to_thread(act)
         except OSError as error:
-            # At worst the next process tells it once more, under the same id.
+            # At worst the next process sends it once more, under the same id.
             self._of(delivery).error("the outbox cannot be written", error=str(error))
 
     def _make_room(self) -> None:

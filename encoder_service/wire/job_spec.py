@@ -214,7 +214,7 @@ WEBHOOK_EVENTS: dict[int, WebhookEvent] = {
 def parse_webhooks(
     message: pb.JobSpec, config: WebhooksConfig, violations: FieldViolations
 ) -> tuple[Webhook, ...]:
-    """Returns whom to tell, noting every violation."""
+    """Returns the webhooks of the job, noting every violation."""
     count = len(message.webhooks)
     violations.check(count <= MAX_WEBHOOKS, "spec.webhooks", f"must be at most {MAX_WEBHOOKS}, are {count}")
     if count and not config.secret:

@@ -146,7 +146,7 @@ def _fitted(output: OutputSpec, at: str, limits: WireLimits, violations: FieldVi
 
 
 def _check_limits(output: OutputSpec, video: pb.VideoTrack, at: str, violations: FieldViolations) -> None:
-    """Notes a rate or a size that the format cannot hold, whoever encodes it."""
+    """Notes a rate or a size that the format cannot hold, with any encoder."""
     row = FORMATS.get(output.format)
     if row is None:
         return
