@@ -224,7 +224,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The assignment ended without an artifact; the worker is ready for another."""
 
     code: Code
-    """Such as ENCODER_UNAVAILABLE, INVALID_OPTION, VERIFICATION_FAILED, DISK_FULL, CANCELLED."""
+    """A `FailureCode`, or the `WarningCode` of a fallback that a strict output forbade."""
     message: Text
     is_retryable: bool
     """Another attempt may succeed."""

@@ -20,7 +20,7 @@ class Misfit(msgspec.Struct, frozen=True):
     """One thing that an encoder cannot be asked for."""
 
     field: str
-    """Of `OutputSpec`, such as "crf" or "options['x264-params'].dump-yuv"."""
+    """The field of `OutputSpec`, such as "crf" or "options['x264-params'].dump-yuv"."""
     description: str
 
 

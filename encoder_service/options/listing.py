@@ -40,7 +40,7 @@ class Listed(msgspec.Struct, frozen=True):
     """One option, or one key of a list."""
 
     name: str
-    """Such as "tune" or "x264-params.aq-mode"."""
+    """The option's name, such as "tune" or "x264-params.aq-mode"."""
     values: str
     """What it takes, for people; empty: the operator allows anything."""
 

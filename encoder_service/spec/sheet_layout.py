@@ -31,12 +31,12 @@ class SheetLayout(msgspec.Struct, frozen=True):
 
     @property
     def width(self) -> int:
-        """Of the sheet."""
+        """Columns of the whole sheet, in pixels."""
         return self.columns * (self.tile_width + GAP) + GAP
 
     @property
     def height(self) -> int:
-        """Of the sheet."""
+        """Rows of the whole sheet, in pixels."""
         return self.rows * (self.tile_height + self.label_height + GAP) + GAP
 
     def corner(self, tile: int) -> tuple[int, int]:

@@ -172,7 +172,7 @@ class Scale(msgspec.Struct, frozen=True):
     size: str = ""
     """A name of `sizes.SHORT_SIDES`, instead of width and height."""
     aspect_ratio: str = ""
-    """Such as "16:9"; empty: the source's."""
+    """The aspect ratio, such as "16:9". Empty: the source's."""
     pad_color: str = "#000000"
 
 

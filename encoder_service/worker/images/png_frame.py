@@ -29,7 +29,7 @@ class PngSettings(msgspec.Struct, frozen=True):
     """How the pictures of a sequence are encoded."""
 
     pixel_format: str
-    """Of the arrays: "gray", "rgb24", "rgba", "gray16le", "rgb48le" or "rgba64le"."""
+    """The layout of the arrays: "gray", "rgb24", "rgba", "gray16le", "rgb48le" or "rgba64le"."""
     options: dict[str, str]
 
 

@@ -240,8 +240,8 @@ def open_encoder(context: VideoCodecContext, settings: EncoderSettings) -> None:
 
 def _open_listening(context: VideoCodecContext) -> list[str]:
     # Parameters inside x264-params and its like are refused by a mere line in the log. Listening is
-    # for this moment alone: a codec's own thread that logs waits for Python's lock, and whoever frees
-    # the codec holds that lock while waiting for the thread.
+    # for this moment alone: a codec's own thread that logs waits for Python's lock; the one that frees
+    # the codec holds that lock while it waits for the other.
     with _LISTENING:
         av.logging.set_level(av.logging.WARNING)
         try:

@@ -84,7 +84,7 @@ def run_writer(
 ) -> Run:
     """Writes a clip with the writer of `output["format"]`; warnings are collected as a worker does.
 
-    `source` gives the frames in place of the clip, which then says how many there are, and their size.
+    `source` gives the frames instead of the clip, which then says how many there are, and their size.
     """
     spec = OutputSpec(**({"name": "clip"} | output))
     warnings: list[tuple[str, str]] = []
