@@ -102,11 +102,12 @@ class Ingest:
         self._unchecked_bytes -= size_bytes
         if self._unchecked_bytes > 0:
             return
-        self._unchecked_bytes = _FREE_CHECK_BYTES
         try:
             room = self._spool.disk_room(self._limits.min_free_bytes)
         except OSError as error:
             raise errors.disk_error(error, self._limits.retry_after_seconds) from error
+        # What is left free on a small disk is less than lies between two looks at a large one.
+        self._unchecked_bytes = min(_FREE_CHECK_BYTES, room.most_bytes // 32)
         if not room.can_ever_hold(self._end + size_bytes):
             raise errors.disk_too_small(self._end + size_bytes, room)
         if not room.takes(size_bytes + self._pending_bytes + self._writing_bytes):

@@ -41,11 +41,16 @@ def settings_of(kind: type) -> frozenset[str]:
     return frozenset(_settings(kind))
 
 
-def _settings(kind: type, before: str = "") -> Iterator[str]:
-    for field in msgspec.structs.fields(kind):
+def _settings(owner: type, before: str = "") -> Iterator[str]:
+    for field in msgspec.structs.fields(owner):
         yield before + field.name
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            yield from _settings(field.type, f"{before}{field.name}.")
+        kind = (
+            getattr(field.type, "__origin__", field.type)
+            if hasattr(field.type, "__metadata__")
+            else field.type
+        )
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from _settings(kind, f"{before}{field.name}.")
 
 
 @functools.cache

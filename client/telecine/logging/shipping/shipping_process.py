@@ -22,7 +22,7 @@ _BEGIN = (
     "given = json.load(sys.stdin)\n"
     "os.fork() and os._exit(0)\n"
     "sys.path[:] = given.pop('path')\n"
-    "from telecine.logging.forked.shipping_process import ship_for_others\n"
+    f"from {__name__} import ship_for_others\n"
     "ship_for_others(**given)\n"
 )
 _LAUNCH_SECONDS = 20.0

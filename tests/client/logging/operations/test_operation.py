@@ -64,7 +64,7 @@ def test_an_exception_fails_the_operation_and_goes_on(records: Records) -> None:
     (record,) = records()
     assert (record["status"], record["level"]) == ("failed", "ERROR")
     assert (record["error"], record["error_type"]) == ("no frames", "ValueError")
-    assert "test_operations.py" in record["stack"]
+    assert "test_operation.py" in record["stack"]
 
 
 async def test_a_cancelled_operation_says_so(records: Records) -> None:

@@ -220,7 +220,7 @@ def test_logging_inside_a_signal_handler_interrupts_and_loses_nothing(
 ) -> None:
     out = ended(
         run_program(
-            "from telecine.logging.spool import SpoolLimits\n"
+            "from telecine.logging.shipping.spool import SpoolLimits\n"
             "log = start(collector='127.0.0.1:1', spool_limits=SpoolLimits(segment_bytes=4096))\n"
             "seen = 0\n"
             "def handler(*_):\n"
