@@ -11,19 +11,14 @@ from typing import Any
 
 import msgspec
 
+from telecine.logging.redaction import named_values
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import Check, KeyRule, RulePack, Trigger
 from telecine.logging.redaction.scanner import build_scanner
-from telecine.logging.redaction.text import commands, encodings, escapes, lookalikes
+from telecine.logging.redaction.secret_keys import SecretKeys, key_triggers
+from telecine.logging.redaction.text import addresses, commands, encodings, escapes, lookalikes
 from telecine.logging.redaction.text.assignments import is_secret_value
-from telecine.logging.redaction.text.checks import (
-    IS_MASK,
-    STATE,
-    is_harmless,
-    is_password_like,
-    is_token_like,
-)
-from telecine.logging.redaction.text.secret_keys import SecretKeys, key_triggers
+from telecine.logging.redaction.text.checks import IS_MASK
 from telecine.logging.redaction.text.secret_text import MASK, SecretText
 
 Counts = dict[str, int]
@@ -34,24 +29,10 @@ MAX_DEPTH = 64
 
 _MAX_UNFOLDED = 4
 """JSON in strings of JSON is opened so often; deeper it is read as text."""
-_NAME_KEYS = frozenset({"name", "k", "key", "header", "field", "variable", "param", "parameter", "setting"})
-_VALUE_KEYS = frozenset(
-    {
-        *("value", "v", "val", "values", "data"),
-        *("content", "plaintext", "string_value", "stringvalue", "newvalue", "oldvalue"),
-    }
-)
 _LONG_KEY = 24
 """A key so long may hold a secret itself."""
-_AMBIGUOUS = frozenset({"pass", "token", "bearer"})
-"""Words that are no secret's name in every sentence."""
 _PLAIN_KEY = re.compile(r"[\w.\-]*")
 """What is more than that may be an assignment: `password=X`."""
-_FIELDS = frozenset(
-    {"email", "e-mail", "user", "username", "login", "name", "id", "host", "port", "phone", "address"}
-)
-"""Names of fields that stand beside a password's in a list of fields."""
-_PLAIN_WORD = re.compile(r"[A-Za-z]+(?:[ _-][A-Za-z]+)*")
 
 
 class Redactor:
@@ -262,23 +243,30 @@ class Redactor:
             return self._count("too_deep", MASK, counts)
         if isinstance(value, Mapping):
             return self._redact_dict(value, counts, depth, unfolded)
+        items = self._without_listed(value, counts)
         return [
-            self._redact_tree(item, counts, depth + 1, is_id=is_id, unfolded=unfolded)
-            for item in self._without_listed(value, counts)
+            self._redact_tree(
+                item,
+                counts,
+                depth + 1,
+                is_id=is_id or named_values.follows_identifier(items, index, self._keys),
+                unfolded=unfolded,
+            )
+            for index, item in enumerate(items)
         ]
 
     def _redact_dict(
         self, mapping: Mapping[Any, Any], counts: Counts, depth: int, unfolded: int = 0
     ) -> dict[Any, Any]:
         redacted: dict[Any, Any] = {}
-        named = self._named_secret(mapping)
+        named, value_keys, is_loose = named_values.value_rule(mapping, self._keys)
         for key, value in mapping.items():
             if not isinstance(key, str):
                 redacted[key] = self._redact_tree(value, counts, depth + 1, is_id=False, unfolded=unfolded)
                 continue
             rule = self._keys.rule_for(key)
-            if rule is None and named is not None and key.lower() in _VALUE_KEYS:
-                rule = named
+            if rule is None and named is not None and key.lower() in value_keys:
+                rule = named if not is_loose or named_values.looks_secret(value) else None
             new_key = key
             if rule is None or len(key) >= _LONG_KEY or _PLAIN_KEY.fullmatch(key) is None:
                 new_key = self._redact_string(key, counts)
@@ -291,29 +279,13 @@ class Redactor:
             redacted[new_key] = self._redact_tree(value, counts, depth + 1, is_id=is_id, unfolded=unfolded)
         return redacted
 
-    def _named_secret(self, mapping: Mapping[Any, Any]) -> KeyRule | None:
-        """`{"name": "authorization", "value": "…"}`: the key stands in a value."""
-        for key, name in mapping.items():
-            if isinstance(name, str) and isinstance(key, str) and key.lower() in _NAME_KEYS:
-                rule = self._keys.rule_for(name) if self._keys.is_whole(name) else None
-                if rule is not None:
-                    return rule
-        return None
-
     def _without_listed(self, value: Any, counts: Counts) -> list[Any]:
         """A list without the secrets that its other items name: header pairs, options, arguments."""
         items = list(value)
         if isinstance(value, (set, frozenset)) or not any(type(item) is str for item in items):
             return items
-        is_pair = len(items) == 2
-        named: KeyRule | None = None
-        for index, item in enumerate(items):
-            if named is not None:
-                if self._is_listed_secret(item, items[index - 1], is_pair=is_pair):
-                    items[index] = self._redact_secret(item, named, counts, 0)
-                named = None
-                continue
-            named = self._keys.rule_for(item) if type(item) is str and self._keys.is_whole(item) else None
+        for index, rule in named_values.listed_secrets(items, self._keys).items():
+            items[index] = self._redact_secret(items[index], rule, counts, 0)
         texts = [item if type(item) is str else "" for item in items]
         if any(text.startswith("-") for text in texts):
             for index, start, end in commands.secrets_in(texts):
@@ -321,26 +293,6 @@ class Redactor:
                 masked = self.mask(text[start:end])
                 items[index] = text[:start] + self._count(commands.RULE_ID, masked, counts) + text[end:]
         return items
-
-    def _is_listed_secret(self, item: Any, name: str, *, is_pair: bool) -> bool:
-        """Whether an item is the value of the name before it rather than the next name of a list."""
-        if not isinstance(item, (str, bytes)):
-            return False
-        if is_pair and not name.startswith("-"):
-            return not isinstance(item, str) or not self._is_of_prose(item, name)
-        text = item if isinstance(item, str) else item.decode("utf-8", "replace")
-        if name.startswith("-"):
-            # `-pass val` explains an option; nobody doubts `--password`.
-            return not text.startswith("-") and (name.startswith("--") or not text.isalpha())
-        return _PLAIN_WORD.fullmatch(text) is None and (is_token_like(text) or is_password_like(text))
-
-    def _is_of_prose(self, item: str, name: str) -> bool:
-        """Whether the second of two words goes on with the first: `password`, `changed`."""
-        if item.lower() in _FIELDS or self._keys.rule_for(item) is not None or STATE.fullmatch(item):
-            return True
-        if name.lower().strip(":") in _AMBIGUOUS:
-            return item.isalpha() or "/" in item
-        return is_harmless(item)
 
     def _redact_secret(self, value: Any, rule: KeyRule, counts: Counts, depth: int) -> Any:
         """What stands under a telling key."""
@@ -379,7 +331,13 @@ def triggers_of(pack: RulePack) -> tuple[Trigger, ...]:
         if rule.is_on
         for pattern in (rule.trigger or rule.pattern, *rule.more_triggers)
     )
-    own = (*encodings.TRIGGERS, *escapes.TRIGGERS, *commands.TRIGGERS, *lookalikes.TRIGGERS)
+    own = (
+        *encodings.TRIGGERS,
+        *escapes.TRIGGERS,
+        *commands.TRIGGERS,
+        *addresses.TRIGGERS,
+        *lookalikes.TRIGGERS,
+    )
     return (*values, *key_triggers(pack), *own)
 
 

@@ -18,10 +18,10 @@ STRUCTURED_RULES = (
     ValueRule(
         id="private_key",
         hints=("private key",),
-        pattern=r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<secret>(?s:.*?))"
-        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)",
-        anchor=r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY",
-        trigger=r"PRIVATE KEY",
+        pattern=r"---- ?-?(?i:BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?) ?----(?P<secret>(?s:.*?))"
+        r"(?:---- ?-?(?i:END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?) ?----|$)",
+        anchor=r"---- ?-?(?i:BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY)",
+        trigger=r"(?i:PRIVATE KEY)(?: BLOCK| BLOCK | )?-",
         needs_left_edge=False,
         matches=(
             "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIEow" + _ALNUM_40 + "\n-----END RSA PRIVATE KEY-----",
@@ -109,8 +109,8 @@ STRUCTURED_RULES = (
     ValueRule(
         id="card_number",
         pattern=r"(?P<secret>(?:3\d{3}|4\d{3}|5\d{3}|6\d{3}|2[2-7]\d{2})"
-        r"(?:([ -])\d{4}\2\d{4}\2\d{1,7}|[ -]\d{6}[ -]\d{4,5}|\d{9,15}))",
-        anchor=r"[2-6]\d{3}[ -]?\d{4}",
+        r"(?:([ .-])\d{4}\2\d{4}\2\d{1,7}|[ -]\d{6}[ -]\d{4,5}|\d{9,15}))",
+        anchor=r"[2-6]\d{3}[ .-]?\d{4}",
         # Behind the digits (19 at most) and before the groups: what rules out the ids in hex and the UUIDs.
         # What may stand before them is listed, for Hyperscan gets a pattern for each; the rare has its own.
         trigger=rf"{_BEFORE_DIGITS}[3-6]\d{{12,18}}(?:[^0-9A-Za-z_/@]|$)",
@@ -125,11 +125,13 @@ STRUCTURED_RULES = (
             r"\xef\xbc[\x80-\xbf][2-6]\d{12}",
             # Behind what JSON escapes, whose last character may look like a piece of an id.
             r"(?:\\[bfnrt]|\n)[2-6]\d{12}",
-            r"\\u[0-9a-fA-F]{4}[2-6]\d{3}[ -]?\d{4}",
+            r"\\u[0-9a-fA-F]{4}[2-6]\d{3}[ .-]?\d{4}",
             r"\\[bf][2-6]\d{3}[ -]\d{4}",
             r"(?i:card|pan|cc|num|no|karte|carte|jeta)\":\s?[2-6]\d{12}",
             r"\*\*\*[2-6]\d{12}",
             r"[^0-9a-fA-F\-][2-6]\d{3}[ -]\d{4}[ -]\d{4}[ -]\d",
+            r"[^0-9a-fA-F\-.][2-6]\d{3}\.\d{4}\.\d{4}\.\d",
+            r"(?i:card|no\.|number|visa|amex) ?#[2-6]\d{12}",
             r"[^0-9a-fA-F\-]3\d{3}[ -]\d{6}[ -]\d{4}",
         ),
         check=Check.LUHN,

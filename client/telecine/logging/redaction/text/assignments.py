@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 from telecine.logging.redaction.rules import Check, KeyRule, RulePack
-from telecine.logging.redaction.text import source_code
+from telecine.logging.redaction.secret_keys import SecretKeys, phrase_search
+from telecine.logging.redaction.text import forms, source_code
 from telecine.logging.redaction.text.checks import (
     IS_MASK,
     NUMBER,
@@ -31,32 +32,37 @@ _KEY_RUN = re.compile(r"[A-Za-z0-9_.\-]*", re.ASCII)
 _QUOTE_END = re.compile(r"(?<!\\)(\\*)([\"'])")
 _COLOUR = r"(?:\x1b\[[0-9;]{0,16}m){0,4}"
 _SIGN = re.compile(
-    _COLOUR + r"(?:\\{0,64}[\"'`])?\]?[ \t]{0,4}(?:=>|={1,3}|:=|->|[:=])[ \t]{0,4}(?!=)" + _COLOUR, re.ASCII
+    _COLOUR
+    + r"(?:\\{0,64}[\"'`])?\*{0,2}\]?[ \t]{0,40}\\{0,2}(?:=>|={1,3}|:=|\?=|->|[:=])[ \t]{0,40}(?!=)"
+    + _COLOUR,
+    re.ASCII,
 )
 _OPTION_BLANK = re.compile(r"[ \t]{1,4}(?!-)", re.ASCII)
 _OPTION_COMMA = re.compile(r"\\{0,64}[\"'][ \t]{0,4},\s{0,4}(?=[bru]{0,2}\\{0,64}[\"'])", re.ASCII)
 _NAMED_VALUE = re.compile(
     r"\\{0,64}[\"']\s{0,4},?\s{0,4}(?:\\{0,64}[\"'])?(?i:value|val)(?:\\{0,64}[\"'])?\s{0,4}[:=]\s{0,4}"
 )
-_TAG_END = re.compile(r"(?:\s[^<>]{0,128})?>(?:<!\[CDATA\[)?")
+_TAG_END = re.compile(r"(?:\s[^<>]{0,128})?>(?:<!\[CDATA\[|\s{0,32}<(?i:value|string)>)?")
 _TAG_VALUE = re.compile(r"[^<\]]*(?:\](?!\]>)[^<\]]*)*")
 _NEXT_ELEMENT = re.compile(r"</[A-Za-z]{1,16}>\s{0,8}<[A-Za-z]{1,16}>")
 _ATTRIBUTE_END = re.compile(r"[\"'][^<>]{0,64}>")
 _BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*(?:\r?\n|\\n)[ \t]+(?P<body>[^\n]*(?:\n[ \t]+[^\n]+)*)")
 _PROSE = re.compile(
-    r"[ \t]{1,4}(?:(?P<link>(?:(?:is|was|been|be)[ \t])?"
+    r"[ \t]{1,4}(?:(?P<link>(?:(?:is|was|been|be|has[ \t]been)[ \t])?"
     r"(?:now[ \t]|set[ \t]to|changed[ \t]to|reset[ \t]to|entered|used|given)"
-    r"|is|was|are|as|to|of|=|:|—|–|e|es|est|ist|(?:provided|supplied|received):)"
-    r"[ \t:]{0,4}(?<=[ \t:]))?(?P<quote>\\{0,64}[\"'`(“]?)(?P<value>[^\s\"'`”\\,;<>()=/]{3,128})"
+    r"|(?:is[ \t]generated[ \t])?(?:for|of)[ \t](?:user[ \t])?[^\s:,;=]{1,64}:|lautet|is|was|are|as"
+    r"|to|of|=|:|—|–|e|es|est|ist|(?:provided|supplied|received):)"
+    r"[ \t:]{0,4}(?<=[ \t:]))?(?P<quote>\\{0,64}[\"'`(“«\[<]?)(?P<value>[^\s\"'`”»\\,;<>()\[\]=/]{3,128})"
 )
-_PROSE_END = re.compile(r"\\{0,64}[\"'`]?(?:[\s.,;:!?)”\"'\\<]|$)")
+_PROSE_END = re.compile(r"\\{0,64}[\"'`]?(?:[\s.,;:!?)”»\]>\"'\\<]|$)")
 _QUOTED = re.compile(r"[bruf]{0,2}(\\{0,64})([\"'`])", re.ASCII)
 _WRAPPED = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,64}\([bru]{0,2}(\\{0,64})([\"'`])", re.ASCII)
 _TEMPLATE = re.compile(
     r"\$\{[^{}\s]{0,128}\}|\$?\{\{[^{}\n]{0,128}\}\}|\$\([^()\n]{0,128}\)|%\([A-Za-z_]{1,40}\)s"
 )
 _BRACKETED = re.compile(r"[\[{(][^\]})]*[\]})]?")
-_ARGUMENT = re.compile(r"\(\s{0,4}[bru]{0,2}(\\{0,64})([\"'])", re.ASCII)
+_TRIPLE = re.compile(r"((?:\\{0,64}[\"']){3})(?:\r?\n|\\n)?")
+_ARGUMENT = re.compile(r"[ ]?\((?:default:?[ ]|\s{0,4})[bru]{0,2}(\\{0,64})([\"'])", re.ASCII)
 _SECOND = re.compile(r"(?:,[^\s,\"'\\;&|<>=:(){}\[\]\x1b]+)+", re.ASCII)
 _BARE = re.compile(r"[^\s\"'\\,;&<>)}\]\x1b]+")
 _AUTHORIZATION = re.compile(
@@ -68,8 +74,9 @@ _COOKIES = re.compile(r"[^\r\n\"'\\]+")
 _SCHEME = re.compile(r"(?i:bearer|basic|token|digest|key)[ ]{1,4}")
 _OBJECT_NAME = re.compile(r"[a-z]{2,20}(?:-[a-z]{2,20}){0,3}/[a-z]{2,20}(?:-[a-z]{2,20}){0,6}", re.ASCII)
 """A secret of Kubernetes by its namespace and name."""
-_PASSWORDS = frozenset({"password", "pwd"})
+_PASSWORDS = frozenset({"password", "pwd", "credentials"})
 _LINKS = frozenset({"is", "was", "=", ":", "provided:", "supplied:", "received:"})
+_WORD = re.compile(r"[^\W\d_]{1,16}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+", re.ASCII)
 
 
@@ -159,24 +166,47 @@ class AssignmentSearch:
         sign = _SIGN.match(text, end)
         if sign is not None:
             return self._assigned(rule, before, text[start:end], sign)
+        if text[end - 1 : end] > "\x7f" and (foreign := forms.AFTER_FOREIGN.match(text, end)) is not None:
+            return self._looking(rule, foreign.span("value"))
         is_option = text.startswith("-", start) and (
             not before or not (before[-1].isalnum() or before[-1] == "_")
         )
         if is_option and (blank := _OPTION_BLANK.match(text, end)) is not None:
             return self._value(rule, blank.end(), "--" if text.startswith("--", start) else "-")
         if before[-1:] in ("'", '"'):
-            is_pair = is_option or before[:-1].rstrip("bru")[-1:] in ("(", "[")
+            is_pair = is_option or before[:-1].rstrip("bru ")[-1:] in ("(", "[")
             comma = _OPTION_COMMA.match(text, end) if is_pair else None
-            comma = comma or _NAMED_VALUE.match(text, end)
             if comma is not None:
-                return self._value(rule, comma.end(), ",")
+                span = self._value(rule, comma.end(), ",")
+                is_word = span is not None and _WORD.fullmatch(text, *span) is not None
+                return None if is_word and not is_option else span
+            if (named := _NAMED_VALUE.match(text, end)) is not None:
+                return self._value(rule, named.end(), ",")
+        place = forms.place_of(text, start, end)
+        if place is not None and (span := self._placed(rule, place)) is not None:
+            return span
         if (element := self._element(before, start, end)) is not None:
             return self._content(rule, element)
         if before[-1:] in ("<", ":") and (tag := _TAG_END.match(text, end)) is not None:
             return self._content(rule, tag.end())
-        if rule.id in _PASSWORDS and (call := _ARGUMENT.match(text, end)) is not None:
+        if (call := _ARGUMENT.match(text, end)) is not None:
             return self._argument(rule, call)
         return self._prose(rule, text[start:end], end)
+
+    def _placed(self, rule: KeyRule, place: forms.Place) -> tuple[int, int] | None:
+        """A value behind something else than a sign."""
+        if (template := _TEMPLATE.match(self._text, place.start)) is not None:
+            return None if is_harmless(template[0]) else self._checked(rule, *template.span())
+        span = self._value(rule, place.start, "=")
+        if span is None or place.kind is forms.Kind.SURE:
+            return span
+        return self._looking(rule, span) if forms.ends_as(place.kind, self._text, span[1]) else None
+
+    def _looking(self, rule: KeyRule, span: tuple[int, int]) -> tuple[int, int] | None:
+        """The span if what stands there looks like a secret even without its name."""
+        value = self._text[slice(*span)]
+        is_secret = is_password_like(value) if rule.id in _PASSWORDS else is_generated(value)
+        return self._checked(rule, *span) if is_secret else None
 
     def _content(self, rule: KeyRule, start: int) -> tuple[int, int] | None:
         """What stands in an element; behind `<your-api-key>`, which is none, a text goes on."""
@@ -202,11 +232,19 @@ class AssignmentSearch:
     def _argument(self, rule: KeyRule, call: re.Match[str]) -> tuple[int, int] | None:
         """`PASSWORD('hunter2')`, but not `password("name")`."""
         span = self._checked(rule, call.end(), self._closing(call))
-        return span if span is not None and is_password_like(self._text[slice(*span)]) else None
+        return self._looking(rule, span) if span is not None else None
 
     def _assigned(self, rule: KeyRule, before: str, name: str, sign: re.Match[str]) -> tuple[int, int] | None:
         """`password=…`, unless what follows is source code, a selector of CSS or the end of a text."""
-        text, start = self._text, sign.end()
+        text, start = self._text, forms.skipped_mark(self._text, sign.end())
+        if forms.is_other_sign(text, name, sign[0], start):
+            return None
+        if (line := forms.NEXT_LINE.match(text, sign.end())) is not None:
+            is_deeper = bool(line["indent"] or line["item"])
+            is_item = line["item"] is not None and not is_generated(line["value"])
+            return self._looking(rule, line.span("value")) if is_deeper and not is_item else None
+        if rule.id == "credentials" and (pair := forms.CREDENTIALS.match(text, start)) is not None:
+            return self._looking(rule, pair.span("value"))
         is_quoted = text[start : start + 1] in ("'", '"')
         if is_quoted and source_code.closes_a_text(text, before, start, sign[0]):
             return None
@@ -219,13 +257,27 @@ class AssignmentSearch:
                 return self._checked(rule, *template.span())
             if template is not None and not _BARE.match(text, template.end(), template.end() + 1):
                 return None
-        return self._value(rule, start, sign[0])
+        span = self._value(rule, start, sign[0])
+        return self._settled(rule, span, sign[0], is_quoted=is_quoted) if span is not None else None
+
+    def _settled(
+        self, rule: KeyRule, span: tuple[int, int], sign: str, *, is_quoted: bool
+    ) -> tuple[int, int] | None:
+        """The span of an assigned value as far as its sign and what follows leave it one."""
+        if is_quoted:
+            changed = forms.CHANGED.match(self._text, span[1])
+            return span if changed is None else (span[0], changed.end())
+        if forms.YAML_WORD.match(self._text[slice(*span)]):
+            return None
+        return self._looking(rule, span) if "->" in sign else span
 
     def _is_key(self, name: str) -> bool:
         return self._keys.rule_for(name) is not None and self._keys.is_whole(name)
 
     def _prose(self, rule: KeyRule, key: str, end: int) -> tuple[int, int] | None:
         """`the password is hunter2`, `bad password hunter2`."""
+        if rule.id == "credentials" and (pair := forms.CREDENTIALS.match(self._text, end + 1)) is not None:
+            return self._looking(rule, pair.span("value"))
         if not rule.is_prose:
             return None
         match = _PROSE.match(self._text, end)
@@ -257,6 +309,9 @@ class AssignmentSearch:
     def _value(self, rule: KeyRule, start: int, sign: str) -> tuple[int, int] | None:
         """Where the value stands, or None where it is harmless."""
         text = self._text
+        if (triple := _TRIPLE.match(text, start)) is not None:
+            end = text.find(triple[1], triple.end())
+            return self._checked(rule, triple.end(), end if end >= 0 else len(text))
         quoted = _QUOTED.match(text, start) or _WRAPPED.match(text, start)
         if quoted is not None:
             return self._checked(rule, quoted.end(), self._closing(quoted))
@@ -289,7 +344,7 @@ class AssignmentSearch:
         return not any(char in self._text[begins:start] for char in ",;&?\"'")
 
     def _cookies(self, rule: KeyRule, start: int) -> tuple[int, int] | None:
-        if _COOKIE_BEGINS.match(self._text, start) is None:
+        if not _COOKIE_BEGINS.match(self._text, start) or forms.EMPTY_COOKIE.match(self._text, start):
             return None
         match = _COOKIES.match(self._text, start)
         return self._checked(rule, *match.span()) if match is not None else None

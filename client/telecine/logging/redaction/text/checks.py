@@ -6,6 +6,7 @@ import base64
 import binascii
 import ipaddress
 import re
+from collections.abc import Callable
 
 from telecine.logging.redaction.rules import Check
 
@@ -15,6 +16,7 @@ HARMLESS = re.compile(
     r"|(?i:redacted|filtered|your[_-][a-z_-]{2,40})"
     r"|\$\{[^{}:?=+-]*\}|\$?\{\{[^{}]*\}\}|\{[A-Za-z_. ]*[0-9]{0,2}(?:\[[^\[\]]{0,40}\])?(?:![rsa])?\}"
     r"|\$[A-Z_][A-Z0-9_]*|\$\([^()]*\)|%\(?\w*\)?s"
+    r"|\$?\{\{|\([A-Za-z][A-Za-z ]{2,40}\)|\.{1,2}/[\w./-]{1,64}\.[a-z]{2,5}"
     r"|</?\|?[A-Za-z][A-Za-z0-9_ -]{0,30}\|?/?>|\[[A-Z]{2,8}\]"
 )
 """What stands for a value: absent, taken out already, a placeholder of a template or a vocabulary."""
@@ -23,7 +25,7 @@ STATE = re.compile(
     r"|rejected|denied|failed|ok|okay|success|successful|reset|updated|set|unset|not|no|yes|too|must|is|was|are"
     r"|has|cannot|should|needs|field|hidden|masked|enabled|disabled|unknown|none|given|provided|supplied"
     r"|found|present|valid|verified|mismatch|mismatched|matches|created|deleted|removed|rotated|revoked|loaded"
-    r"|hashing|authentication|prompt|protected|default|string|str|bytes|text|type|int|on|off|basic|digest|include|omit|same-origin|anonymous|auto)"
+    r"|hashing|authentication|prompt|protected|default|string|str|bytes|text|type|int|on|off|basic|digest|include|omit|same-origin|file|hashed|cached|local|none|null|sensitive|computed|anonymous|auto)"
 )
 """Words that tell of a secret without being one: `password: required`."""
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
@@ -34,6 +36,12 @@ _ALGORITHMS = re.compile(
     r"|ipv[46]|ed25519|x509|http[0-9]?|aes-?[0-9]{0,3}|rsa-?[0-9]{0,4}|v?[0-9][0-9.]*)"
 )
 _PASSWORD = re.compile(r"[A-Za-z0-9!@#$%^&*+?~._-]{6,128}", re.ASCII)
+_WORD = re.compile(r"[A-Z][a-z]{3,}|[a-z]{4,}")
+_OBJECT = re.compile(r"[a-z]{1,20}(?:[-_./:][a-z]{1,20}){0,6}(?:[-_.]?v?[0-9]{1,4})?")
+_WORDS = re.compile(r"[A-Za-z0-9]+(?:[_.:/-]{1,2}[A-Za-z0-9]+)+", re.ASCII)
+_NAME_LENGTH = 40
+"""Names of tests and types are shorter."""
+_SEED = re.compile(r"(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}")
 _CARD = re.compile(
     r"4[0-9]{12}(?:[0-9]{3}(?:[0-9]{3})?)?"  # Visa
     r"|5[1-5][0-9]{14}|2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)[0-9]{12}"  # Mastercard
@@ -80,23 +88,8 @@ def passes(check: Check, text: str, start: int, end: int, before: str) -> bool:
 
 def value_passes(check: Check, value: str) -> bool:
     """As `passes`, for a value that stands alone."""
-    match check:
-        case Check.LUHN:
-            return is_card_number(value)
-        case Check.IBAN:
-            return is_iban(value)
-        case Check.TOKEN_LIKE:
-            return is_token_like(value)
-        case Check.RANDOM:
-            return is_random(value)
-        case Check.HAS_DIGIT:
-            return _has_random_piece(value)
-        case Check.BASIC_CREDENTIALS:
-            return _is_basic_credentials(value)
-        case Check.IP_ADDRESS:
-            return _is_foreign_address(value)
-        case _:
-            return True
+    known = _CHECKS.get(check)
+    return known is None or known(value)
 
 
 def is_harmless(value: str) -> bool:
@@ -131,7 +124,35 @@ def is_generated(value: str) -> bool:
     """A token that a program made up, among the words of a sentence: letters of both cases, and digits."""
     if len(value) < 12 or not value.isascii() or not re.sub("[-_]", "", value).isalnum():
         return False
+    if len(value) < _NAME_LENGTH and 5 * sum(map(len, _WORD.findall(value))) >= 3 * len(value):
+        return False
     return value != value.lower() and value != value.upper() and sum(map(str.isdigit, value)) >= 2
+
+
+def _is_strong(value: str) -> bool:
+    """Letters of both cases, digits and signs, as rules for passwords ask for them."""
+    if len(value) > _LENGTH_LIMIT or _PASSWORD.fullmatch(value) is None:
+        return False
+    has_signs = any(c in "!#$%^&*+?~" for c in value)
+    is_mixed = value != value.lower() and value != value.upper()
+    return has_signs and is_mixed and any(map(str.isdigit, value)) and len(value) >= 8
+
+
+def _is_spoken(value: str) -> bool:
+    """Whether a text is a word or a piece of one: letters of any script, with the marks of blanks."""
+    if len(value) >= 12 or (
+        len(value) >= 6 and any(map(str.isdigit, value)) and value.isascii() and value.strip() == value
+    ):
+        return False
+    bare = value.strip(" \n\t#▁Ġ</|>.,;:!?'\"-_()")
+    return not bare or (bare.isalnum() and len(bare) < 8) or not value.isascii()
+
+
+def is_of_words(value: str) -> bool:
+    """Words joined by signs: `test_utf8`, `db-creds-v2`, `src/auth.test.js`."""
+    if _OBJECT.fullmatch(value):
+        return True
+    return _WORDS.fullmatch(value) is not None and 2 * sum(map(len, _WORD.findall(value))) >= len(value)
 
 
 def is_password_like(value: str) -> bool:
@@ -144,7 +165,7 @@ def is_password_like(value: str) -> bool:
 
 def is_card_number(value: str) -> bool:
     """Whether digits are a payment card's: an issuer's first digits and length, and Luhn's check digit."""
-    digits = value.replace(" ", "").replace("-", "")
+    digits = value.replace(" ", "").replace("-", "").replace(".", "")
     if _CARD.fullmatch(digits) is None or len(set(digits)) < 2:
         return False
     raw = digits.encode()
@@ -173,6 +194,9 @@ def _is_basic_credentials(value: str) -> bool:
         decoded = base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
     except (ValueError, binascii.Error):
         return False
+    # SASL sets NULs around the user's name, HTTP a colon behind it.
+    if decoded.count(b"\0") == 2:
+        decoded = decoded.replace(b"\0", b":")
     return b":" in decoded and all(byte >= 32 and byte != 127 for byte in decoded)
 
 
@@ -199,3 +223,23 @@ def begins_alone(before: str, digits: str) -> bool:
     if before and (before.isalnum() or before in "._-/\\+#@"):
         return False
     return not (before == ":" and digits.isdigit())
+
+
+def _is_seed(value: str) -> bool:
+    return is_token_like(value) or _SEED.fullmatch(value) is not None
+
+
+_CHECKS: dict[Check, Callable[[str], bool]] = {
+    Check.LUHN: is_card_number,
+    Check.IBAN: is_iban,
+    Check.TOKEN_LIKE: is_token_like,
+    Check.RANDOM: is_random,
+    Check.GENERATED: lambda value: is_generated(value) or _is_strong(value),
+    Check.PASSWORD: is_password_like,
+    Check.NO_WORD: lambda value: not _is_spoken(value),
+    Check.CODE: lambda value: value.isdigit() and 4 <= len(value) <= 8,
+    Check.SEED: _is_seed,
+    Check.HAS_DIGIT: _has_random_piece,
+    Check.BASIC_CREDENTIALS: _is_basic_credentials,
+    Check.IP_ADDRESS: _is_foreign_address,
+}

@@ -49,6 +49,8 @@ _SSL = {
 _IPMI = {"-P": _Form.NEXT, "-p": _Form.NEXT}
 _SNMP = {"-c": _Form.NEXT, "-A": _Form.NEXT, "-X": _Form.NEXT}
 _RDP = {"/p:": _Form.ATTACHED, "/gp:": _Form.ATTACHED}
+_BROKER = {"-P": _Form.NEXT}
+_REMOTE = {"-p:": _Form.ATTACHED}
 _RPC = {"--rpc-login": _Form.USER_NEXT, "--daemon-login": _Form.USER_NEXT}
 _MINER = {"-p": _Form.NEXT, "-O": _Form.USER_NEXT, "--userpass": _Form.USER_NEXT}
 _PROGRAMS: dict[str, dict[str, _Form]] = {
@@ -68,6 +70,11 @@ _PROGRAMS: dict[str, dict[str, _Form]] = {
     **dict.fromkeys(("xfreerdp", "xfreerdp3", "wlfreerdp", "freerdp"), _RDP),
     **dict.fromkeys(("monerod", "monero-wallet-rpc", "monero-wallet-cli"), _RPC),
     **dict.fromkeys(("xmrig", "cpuminer", "minerd"), _MINER),
+    **dict.fromkeys(("etcdctl",), _USER),
+    **dict.fromkeys(("mosquitto_pub", "mosquitto_sub", "mosquitto_rr"), _BROKER),
+    **dict.fromkeys(("cqlsh", "cypher-shell", "twine", "useradd", "usermod", "elasticsearch-users"), _LOGIN),
+    "schtasks": {"/rp": _Form.NEXT},
+    **dict.fromkeys(("winrm", "winrs"), _REMOTE),
     "sshpass": {"-p": _Form.NEXT},
     "redis-cli": {"-a": _Form.NEXT},
     "ab": {"-A": _Form.USER_NEXT, "-P": _Form.USER_NEXT},
@@ -81,9 +88,11 @@ _NAMES = "|".join(sorted(map(re.escape, set(_PROGRAMS) - {"login"}), key=len, re
 _PROGRAM_NAME = re.compile(rf"(?:{_NAMES})(?:\.exe)?(?=\s|[\"'],?\s)")
 _PROGRAM = re.compile(rf"(?<![A-Za-z0-9_.\-]){_PROGRAM_NAME.pattern}")
 _ARGUMENT = re.compile(
-    r"[ \t,\[(]*(\\{0,8}[\"'])?((?(1)(?:(?!\1).)*|[^\s\"'\\|;&]+))(?(1)(?:\1|$))", re.ASCII
+    r"[ \t,\[(]*(\\{0,8}[\"'])?((?(1)(?:(?!\1).)*|[^\s\"'\\|;&]+(?:'[^'\\]*'|\"[^\"\\]*\")?))(?(1)(?:\1|$))",
+    re.ASCII,
 )
 _REAL_OPTION = re.compile(r"-{1,2}[A-Za-z]")
+_DIRECTORY = re.compile(r"/[a-z]{2,16}(?:/[A-Za-z0-9_.-]{0,64}){0,8}")
 _SHORT = 2
 
 
@@ -138,7 +147,11 @@ def _option_of(argument: str, options: dict[str, _Form]) -> tuple[str, _Form | N
     if name in options:
         return name, options[name]
     for short, form in options.items():
-        if argument.startswith(short) and (len(short) == _SHORT or short == "-hp") and argument[1] != "-":
+        if (
+            argument.startswith(short)
+            and (len(short) == _SHORT or short in ("-hp", "-p:"))
+            and argument[1] != "-"
+        ):
             return short, form
     return "", None
 
@@ -158,9 +171,11 @@ def _found(form: _Form, index: int, argument: str, start: int) -> NamedArgument 
             return None
         start += 5
         value = value[5:]
-    elif form is _Form.NEXT and _REAL_OPTION.match(value) and not start:
+    elif form is _Form.NEXT and not start and (_REAL_OPTION.match(value) or _DIRECTORY.fullmatch(value)):
         return None
-    if is_harmless(value) or IS_MASK.search(value):
+    if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
+        return NamedArgument(index, start + 1, len(argument) - 1) if not is_harmless(value[1:-1]) else None
+    if is_harmless(value.strip("\"'")) or IS_MASK.search(value):
         return None
     return NamedArgument(index, start, len(argument))
 
@@ -222,6 +237,20 @@ TRIGGERS = (
             ("sshpass|redis-cli|smbclient", ("sshpass", "redis-cli", "smbclient")),
             ("ipmi[a-z-]{4,8}|bmcdiscover|snmp[a-z]{3,8}", ("ipmi", "bmcdiscover", "snmp")),
             ("(?:xfree|wlfree|free)rdp3?|monero[a-z-]{1,11}", ("freerdp", "monero")),
+            (
+                "etcdctl|mosquitto_[a-z]{2,3}|cqlsh|cypher-shell|twine|usermod|useradd|elasticsearch-users",
+                (
+                    "etcdctl",
+                    "mosquitto_",
+                    "cqlsh",
+                    "cypher-shell",
+                    "twine",
+                    "usermod",
+                    "useradd",
+                    "elasticsearch-users",
+                ),
+            ),
+            ("schtasks|winr[ms]", ("schtasks", "winr")),
             ("xmrig|cpuminer|minerd|openssl", ("xmrig", "cpuminer", "minerd", "openssl")),
         )
     ),

@@ -116,7 +116,14 @@ _SIMILAR_HINTS = tuple(
         b"\xd6",
     )
 )
+_BLANK = r"(?:\xc2\xa0|\xe2\x80[\x80-\x8a\xaf]|\xe3\x80\x80)"
 TRIGGERS = (
+    # Digits in groups, behind blanks of other widths.
+    Trigger(
+        r"[0-9]" + _BLANK + r"[0-9]{4}",
+        tuple(raw.decode("latin-1").lower() for raw in (b"\xc2\xa0", b"\xe2\x80", b"\xe3\x80\x80")),
+        is_foreign=True,
+    ),
     Trigger(_LETTER + _UNSEEN, _UNSEEN_HINTS, is_foreign=True),
     Trigger(_UNSEEN + "[A-Za-z]", _UNSEEN_HINTS, is_foreign=True),
     Trigger(

@@ -80,7 +80,8 @@ def factored(patterns: Iterable[str], depth: int = 4) -> str:
     """
     patterns = sorted(set(patterns))
     if depth == 0 or len(patterns) < 2:
-        return "|".join(patterns)
+        # Where one begins with another, the longer comes first.
+        return "|".join(sorted(patterns, key=len, reverse=True))
     by_first: dict[str, list[str]] = {}
     whole: list[str] = []
     for pattern in patterns:
@@ -114,7 +115,7 @@ def _key_pattern(rule: KeyRule) -> re.Pattern[str]:
 def key_triggers(pack: RulePack) -> tuple[Trigger, ...]:
     """What is found in raw JSON or text wherever a key rule could apply."""
     # Behind the key: the closing quote, a tag's end, an assignment, or (--token VALUE) a blank.
-    ending = r"[^A-Za-z0-9\"'\\:=]{0,3}(?:\\{0,8}[\"'tnru]|[:=<>|%]|[ \t])"
+    ending = r"[^A-Za-z0-9\"'\\:=]{0,3}(?:\\{0,8}[\"'tnru]|[:=<>|%,]|[ \t])"
     triggers: list[Trigger] = []
     # Phrases by their last word: where many end alike, an engine would look behind each such word many times.
     by_last: dict[tuple[str, str], list[str]] = {}

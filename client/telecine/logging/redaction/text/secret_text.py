@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 
 from telecine.logging.redaction.rules import RulePack
-from telecine.logging.redaction.text import commands, encodings, escapes, urls
+from telecine.logging.redaction.secret_keys import SecretKeys
+from telecine.logging.redaction.text import addresses, commands, encodings, escapes, urls
 from telecine.logging.redaction.text.assignments import Assignments, AssignmentSearch
 from telecine.logging.redaction.text.checks import IS_MASK
 from telecine.logging.redaction.text.lookalikes import fold
 from telecine.logging.redaction.text.secret_keys import SecretKeys
 from telecine.logging.redaction.text.spots import Search, Secret, SpotSearch, spots_of
+from telecine.logging.redaction.text.tables import TableSearch
 
 MASK = "***redacted***"
 
@@ -80,9 +82,12 @@ class SecretText:
         searches: list[Search] = [_Named(self._assignments.search(text)), _Commands(text)]
         if self._has_urls:
             searches.append(_Urls(text))
+        if "\n" in text or "(" in text:
+            searches.append(_Tables(text, self._keys))
         named = self._keys.names_identifier
         spots = [SpotSearch(text, spot, is_id=is_id, names_identifier=named) for spot in self._spots]
         searches += spots
+        searches.append(_Addresses(text))
         found: list[Secret] = []
         heads = [search.advance(0) for search in searches]
         done = 0
@@ -166,4 +171,36 @@ class _Urls:
 
     def at(self, floor: int) -> Secret | None:
         """See `Search`; a URL's password asks for no edge."""
+        return None
+
+
+class _Addresses:
+    """Passwords in addresses without a scheme."""
+
+    def __init__(self, text: str) -> None:
+        self._search = addresses.AddressSearch(text)
+
+    def advance(self, floor: int) -> Secret | None:
+        """See `Search`."""
+        span = self._search.advance(floor)
+        return None if span is None else Secret(*span, addresses.RULE_ID)
+
+    def at(self, floor: int) -> Secret | None:
+        """See `Search`; a mask ends in no user's name."""
+        return None
+
+
+class _Tables:
+    """What columns name."""
+
+    def __init__(self, text: str, keys: SecretKeys) -> None:
+        self._search = TableSearch(text, keys)
+
+    def advance(self, floor: int) -> Secret | None:
+        """See `Search`."""
+        column = self._search.advance(floor)
+        return None if column is None else Secret(column.start, column.end, column.rule.id)
+
+    def at(self, floor: int) -> Secret | None:
+        """See `Search`; a cell begins where its row says."""
         return None

@@ -18,7 +18,10 @@ _WINDOW = 64 << 10
 _OVERLAP = 512
 """More than the longest beginning that rules are recognised by."""
 _NAME_BEFORE = re.compile(
-    r"([A-Za-z_][A-Za-z0-9_]{0,40})(?:\\{0,8}[\"'])?[ ]{0,2}[:= ][ ]{0,2}\\{0,8}[\"']?$", re.ASCII
+    r"([A-Za-z_][A-Za-z0-9_]{0,40})(?:\\{0,8}[\"'])?[ ]{0,2}[:=, ][ ]{0,2}\\{0,8}[\"']?$", re.ASCII
+)
+_CARD_BEFORE = re.compile(
+    r"(?i:card|paid|payment|visa|amex|maestro|mastercard|pan|karte|carte|tarjeta|no\.?|number)[ ]?[:#]$"
 )
 _ESCAPED = "nrtbf"
 _MAX_BEGINNINGS = 48
@@ -132,6 +135,10 @@ class SpotSearch:
         named = _NAME_BEFORE.search(self._text[max(floor, start - _OVERLAP // 8) : start])
         return named is not None and self._names_identifier(named[1])
 
+    def _is_named_card(self, start: int, floor: int) -> bool:
+        """Whether the text says of digits that they are a card's, before the sign that ids have too."""
+        return _CARD_BEFORE.search(self._text[max(floor, start - _OVERLAP // 8) : start]) is not None
+
     def _try(self, start: int, floor: int, *, is_whole: bool = False) -> Secret | None:
         text = self._text
         before = "" if start == 0 else "*" if start == floor else text[start - 1]
@@ -156,18 +163,22 @@ class SpotSearch:
             begin, end = match.span(group)
             if begin >= end or IS_MASK.fullmatch(text, begin, end):
                 continue
-            if passes(rule.check, text, begin, end, before if begin == start else text[begin - 1]):
+            edge = before if begin == start else text[begin - 1]
+            if edge in (":", "#") and rule.check is Check.LUHN and self._is_named_card(start, floor):
+                edge = " "
+            if passes(rule.check, text, begin, end, edge):
                 return Secret(begin, match.end() if is_whole else end, rule.id)
-            if rule.check in (Check.TOKEN_LIKE, Check.HAS_DIGIT):
-                # A part of it is no more of a token than the whole.
-                self._hopeless_before[rule.id] = end
-            if (
-                rule.check is Check.LUHN
-                and begins_alone(before, text[begin:end])
-                and is_card_number(text[begin:end])
-            ):
-                self.waiting.append(Secret(begin, end, rule.id))
+            self._note_failure(rule, Secret(begin, end, rule.id), before)
         return None
+
+    def _note_failure(self, rule: ValueRule, failed: Secret, before: str) -> None:
+        """Remembers what of a place that is no secret need not be tried again, or must be."""
+        text = self._text[failed.start : failed.end]
+        if rule.check in (Check.TOKEN_LIKE, Check.HAS_DIGIT):
+            # A part of it is no more of a token than the whole.
+            self._hopeless_before[rule.id] = failed.end
+        if rule.check is Check.LUHN and begins_alone(before, text) and is_card_number(text):
+            self.waiting.append(failed)
 
 
 def spots_of(rules: Iterable[ValueRule]) -> list[Spot]:
