@@ -30,6 +30,7 @@ def _placed(
         trigger=trigger,
         hints=tuple(hints.split("|")),
         anchor=anchor,
+        needs_left_edge=not pattern.startswith("://"),
         check=check,
         matches=(example,),
         spares=spares,

@@ -10,6 +10,8 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from tests.client.logging.redaction.placed_kinds import PLACED
+
 _ALNUM = string.ascii_letters + string.digits
 _HEX = "0123456789abcdef"
 
@@ -29,6 +31,12 @@ def _draw(rng: random.Random, alphabet: str, count: int) -> str:
 def password(rng: random.Random) -> str:
     """As a generator of passwords makes them: letters and digits."""
     return f"{_draw(rng, string.ascii_letters, 5)}{_draw(rng, string.digits, 2)}{_draw(rng, _ALNUM, 7)}"
+
+
+def generated(rng: random.Random) -> str:
+    """As programs make them: both cases and digits everywhere, no piece of a word."""
+    kinds = (string.ascii_uppercase, string.ascii_lowercase, string.digits)
+    return "".join(rng.choice(kinds[i % 3]) for i in range(14))
 
 
 def card_number(rng: random.Random) -> str:
@@ -136,6 +144,18 @@ _OWN: dict[str, Callable[[random.Random], str]] = {
     "iban": iban,
     "iban in groups": lambda r: "to " + " ".join(_fours(iban(r))),
     "code": lambda r: "your verification code: " + _draw(r, "123456789", 6),
+    "bcrypt": lambda r: "$2b$12$" + _draw(r, _ALNUM, 53),
+    "sha512 of crypt": lambda r: "root:$6$" + _draw(r, _ALNUM, 12) + "$" + _draw(r, _ALNUM, 86),
+    "argon2": lambda r: "$argon2id$v=19$m=65536,t=3,p=4$" + _draw(r, _ALNUM, 22) + "$" + _draw(r, _ALNUM, 43),
+    "json web key": lambda r: json.dumps({"kty": "OKP", "crv": "Ed25519", "d": generated(r) * 3}),
+    "seed phrase": lambda r: (
+        "seed phrase: " + " ".join(_draw(r, string.ascii_lowercase, 6) for _ in range(12))
+    ),
+    "devops": lambda r: _draw(r, _ALNUM, 52) + "JQQJ99" + _draw(r, _ALNUM, 18) + "AZDO" + _draw(r, _ALNUM, 4),
+    "der": lambda r: "MIIEvQIBADANBgkqhkiG9w0" + _draw(r, _ALNUM, 200),
+    "pin": lambda r: json.dumps({"pin": _draw(r, "123456789", 6)}),
+    "card in dots": lambda r: "card " + ".".join(_fours(card_number(r))),
+    "card behind a colon": lambda r: "paid:" + card_number(r),
     "chained": lambda r: "".join("AKIA" + _draw(r, string.ascii_uppercase + "234567", 16) for _ in range(3)),
 }
 
@@ -147,6 +167,9 @@ def _fours(text: str) -> list[str]:
 _NEEDLE_BEGINS = {
     "telegram": ":AA", "putty": "AAAA", "pem": "MIIE", "card in groups": "paid with ",
     "card as a number": ": ",    "iban in groups": "to ", "code": ": ", "aws in a key": "err_",
+    "json web key": '"d": "', "seed phrase": ": ", "pin": ': "', "sha512 of crypt": "root:",
+    "card in dots": "card ",
+    "card behind a colon": "paid:",
 }  # fmt: skip
 
 
@@ -156,6 +179,9 @@ def planted(seed: int) -> Iterator[Planted]:
     for kind, form in _BY_PASSWORD.items():
         secret = password(rng)
         yield Planted(kind, form(secret), secret)
+    for kind, template in PLACED.items():
+        secret = generated(rng)
+        yield Planted(kind, template.replace("@@", secret), secret)
     for kind, make in _OWN.items():
         text = make(rng)
         begin = _NEEDLE_BEGINS.get(kind)

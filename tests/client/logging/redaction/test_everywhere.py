@@ -132,9 +132,12 @@ async def _send_all(root: Path, plans: list[tuple[str, Planted]]) -> list[dict[s
         await ship(running.address, batch(1, lines, resource=_RESOURCE))
         async with grpc.aio.insecure_channel(running.address) as channel:
             exports = otlp_grpc.LogsServiceStub(channel)
-            for way, one in plans:
-                if way in _OTLP_WAYS:
-                    await exports.Export(_exported(way, one))
+            for own in _OTLP_WAYS:
+                request = otlp.ExportLogsServiceRequest()
+                for way, one in plans:
+                    if way == own:
+                        request.MergeFrom(_exported(way, one))
+                await exports.Export(request)
         async with stub(running.address) as client:
             stats = await client.GetStats(pb.GetStatsRequest())
         (root / "stats.txt").write_text(str(stats))

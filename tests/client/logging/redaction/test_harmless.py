@@ -8,6 +8,8 @@ from pathlib import Path
 import zstandard
 from telecine.logging.redaction import Redactor
 
+from tests.client.logging.redaction.look_alikes import RECORDS, TEXTS
+
 _CORPUS = Path(__file__).parent / "corpus" / "harmless.jsonl.zst"
 
 
@@ -27,4 +29,18 @@ def test_no_line_of_the_corpus_is_changed() -> None:
         record = json.dumps({"msg": line, "argv": line.split()}, ensure_ascii=False).encode()
         if redactor.redact_text(line) != (line, {}) or redactor.redact_json_line(record) != (record, {}):
             eaten.append((program, line, redactor.redact_text(line)[0]))
+    assert eaten == []
+
+
+def test_nothing_that_only_looks_like_a_secret_is_changed_as_a_text_a_list_or_a_record() -> None:
+    redactor = Redactor()
+    texts = [line for line in TEXTS.split("\n") if line]
+    eaten: list[object] = [text for text in texts if redactor.redact_text(text) != (text, {})]
+    for tree in (*({"msg": text, "argv": text.split()} for text in texts), *RECORDS):
+        line = json.dumps(tree, ensure_ascii=False).encode()
+        if redactor.redact_json_line(line) != (line, {}) or redactor.redact_value(tree) != (tree, {}):
+            eaten.append(tree)
+        if redactor.redact_text(f"got {line.decode()}")[1]:
+            eaten.append(f"in a text: {line.decode()}")
+    assert len(texts) > 500
     assert eaten == []

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from telecine.logging.redaction.rules import Check, KeyRule, RulePack
+from telecine.logging.redaction.rules import KeyRule, RulePack
 from telecine.logging.redaction.secret_keys import SecretKeys, phrase_search
 from telecine.logging.redaction.text import forms, source_code
 from telecine.logging.redaction.text.checks import (
-    IS_MASK,
     NUMBER,
-    PATH,
     STATE,
     is_generated,
     is_harmless,
+    is_of_words,
     is_password_like,
     is_random,
+    is_secret_value,
     is_token_like,
-    value_passes,
 )
 from telecine.logging.redaction.text.secret_keys import SecretKeys, phrase_search
 
@@ -71,12 +70,10 @@ _AUTHORIZATION = re.compile(
 )
 _COOKIE_BEGINS = re.compile(r"[A-Za-z0-9!#$%&^_`|~.+-]{1,128}=")
 _COOKIES = re.compile(r"[^\r\n\"'\\]+")
-_SCHEME = re.compile(r"(?i:bearer|basic|token|digest|key)[ ]{1,4}")
-_OBJECT_NAME = re.compile(r"[a-z]{2,20}(?:-[a-z]{2,20}){0,3}/[a-z]{2,20}(?:-[a-z]{2,20}){0,6}", re.ASCII)
-"""A secret of Kubernetes by its namespace and name."""
 _PASSWORDS = frozenset({"password", "pwd", "credentials"})
 _LINKS = frozenset({"is", "was", "=", ":", "provided:", "supplied:", "received:"})
 _WORD = re.compile(r"[^\W\d_]{1,16}")
+_HEADERS = frozenset({"authorization", "cookie"})
 _IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+", re.ASCII)
 
 
@@ -178,8 +175,7 @@ class AssignmentSearch:
             comma = _OPTION_COMMA.match(text, end) if is_pair else None
             if comma is not None:
                 span = self._value(rule, comma.end(), ",")
-                is_word = span is not None and _WORD.fullmatch(text, *span) is not None
-                return None if is_word and not is_option else span
+                return span if is_option or span is None or self._is_pair(rule, span) else None
             if (named := _NAMED_VALUE.match(text, end)) is not None:
                 return self._value(rule, named.end(), ",")
         place = forms.place_of(text, start, end)
@@ -211,7 +207,7 @@ class AssignmentSearch:
     def _content(self, rule: KeyRule, start: int) -> tuple[int, int] | None:
         """What stands in an element; behind `<your-api-key>`, which is none, a text goes on."""
         value = _TAG_VALUE.match(self._text, start)
-        if value is None:
+        if value is None or value[0][:2] in ('",', '"]', "',", "']"):
             return None
         is_closed = self._text.startswith(("</", "]]>", "\\u003c", "<!"), value.end())
         if not is_closed and any(map(str.isspace, value[0].strip())):
@@ -259,6 +255,20 @@ class AssignmentSearch:
                 return None
         span = self._value(rule, start, sign[0])
         return self._settled(rule, span, sign[0], is_quoted=is_quoted) if span is not None else None
+
+    def _is_pair(self, rule: KeyRule, span: tuple[int, int]) -> bool:
+        """Whether the second item of a list is the value of the first rather than the next word."""
+        value = self._text[slice(*span)].strip("\"'\\")
+        if is_of_words(value) or _WORD.fullmatch(value):
+            return False
+        looks = (
+            is_password_like(value)
+            or is_token_like(value)
+            or (rule.id == "one_time_code" and value.isdigit())
+        )
+        if not forms.closes_pair(self._text, span[1]):
+            return looks and not value.isdigit()
+        return looks or rule.id in _HEADERS
 
     def _settled(
         self, rule: KeyRule, span: tuple[int, int], sign: str, *, is_quoted: bool
@@ -373,19 +383,3 @@ class AssignmentSearch:
 def _lower(char: str) -> str:
     lowered = char.lower()
     return lowered if len(lowered) == 1 else char
-
-
-def is_secret_value(rule: KeyRule, value: str) -> bool:
-    """Whether a text under a key of the rule is to be taken out."""
-    # Behind a mask stands what the rule that masked did not count to the secret.
-    if is_harmless(value) or not value.strip() or IS_MASK.match(value):
-        return False
-    if rule.id == "authorization" and is_harmless(_SCHEME.sub("", value)):
-        return False
-    if rule.id == "secret" and _OBJECT_NAME.fullmatch(value):
-        return False
-    if rule.keeps_numbers and NUMBER.fullmatch(value):
-        return False
-    if rule.keeps_paths and PATH.match(value):
-        return False
-    return rule.check is Check.NONE or value_passes(rule.check, value)

@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 
-from telecine.logging.redaction.rules import Check
+from telecine.logging.redaction.rules import Check, KeyRule
 
 IS_MASK = re.compile(r"\*\*\*redacted(?::[0-9a-f]{1,64})?\*\*\*", re.ASCII)
 HARMLESS = re.compile(
@@ -42,6 +42,9 @@ _WORDS = re.compile(r"[A-Za-z0-9]+(?:[_.:/-]{1,2}[A-Za-z0-9]+)+", re.ASCII)
 _NAME_LENGTH = 40
 """Names of tests and types are shorter."""
 _SEED = re.compile(r"(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}")
+_SCHEME = re.compile(r"(?i:bearer|basic|token|digest|key)[ ]{1,4}")
+_KUBERNETES = re.compile(r"[a-z]{2,20}(?:-[a-z]{2,20}){0,3}/[a-z]{2,20}(?:-[a-z]{2,20}){0,6}", re.ASCII)
+"""A secret of Kubernetes by its namespace and name."""
 _CARD = re.compile(
     r"4[0-9]{12}(?:[0-9]{3}(?:[0-9]{3})?)?"  # Visa
     r"|5[1-5][0-9]{14}|2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)[0-9]{12}"  # Mastercard
@@ -243,3 +246,19 @@ _CHECKS: dict[Check, Callable[[str], bool]] = {
     Check.BASIC_CREDENTIALS: _is_basic_credentials,
     Check.IP_ADDRESS: _is_foreign_address,
 }
+
+
+def is_secret_value(rule: KeyRule, value: str) -> bool:
+    """Whether a text under a key of the rule is to be taken out."""
+    # Behind a mask stands what the rule that masked did not count to the secret.
+    if is_harmless(value) or not value.strip() or IS_MASK.match(value):
+        return False
+    if rule.id == "authorization" and is_harmless(_SCHEME.sub("", value)):
+        return False
+    if rule.id == "secret" and _KUBERNETES.fullmatch(value):
+        return False
+    if rule.keeps_numbers and NUMBER.fullmatch(value):
+        return False
+    if rule.keeps_paths and PATH.match(value):
+        return False
+    return rule.check is Check.NONE or value_passes(rule.check, value)

@@ -88,7 +88,8 @@ _NAMES = "|".join(sorted(map(re.escape, set(_PROGRAMS) - {"login"}), key=len, re
 _PROGRAM_NAME = re.compile(rf"(?:{_NAMES})(?:\.exe)?(?=\s|[\"'],?\s)")
 _PROGRAM = re.compile(rf"(?<![A-Za-z0-9_.\-]){_PROGRAM_NAME.pattern}")
 _ARGUMENT = re.compile(
-    r"[ \t,\[(]*(\\{0,8}[\"'])?((?(1)(?:(?!\1).)*|[^\s\"'\\|;&]+(?:'[^'\\]*'|\"[^\"\\]*\")?))(?(1)(?:\1|$))",
+    r"[ \t,\[(]*(\\{0,8}[\"'])?((?(1)(?:(?!\1).)*|(?:-[A-Za-z]{1,2}(?:'[^'\\\s]*'|\"[^\"\\\s]*\")"
+    r"|[^\s\"'\\|;&]+)))(?(1)(?:\1|$))",
     re.ASCII,
 )
 _REAL_OPTION = re.compile(r"-{1,2}[A-Za-z]")
@@ -175,7 +176,7 @@ def _found(form: _Form, index: int, argument: str, start: int) -> NamedArgument 
         return None
     if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
         return NamedArgument(index, start + 1, len(argument) - 1) if not is_harmless(value[1:-1]) else None
-    if is_harmless(value.strip("\"'")) or IS_MASK.search(value):
+    if not any(map(str.isalnum, value)) or is_harmless(value.strip("\"'")) or IS_MASK.search(value):
         return None
     return NamedArgument(index, start, len(argument))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 _QUOTE = r"\\{0,64}[\"']"
 _LINE = r"(?:\r?\n|(?:\\r)?\\n)"
-_NAME_REACH = 40
+_NAME_REACH = 96
 _NAMES_BEFORE = re.compile(
     rf"(?i:name|key|field|variable|header|param|parameter|setting|option"
     rf"|property)(?:{_QUOTE})?[ ]{{0,4}}[:=][ ]{{0,4}}(?:{_QUOTE})?$"
@@ -17,6 +17,15 @@ _VARIABLE_BEFORE = re.compile(r"variable[ ]{1,4}\\{0,8}\"$")
 _NEXT_VALUE = re.compile(
     rf"(?:{_QUOTE})?[ ]{{0,4}}[,;]?[ ]{{0,4}}(?:{_LINE}\s{{0,32}})?(?:{_QUOTE})?"
     rf"(?:[A-Za-z_]{{0,12}}?[_a-z])?(?i:value|val)(?:{_QUOTE})?\s{{0,4}}[:=][ ]{{0,4}}"
+)
+_LATER_VALUE = re.compile(
+    rf"{_QUOTE}\s{{0,4}},\s{{0,4}}(?:{_QUOTE}[A-Za-z_]{{1,24}}{_QUOTE}\s{{0,4}}:\s{{0,4}}"
+    rf"(?:{_QUOTE}[^\"'\\]{{0,64}}{_QUOTE}|[^\s\"',{{}}\[\]\\]{{1,32}})\s{{0,4}},\s{{0,4}}){{0,4}}"
+    rf"{_QUOTE}(?i:[a-z]{{0,12}}value|val|new|old|text|to|input|plaintext|content){_QUOTE}\s{{0,4}}:\s{{0,4}}(?={_QUOTE})"
+)
+_LOOSE_BEFORE = re.compile(
+    rf"(?i:name|key|field|variable|header|param|parameter|setting|option|property|id|label|path|type|column)"
+    rf"{_QUOTE}\s{{0,4}}:\s{{0,4}}{_QUOTE}(?:[^\"'\\\s]{{0,64}}/)?$"
 )
 _FORM_PART = re.compile(
     rf"{_QUOTE}(?:;[^\r\n\\]{{0,64}})?(?:{_LINE}[A-Z][A-Za-z-]{{1,32}}: [^\r\n\\]{{0,64}})?{_LINE}{_LINE}"
@@ -100,6 +109,7 @@ def _stands_behind(text: str, start: int, before: re.Pattern[str] | str) -> bool
 _ARGUMENT_BEFORE = re.compile(rf",[ ]{{0,2}}{_QUOTE}$")
 _FORMS: tuple[tuple[re.Pattern[str], Kind, re.Pattern[str] | str], ...] = (
     (_NEXT_VALUE, Kind.SURE, _NAMES_BEFORE),
+    (_LATER_VALUE, Kind.LOOSE, _LOOSE_BEFORE),
     (_FORM_PART, Kind.SURE, _NAMES_BEFORE),
     (_ATTRIBUTES, Kind.SURE, _NAMES_BEFORE),
     (_DEFAULT, Kind.SURE, _VARIABLE_BEFORE),
@@ -112,6 +122,14 @@ _FORMS: tuple[tuple[re.Pattern[str], Kind, re.Pattern[str] | str], ...] = (
     (_QUOTED_NEXT, Kind.LOOSE, _QUOTE_BEFORE),
     (_CELL, Kind.CELL, ""),
 )
+
+
+_PAIR_END = re.compile(rf"{_QUOTE}\s{{0,4}}[\])]")
+
+
+def closes_pair(text: str, end: int) -> bool:
+    """Whether the value that ends here is the second and last of its list."""
+    return _PAIR_END.match(text, end) is not None
 
 
 def is_other_sign(text: str, name: str, sign: str, start: int) -> bool:

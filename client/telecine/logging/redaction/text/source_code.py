@@ -47,6 +47,13 @@ def is_code(text: str, start: int, name: str, sign: str, is_key: Callable[[str],
 
 def closes_a_text(text: str, before: str, at: int, sign: str) -> bool:
     """Whether the quote at `at` ends the text in which the name stands: `getpass("Password: ")`."""
+    if (
+        sign[-1:] in ":>="
+        and text[at + 1 : at + 2] in (",", "]", "}")
+        and text[at + 2 : at + 3] in (" ", '"', ",", "]", "}")
+    ):
+        # The last word of a text in a list: `"New password:", "ada"`.
+        return True
     quote = before[-1:]
     if quote not in ("'", '"') or quote in sign or text[at : at + 1] != quote:
         return False

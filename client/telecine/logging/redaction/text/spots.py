@@ -18,7 +18,7 @@ _WINDOW = 64 << 10
 _OVERLAP = 512
 """More than the longest beginning that rules are recognised by."""
 _NAME_BEFORE = re.compile(
-    r"([A-Za-z_][A-Za-z0-9_]{0,40})(?:\\{0,8}[\"'])?[ ]{0,2}[:=, ][ ]{0,2}\\{0,8}[\"']?$", re.ASCII
+    r"([A-Za-z_][A-Za-z0-9_]{0,40})[:=]?(?:\\{0,8}[\"'])?[ ]{0,2}[:=, ][ ]{0,2}\\{0,8}[\"']?$", re.ASCII
 )
 _CARD_BEFORE = re.compile(
     r"(?i:card|paid|payment|visa|amex|maestro|mastercard|pan|karte|carte|tarjeta|no\.?|number)[ ]?[:#]$"

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from telecine.logging.redaction.rules import KeyRule
 from telecine.logging.redaction.secret_keys import SecretKeys
-from telecine.logging.redaction.text.assignments import is_secret_value
-from telecine.logging.redaction.text.checks import is_generated, is_password_like
+from telecine.logging.redaction.text.checks import is_generated, is_password_like, is_secret_value
 
 _INSERT = re.compile(
     r"(?i:insert\s{1,8}(?:ignore\s{1,8})?into|replace\s{1,8}into)\s{1,8}[^\s(]{1,128}\s{0,8}"
@@ -24,7 +23,7 @@ _ITEM = re.compile(
 _COPY = re.compile(
     r"(?i:copy)\s{1,8}[^\s(]{1,128}\s{0,8}\((?P<columns>[^()]{1,2048})\)\s{1,8}(?i:from)\s{1,8}(?i:stdin)[^\n]{0,128}\n"
 )
-_CELL = r"[\"'`]?[\w.\-]{1,64}[\"'`]?"
+_CELL = r"[\"'`]?[\w.\-](?:[\w.\- ]{0,62}[\w.\-])?[\"'`]?"
 _HEADER = re.compile(
     rf"^[ \t]{{0,40}}[|│┃]?[ ]{{0,40}}{_CELL}(?:[ ]{{0,40}}(?P<sign>[,;\t|│┃])[ ]{{0,40}}{_CELL}"
     rf"(?:[ ]{{0,40}}(?P=sign)[ ]{{0,40}}{_CELL}){{0,62}})[ ]{{0,40}}[|│┃]?[ \t]{{0,40}}\r?\n",
