@@ -131,7 +131,7 @@ _TOKENS = (
         hints=("-",),
         pattern=r"(?P<secret>[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8})(?![A-Za-z0-9-])",
         anchor=r"[0-9a-f]{32}-[0-9a-f]{8}-",
-        trigger=r"[0-9a-f]{4}-[0-9a-f]{8}-[0-9a-f]{8}",
+        trigger=r"[0-9a-f]{32}-[0-9a-f]{8}-",
         matches=(_HEX_32 + "-" + "01234567-89abcdef",),
         spares=(_UUID, _HEX_32 + "-01234567"),
     ),

@@ -166,7 +166,7 @@ PLACED_SECRETS = (
         r"echo (?:-[ne]{1,2} )?[\"']?(?P<secret>[^\s\"'\\|$`]{4,128})[\"']?[ ]?\|[ ]?"
         r"(?:sudo -S|sudo -[a-zA-Z]{0,4}S|docker login|podman login|helm registry|gh auth"
         r"|cryptsetup|gpg|kinit|passwd|su |cryptsetup)",
-        r"echo [^|]{4,136}\|",
+        r"echo (?:-[ne]{1,2} )?[\"'A-Za-z0-9!#%^&*+.,_~-]{4}",
         "echo",
         "echo " + _SECRET + " | sudo -S ls",
         spares=("echo done | sudo tee /etc/x", "echo $X | sudo -S ls"),

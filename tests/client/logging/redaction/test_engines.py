@@ -1,4 +1,4 @@
-"""Hyperscan finds wherever RE2 does: in random records made of the rules' own words, and of what stands between."""
+"""Hyperscan finds wherever RE2 does: in random records made of the rules' own words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from functools import cache
 import pytest
 from telecine.logging.redaction.redactor import triggers_of
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
-from telecine.logging.redaction.rules import Trigger
 from telecine.logging.redaction.scanner import build_scanner
 
 from tests.client.logging.redaction.kinds import planted

@@ -26,6 +26,11 @@ TRIGGERS = (
 )
 
 
+def may_be_of_file(text: str) -> bool:
+    """Whether a line of `.pgpass` could be in the text."""
+    return text.count(":") >= 4
+
+
 class AddressSearch:
     """Goes through one text from left to right; a mark costs a bounded look back."""
 

@@ -85,8 +85,11 @@ def factored(patterns: Iterable[str], depth: int = 4) -> str:
     by_first: dict[str, list[str]] = {}
     whole: list[str] = []
     for pattern in patterns:
-        if pattern[:1].isalnum() and pattern[1:2] not in ("?", "*", "+", "{"):
-            by_first.setdefault(pattern[0], []).append(pattern[1:])
+        # A sign that is escaped is one letter too.
+        size = 2 if pattern[:1] == "\\" and not pattern[1:2].isalnum() else 1
+        is_letter = size == 2 or pattern[:1].isalnum()
+        if is_letter and len(pattern) >= size and pattern[size : size + 1] not in ("?", "*", "+", "{"):
+            by_first.setdefault(pattern[:size], []).append(pattern[size:])
         else:
             whole.append(pattern)
     parts = [f"{first}(?:{factored(rests, depth - 1)})" for first, rests in by_first.items()]

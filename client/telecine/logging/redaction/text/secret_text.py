@@ -79,15 +79,21 @@ class SecretText:
 
     def _secrets(self, text: str, *, is_id: bool) -> list[Secret]:
         """All secrets in their order, none over another."""
+        lowered = text.lower()
         searches: list[Search] = [_Named(self._assignments.search(text)), _Commands(text)]
         if self._has_urls:
             searches.append(_Urls(text))
-        if "\n" in text or "(" in text:
+        if "\n" in text or "\\n" in text or "values" in lowered:
             searches.append(_Tables(text, self._keys))
         named = self._keys.names_identifier
-        spots = [SpotSearch(text, spot, is_id=is_id, names_identifier=named) for spot in self._spots]
+        spots = [
+            SpotSearch(text, spot, is_id=is_id, names_identifier=named)
+            for spot in self._spots
+            if spot.may_match(lowered)
+        ]
         searches += spots
-        searches.append(_Addresses(text))
+        if "@" in text or addresses.may_be_of_file(text):
+            searches.append(_Addresses(text))
         found: list[Secret] = []
         heads = [search.advance(0) for search in searches]
         done = 0

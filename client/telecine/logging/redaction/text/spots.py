@@ -55,6 +55,12 @@ class Spot(NamedTuple):
     """The rules by the first two letters of the place; None: `rules` apply everywhere."""
     is_short: bool
     """Whether the anchor never matches more than `_OVERLAP` characters."""
+    hints: tuple[str, ...] = ()
+    """Lower-case literals, one of which stands in every match; empty: none is known."""
+
+    def may_match(self, lowered: str) -> bool:
+        """Whether a text, in lower case, holds what every match holds."""
+        return not self.hints or any(hint in lowered for hint in self.hints)
 
 
 class Search(Protocol):
@@ -189,7 +195,8 @@ def spots_of(rules: Iterable[ValueRule]) -> list[Spot]:
         beginnings = None if rule.rule.anchor else _beginnings(rule.rule.pattern)
         if beginnings is None:
             anchor = re.compile(rule.rule.anchor or rule.rule.pattern, re.ASCII)
-            spots.append(Spot(anchor, (rule,), None, is_short=bool(rule.rule.anchor)))
+            hints = tuple(max(hint.split(" "), key=len) for hint in rule.rule.hints)
+            spots.append(Spot(anchor, (rule,), None, is_short=bool(rule.rule.anchor), hints=hints))
         else:
             for beginning in beginnings:
                 by_beginning.setdefault(beginning, []).append(rule)

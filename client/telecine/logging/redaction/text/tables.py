@@ -25,8 +25,8 @@ _COPY = re.compile(
 )
 _CELL = r"[\"'`]?[\w.\-](?:[\w.\- ]{0,62}[\w.\-])?[\"'`]?"
 _HEADER = re.compile(
-    rf"^[ \t]{{0,40}}[|│┃]?[ ]{{0,40}}{_CELL}(?:[ ]{{0,40}}(?P<sign>[,;\t|│┃])[ ]{{0,40}}{_CELL}"
-    rf"(?:[ ]{{0,40}}(?P=sign)[ ]{{0,40}}{_CELL}){{0,62}})[ ]{{0,40}}[|│┃]?[ \t]{{0,40}}\r?\n",
+    rf"^[ \t]{{0,40}}[|│┃]?[^\n,;\t|│┃]{{1,96}}(?P<sign>[,;\t|│┃])[ ]{{0,40}}{_CELL}"
+    rf"(?:[ ]{{0,40}}(?P=sign)[ ]{{0,40}}{_CELL}){{0,62}}[ ]{{0,40}}[|│┃]?[ \t]{{0,40}}\r?\n",
     re.MULTILINE,
 )
 _RULE_LINE = re.compile(r"[ \t]{0,40}[-+|=:─┼├┤╪═│┃ \t]{3,4096}\r?\n")
@@ -47,7 +47,8 @@ class TableSearch:
 
     def __init__(self, text: str, keys: SecretKeys) -> None:
         self._keys = keys
-        self._text = text
+        # Line ends and tabs that are written as escapes, in as many letters.
+        self._text = text if "\n" in text else text.replace("\\n", " \n").replace("\\t", " \t")
         self._found = self._all()
         self._next: Column | None = None
 
