@@ -16,8 +16,8 @@ import zstandard
 from telecine.logging.redaction import Counts, Redactor
 from telecine.logging.redaction.text.secret_text import MASK
 
-_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
-_KEY_ENDS = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY")
+_KEY_BEGINS = re.compile(rb"-{4,5} ?(?i:BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY)")
+_KEY_ENDS = re.compile(rb"-{4,5} ?(?i:END [A-Z0-9 ]{0,40}PRIVATE KEY)")
 _MAX_KEY_LINES = 200
 _MAX_FINDINGS = 1000
 

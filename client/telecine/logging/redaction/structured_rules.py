@@ -18,9 +18,9 @@ STRUCTURED_RULES = (
     ValueRule(
         id="private_key",
         hints=("private key",),
-        pattern=r"---- ?-?(?i:BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?) ?----(?P<secret>(?s:.*?))"
-        r"(?:---- ?-?(?i:END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?) ?----|$)",
-        anchor=r"---- ?-?(?i:BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY)",
+        pattern=r"-{4,5} ?(?i:BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?) ?-{4,5}(?P<secret>(?s:.*?))"
+        r"(?:-{4,5} ?(?i:END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?) ?-{4,5}|$)",
+        anchor=r"-{4,5} ?(?i:BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY)",
         trigger=r"(?i:PRIVATE KEY)(?: BLOCK| BLOCK | )?-",
         needs_left_edge=False,
         matches=(
