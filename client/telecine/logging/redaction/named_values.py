@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from telecine.logging.redaction.rules import Check, KeyRule
-from telecine.logging.redaction.secret_keys import SecretKeys
 from telecine.logging.redaction.text.checks import (
     STATE,
     is_generated,
@@ -18,6 +17,7 @@ from telecine.logging.redaction.text.checks import (
     is_password_like,
     is_token_like,
 )
+from telecine.logging.redaction.text.secret_keys import SecretKeys
 
 _NAME_KEYS = frozenset(
     {

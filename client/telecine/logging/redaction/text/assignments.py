@@ -6,7 +6,6 @@ import re
 from typing import NamedTuple
 
 from telecine.logging.redaction.rules import KeyRule, RulePack
-from telecine.logging.redaction.secret_keys import SecretKeys, phrase_search
 from telecine.logging.redaction.text import forms, source_code
 from telecine.logging.redaction.text.checks import (
     NUMBER,

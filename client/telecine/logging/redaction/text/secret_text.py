@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 
 from telecine.logging.redaction.rules import RulePack
-from telecine.logging.redaction.secret_keys import SecretKeys
 from telecine.logging.redaction.text import addresses, commands, encodings, escapes, urls
 from telecine.logging.redaction.text.assignments import Assignments, AssignmentSearch
 from telecine.logging.redaction.text.checks import IS_MASK

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from telecine.logging.redaction.rules import KeyRule
-from telecine.logging.redaction.secret_keys import SecretKeys
 from telecine.logging.redaction.text.checks import is_generated, is_password_like, is_secret_value
+from telecine.logging.redaction.text.secret_keys import SecretKeys
 
 _INSERT = re.compile(
     r"(?i:insert\s{1,8}(?:ignore\s{1,8})?into|replace\s{1,8}into)\s{1,8}[^\s(]{1,128}\s{0,8}"
