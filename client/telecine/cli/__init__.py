@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from telecine.installation import install_command
+
 
 def main() -> None:
     """Runs the command line and ends the process; the console script's entry point."""
@@ -15,7 +17,8 @@ def main() -> None:
         sys.stderr.write(
             "telecine: the command line needs an optional part that is not installed.\n"
             f"  Missing: {error.name}\n"
-            "  To do:   pip install 'telecine[cli]'   (or 'telecine[all]' to encode on this machine)\n"
+            f"  To do:   {install_command('cli')}\n"
+            f"           or, to encode on this machine: {install_command('all')}\n"
         )
         sys.exit(3)
     sys.exit(run(sys.argv[1:]))

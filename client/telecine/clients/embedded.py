@@ -27,6 +27,7 @@ from telecine.embedding.socket_place import (
     usual_bases,
 )
 from telecine.exceptions import EmbeddedUnavailableError
+from telecine.installation import install_command
 
 _MODULES = {"encoder": "encoder_service", "collector": "log_collector"}
 # Without these, each message of a megabyte faults its pages in again (glibc).
@@ -80,7 +81,7 @@ class EmbeddedServer:
         service: Literal["encoder", "collector"] = "encoder",
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        _check_installed(service)
+        check_installed(service)
         command = python_command(_MODULES[service])
         self._service = service
         self._owner = os.getpid()
@@ -220,12 +221,14 @@ class _Place:
         return f"unix:{found.path / SOCKET}"
 
 
-def _check_installed(service: str) -> None:
+def check_installed(service: str) -> None:
+    """Raises EmbeddedUnavailableError where a package that the service needs is missing."""
     missing = [name for name in _NEEDED[service] if not _is_installed(name)]
     if missing:
         raise EmbeddedUnavailableError(
             f"the embedded {service} needs packages that are not installed: {', '.join(missing)} "
-            f"(pip install 'telecine[{service}]')"
+            f"({install_command(service)})",
+            recovery=f"Install them with: {install_command(service)}; or name a server that runs.",
         )
 
 

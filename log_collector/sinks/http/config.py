@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
+from telecine.installation import install_command
 
 from log_collector.sinks.wanted import FilteredConfig
 
@@ -86,7 +87,7 @@ class TargetConfig(FilteredConfig, frozen=True, kw_only=True):
     def find_faults(self) -> Iterator[Fault]:
         """Yields what the fields' types cannot say."""
         if importlib.util.find_spec(_LIBRARY) is None:
-            yield "name", 'needs the extra "sinks": pip install "telecine[sinks]"'
+            yield "name", f'needs the extra "sinks": {install_command("sinks")}'
         yield from FilteredConfig.find_faults(self)
 
 

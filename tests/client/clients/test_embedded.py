@@ -19,6 +19,7 @@ from telecine.clients.embedded import EmbeddedServer, embedded_server
 from telecine.clients.logs import LogClient
 from telecine.embedding.private_directory import MARKER
 from telecine.exceptions import EmbeddedUnavailableError, JobNotFoundError
+from telecine.installation import install_command
 from telecine.testing import SMALL, draw_clip
 
 from tests.eventually import eventually
@@ -121,7 +122,7 @@ def test_a_missing_extra_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(embedded._NEEDED, "encoder", ("no_such_package",))
     with pytest.raises(EmbeddedUnavailableError, match="no_such_package") as caught:
         EmbeddedServer()
-    assert "pip install 'telecine[encoder]'" in caught.value.__notes__[0]
+    assert install_command("encoder") in caught.value.__notes__[0]
 
 
 def test_it_runs_a_log_collector_too_and_the_encoder_ships_its_records_there(tmp_path: Path) -> None:

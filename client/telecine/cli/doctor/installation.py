@@ -10,12 +10,19 @@ from collections.abc import Mapping
 from importlib import metadata
 
 from telecine.cli.show.documents import CheckDocument
+from telecine.installation import install_command
 
 _OLDEST_PYTHON = (3, 11)
 _PARTS = {
-    "encoder": {"av": "av", "Pillow": "PIL", "grpcio-health-checking": "grpc_health", "blake3": "blake3"},
-    "collector": {"google-re2": "re2", "duckdb": "duckdb", "opentelemetry-proto": "opentelemetry.proto"},
-}
+    "encoder": {
+        "telecine-services": "encoder_service", "av": "av", "Pillow": "PIL",
+        "grpcio-health-checking": "grpc_health", "blake3": "blake3",
+    },
+    "collector": {
+        "telecine-services": "log_collector", "google-re2": "re2", "duckdb": "duckdb",
+        "opentelemetry-proto": "opentelemetry.proto",
+    },
+}  # fmt: skip
 """Extra to its distributions and the modules that prove them."""
 _NEEDED_FOR = {
     "encoder": "encoding on this machine, reading video files and verifying need it",
@@ -49,7 +56,7 @@ def _check_part(extra: str, distributions: dict[str, str]) -> CheckDocument:
             name=f"telecine[{extra}]",
             status="warning",
             message=f"not installed: {', '.join(missing)}; {_NEEDED_FOR[extra]}",
-            advice=f"pip install 'telecine[{extra}]'",
+            advice=install_command(extra),
         )
     versions = ", ".join(f"{name} {_version(name)}" for name in distributions)
     return CheckDocument(name=f"telecine[{extra}]", status="ok", message=versions, advice="")

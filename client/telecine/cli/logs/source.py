@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from telecine.cli.show.failures import SourceError, UnavailableHereError, UsageError
 from telecine.clients.logs import JobStory, LogClient, LogFilter, story_of
 from telecine.exceptions import JobNotFoundError
+from telecine.installation import install_command
 from telecine.log_view.record_source import RecordSource
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _library(root: Path) -> Library:
     except ModuleNotFoundError as error:
         raise UnavailableHereError(
             f"reading files needs a package that is not installed: {error.name}",
-            "pip install 'telecine[collector]', or name a running collector with --server",
+            f"Install it with: {install_command('collector')}, or name a running collector with --server",
         ) from error
     config = FilesConfig(
         jobs=FileClass(is_on=(root / "jobs").is_dir()), errors=FileClass(is_on=(root / "errors.log").exists())

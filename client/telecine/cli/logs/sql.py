@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from telecine.cli.show.failures import SourceError, UnavailableHereError, UsageError
+from telecine.installation import install_command
 
 
 def run_sql(directory: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -19,7 +20,7 @@ def run_sql(directory: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]
         from log_collector.files.names import files_in, is_service_stream
     except ModuleNotFoundError as error:
         raise UnavailableHereError(
-            f"SQL needs a package that is not installed: {error.name}", "pip install 'telecine[collector]'"
+            f"SQL needs a package that is not installed: {error.name}", install_command("collector")
         ) from error
     root = directory / "logs" if (directory / "logs").is_dir() else directory
     paths = [str(file.path) for file in files_in(root) if is_service_stream(file.stream)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from telecine.cli.show.failures import UnavailableHereError
+from telecine.clients.embedded import check_installed
 from telecine.embedding.python_program import python_command, python_environment
 from telecine.exceptions import EmbeddedUnavailableError
 
@@ -25,6 +26,10 @@ class Child:
 
     def __init__(self, name: str, module: str, arguments: list[str], environment: dict[str, str]) -> None:
         self.name = name
+        try:
+            check_installed(name)
+        except EmbeddedUnavailableError as error:
+            raise UnavailableHereError(error.message, error.recovery) from error
         try:
             command = [*python_command(module), "--exit-with-parent", *arguments]
         except EmbeddedUnavailableError as error:

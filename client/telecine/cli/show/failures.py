@@ -15,6 +15,7 @@ from telecine import exceptions as sdk
 from telecine.cli.show import terminal
 from telecine.cli.show.exits import ExitCode
 from telecine.cli.show.terminal import escape_lines as escape
+from telecine.installation import install_command
 
 TRACEBACK_VARIABLE = "TELECINE_TRACEBACK"
 """Set it to see where an error came from."""
@@ -96,7 +97,7 @@ _ADVICE: Mapping[type[BaseException], str] = {
     sdk.EncoderUnavailableError: "`telecine capabilities` shows what works and why the rest does not; "
     "or leave --strict out.",
     sdk.NotSupportedError: "Leave it out, or use a newer server; see `telecine capabilities`.",
-    sdk.EmbeddedUnavailableError: "Install it with: pip install 'telecine[encoder]', or name a server: "
+    sdk.EmbeddedUnavailableError: f"Install it with: {install_command('encoder')}, or name a server: "
     "--server HOST:PORT.",
     sdk.UnavailableError: "Check the address and that the server runs, then repeat the command.",
     sdk.JobIncompleteError: "What succeeded was kept; `telecine jobs show JOB` shows why the rest failed.",
@@ -223,15 +224,12 @@ def _sentence(text: str) -> str:
 def missing_extra(extra: str, error: ModuleNotFoundError) -> UnavailableHereError:
     """The error for a command whose optional part is not installed.
 
-    A module of ours that is missing is a fault of ours, and raised as it is.
+    A module that is missing from a package of ours which is there is a fault of ours, and raised as it is.
     """
-    if error.name is not None and error.name.split(".")[0] in {
-        "telecine",
-        "encoder_service",
-        "log_collector",
-    }:
+    top, _, inside = (error.name or "").partition(".")
+    if top == "telecine" or (inside and top in {"encoder_service", "log_collector", "service_host"}):
         raise error
     return UnavailableHereError(
         f"this needs an optional part that is not installed: {error.name}",
-        f"install it: pip install 'telecine[{extra}]'",
+        f"install it: {install_command(extra)}",
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from telecine.installation import install_command
+
 _lock = threading.Lock()
 
 
@@ -102,6 +104,6 @@ def _loaded() -> ModuleType:
     try:
         import pynvml
     except ImportError as error:
-        raise NvmlUnavailableError("nvidia-ml-py is not installed: pip install 'telecine[gpu]'") from error
+        raise NvmlUnavailableError(f"nvidia-ml-py is not installed: {install_command('gpu')}") from error
     module: ModuleType = pynvml
     return module

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from telecine.cli.encode.sources.source import Source
 from telecine.cli.show.failures import SourceError
+from telecine.installation import install_command
 from telecine.request.frame_layout import FrameLayout
 from telecine.request.options import Color, PixelFormat
 
@@ -31,7 +32,7 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
     except ModuleNotFoundError as error:
         raise SourceError(
             f"{path}: reading a video file needs FFmpeg, which is not installed ({error.name})",
-            "pip install 'telecine[encoder]', or decode the file yourself and pipe raw frames in",
+            f"install it with: {install_command('encoder')}, or pipe raw frames in",
         ) from error
     damage: list[str] = []
     try:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from telecine.installation import install_command
 
 from tests.client.cli.terminal_command import telecine
 from tests.log_collector.collector_process import CollectorProcess
@@ -148,7 +149,7 @@ def test_a_missing_library_names_what_to_install(collector) -> None:
     )
     terminal = Terminal(sys.executable, "-c", script)
     try:
-        terminal.reads("pip install 'telecine[watch]'")
+        terminal.reads(install_command("watch"))
         assert terminal.ends() == 3
     finally:
         terminal.close()

@@ -1,0 +1,52 @@
+"""How this copy of Telecine was installed, so that advice names a command that works for it."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+SERVICES = frozenset({"all", "collector", "encoder", "hosting", "sinks"})
+"""Extras that bring the services, which are a distribution of their own."""
+
+
+def install_command(extra: str) -> str:
+    """A pip command that installs one of the extras beside what is there.
+
+    From a package index, `pip install 'telecine[extra]'`. A checkout, a wheel or a repository is named
+    again (PEP 610), as `telecine` may be on no index.
+    """
+    return command_for(extra, _origin())
+
+
+def command_for(extra: str, origin: str) -> str:
+    """`install_command` for what stands in `direct_url.json`; an empty text: installed from an index."""
+    fallback = f"pip install 'telecine[{extra}]'"
+    try:
+        given = json.loads(origin or "{}")
+        url, is_editable = str(given["url"]), bool(given.get("dir_info", {}).get("editable"))
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return fallback
+    both = extra in SERVICES
+    if "vcs_info" in given:
+        source = f"{given['vcs_info'].get('vcs', 'git')}+{url}"
+        services = f" 'telecine-services @ {source}#subdirectory=services'" if both else ""
+        return f"pip install 'telecine[{extra}] @ {source}'{services}"
+    if urlsplit(url).scheme != "file":
+        return fallback
+    path = Path(unquote(urlsplit(url).path))
+    if "archive_info" in given:
+        return f"pip install --find-links '{path.parent}' 'telecine[{extra}]'"
+    flag = "-e " if is_editable else ""
+    services = f" {flag}'{path}/services'" if both else ""
+    return f"pip install {flag}'{path}[{extra}]'{services}"
+
+
+@cache
+def _origin() -> str:
+    try:
+        return distribution("telecine").read_text("direct_url.json") or ""
+    except PackageNotFoundError:
+        return ""
