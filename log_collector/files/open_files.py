@@ -53,6 +53,11 @@ class OpenFiles:
         self._handles: OrderedDict[str, _Handle] = OrderedDict()
         self._made: set[Path] = set()
 
+    @property
+    def count(self) -> int:
+        """Files that are open."""
+        return len(self._handles)
+
     def mark(self, file: str) -> tuple[Mark, float]:
         """The file as it is now, even if it was renamed or truncated meanwhile, and when it was last written.
 

@@ -81,6 +81,11 @@ class FileSink:
         smallest = min((kind.rotate_bytes for kind in self._router.classes()), default=_MAX_READ_BYTES)
         self.read_bytes = min(_MAX_READ_BYTES, max(_MIN_READ_BYTES, smallest // _PACKED))
 
+    @property
+    def open_file_count(self) -> int:
+        """Files that are held open for writing."""
+        return self._files.count
+
     def recover(self, state: bytes) -> None:
         """See `Sink`."""
         self._marks = []

@@ -14,6 +14,11 @@ class ByteBudget:
         self._used_bytes = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    @property
+    def used_bytes(self) -> int:
+        """All shares that are taken now."""
+        return self._used_bytes
+
     async def acquire(self, size_bytes: int) -> None:
         """Takes a share; something larger than the whole bound gets it when nobody else has any."""
         if not self._waiting and self._fits(size_bytes):

@@ -38,6 +38,11 @@ class Lanes:
         except CostlyError:
             return await self._costly.run(owner, partial(work, math.inf))
 
+    @property
+    def is_costly_lane_busy(self) -> bool:
+        """Whether costly work that comes now has to wait."""
+        return self._costly.is_busy
+
     def close(self) -> None:
         """Waits for what has begun."""
         self._cheap.close()
@@ -51,6 +56,10 @@ class _Lane:
         self._executor = ThreadPoolExecutor(threads, name)
         self._free = threads
         self._waiting: dict[Hashable, deque[tuple[Callable[[], Any], asyncio.Future[Any]]]] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        return not self._free
 
     async def run(self, owner: Hashable, work: Callable[[], _T]) -> _T:
         done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()

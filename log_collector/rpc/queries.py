@@ -43,6 +43,11 @@ class LogQueries:
         self._executor = ThreadPoolExecutor(config.threads, "reading")
         self._following = ThreadPoolExecutor(2, "following")
 
+    @property
+    def follower_count(self) -> int:
+        """Calls of Tail that are being served."""
+        return self._followers
+
     async def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
         """See `Queries`."""
         loop = asyncio.get_running_loop()

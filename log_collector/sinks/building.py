@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from log_collector.data_files import DEAD_LETTERS
 from log_collector.sinks.elastic.config import ElasticsearchConfig, LogstashConfig
 from log_collector.sinks.elastic.elasticsearch import ElasticsearchWire
@@ -20,11 +23,13 @@ from log_collector.sinks.webhook import WebhookWire
 from log_collector.sinks.webhook_config import WebhookConfig
 
 
-def open_http_sink(config: TargetConfig, place: Place) -> HttpSink:
+def open_http_sink(
+    config: TargetConfig, place: Place, wall_clock: Callable[[], float] = time.time
+) -> HttpSink:
     """Opens the sink that a configuration asks for; it connects at its first record."""
     dead_letters = place.data_dir / DEAD_LETTERS / f"{place.name}.log"
     return HttpSink(
-        _wire(config),
+        _wire(config, wall_clock),
         HttpDoor(config.http),
         Limits(config.request_records, config.request_bytes, config.most_wait_seconds),
         wanted(config),
@@ -32,17 +37,17 @@ def open_http_sink(config: TargetConfig, place: Place) -> HttpSink:
     )
 
 
-def _wire(config: TargetConfig) -> Wire:
+def _wire(config: TargetConfig, wall_clock: Callable[[], float] = time.time) -> Wire:
     match config:
         case SentryConfig():
-            return SentryWire(config)
+            return SentryWire(config, wall_clock)
         case ElasticsearchConfig():
-            return ElasticsearchWire(config)
+            return ElasticsearchWire(config, wall_clock)
         case LogstashConfig():
-            return LogstashWire(config)
+            return LogstashWire(config, wall_clock)
         case LokiConfig():
-            return LokiWire(config)
+            return LokiWire(config, wall_clock)
         case WebhookConfig():
-            return WebhookWire(config)
+            return WebhookWire(config, wall_clock)
         case _:
             raise TypeError(f"no sink for {type(config).__name__}")

@@ -36,6 +36,19 @@ class Collector:
     def journal(self) -> Journal:
         return self.service._journal
 
+    @property
+    def bytes_under_way(self) -> int:
+        """Bytes of batches that the intake has taken and not finished."""
+        return self.service._budget.used_bytes
+
+    @property
+    def is_costly_lane_busy(self) -> bool:
+        return self.service._lanes.is_costly_lane_busy
+
+    @property
+    def follower_count(self) -> int:
+        return self.service._reading.follower_count
+
     def records(self) -> list[dict[str, Any]]:
         """Everything in the journal, in its order."""
         return records_of(self.journal)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from log_collector.files.names import files_in, job_directory, safe_name, service_file
+from log_collector.files.sink import FileSink
 from tests.eventually import eventually_async
 from tests.log_collector.harness import Collector, batch, collector, numbered, record, ship
 from tests.log_collector.log_files import content_of, lines_in, records_in
@@ -143,7 +144,8 @@ async def test_no_more_files_are_open_than_allowed(tmp_path: Path) -> None:
             await ship(running.address, batch(first, [record(i, job_id=f"j{i % 50}") for i in range(100)]))
         await delivered(running)
         sink = running.service._fanout.runners["file"].sink
-        assert len(sink._files._handles) <= 8  # type: ignore[attr-defined]
+        assert isinstance(sink, FileSink)
+        assert 1 <= sink.open_file_count <= 8
     counts = [len(records_in(tmp_path / "logs", f"jobs/j{i}/job.log")) for i in range(50)]
     assert counts == [6] * 50
 

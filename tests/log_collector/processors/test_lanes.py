@@ -113,7 +113,7 @@ async def test_a_few_small_batches_that_take_minutes_keep_nobody_waiting(tmp_pat
             call = client.Ship()
             await call.write(request)
             calls.append(call)
-        await eventually_async(lambda: running.service._lanes._costly._free == 0)
+        await eventually_async(lambda: running.is_costly_lane_busy)
         for number in range(3):
             answers = await asyncio.wait_for(
                 ship(running.address, batch(1, honest, producer=f"h-{number}")), 5

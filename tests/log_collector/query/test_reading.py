@@ -151,7 +151,7 @@ async def test_tail_shows_the_last_ones_and_then_everything_once(tmp_path: Path)
 async def test_tail_filters_and_ends_with_the_server(tmp_path: Path) -> None:
     async with collector(tmp_path) as running, stub(running.address) as client:
         call = client.Tail(pb.TailRequest(filter=Filter(min_level=logs_pb2.LEVEL_ERROR)))
-        await eventually_async(lambda: running.service._reading._followers == 1)
+        await eventually_async(lambda: running.follower_count == 1)
         await ship(running.address, batch(1, MIXED))
         assert await read(call, bool) == [3]
         running.service._draining.set()
@@ -163,7 +163,7 @@ async def test_tail_filters_and_ends_with_the_server(tmp_path: Path) -> None:
 async def test_too_many_followers_are_sent_away(tmp_path: Path) -> None:
     async with collector(tmp_path, reading__followers=1) as running, stub(running.address) as client:
         first = client.Tail(pb.TailRequest())
-        await eventually_async(lambda: running.service._reading._followers == 1)
+        await eventually_async(lambda: running.follower_count == 1)
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await client.Tail(pb.TailRequest()).read()
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -56,7 +56,7 @@ async def serves_on(running: Collector) -> None:
     answers = await ship(running.address, numbered(1, producer=name))
     assert answers[-1].acknowledged.last_seq == 3
     assert running.service._accounting.is_balanced()
-    assert running.service._budget._used_bytes == 0
+    assert running.bytes_under_way == 0
 
 
 def every_line_is_json(running: Collector) -> None:

@@ -296,7 +296,7 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(tmp_path: Path) -> 
             await call.read()
             call.cancel()
         await eventually_async(lambda: running.service._streams == 0)
-        assert running.service._budget._used_bytes == 0
+        assert running.bytes_under_way == 0
 
 
 async def test_stats_tell_the_fate_of_every_record(tmp_path: Path) -> None:

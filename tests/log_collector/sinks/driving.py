@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,12 @@ def configured(kind: str, **settings: Any) -> Any:
 
 
 @contextmanager
-def opened(directory: Path, kind: str, **settings: Any) -> Iterator[HttpSink]:
+def opened(
+    directory: Path, kind: str, wall_clock: Callable[[], float] = time.time, **settings: Any
+) -> Iterator[HttpSink]:
     """A sink that is closed at the end."""
-    sink = open_http_sink(configured(kind, **settings), Place("t", directory, lambda _event, _reason: None))
+    place = Place("t", directory, lambda _event, _reason: None)
+    sink = open_http_sink(configured(kind, **settings), place, wall_clock)
     try:
         yield sink
     finally:

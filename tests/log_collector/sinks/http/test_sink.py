@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 import trustme
 from telecine.settings.loading import ConfigError
@@ -18,7 +19,7 @@ from telecine.settings.loading import ConfigError
 from log_collector.sinks.http.door import HttpDoor, Request
 from log_collector.sinks.http.sink import HttpSink
 from log_collector.sinks.sink import SinkError
-from tests.eventually import eventually, eventually_async
+from tests.eventually import eventually_async
 from tests.log_collector.harness import collector, numbered, record, ship
 from tests.log_collector.sinks.driving import (
     collector_config,
@@ -111,8 +112,10 @@ def test_nothing_is_sent_before_the_time_that_the_service_named(tmp_path: Path) 
 
 
 def test_a_wait_may_be_a_date(tmp_path: Path) -> None:
-    with Listener() as listener, opened(tmp_path, "webhook", url=listener.url) as sink:
-        sink._wire._clock = lambda: 784_111_767.0  # type: ignore[attr-defined]
+    with (
+        Listener() as listener,
+        opened(tmp_path, "webhook", lambda: 784_111_767.0, url=listener.url) as sink,
+    ):
         listener.script = [Reply(503, headers={"Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"})]
         with pytest.raises(SinkError) as told:
             deliver(sink, stored([record(1)]))
@@ -395,8 +398,9 @@ async def test_a_changed_filter_is_put_in_force_while_the_collector_runs(tmp_pat
 
 
 def test_a_sink_that_was_never_used_closes(tmp_path: Path) -> None:
+    before = psutil.Process().num_fds()
     with opened(tmp_path, "webhook", url="http://127.0.0.1:1") as sink:
         assert isinstance(sink, HttpSink)
         assert not sink.is_upkeep_due()
     sink.close()
-    eventually(lambda: sink._door._runner is None)  # type: ignore[attr-defined]
+    assert psutil.Process().num_fds() <= before
