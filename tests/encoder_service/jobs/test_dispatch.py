@@ -51,7 +51,8 @@ async def test_while_it_is_paused_nothing_begins_and_what_runs_can_be_put_back(t
         await eventually_async(lambda: life.pool.idle_count == 1)
         life.dispatcher.kick()
         assert not job.runs
-        assert life.on_disk("job").outputs["garbage"].state is OutputState.WAITING
+        assert job.views["garbage"].state is OutputState.WAITING
+        assert not life.store.attempt_directory(job.record, "garbage", 1).exists()
         assert failures(life, "job", "garbage") == []
 
 
