@@ -68,6 +68,7 @@ def _is_directory_of(found: Damaged, jobs: set[str]) -> bool:
 
 
 def _age(record: JobRecord) -> int:
+    """The sort key: ended jobs are kept in the order of their end, and retention deletes the first."""
     return record.ended_at_unix_nano or record.created_at_unix_nano
 
 

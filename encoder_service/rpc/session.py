@@ -68,11 +68,7 @@ class Delivered(msgspec.Struct, frozen=True):
     """The result was sent."""
 
 
-class Broken(msgspec.Struct, frozen=True):
-    """The connection is gone, the stream was fenced off, or the service drains."""
-
-
-Event = Attached | ChunkCame | FinishCame | KeepAliveCame | HalfClosed | JobEnded | Delivered | Broken
+Event = Attached | ChunkCame | FinishCame | KeepAliveCame | HalfClosed | JobEnded | Delivered
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -118,25 +114,20 @@ _S = SessionState
 
 ROWS: dict[tuple[SessionState, type[Event]], SessionState] = {
     (_S.OPENED, Attached): _S.RECEIVING,
-    (_S.OPENED, Broken): _S.CLOSED,
     (_S.RECEIVING, ChunkCame): _S.RECEIVING,
     (_S.RECEIVING, FinishCame): _S.FOLLOWING,
     (_S.RECEIVING, KeepAliveCame): _S.RECEIVING,
     (_S.RECEIVING, HalfClosed): _S.DETACHED,
     (_S.RECEIVING, JobEnded): _S.DELIVERING,
-    (_S.RECEIVING, Broken): _S.CLOSED,
     (_S.FOLLOWING, FinishCame): _S.FOLLOWING,
     (_S.FOLLOWING, KeepAliveCame): _S.FOLLOWING,
     (_S.FOLLOWING, HalfClosed): _S.FOLLOWING,
     (_S.FOLLOWING, JobEnded): _S.DELIVERING,
-    (_S.FOLLOWING, Broken): _S.CLOSED,
     (_S.DETACHED, JobEnded): _S.DELIVERING,
-    (_S.DETACHED, Broken): _S.CLOSED,
     (_S.DELIVERING, FinishCame): _S.DELIVERING,
     (_S.DELIVERING, KeepAliveCame): _S.DELIVERING,
     (_S.DELIVERING, HalfClosed): _S.DELIVERING,
     (_S.DELIVERING, Delivered): _S.CLOSED,
-    (_S.DELIVERING, Broken): _S.CLOSED,
 }
 """(state, event) to the next state. A `finish` that comes again (its answer was lost) is harmless."""
 

@@ -64,22 +64,36 @@ async def test_evidence_without_its_files_is_forgotten_and_the_output_is_made_ag
         assert {each.output for each in life.dispatcher.waiting()} == {"mp4", "webm"}
 
 
-async def test_an_end_that_was_recorded_is_completed(tmp_path: Path) -> None:
+def ended(job_id: str = "job", at_seconds: int = 1010) -> JobRecord:
+    """The record of a job that failed then."""
     result = Failed("CODEC_CRASHED", "it crashed", is_retryable=False)
     output = OutputRecord(state=OutputState.FAILED, attempts=(attempt(result),))
-    ended = msgspec.structs.replace(
-        record().with_output("mp4", output),
+    return msgspec.structs.replace(
+        record(job_id).with_output("mp4", output),
         outcome=JobOutcome.FAILED,
-        ended_at_unix_nano=1010 * SECOND,
+        ended_at_unix_nano=at_seconds * SECOND,
         build=service_build(),
     )
+
+
+async def test_an_end_that_was_recorded_is_completed(tmp_path: Path) -> None:
     async with living(tmp_path / "data") as life:
-        life.kept(ended, frames=2)
+        job = life.kept(ended(), frames=2)
     async with living(tmp_path / "data") as life:
         await life.recover()
         assert list(life.registry.ended) == ["job"]
-        assert decode_manifest(life.store.read_manifest(ended)).state is JobOutcome.FAILED
-        assert not life.store.has_spool(ended)
+        assert decode_manifest(life.store.read_manifest(job)).state is JobOutcome.FAILED
+        assert not life.store.has_spool(job)
+
+
+async def test_ended_jobs_come_back_in_the_order_of_their_end(tmp_path: Path) -> None:
+    """Retention deletes the first of them first."""
+    async with living(tmp_path / "data") as life:
+        for job_id, at_seconds in (("a", 1030), ("b", 1010), ("c", 1020)):
+            life.kept(ended(job_id, at_seconds))
+    async with living(tmp_path / "data") as life:
+        await life.recover()
+        assert list(life.registry.ended) == ["b", "c", "a"]
 
 
 async def test_a_job_that_lost_frames_fails_and_says_how_many_bytes(tmp_path: Path) -> None:

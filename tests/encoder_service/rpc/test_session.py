@@ -12,7 +12,6 @@ from encoder_service.errors import ServiceError
 from encoder_service.rpc.session import (
     ROWS,
     Attached,
-    Broken,
     ChunkCame,
     Delivered,
     Event,
@@ -31,7 +30,7 @@ events = st.one_of(
     st.builds(Attached, st.integers(0, 1 << 40), st.integers(1, 1 << 20), st.booleans()),
     st.builds(ChunkCame, offsets, st.integers(1, 1 << 20)),
     st.builds(FinishCame, offsets, offsets),
-    st.sampled_from([HalfClosed(), JobEnded(), Delivered(), Broken()]),
+    st.sampled_from([HalfClosed(), JobEnded(), Delivered()]),
 )
 sessions = st.builds(Session, st.sampled_from(SessionState), st.integers(0, 1 << 40), st.integers(1, 1 << 20))
 
@@ -59,11 +58,6 @@ def test_a_step_goes_where_its_row_says_or_is_refused_with_a_reason(session: Ses
     assert after.state == target
     if isinstance(event, ChunkCame):
         assert after.next_offset == session.next_offset + event.size_bytes
-
-
-def test_every_state_can_be_broken_off_but_the_closed_one() -> None:
-    for state in SessionState:
-        assert ((state, Broken) in ROWS) == (state is not SessionState.CLOSED)
 
 
 def test_a_chunk_at_another_offset_tells_the_expected_one() -> None:
