@@ -226,8 +226,12 @@ class Job:
 
     @property
     def is_parked(self) -> bool:
-        """Its upload waits for its client to come back."""
-        return self.attachment is None and not (self.record.is_complete or self.is_ending or self.is_over)
+        """Some of its frames have come, and its upload waits for its client to come back.
+
+        Not one whose first stream is just being given to it.
+        """
+        is_upload = not (self.record.is_complete or self.is_ending or self.is_over)
+        return is_upload and self.persisted_bytes > 0 and self.attachment is None
 
     def close_files(self) -> None:
         """Closes the spool; idempotent."""

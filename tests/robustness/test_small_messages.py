@@ -234,7 +234,7 @@ async def test_a_data_directory_that_is_gone_is_told_as_what_it_is(
 
 def test_a_second_service_does_not_start_after_the_lock_file_was_removed(make_server: Maker) -> None:
     server = make_server(workers="1").start()
-    (server.data_dir / "lock").unlink()
+    shutil.rmtree(server.data_dir / "lock")
     command = [sys.executable, "-m", "encoder_service", "--data-dir", str(server.data_dir)]
     second = subprocess.run(
         [*command, "--listen", "127.0.0.1:0"], capture_output=True, text=True, check=False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,7 +182,7 @@ async def run_mutations(sound: Path, waiting: Path, tmp_path: Path, seeds: range
 async def test_a_lost_marker_is_made_anew(sound: Path, tmp_path: Path) -> None:
     outcome = await outcome_of(sound, tmp_path / "work", lambda directory: (directory / MARKER).unlink())
     assert outcome == Outcome()
-    (tmp_path / "work" / "lock").unlink()
+    shutil.rmtree(tmp_path / "work" / "lock")
     (tmp_path / "work" / MARKER).unlink()
     with pytest.raises(StartError):
         async with collector(tmp_path / "work"):

@@ -114,10 +114,15 @@ def _is_listed_secret(item: Any, name: str, rule: KeyRule, keys: SecretKeys, *, 
     return is_token_like(text) or (is_password_like(text) and name.lower().strip(":") not in _AMBIGUOUS)
 
 
+def _names_a_key(item: str, keys: SecretKeys) -> bool:
+    """Whether a word is a key itself; a generated password may end as one does: `Whoak59kMAz1PW`."""
+    return keys.rule_for(item) is not None and not is_generated(item)
+
+
 def _is_of_prose(item: str, name: str, rule: KeyRule, keys: SecretKeys) -> bool:
     """Whether the second of two words goes on with the first: `password`, `changed`."""
     bare = item.strip(_SIGNS)
-    if not bare or item.lower() in _FIELDS or keys.rule_for(item) is not None or STATE.fullmatch(bare):
+    if not bare or item.lower() in _FIELDS or _names_a_key(item, keys) or STATE.fullmatch(bare):
         return True
     if name.lower().strip(":") in _AMBIGUOUS and (not any(map(str.isalpha, item)) or is_of_words(item)):
         return True
