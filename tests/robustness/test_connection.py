@@ -178,8 +178,7 @@ async def _knows(client: raw.RawClient, job_id: str) -> bool:
     try:
         await client.stub.GetJob(pb.GetJobRequest(job_id=job_id))
     except grpc.aio.AioRpcError as error:
-        assert raw.reason(error) == "JOB_NOT_FOUND"
-        return False
+        return raw.reason(error) != "JOB_NOT_FOUND"
     return True
 
 

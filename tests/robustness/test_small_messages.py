@@ -73,7 +73,8 @@ async def test_abandoned_specs_leave_nothing_behind(make_server: Maker) -> None:
         await eventually_async(lambda: not list((server.data_dir / "jobs").iterdir()))
         server.assert_tidy()
         assert not list((server.data_dir / "artifacts").iterdir())
-        assert psutil.Process(server.pid).num_fds() <= files + 4
+        # A connection that was just closed is let go of a moment later.
+        await eventually_async(lambda: psutil.Process(server.pid).num_fds() <= files + 4)
         heard = await client.encode(raw.spec("abandoned-0"), CLIP)
     assert heard.result is not None
     assert not heard.result.job.warnings
