@@ -18,6 +18,8 @@ from tests.log_collector.moved_clock import MovedClock
 from tests.log_collector.producer import Producer
 
 HOUR = 3600
+EXTRA = 6
+"""Records of a producer of its own, after each jump."""
 TOTAL = 6_000
 
 
@@ -45,6 +47,14 @@ def collector(tmp_path: Path, clock: MovedClock) -> Iterator[CollectorProcess]:
     process.stop()
 
 
+def _written(collector: CollectorProcess, producer: str) -> int:
+    logs = collector.data_dir / "logs"
+    try:
+        return sum(record["producer"] == producer for record in records_in(logs, "worker.log"))
+    except (OSError, ValueError):
+        return 0  # it is being rotated, or its last line written
+
+
 def test_a_collector_whose_clock_jumps_back_and_forth_loses_and_doubles_nothing(
     clock: MovedClock, collector: CollectorProcess
 ) -> None:
@@ -59,6 +69,10 @@ def test_a_collector_whose_clock_jumps_back_and_forth_loses_and_doubles_nothing(
         if number == 2:
             collector.kill()
             collector.start()
+        # Something is written in each of the periods, however fast the others are.
+        extra = Producer(collector.address, f"after-{number}", EXTRA, jobs=3)
+        extra.start()
+        eventually(lambda name=extra.name: _written(collector, name) == EXTRA, 60)
     for producer in producers:
         producer.join(60)
         assert producer.fault is None
@@ -71,7 +85,7 @@ def test_a_collector_whose_clock_jumps_back_and_forth_loses_and_doubles_nothing(
         assert own == list(range(1, TOTAL + 1))
     assert len(list(logs.glob("worker.log.*"))) >= 2, "the clock's jumps ended periods"
     jobs = [r for job in range(3) for r in records_in(logs, f"jobs/job-{job}/job.log")]
-    assert len(jobs) == len(found) == 2 * TOTAL
+    assert len(jobs) == len(found) == 2 * TOTAL + 4 * EXTRA
 
 
 def test_a_sender_whose_clock_jumps_back_is_shipped_and_followed(
