@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import shutil
@@ -82,8 +83,18 @@ async def make_sound(directory: Path, *, is_delivered: bool = True) -> None:
             await _send(running, first, 20)
         if is_delivered:
             await delivered(running)
+        await _settled(live / "cursors")
         shutil.copytree(live, directory)
     shutil.rmtree(live)
+
+
+async def _settled(cursors: Path) -> None:
+    """Returns once the sinks' cursors stand still: their last step is written after the files it is about."""
+    before: list[bytes] = []
+    async with asyncio.timeout(20):
+        while (now := [path.read_bytes() for path in sorted(cursors.iterdir())]) != before:
+            before = now
+            await asyncio.sleep(0.3)
 
 
 def files_of(directory: Path) -> list[str]:
