@@ -215,12 +215,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ingest_limits(self) -> IngestLimits:
         """How frames are taken in."""
-        return IngestLimits(
-            max_pending_bytes=self.max_pending_bytes,
-            min_free_bytes=self.min_free_bytes,
-            is_synced=self.is_synced,
-            retry_after_seconds=self.retry_after_seconds,
-        )
+        return _selected(self, IngestLimits)
 
     @property
     def job_limits(self) -> JobLimits:

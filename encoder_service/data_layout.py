@@ -111,11 +111,6 @@ def is_untouched(root: Path) -> bool:
     return all(_is_harmless(root / name) for name in foreign_names(root))
 
 
-def has_lock(root: Path) -> bool:
-    """Whether the lock of a service is there."""
-    return is_lock(root / LOCK)
-
-
 def forget_old_mark(spool_path: Path, total_bytes: int) -> None:
     """Removes what 0.1.0 noted beside a spool that had been another job's before. Raises OSError.
 
@@ -135,7 +130,7 @@ def _is_harmless(path: Path) -> bool:
     if path.name in OWN_NAMES | {MARKER} or path.is_socket():
         return True
     if path.name == LOCK:
-        return has_lock(path.parent)
+        return is_lock(path)
     return path.name in _KNOWN_ROOMS and is_plain_directory(path) and not any(path.iterdir())
 
 

@@ -30,7 +30,8 @@ class GeneratorMissingError(Exception):
 def _generator() -> str:
     """The Python that has the generator; made at the first call. Raises GeneratorMissingError."""
     python = TOOLS / "bin" / "python"
-    if not (TOOLS / "ready").exists():
+    ready = TOOLS / f"{GENERATOR}.ready"
+    if not ready.exists():
         venv.create(TOOLS, clear=True, with_pip=False)
         pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
         installed = subprocess.run(
@@ -39,7 +40,7 @@ def _generator() -> str:
         )  # fmt: skip
         if installed.returncode:
             raise GeneratorMissingError(installed.stderr.strip().splitlines()[-1])
-        (TOOLS / "ready").touch()
+        ready.touch()
     return str(python)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -37,23 +38,22 @@ class JobFiles:
 
         A job whose end cannot be written now (a full disk) must neither be lost nor stop others.
         """
-        while True:
-            try:
-                async with job.lock:
-                    return await asyncio.to_thread(act)
-            except OSError as error:
-                self._report(job, what, error)
-            await asyncio.sleep(RETRY_SECONDS)
+
+        async def attempt() -> _Result:
+            async with job.lock:
+                return await asyncio.to_thread(act)
+
+        return await self._retried(job, what, attempt)
 
     async def update_until_written(self, job: Job, change: Callable[[JobRecord], JobRecord]) -> None:
         """As `update`, but tries again while the disk refuses."""
+        await self._retried(job, "record", partial(self.update, job, change))
+
+    async def _retried(self, job: Job, what: str, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
         while True:
             try:
-                return await self.update(job, change)
+                return await attempt()
             except OSError as error:
-                self._report(job, "record", error)
+                job.log("error", f"{what}: {error}; trying again")
+                self._log.error("job files cannot be written", job_id=job.job_id, what=what, error=str(error))
             await asyncio.sleep(RETRY_SECONDS)
-
-    def _report(self, job: Job, what: str, error: OSError) -> None:
-        job.log("error", f"{what}: {error}; trying again")
-        self._log.error("job files cannot be written", job_id=job.job_id, what=what, error=str(error))

@@ -40,7 +40,9 @@ from encoder_service.store.damage import Damaged, DamageReason
 from encoder_service.store.record import JobRecord
 from encoder_service.store.record_file import DamagedRecordError, decode_record, encode_record
 from service_host.disk.data_directory import (
+    LOCK,
     DataDirectory,
+    is_lock,
     is_plain_directory,
     is_plain_file,
     open_data_directory,
@@ -390,7 +392,7 @@ def _make_room(path: Path) -> None:
 def _is_former(root: Path) -> bool:
     """Whether an encoder without a marker made the directory: a record of it can be read, or all is empty."""
     records = root / layout.RECORDS
-    if layout.has_lock(root) and is_plain_directory(records):
+    if is_lock(root / LOCK) and is_plain_directory(records):
         for path in records.iterdir():
             try:
                 decode_record(read_plain(path), layout.job_of_record(path.name))

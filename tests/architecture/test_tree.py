@@ -11,7 +11,6 @@ import pytest
 from tests.architecture.sources import PACKAGES, ROOT, modules, name_of
 
 MAX_MODULES = 14
-GENERATED = ("telecine/encoder/", "telecine/errors/", "telecine/logs/")
 
 TESTS_ACROSS = {
     "architecture": "rules for the whole repository",

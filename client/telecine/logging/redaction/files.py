@@ -13,6 +13,7 @@ from typing import IO
 import msgspec
 import zstandard
 
+from telecine.durable_files import replacing
 from telecine.logging.redaction import Counts, Redactor
 from telecine.logging.redaction.text.secret_text import MASK
 
@@ -108,21 +109,14 @@ def open_lines(path: Path) -> IO[bytes]:
 
 
 def _replace(path: Path, lines: Iterator[bytes]) -> None:
-    aside = path.with_name(f".{path.name}.redacted")
-    try:
-        with aside.open("wb") as raw:
-            if path.suffix == ".gz":
-                with gzip.GzipFile(fileobj=raw, mode="wb") as packed:
-                    packed.writelines(lines)
-            elif path.suffix == ".zst":
-                with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as writer:
-                    for line in lines:
-                        writer.write(line)
-            else:
-                raw.writelines(lines)
-            raw.flush()
-            os.fsync(raw.fileno())
-        aside.chmod(path.stat().st_mode & 0o7777)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with replacing(path, is_synced=True) as raw:
+        if path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=raw, mode="wb") as packed:
+                packed.writelines(lines)
+        elif path.suffix == ".zst":
+            with zstandard.ZstdCompressor().stream_writer(raw, closefd=False) as writer:
+                for line in lines:
+                    writer.write(line)
+        else:
+            raw.writelines(lines)
+        os.fchmod(raw.fileno(), path.stat().st_mode & 0o7777)
