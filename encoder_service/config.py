@@ -31,6 +31,8 @@ _Part = TypeVar("_Part", bound=msgspec.Struct)
 _MESSAGE_OVERHEAD_BYTES = 1024
 _KEEP_ALIVE_SECONDS = 10.0
 _MIN_WORKER_MEMORY_BYTES = 128 * MIB
+_ZYGOTE_DEATHS = 5
+"""Under one output, before that counts as its failure: a machine without memory kills a few."""
 
 FIXED_FIELDS = (
     "host", "data_dir", "ring_bytes", "max_rings", "worker_niceness", "worker_wrapper",
@@ -240,7 +242,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
                 font_directories=self.font_paths,
                 confinement=self.confinement,
                 allowed_options=self.allowed_encoder_options,
-                zygote_deaths=self.attempts,
+                zygote_deaths=max(self.attempts, _ZYGOTE_DEATHS),
                 silence_timeout_seconds=self.worker_silence_timeout_seconds,
             ),
         )

@@ -21,11 +21,16 @@ def failures(life: Life, job_id: str, output: str) -> list[str]:
 
 async def test_one_worker_serves_all_outputs_one_after_the_other(tmp_path: Path) -> None:
     async with living(tmp_path / "data") as life:
-        jobs = [life.uploaded(record(name, "ok")) for name in ("a", "b", "c")]
+        held = [life.uploaded(record(name, "held")) for name in ("d", "e", "f")]
         life.pool.open()
-        await eventually_async(lambda: list(life.dispatcher.runs()))
-        assert len(list(life.dispatcher.runs())) == 1
-        assert len(life.dispatcher.waiting()) == 2
+        for left in (2, 1, 0):
+            await eventually_async(lambda: list(life.dispatcher.runs()))
+            (run,) = life.dispatcher.runs()
+            assert len(life.dispatcher.waiting()) == left
+            await life.ending.end(run.job, JobOutcome.CANCELLED, None)
+        assert all(job.is_over for job in held)
+        jobs = [life.uploaded(record(name, "ok")) for name in ("a", "b", "c")]
+        life.dispatcher.kick()
         await eventually_async(lambda: all(job.is_over for job in jobs))
         assert [failures(life, job.job_id, "ok") for job in jobs] == [["DONE"]] * 3
 

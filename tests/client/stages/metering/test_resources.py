@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from telecine.machine import peak_rss_bytes
 from telecine.stages import Rates, Stage, StageSettings
 from telecine.stages.manifest import CostItem, StageResources
 from telecine.stages.metering.gpu_use import GpuLedger
@@ -54,7 +55,8 @@ def test_children_that_still_run_are_counted_with_their_memory(job_dir: Path) ->
             assert child.stdout.readline() == b"held\n"
             eventually(lambda: stage.manifest.resources.peak_rss_bytes > 120_000_000)
             assert stage.manifest.resources.cpu_seconds >= 0.2
-        assert stage.manifest.resources.peak_rss_bytes < 1_000_000_000
+        # Of the tests' own process, which has run thousands of them, and of the child.
+        assert stage.manifest.resources.peak_rss_bytes < peak_rss_bytes() + 500_000_000
     finally:
         if child is not None:
             child.communicate(b"\n")

@@ -135,8 +135,12 @@ class RecordList(Widget, can_focus=True):
         if number < window.first_number or number == self.chosen == window.first_number:
             self.post_message(self.BeginningReached())
         self.chosen = max(window.first_number, min(number, window.end_number - 1))
+        is_at_end = self.chosen == window.end_number - 1
+        if not is_at_end:
+            # At once: a look at what has arrived may come before the message, and would go to the end again.
+            window.pause()
         self._keep_in_view()
-        self.post_message(self.Moved(is_at_end=self.chosen == window.end_number - 1))
+        self.post_message(self.Moved(is_at_end=is_at_end))
         self.refresh()
 
     def _keep_in_view(self) -> None:

@@ -190,10 +190,8 @@ class WatchScreen(Screen[None]):
         self.action_older()
 
     def on_record_list_moved(self, event: RecordList.Moved) -> None:
-        """Stops following while the user looks around; at the end it follows again."""
-        if not event.is_at_end:
-            self.window.pause()
-        elif self.window.is_paused:
+        """At the end it follows again; the list has stopped following where the user looks around."""
+        if event.is_at_end and self.window.is_paused:
             self._follow()
         self._draw()
 

@@ -211,6 +211,15 @@ async def test_scrolling_up_reads_older_pages_to_the_beginning(collector, place_
         await screen.sees("FOLLOWING", "2,000 of 2,000 held")
 
 
+async def test_a_look_right_after_a_key_does_not_take_its_effect_away(collector) -> None:
+    async with watching(server_of(collector), parse_filter("service:old")) as screen:
+        await screen.sees("50 of 50 held")
+        records = screen.app.screen.query_one(RecordList)
+        records.action_first()
+        records.refresh_window()
+        assert records.chosen == records.window.first_number
+
+
 async def test_what_is_held_is_bounded_and_following_finds_the_newest_again(collector) -> None:
     async with watching(server_of(collector), parse_filter("service:old"), keep=100) as screen:
         await screen.sees("50 of 50 held")
