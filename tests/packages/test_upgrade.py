@@ -19,6 +19,7 @@ from tests.encoder_service.server_process import ServerProcess
 from tests.log_collector.collector_process import CollectorProcess
 from tests.packages.make_former_data import ENDED, HALF, clip
 
+AGELESS = {"retention_seconds": "0", "max_job_seconds": "0"}
 KEEPING = {f"files.{name}.keep_seconds": "0" for name in ("services", "jobs", "errors")}
 """The data do not grow younger."""
 PACKED = Path(__file__).parent / "data" / "0.1.0.tar.zst"
@@ -34,7 +35,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_ended_jobs_are_there_and_uploads_go_on_where_they_were(home: Path, tmp_path: Path) -> None:
-    server = ServerProcess(home / "encoder", {"retention_seconds": "0"}).start()
+    server = ServerProcess(home / "encoder", AGELESS).start()
     try:
         with telecine.Client(server.address) as client:
             assert client.get_job(ENDED).state is telecine.JobState.SUCCEEDED
