@@ -9,22 +9,24 @@ import weakref
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, Unpack
+from typing import NoReturn, Self, Unpack
 
 from telecine import exceptions as errors
 from telecine.channel import calls
 from telecine.channel.arguments import Target
 from telecine.channel.asynchronous import AsyncChannel
 from telecine.clients.asynchronous_job import AsyncJob
-from telecine.clients.plan import JobArguments, ProgressCallback, plan_job
+from telecine.clients.belonging import PICKLING_ADVICE, EventLoop, not_pickled
+from telecine.clients.plan import JobArguments, ProgressCallback, id_of, plan_job
 from telecine.clients.progress import ProgressReporter
-from telecine.clients.settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of
+from telecine.clients.settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of, timeout_of
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.request.rates import FrameRate
 from telecine.results import reading
 from telecine.results.download import Transfer, below, open_part, place, place_manifest, target_of
 from telecine.results.outcome import is_worth_fetching, verdict
+from telecine.results.target import directory_of, writing
 from telecine.results.values import Artifact, Capabilities, DamagedJob, EncodeResult, JobInfo, JobState
 from telecine.results.watching import Watching, progress_of
 
@@ -32,9 +34,9 @@ from telecine.results.watching import Watching, progress_of
 class AsyncClient:
     """Encodes clips on a server from asyncio code: one connection, any number of jobs at once.
 
-    Belongs to one event loop. It connects (and starts the embedded server, if no other is named) with the
-    first call. gRPC allows only one event loop in a process, and does not survive a fork: make the client
-    in the process that uses it.
+    Belongs to one event loop; where that has been closed, to the next one that uses it. It connects (and
+    starts the embedded server, if no other is named) with the first call. gRPC does not survive a fork: make
+    the client in the process that uses it.
 
     Args:
         server: "host:port" or "unix:/path". None: the configured one (TELECINE_SERVER, or `[sdk]` of a
@@ -71,6 +73,7 @@ class AsyncClient:
             server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory=shares_memory
         )
         """How it behaves."""
+        self._loop = EventLoop("client", "Make one inside of what asyncio.run runs.", may_follow=True)
         self._channel: AsyncChannel | None = None
         self._opening = asyncio.Lock()
         self._is_closed = False
@@ -111,14 +114,16 @@ class AsyncClient:
             InvalidFramesError: The frames have a shape, type or size that cannot be taken.
             ValueRangeError: Floats are NaN or out of range, and `out_of_range` is not "clip".
             InvalidRequestError: An argument is wrong.
+            TargetError: `to` cannot be made or written; that is seen before the first frame is read.
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
             LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
+        directory = directory_of(to)
         job = self.open_job(fps=fps, outputs=outputs, **arguments)
         try:
             await job.push(frames)
-            return await job.result(to, allow_partial=allow_partial)
+            return await job.result(directory, allow_partial=allow_partial)
         except errors.JobError:
             raise
         except BaseException:
@@ -142,17 +147,14 @@ class AsyncClient:
         Args:
             fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
             outputs: What to make: format names ("mp4") or `Output`s, one or several.
-            **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
-                `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
-                `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`,
-                `on_progress`; see `JobArguments`.
+            **arguments: The optional settings of a job, as in `encode`; see `JobArguments`.
 
         Raises:
             InvalidRequestError: An argument is wrong.
             InvalidFramesError: The declared size is one that cannot be taken.
-            OutOfOrderError: The client was made before this process was forked.
+            OutOfOrderError: The client was made before this process was forked, or belongs to another loop.
         """
-        self.settings.check_process()
+        self._check()
         job = AsyncJob(self, plan_job(fps, outputs, arguments), calls.current_request_id())
         self._jobs.add(job)
         return job
@@ -165,7 +167,7 @@ class AsyncClient:
         Raises:
             JobNotFoundError: The server knows no such job, or has deleted it.
         """
-        return reading.job((await self._call(calls.GET_JOB, pb.GetJobRequest(job_id=job_id))).job)
+        return reading.job((await self._call(calls.GET_JOB, pb.GetJobRequest(job_id=id_of(job_id)))).job)
 
     async def jobs(
         self, *, states: Iterable[JobState | str] = (), prefix: str = "", page_size: int = 100
@@ -217,8 +219,7 @@ class AsyncClient:
             UnavailableError: The server could not be reached for longer than `retry` allows.
         """
         watching = Watching(job_id, interval_seconds)
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        self.settings.check_process()
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_of(timeout_seconds)
         channel = await self.channel()
         backoff = self.settings.stream_backoff()
         request_id = calls.current_request_id()
@@ -262,10 +263,12 @@ class AsyncClient:
 
         Raises:
             JobNotFoundError: The server knows no such job.
+            TargetError: `to` cannot be made or written.
             TimedOutError: The job has not ended within `timeout_seconds`.
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
+        directory = directory_of(to)
         info = await self.get_job(job_id)
         reporter = ProgressReporter(on_progress)
         try:
@@ -274,7 +277,7 @@ class AsyncClient:
         except errors.TimedOutError as error:
             raise errors.TimedOutError(f"job {job_id} is {info.state} after {timeout_seconds:g} s") from error
         result = EncodeResult(info, info.artifacts, await self._manifest_if_any(job_id))
-        return await self.conclude(result, to, allow_partial=allow_partial)
+        return await self.conclude(result, directory, allow_partial=allow_partial)
 
     async def cancel_job(
         self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
@@ -290,7 +293,7 @@ class AsyncClient:
         Raises:
             JobNotFoundError: The server knows no such job.
         """
-        request = pb.CancelJobRequest(job_id=job_id, is_forestalling=is_forestalling)
+        request = pb.CancelJobRequest(job_id=id_of(job_id), is_forestalling=is_forestalling)
         return reading.job((await self._call(calls.CANCEL_JOB, request, timeout_seconds)).job)
 
     async def delete_job(self, job_id: str) -> None:
@@ -300,7 +303,7 @@ class AsyncClient:
             JobNotFoundError: The server knows no such job.
             WrongStateError: The job has not ended; cancel it first.
         """
-        await self._call(calls.DELETE_JOB, pb.DeleteJobRequest(job_id=job_id))
+        await self._call(calls.DELETE_JOB, pb.DeleteJobRequest(job_id=id_of(job_id)))
 
     async def manifest(self, job_id: str) -> bytes:
         """Returns the manifest of an ended job: UTF-8 JSON that follows docs/manifest.schema.json.
@@ -309,7 +312,8 @@ class AsyncClient:
             JobNotFoundError: The server knows no such job.
             WrongStateError: The job has not ended yet.
         """
-        return (await self._call(calls.GET_MANIFEST, pb.GetManifestRequest(job_id=job_id))).manifest_json
+        request = pb.GetManifestRequest(job_id=id_of(job_id))
+        return (await self._call(calls.GET_MANIFEST, request)).manifest_json
 
     async def capabilities(self) -> Capabilities:
         """Returns what the server can make, with which encoders, library versions and limits."""
@@ -336,16 +340,17 @@ class AsyncClient:
             JobNotFoundError: The server knows no such job.
             ArtifactNotFoundError: The job has no such artifact (yet).
             ChecksumMismatchError: The bytes are not those that the server hashed; the file was not kept.
+            TargetError: The file cannot be made or written.
             UnavailableError: The server could not be reached for longer than `retry` allows.
         """
         target = target_of(to, path)
         mine, secret = self.settings.host_id, self.settings.secret
         with (
+            writing(target, job_id),
             open_part(target) as file,
             Transfer(job_id, path, file, host_id=mine, secret=secret) as transfer,
         ):
-            found = await self._transfer(transfer)
-        return place(target, found)
+            return place(target, await self._transfer(transfer))
 
     async def read(self, job_id: str, path: str, *, limit_bytes: int = 64 << 20) -> bytes:
         """Returns the bytes of a small artifact, checked by its SHA-256.
@@ -378,11 +383,14 @@ class AsyncClient:
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
 
         Raises:
+            TargetError: `to` cannot be made or written.
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
-        if to is not None and is_worth_fetching(result.job):
-            result = await self._fetch(result, Path(to))
+        directory = directory_of(to)
+        if directory is not None and is_worth_fetching(result.job):
+            with writing(directory, result.job_id):
+                result = await self._fetch(result, directory)
         error = verdict(result, allow_partial=allow_partial)
         if error is not None:
             raise error
@@ -394,9 +402,10 @@ class AsyncClient:
         """Returns the connection, opening it at the first call; for the SDK's own use.
 
         Raises:
-            OutOfOrderError: The client is closed.
+            OutOfOrderError: The client is closed, or belongs to another event loop.
             EmbeddedUnavailableError: No server is named, and the embedded one cannot be started.
         """
+        self._check()
         async with self._opening:
             if self._is_closed:
                 raise errors.OutOfOrderError("the client is closed")
@@ -409,6 +418,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Closes the connection, and stops following jobs, which continue on the server. Idempotent."""
+        self._check()
         for job in list(self._jobs):
             await job.close()
         async with self._opening:
@@ -422,7 +432,15 @@ class AsyncClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def __reduce__(self) -> NoReturn:
+        raise not_pickled("a client", PICKLING_ADVICE)
+
     # --- inside ----------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        self.settings.check_process()
+        if self._loop.enter():  # what belonged to a loop that has been closed can only be forgotten
+            self._channel, self._opening, self._jobs = None, asyncio.Lock(), weakref.WeakSet()
 
     async def _call(
         self,
@@ -430,7 +448,6 @@ class AsyncClient:
         request: calls.RequestT,
         timeout_seconds: float | None = None,
     ) -> calls.ResponseT:
-        self.settings.check_process()
         channel = await self.channel()
         timeout = timeout_seconds or self.settings.call_timeout_seconds
         request_id = calls.current_request_id()
@@ -447,7 +464,6 @@ class AsyncClient:
         return replace(result, artifacts=tuple(fetched))
 
     async def _transfer(self, transfer: Transfer) -> Artifact:
-        self.settings.check_process()
         channel = await self.channel()
         backoff = self.settings.stream_backoff()
         request_id = calls.current_request_id()

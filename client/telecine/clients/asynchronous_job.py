@@ -7,13 +7,16 @@ import random
 import time
 from collections.abc import AsyncIterable, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from telecine import exceptions as errors
+from telecine.clients.about_job import names_job_async
+from telecine.clients.belonging import PICKLING_ADVICE, EventLoop, not_pickled
 from telecine.clients.plan import JobPlan
 from telecine.clients.progress import ProgressReporter, snapshot
-from telecine.clients.settings import CANCEL_SECONDS, RING_WAIT_SECONDS
+from telecine.clients.settings import CANCEL_SECONDS, RING_WAIT_SECONDS, timeout_of
 from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.results.target import directory_of
 from telecine.results.values import EncodeResult, Progress
 from telecine.upload.events import Connect, Disconnect, Event, Wait
 from telecine.upload.machine import Upload
@@ -65,6 +68,7 @@ class AsyncJob:
         self._plan = plan
         self._request_id = request_id
         self._reporter = ProgressReporter(plan.on_progress)
+        self._loop = EventLoop("job", "Follow it with AsyncClient.wait there.", may_follow=False)
         self._changed = Signal()
         self._driver: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
@@ -91,6 +95,7 @@ class AsyncJob:
 
     # --- what a caller does ----------------------------------------------------------------------
 
+    @names_job_async
     async def push(self, frames: object) -> None:
         """Takes over frames.
 
@@ -108,6 +113,7 @@ class AsyncJob:
             TelecineError: Any other error that ended the job.
         """
         self._client.settings.check_process()
+        self._loop.enter()
         if isinstance(frames, AsyncIterable):
             async for part in frames:
                 await self.push(part)
@@ -115,6 +121,7 @@ class AsyncJob:
         for item in self._plan.reader.items(frames):
             await self._push_item(item)
 
+    @names_job_async
     async def finish(self, timeout_seconds: float | None = None) -> None:
         """Ends the upload and waits for the hand-off: every frame is acknowledged as safe.
 
@@ -127,6 +134,7 @@ class AsyncJob:
             TimedOutError: The hand-off took longer than `timeout_seconds`; the upload goes on.
             TelecineError: Any other error that ended the job.
         """
+        self._loop.enter()
         upload = self._upload
         if upload is None:
             raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
@@ -136,6 +144,7 @@ class AsyncJob:
         await self._wait(lambda: upload.is_handed_off or upload.has_ended, timeout_seconds)
         upload.raise_error()
 
+    @names_job_async
     async def result(
         self,
         to: str | Path | None = None,
@@ -153,20 +162,23 @@ class AsyncJob:
             timeout_seconds: Give up after this many seconds; the job goes on. None: wait until it ends.
 
         Raises:
+            TargetError: `to` cannot be made or written; the job goes on, and may be waited for again.
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
             TimedOutError: The job has not ended within `timeout_seconds`.
             LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        directory = directory_of(to)
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_of(timeout_seconds)
         await self.finish(timeout_seconds)
         upload = self._upload
         if upload is None:  # pragma: no cover -- finish has raised
             raise errors.OutOfOrderError("no frame was pushed")
         remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         await self._wait(lambda: upload.has_ended, remaining)
-        return await self._client.conclude(self._plan.result(upload), to, allow_partial=allow_partial)
+        return await self._client.conclude(self._plan.result(upload), directory, allow_partial=allow_partial)
 
+    @names_job_async
     async def cancel(self) -> None:
         """Cancels the job here and on the server; its waiters get JobCancelledError. Idempotent."""
         upload = self._upload
@@ -187,8 +199,11 @@ class AsyncJob:
         self._end(
             errors.OutOfOrderError(f"job {self.job_id} was closed here; follow it with AsyncClient.wait")
         )
-        if self._driver is not None:
+        if self._driver is not None and self._driver.get_loop() is asyncio.get_running_loop():
             await asyncio.gather(self._driver, return_exceptions=True)
+
+    def __reduce__(self) -> NoReturn:
+        raise not_pickled("a job", PICKLING_ADVICE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -211,6 +226,7 @@ class AsyncJob:
         self._spec = self._plan.spec(layout)
         self._frame_bytes = layout.frame_bytes
         self._upload = self._plan.upload(layout, self._client.settings)
+        self._loop.enter()
         self._driver = asyncio.create_task(self._drive(self._upload), name=f"telecine-{self.job_id[:8]}")
 
     async def _push_item(self, item: object) -> None:
@@ -267,6 +283,9 @@ class AsyncJob:
                 elif isinstance(step, Disconnect):
                     running = None
                     self._lost(upload, step.connection, step.error)
+        except Exception as error:  # a fault of ours must not become a wait without end
+            self._end(errors.ServiceFaultError(f"job {self.job_id}: {type(error).__name__}: {error}"))
+            raise
         finally:
             if running is not None:
                 await _stopped(running)
@@ -285,6 +304,8 @@ class AsyncJob:
                 self._received(upload, connection, codec.decode(response))
         except errors.TelecineError as raised:
             error = raised
+        except Exception as raised:  # noqa: BLE001 -- nobody else would hear of it
+            error = errors.ServiceFaultError(f"an answer cannot be taken: {type(raised).__name__}: {raised}")
         finally:
             if stream is not None:
                 stream.cancel()

@@ -8,22 +8,24 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, Unpack
+from typing import NoReturn, Self, Unpack
 
 from telecine import exceptions as errors
 from telecine.channel import calls
 from telecine.channel.arguments import Target
 from telecine.channel.blocking import BlockingChannel
+from telecine.clients.belonging import PICKLING_ADVICE, not_pickled
 from telecine.clients.blocking_job import Job
-from telecine.clients.plan import JobArguments, ProgressCallback, plan_job
+from telecine.clients.plan import JobArguments, ProgressCallback, id_of, plan_job
 from telecine.clients.progress import ProgressReporter
-from telecine.clients.settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of
+from telecine.clients.settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of, timeout_of
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.request.rates import FrameRate
 from telecine.results import reading
 from telecine.results.download import Transfer, below, open_part, place, place_manifest, target_of
 from telecine.results.outcome import is_worth_fetching, verdict
+from telecine.results.target import directory_of, writing
 from telecine.results.values import Artifact, Capabilities, DamagedJob, EncodeResult, JobInfo, JobState
 from telecine.results.watching import Watching, progress_of
 
@@ -111,14 +113,16 @@ class Client:
             InvalidFramesError: The frames have a shape, type or size that cannot be taken.
             ValueRangeError: Floats are NaN or out of range, and `out_of_range` is not "clip".
             InvalidRequestError: An argument is wrong.
+            TargetError: `to` cannot be made or written; that is seen before the first frame is read.
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
             LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
+        directory = directory_of(to)
         job = self.open_job(fps=fps, outputs=outputs, **arguments)
         try:
             job.push(frames)
-            return job.result(to, allow_partial=allow_partial)
+            return job.result(directory, allow_partial=allow_partial)
         except errors.JobError:
             raise
         except BaseException:
@@ -165,7 +169,7 @@ class Client:
         Raises:
             JobNotFoundError: The server knows no such job, or has deleted it.
         """
-        return reading.job(self._call(calls.GET_JOB, pb.GetJobRequest(job_id=job_id)).job)
+        return reading.job(self._call(calls.GET_JOB, pb.GetJobRequest(job_id=id_of(job_id))).job)
 
     def jobs(
         self, *, states: Iterable[JobState | str] = (), prefix: str = "", page_size: int = 100
@@ -216,7 +220,7 @@ class Client:
             UnavailableError: The server could not be reached for longer than `retry` allows.
         """
         watching = Watching(job_id, interval_seconds)
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_of(timeout_seconds)
         self.settings.check_process()
         channel = self.channel
         backoff = self.settings.stream_backoff()
@@ -261,10 +265,12 @@ class Client:
 
         Raises:
             JobNotFoundError: The server knows no such job.
+            TargetError: `to` cannot be made or written.
             TimedOutError: The job has not ended within `timeout_seconds`.
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
+        directory = directory_of(to)
         info = self.get_job(job_id)
         reporter = ProgressReporter(on_progress)
         try:
@@ -273,7 +279,7 @@ class Client:
         except errors.TimedOutError as error:
             raise errors.TimedOutError(f"job {job_id} is {info.state} after {timeout_seconds:g} s") from error
         result = EncodeResult(info, info.artifacts, self._manifest_if_any(job_id))
-        return self.conclude(result, to, allow_partial=allow_partial)
+        return self.conclude(result, directory, allow_partial=allow_partial)
 
     def cancel_job(
         self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
@@ -289,7 +295,7 @@ class Client:
         Raises:
             JobNotFoundError: The server knows no such job.
         """
-        request = pb.CancelJobRequest(job_id=job_id, is_forestalling=is_forestalling)
+        request = pb.CancelJobRequest(job_id=id_of(job_id), is_forestalling=is_forestalling)
         return reading.job(self._call(calls.CANCEL_JOB, request, timeout_seconds).job)
 
     def delete_job(self, job_id: str) -> None:
@@ -299,7 +305,7 @@ class Client:
             JobNotFoundError: The server knows no such job.
             WrongStateError: The job has not ended; cancel it first.
         """
-        self._call(calls.DELETE_JOB, pb.DeleteJobRequest(job_id=job_id))
+        self._call(calls.DELETE_JOB, pb.DeleteJobRequest(job_id=id_of(job_id)))
 
     def manifest(self, job_id: str) -> bytes:
         """Returns the manifest of an ended job: UTF-8 JSON that follows docs/manifest.schema.json.
@@ -308,7 +314,7 @@ class Client:
             JobNotFoundError: The server knows no such job.
             WrongStateError: The job has not ended yet.
         """
-        return self._call(calls.GET_MANIFEST, pb.GetManifestRequest(job_id=job_id)).manifest_json
+        return self._call(calls.GET_MANIFEST, pb.GetManifestRequest(job_id=id_of(job_id))).manifest_json
 
     def capabilities(self) -> Capabilities:
         """Returns what the server can make, with which encoders, library versions and limits."""
@@ -335,16 +341,17 @@ class Client:
             JobNotFoundError: The server knows no such job.
             ArtifactNotFoundError: The job has no such artifact (yet).
             ChecksumMismatchError: The bytes are not those that the server hashed; the file was not kept.
+            TargetError: The file cannot be made or written.
             UnavailableError: The server could not be reached for longer than `retry` allows.
         """
         target = target_of(to, path)
         mine, secret = self.settings.host_id, self.settings.secret
         with (
+            writing(target, job_id),
             open_part(target) as file,
             Transfer(job_id, path, file, host_id=mine, secret=secret) as transfer,
         ):
-            found = self._transfer(transfer)
-        return place(target, found)
+            return place(target, self._transfer(transfer))
 
     def read(self, job_id: str, path: str, *, limit_bytes: int = 64 << 20) -> bytes:
         """Returns the bytes of a small artifact, checked by its SHA-256.
@@ -375,11 +382,14 @@ class Client:
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
 
         Raises:
+            TargetError: `to` cannot be made or written.
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
-        if to is not None and is_worth_fetching(result.job):
-            result = self._fetch(result, Path(to))
+        directory = directory_of(to)
+        if directory is not None and is_worth_fetching(result.job):
+            with writing(directory, result.job_id):
+                result = self._fetch(result, directory)
         error = verdict(result, allow_partial=allow_partial)
         if error is not None:
             raise error
@@ -398,6 +408,9 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise not_pickled("a client", PICKLING_ADVICE)
 
     # --- inside ----------------------------------------------------------------------------------
 

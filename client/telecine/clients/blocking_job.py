@@ -7,13 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from telecine import exceptions as errors
+from telecine.clients.about_job import names_job
+from telecine.clients.belonging import PICKLING_ADVICE, not_pickled
 from telecine.clients.plan import JobPlan
 from telecine.clients.progress import ProgressReporter, snapshot
-from telecine.clients.settings import CANCEL_SECONDS, RING_WAIT_SECONDS
+from telecine.clients.settings import CANCEL_SECONDS, RING_WAIT_SECONDS, timeout_of
 from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.results.target import directory_of
 from telecine.results.values import EncodeResult, Progress
 from telecine.upload.events import Connect, Disconnect, Event, Wait
 from telecine.upload.machine import Upload
@@ -95,6 +98,7 @@ class Job:
 
     # --- what a caller does ----------------------------------------------------------------------
 
+    @names_job
     def push(self, frames: object) -> None:
         """Takes over frames.
 
@@ -121,6 +125,7 @@ class Job:
                 while position < len(block):
                     position += self._push_some(block[position:])
 
+    @names_job
     def finish(self, timeout_seconds: float | None = None) -> None:
         """Ends the upload and waits for the hand-off: every frame is acknowledged as safe.
 
@@ -143,6 +148,7 @@ class Job:
             self._wait(lambda: upload.is_handed_off or upload.has_ended, timeout_seconds)
             upload.raise_error()
 
+    @names_job
     def result(
         self,
         to: str | Path | None = None,
@@ -160,12 +166,14 @@ class Job:
             timeout_seconds: Give up after this many seconds; the job goes on. None: wait until it ends.
 
         Raises:
+            TargetError: `to` cannot be made or written; the job goes on, and may be waited for again.
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
             TimedOutError: The job has not ended within `timeout_seconds`.
             LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        directory = directory_of(to)
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_of(timeout_seconds)
         self.finish(timeout_seconds)
         upload = self._upload
         if upload is None:  # pragma: no cover -- finish has raised
@@ -174,8 +182,9 @@ class Job:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             self._wait(lambda: upload.has_ended, remaining)
             result = self._plan.result(upload)
-        return self._client.conclude(result, to, allow_partial=allow_partial)
+        return self._client.conclude(result, directory, allow_partial=allow_partial)
 
+    @names_job
     def cancel(self) -> None:
         """Cancels the job here and on the server; its waiters get JobCancelledError. Idempotent."""
         upload = self._upload
@@ -207,6 +216,9 @@ class Job:
                     pass  # the exception that brought us here counts; the server expires the job
         finally:
             self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise not_pickled("a job", PICKLING_ADVICE)
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -256,7 +268,15 @@ class Job:
         self._driver_wakes.notify_all()
 
     def _drive(self) -> None:
-        """Opens and closes connections as the machine says. The job's own thread."""
+        """The job's own thread; should it fail, its waiters hear of it."""
+        try:
+            self._follow_machine()
+        except Exception as error:  # a fault of ours must not become a wait without end
+            self._end(errors.ServiceFaultError(f"job {self.job_id}: {type(error).__name__}: {error}"))
+            raise
+
+    def _follow_machine(self) -> None:
+        """Opens and closes connections as the machine says."""
         upload = self._upload
         stream: Stream[pb.EncodeResponse] | None = None
         while upload is not None:
@@ -310,6 +330,8 @@ class Job:
                 self._received(upload, connection, codec.decode(response))
         except errors.TelecineError as raised:
             error = raised
+        except Exception as raised:  # noqa: BLE001 -- nobody else would hear of it
+            error = errors.ServiceFaultError(f"an answer cannot be taken: {type(raised).__name__}: {raised}")
         self._lost(upload, connection, error)
         codec.forget_ring()
 

@@ -13,8 +13,9 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Literal, Self
+from typing import IO, Literal, NoReturn, Self
 
+from telecine.clients.belonging import not_pickled
 from telecine.clients.settings import load_sdk_config
 from telecine.embedding.private_directory import PrivateDirectory, remove_abandoned
 from telecine.embedding.python_program import python_command, python_environment
@@ -117,6 +118,9 @@ class EmbeddedServer:
     def is_running(self) -> bool:
         """Whether the child process is still running."""
         return self._process.poll() is None
+
+    def __reduce__(self) -> NoReturn:
+        raise not_pickled("an embedded server", "Pass its address; it ends with the process that started it.")
 
     def close(self) -> None:
         """Lets the service drain, ends it, and removes its temporary directory. Idempotent.

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Unpack, cast
 
 from telecine.clients.blocking import Client
-from telecine.clients.plan import JobArguments
+from telecine.clients.plan import JobArguments, checked_job_id
 from telecine.exceptions import JobIncompleteError, TelecineError
-from telecine.request.job_spec import new_job_id
 from telecine.request.options import Output, OutputLike, Quality, as_outputs
 from telecine.request.rates import FrameRate
 from telecine.results.download import MANIFEST, below
+from telecine.results.target import directory_of
 from telecine.results.values import EncodeResult
 
 FORMATS = ("png", "webp", "mp4", "webm")
@@ -91,7 +91,8 @@ def save_generation(
     """
     outputs = tuple(_named(output, prefix, quality, bit_rate) for output in _settled(formats))
     job = cast(JobArguments, {"skip_unavailable": True, **arguments, "metadata": metadata or {}})
-    directory = _new_directory(Path(base_dir), now or datetime.now(UTC))
+    base = directory_of(base_dir, "base_dir") or Path()
+    directory = _new_directory(base, now or datetime.now(UTC))
     return _encode_into(directory, frames, fps, outputs, server, job, allow_partial=allow_partial)
 
 
@@ -241,8 +242,8 @@ def encode(
         JobFailedError: No output could be made.
         LaterError: The server could not be reached, or has no room, for too long.
     """
-    arguments["job_id"] = arguments.get("job_id") or new_job_id()
-    directory = Path(OUTPUT_DIRECTORY, arguments["job_id"]) if to is None else Path(to)
+    arguments["job_id"] = checked_job_id(arguments.get("job_id") or "")
+    directory = Path(OUTPUT_DIRECTORY, arguments["job_id"]) if to is None else to
     with Client(server) as client:
         return client.encode(
             frames, fps=fps, outputs=outputs, to=directory, allow_partial=allow_partial, **arguments

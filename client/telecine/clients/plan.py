@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from telecine.clients.settings import ClientSettings
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import InvalidRequestError, OutOfOrderError
+from telecine.exceptions.root import FieldViolation
 from telecine.frames.reader import FrameReader
-from telecine.request.frame_layout import FrameLayout
-from telecine.request.job_spec import JobOptions, deadline_after, job_spec, new_job_id
+from telecine.request.fields import flag, number, refused, text, whole, words
+from telecine.request.frame_layout import MAX_SIDE, FrameLayout
+from telecine.request.job_spec import MAX_FRAMES, JobOptions, deadline_after, job_spec, new_job_id
 from telecine.request.options import Color, OddSizePolicy, OutputLike, PixelFormat, Webhook, as_outputs
 from telecine.request.rates import FrameRate, exact_frame_rate
 from telecine.results.values import EncodeResult, Progress
@@ -19,11 +22,17 @@ from telecine.upload.machine import Upload
 
 ProgressCallback = Callable[[Progress], None]
 
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MAX_SECONDS = 1e9
+"""The longest deadline; some thirty years."""
 _ANY_LAYOUT = FrameLayout(2, 2, PixelFormat.RGB24)
 
 
 class JobArguments(TypedDict, total=False):
-    """The settings of a job besides its frame rate and outputs. All of them are optional."""
+    """The settings of a job besides its frame rate and outputs.
+
+    All of them are optional, and None is the same as left out.
+    """
 
     job_id: str
     """Names the job and makes it resumable: the same id with the same arguments and frames continues where
@@ -47,8 +56,9 @@ class JobArguments(TypedDict, total=False):
     odd_size: OddSizePolicy | str
     """"pad", "crop" or "error", where a codec cannot take a width or height."""
     metadata: Mapping[str, object]
-    """The caller's own data (prompt, seed, model ...), for the manifest. Values that are not text are
-    written as JSON."""
+    """The caller's own data (prompt, seed, model ...), for the manifest. Text stays as it is (lone surrogates
+    are escaped, with a warning); everything else is written as JSON, numbers and arrays of numpy and torch
+    too, and NaN as "NaN". The server's limit for all of it is 1 MiB by default."""
     priority: int
     """-100 to 100; higher goes first among waiting jobs."""
     deadline_seconds: float | None
@@ -105,35 +115,72 @@ class JobPlan:
 
 def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], arguments: JobArguments) -> JobPlan:
     """Raises InvalidRequestError or InvalidFramesError for what can be seen to be wrong without frames."""
-    unknown = set(arguments) - set(JobArguments.__annotations__)
-    if unknown:
-        raise InvalidRequestError(f"unknown arguments: {', '.join(sorted(unknown))}")
+    known = JobArguments.__annotations__
+    if unknown := sorted(set(arguments) - set(known)):
+        raise InvalidRequestError(
+            f"unknown arguments: {', '.join(unknown)}; expected some of {', '.join(known)}",
+            faults=[FieldViolation(name, "is unknown") for name in unknown],
+        )
+    # None means what leaving it out means, whichever the argument.
+    said = cast(JobArguments, {name: value for name, value in arguments.items() if value is not None})
     options = JobOptions(
         fps=exact_frame_rate(fps),
         outputs=as_outputs(outputs),
-        job_id=arguments.get("job_id") or new_job_id(),
-        color=arguments.get("color"),
-        odd_size=arguments.get("odd_size", OddSizePolicy.PAD),
-        metadata=arguments.get("metadata", {}),
-        priority=arguments.get("priority", 0),
-        deadline_unix_nano=deadline_after(arguments.get("deadline_seconds")),
-        expected_frames=arguments.get("expected_frames", 0),
-        strict=arguments.get("strict", False),
-        webhooks=arguments.get("webhooks", ()),
-        skip_unavailable=arguments.get("skip_unavailable", False),
+        job_id=checked_job_id(said.get("job_id", "")),
+        color=said.get("color"),
+        odd_size=said.get("odd_size", OddSizePolicy.PAD),
+        metadata=_metadata(said.get("metadata", {})),
+        priority=whole(said.get("priority", 0), "priority", -100, 100),
+        deadline_unix_nano=_deadline(said.get("deadline_seconds")),
+        expected_frames=whole(said.get("expected_frames", 0), "expected_frames", 0, MAX_FRAMES),
+        strict=flag(said.get("strict", False), "strict"),
+        webhooks=words(said.get("webhooks", ()), "webhooks"),
+        skip_unavailable=flag(said.get("skip_unavailable", False), "skip_unavailable"),
     )
     reader = FrameReader(
-        width=arguments.get("width"),
-        height=arguments.get("height"),
-        pixel_format=arguments.get("pixel_format"),
-        layout=arguments.get("layout", "auto"),
-        out_of_range=arguments.get("out_of_range", "error"),
-        convert_to=arguments.get("convert_to"),
+        width=_side(said.get("width"), "width"),
+        height=_side(said.get("height"), "height"),
+        pixel_format=said.get("pixel_format"),
+        layout=said.get("layout", "auto"),
+        out_of_range=said.get("out_of_range", "error"),
+        convert_to=said.get("convert_to"),
     )
+    on_progress = said.get("on_progress")
+    if on_progress is not None and not callable(on_progress):
+        raise refused("on_progress", on_progress, "a function that takes a Progress")
     is_converting = arguments.get("convert_to") is not None
-    plan = JobPlan(options, reader, is_converting, arguments.get("on_progress"))
+    plan = JobPlan(options, reader, is_converting, on_progress)
     plan.spec(reader.layout or _ANY_LAYOUT)  # faults in outputs and colour show before the first frame
     return plan
+
+
+def checked_job_id(job_id: str) -> str:
+    """The id that a caller chose, or a fresh one for an empty text. Raises InvalidRequestError."""
+    if job_id == "":
+        return new_job_id()
+    expected = "1 to 128 characters of [A-Za-z0-9._-], beginning with a letter or digit"
+    if _JOB_ID.fullmatch(text(job_id, "job_id", expected)) is None:
+        raise refused("job_id", job_id, expected)
+    return job_id
+
+
+def id_of(job_id: str) -> str:
+    """The id of a job that a caller names. Raises InvalidRequestError for what is no text."""
+    return text(job_id, "job_id", "the id of a job")
+
+
+def _metadata(metadata: Mapping[str, object]) -> Mapping[str, object]:
+    if not isinstance(metadata, Mapping):
+        raise refused("metadata", metadata, "a mapping of names to values")
+    return metadata
+
+
+def _side(pixels: int | None, field: str) -> int | None:
+    return None if pixels is None else whole(pixels, field, 1, MAX_SIDE)
+
+
+def _deadline(seconds: float | None) -> int:
+    return deadline_after(None if seconds is None else number(seconds, "deadline_seconds", 0, _MAX_SECONDS))
 
 
 def _converted(color: Color | None) -> Color:

@@ -15,6 +15,7 @@ import msgspec
 from telecine import exceptions as errors
 from telecine.exceptions import InvalidRequestError
 from telecine.machine import host_id
+from telecine.request.fields import flag, instance, number, refused, text, whole
 from telecine.request.options import KeepAlive, Tls
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision
@@ -91,8 +92,18 @@ def settings_of(
     *,
     shares_memory: bool | None = None,
 ) -> ClientSettings:
-    """Fills in what the caller left out. Raises InvalidRequestError where the configuration is wrong."""
+    """Fills in what the caller left out.
+
+    Raises InvalidRequestError where an argument or the configuration is wrong.
+    """
     configured = load_sdk_config().value
+    _check_types(server, tls, keep_alive, retry)
+    if retained_bytes is not None:
+        retained_bytes = whole(retained_bytes, "retained_bytes", 1, 2**63 - 1)
+    if call_timeout_seconds is not None:
+        call_timeout_seconds = number(call_timeout_seconds, "call_timeout_seconds")
+    if shares_memory is not None:
+        shares_memory = flag(shares_memory, "shares_memory")
     server = server or configured.server or None
     retry = retry or configured.retry.options()
     circuit = CircuitBreaker(
@@ -110,12 +121,35 @@ def settings_of(
     )
 
 
+def _check_types(
+    server: str | None, tls: Tls | None, keep_alive: KeepAlive | None, retry: RetryPolicy | None
+) -> None:
+    if server is not None:
+        text(server, "server", 'an address, such as "localhost:50051" or "unix:/path"')
+    if tls is not None:
+        paths = instance(tls, Tls, "tls", 'a Tls, such as Tls(root_certificates="ca.pem")')
+        for name in ("root_certificates", "private_key", "certificate_chain"):
+            if not isinstance(path := getattr(paths, name), str | Path | None):
+                raise refused(f"tls.{name}", path, "the path of a PEM file")
+    if keep_alive is not None:
+        instance(keep_alive, KeepAlive, "keep_alive", "a KeepAlive")
+        for name in ("interval_seconds", "timeout_seconds", "idle_timeout_seconds"):
+            number(getattr(keep_alive, name), f"keep_alive.{name}", 0.001)
+    if retry is not None:
+        instance(retry, RetryPolicy, "retry", "a RetryPolicy, such as RetryPolicy(give_up_after_seconds=60)")
+
+
 def _or(said: _Value | None, configured: _Value) -> _Value:
     return configured if said is None else said
 
 
 def _speaks_against_the_server(error: Exception) -> bool:
     return isinstance(error, errors.UnavailableError | errors.TimedOutError)
+
+
+def timeout_of(timeout_seconds: float) -> float:
+    """How long a caller wants to wait. Raises InvalidRequestError for what is no time."""
+    return number(timeout_seconds, "timeout_seconds")
 
 
 def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str) -> float:

@@ -6,6 +6,7 @@
     │   │   └── ValueRangeError         values that are NaN or that no code value stands for
     │   ├── InvalidRequestError         a field of the request is wrong; `faults` names each
     │   │   └── MalformedMessageError   the server could not read a message
+    │   ├── TargetError                 what was named for the artifacts cannot be written
     │   ├── TooLargeError               a message, frame or job is larger than its limit
     │   ├── OutOfOrderError             a message or call came where it is not allowed
     │   ├── TotalsMismatchError         frames that were announced and frames that came differ
@@ -89,6 +90,7 @@ from telecine.exceptions.tree import ServiceFaultError as ServiceFaultError
 from telecine.exceptions.tree import SpoolFullError as SpoolFullError
 from telecine.exceptions.tree import StorageUnavailableError as StorageUnavailableError
 from telecine.exceptions.tree import StreamSilentError as StreamSilentError
+from telecine.exceptions.tree import TargetError as TargetError
 from telecine.exceptions.tree import TimedOutError as TimedOutError
 from telecine.exceptions.tree import TooLargeError as TooLargeError
 from telecine.exceptions.tree import TooManyFilesError as TooManyFilesError

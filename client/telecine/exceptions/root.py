@@ -70,7 +70,9 @@ class TelecineError(Exception):
         self.metadata = dict(metadata or {})
         """ErrorInfo.metadata as the server sent it."""
         self.faults = tuple(faults)
-        """Each wrong field, where the server named them."""
+        """Each wrong field, where it has a name."""
+        self.job_id = ""
+        """The job that it is about; empty where there is none yet."""
         self.recovery = recovery or type(self).recovery
         self.add_note(f"What to do: {self.recovery}")
         if self.is_retryable:

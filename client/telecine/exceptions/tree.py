@@ -43,6 +43,12 @@ class MalformedMessageError(InvalidRequestError):
     recovery = "Use an SDK of the server's version."
 
 
+class TargetError(CallerError, OSError):
+    """The directory or file that was named for artifacts cannot be made or written."""
+
+    recovery = "Name a directory that can be made and written, or make room there."
+
+
 class TooLargeError(CallerError):
     """A message, frame or job is larger than its limit."""
 

@@ -43,7 +43,7 @@ def declared_axes(layout: str) -> Axes | None:
     """Reads a caller's `layout`: None for "auto". Raises InvalidFramesError."""
     if layout == "auto":
         return None
-    if layout not in _DECLARED:
+    if not isinstance(layout, str) or layout not in _DECLARED:
         raise InvalidFramesError(f'layout is {layout!r}; expected "auto" or one of {", ".join(_DECLARED)}')
     return _DECLARED[layout]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import uuid
@@ -9,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-import msgspec
+from google.protobuf.duration_pb2 import Duration
 
 from telecine.encoder.v1 import encoder_pb2 as pb
-from telecine.exceptions import InvalidRequestError
+from telecine.request.fields import INT32_MAX, flag, instance, number, refused, text, whole, words
 from telecine.request.frame_layout import FrameLayout
+from telecine.request.metadata import metadata_texts
 from telecine.request.options import (
     AlphaMode,
     Color,
@@ -26,6 +28,7 @@ from telecine.request.options import (
     chosen,
 )
 from telecine.request.overlay_messages import OverlayMessages, duration
+from telecine.request.rates import FrameRate, exact_frame_rate
 
 _PRIMARIES = {"bt709": 1, "bt470bg": 2, "smpte170m": 3, "bt2020": 4, "smpte432": 5}
 _TRANSFERS = {
@@ -63,7 +66,9 @@ PIXEL_FORMAT_NUMBERS = {
 }
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _WEBHOOK_EVENTS = {"job.received": 1, "output.ended": 2, "job.ended": 3}
-_INT32_MAX = 2**31 - 1
+_MAX_BIT_RATE = 10**12
+MAX_FRAMES = 1 << 40
+"""More than any clip has; what the server takes for a number of frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +114,13 @@ def job_spec(options: JobOptions, layout: FrameLayout) -> pb.JobSpec:
             width=layout.width,
             height=layout.height,
             pixel_format=PIXEL_FORMAT_NUMBERS[layout.pixel_format],  # type: ignore[arg-type] # NewType of int
-            color=_color(options.color),
-            frame_rate=_rational(options.fps),
+            color=_color(options.color, "color"),
+            frame_rate=_rational(options.fps, "fps"),
             odd_size_policy=_ODD_SIZES[chosen(OddSizePolicy, options.odd_size, "odd_size")],  # type: ignore[arg-type] # NewType of int
             expected_frames=options.expected_frames,
         ),
         outputs=[_output(output, index, overlays) for index, output in enumerate(options.outputs)],
-        metadata={str(key): _metadata_text(value) for key, value in options.metadata.items()},
+        metadata=metadata_texts(options.metadata).texts,
         priority=options.priority,
         delivery=pb.DELIVERY_REFERENCES,
         strict=options.strict,
@@ -128,75 +133,94 @@ def job_spec(options: JobOptions, layout: FrameLayout) -> pb.JobSpec:
 
 
 def _webhook(hook: Webhook | str, index: int) -> pb.Webhook:
+    where = f"webhooks[{index}]"
     if isinstance(hook, str):
         hook = Webhook(hook)
-    where = f"webhooks[{index}].events"
-    events = [_named(_WEBHOOK_EVENTS, event, where) for event in hook.events]
-    return pb.Webhook(url=hook.url, events=events)  # type: ignore[arg-type] # NewType of int
+    hook = instance(hook, Webhook, where, "a URL or a Webhook")
+    events = [
+        _named(_WEBHOOK_EVENTS, event, f"{where}.events") for event in words(hook.events, f"{where}.events")
+    ]
+    return pb.Webhook(url=text(hook.url, f"{where}.url"), events=events)  # type: ignore[arg-type] # NewType of int
 
 
-def _metadata_text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
-
-
-def _rational(rate: Fraction) -> pb.Rational:
-    if max(rate.numerator, rate.denominator) > _INT32_MAX:
-        raise InvalidRequestError(f"fps {rate} has no 32-bit numerator and denominator; round it")
+def _rational(rate: Fraction, where: str) -> pb.Rational:
+    if max(rate.numerator, rate.denominator) > INT32_MAX:
+        raise refused(where, str(rate), "a 32-bit numerator and denominator; round it")
     return pb.Rational(numerator=rate.numerator, denominator=rate.denominator)
 
 
-def _color(color: Color | None) -> pb.Color | None:
+def _color(color: Color | None, where: str) -> pb.Color | None:
     if color is None:
         return None
+    color = instance(color, Color, where, 'a Color, such as Color(matrix="bt709")')
     return pb.Color(
-        primaries=_named(_PRIMARIES, color.primaries, "color.primaries"),  # type: ignore[arg-type] # NewType of int
-        transfer=_named(_TRANSFERS, color.transfer, "color.transfer"),  # type: ignore[arg-type] # NewType of int
-        matrix=_named(_MATRICES, color.matrix, "color.matrix"),  # type: ignore[arg-type] # NewType of int
-        range=_named(_RANGES, color.range, "color.range"),  # type: ignore[arg-type] # NewType of int
+        primaries=_named(_PRIMARIES, color.primaries, f"{where}.primaries"),  # type: ignore[arg-type] # NewType of int
+        transfer=_named(_TRANSFERS, color.transfer, f"{where}.transfer"),  # type: ignore[arg-type] # NewType of int
+        matrix=_named(_MATRICES, color.matrix, f"{where}.matrix"),  # type: ignore[arg-type] # NewType of int
+        range=_named(_RANGES, color.range, f"{where}.range"),  # type: ignore[arg-type] # NewType of int
     )
 
 
 def _named(table: Mapping[str, int], name: str | None, field_name: str) -> int:
     if name is None:
         return 0
-    if name not in table:
-        raise InvalidRequestError(f"{field_name} is {name!r}; expected one of {', '.join(map(repr, table))}")
+    if not isinstance(name, str) or name not in table:
+        raise refused(field_name, name, f"one of {', '.join(map(repr, table))}")
     return table[name]
 
 
 def _output(output: Output, index: int, overlays: OverlayMessages) -> pb.OutputSpec:
-    from telecine.request.rates import exact_frame_rate
-
     where = f"outputs[{index}]"
     return pb.OutputSpec(
-        name=output.name,
-        format=output.format,
-        codec=output.codec,
+        name=text(output.name, f"{where}.name"),
+        format=text(output.format, f"{where}.format"),
+        codec=text(output.codec, f"{where}.codec"),
         quality=_QUALITIES[chosen(Quality, output.quality, f"{where}.quality")],  # type: ignore[arg-type] # NewType of int
-        crf=output.crf,
-        preset=output.preset,
-        options={str(key): str(value) for key, value in output.options.items()},
-        scale=_scale(output.scale, where),
-        loop_count=output.loop_count,
+        crf=None if output.crf is None else number(output.crf, f"{where}.crf", -1000, 1000),
+        preset=text(output.preset, f"{where}.preset", 'text, such as "veryfast" or "4"'),
+        options=_encoder_options(output.options, f"{where}.options"),
+        scale=_scale(output.scale, f"{where}.scale"),
+        loop_count=whole(output.loop_count, f"{where}.loop_count"),
         alpha=_ALPHA_MODES[chosen(AlphaMode, output.alpha, f"{where}.alpha")],  # type: ignore[arg-type] # NewType of int
-        background=output.background,
-        frame_rate=None if output.fps is None else _rational(exact_frame_rate(output.fps)),
-        pixel_format=output.pixel_format,
-        color=_color(output.color),
-        strict=output.strict,
-        prefix=output.prefix,
-        frame_index=output.frame_index,
-        columns=output.columns,
-        rows=output.rows,
+        background=text(output.background, f"{where}.background"),
+        frame_rate=None if output.fps is None else _rate_of(output.fps, f"{where}.fps"),
+        pixel_format=text(output.pixel_format, f"{where}.pixel_format"),
+        color=_color(output.color, f"{where}.color"),
+        strict=flag(output.strict, f"{where}.strict"),
+        prefix=text(output.prefix, f"{where}.prefix"),
+        frame_index=whole(output.frame_index, f"{where}.frame_index", -MAX_FRAMES, MAX_FRAMES),
+        columns=whole(output.columns, f"{where}.columns"),
+        rows=whole(output.rows, f"{where}.rows"),
         overlays=[
-            overlays.message(overlay, f"{where}.overlays[{number}]")
-            for number, overlay in enumerate(output.overlays)
+            overlays.message(overlay, f"{where}.overlays[{place}]")
+            for place, overlay in enumerate(words(output.overlays, f"{where}.overlays"))
         ],
-        max_duration=duration(output.max_duration_seconds, f"{where}.max_duration_seconds")
-        if output.max_duration_seconds
-        else None,
+        max_duration=_longest(output.max_duration_seconds, f"{where}.max_duration_seconds"),
         bit_rate=_bit_rate(output.bit_rate, f"{where}.bit_rate"),
     )
+
+
+def _rate_of(rate: FrameRate, where: str) -> pb.Rational:
+    return _rational(exact_frame_rate(rate, where), where)
+
+
+def _encoder_options(options: Mapping[str, str | int | float | bool], where: str) -> dict[str, str]:
+    if not isinstance(options, Mapping):
+        raise refused(where, options, 'a mapping of names to values, such as {"tune": "film"}')
+    return {text(name, where): _option(value, f"{where}[{name!r}]") for name, value in options.items()}
+
+
+def _option(value: object, where: str) -> str:
+    if isinstance(value, str):
+        return text(value, where)
+    if isinstance(value, bool):
+        return str(int(value))
+    found = number(value, where, -math.inf)
+    return str(int(found)) if found == int(found) else str(found)
+
+
+def _longest(seconds: float, where: str) -> Duration | None:
+    return duration(seconds, where) if number(seconds, where) else None
 
 
 def _scale(scale: Scale | tuple[int, int] | str | None, where: str) -> pb.Scale | None:
@@ -204,23 +228,26 @@ def _scale(scale: Scale | tuple[int, int] | str | None, where: str) -> pb.Scale 
         return None
     if isinstance(scale, str):
         scale = Scale(aspect_ratio=scale) if ":" in scale else Scale(size=scale)
-    elif not isinstance(scale, Scale):
+    elif isinstance(scale, tuple | list) and 2 <= len(scale) <= 3:
         scale = Scale(*scale)
+    scale = instance(scale, Scale, where, 'a Scale, (width, height), a name ("720p") or a ratio ("16:9")')
     return pb.Scale(
-        width=scale.width,
-        height=scale.height,
-        mode=_SCALE_MODES[chosen(ScaleMode, scale.mode, f"{where}.scale.mode")],  # type: ignore[arg-type] # NewType of int
-        size=scale.size,
-        aspect_ratio=scale.aspect_ratio,
-        pad_color=scale.pad_color,
+        width=whole(scale.width, f"{where}.width"),
+        height=whole(scale.height, f"{where}.height"),
+        mode=_SCALE_MODES[chosen(ScaleMode, scale.mode, f"{where}.mode")],  # type: ignore[arg-type] # NewType of int
+        size=text(scale.size, f"{where}.size"),
+        aspect_ratio=text(scale.aspect_ratio, f"{where}.aspect_ratio"),
+        pad_color=text(scale.pad_color, f"{where}.pad_color"),
     )
 
 
 def _bit_rate(value: int | str, where: str) -> int:
     """Bits per second; "800k" and "2.5M" count in thousands."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", str(value).strip())
-    if found is None:
-        raise InvalidRequestError(
-            f'{where} is {value!r}; expected bits per second, such as 2_000_000 or "2M"'
-        )
-    return round(float(found[1]) * _UNITS[found[2]])
+    expected = 'bits per second, such as 2_000_000 or "2M"'
+    if not isinstance(value, str):
+        return round(number(value, where, 0, _MAX_BIT_RATE))
+    found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([kMG]?)", value.strip())
+    bits = round(float(found[1]) * _UNITS[found[2]]) if found else -1
+    if not 0 <= bits <= _MAX_BIT_RATE:
+        raise refused(where, value, expected)
+    return bits

@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from telecine.exceptions import InvalidRequestError
+from telecine.request.fields import refused, words
 from telecine.request.overlays import Overlay
 from telecine.request.rates import FrameRate
 from telecine.retry.policy import RetryPolicy as RetryPolicy  # noqa: PLC0414 - an option too: handed on to callers
@@ -127,7 +127,7 @@ class Output:
     """Constant rate factor in the encoder's own scale. None: from `quality`."""
     preset: str = ""
     """The encoder's preset, such as "veryfast"; for WebP its method "0" to "6". Empty: from `quality`."""
-    options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict, hash=False)
     """Options of the encoder by its own names, from the server's list; an unknown one is an error."""
     scale: Scale | tuple[int, int] | str | None = None
     """A size; also by name ("1080p") or as an aspect ratio ("9:16"). None: the source's size."""
@@ -176,14 +176,12 @@ OutputLike = Output | str
 
 def as_outputs(outputs: OutputLike | Sequence[OutputLike]) -> tuple[Output, ...]:
     """Turns names into `Output`s; raises InvalidRequestError if the list is empty."""
-    listed = [outputs] if isinstance(outputs, Output | str) else list(outputs)
-    for item in listed:
+    listed = [outputs] if isinstance(outputs, Output | str) else words(outputs, "outputs")
+    for index, item in enumerate(listed):
         if not isinstance(item, Output | str) or not item:
-            raise InvalidRequestError(
-                f'outputs holds {item!r}; expected format names such as "mp4", or Output("mp4", ...)'
-            )
+            raise refused(f"outputs[{index}]", item, 'a format name such as "mp4", or Output("mp4", ...)')
     if not listed:
-        raise InvalidRequestError('outputs is empty; expected at least one, such as outputs=["mp4"]')
+        raise refused("outputs", outputs, 'at least one, such as outputs=["mp4"]')
     return tuple(Output(item) if isinstance(item, str) else item for item in listed)
 
 
@@ -195,8 +193,9 @@ def chosen(kind: type[_Choice], value: str, field_name: str) -> _Choice:
     try:
         return kind(value)
     except ValueError:
-        choices = ", ".join(f'"{member.value}"' for member in kind)
-        raise InvalidRequestError(f"{field_name} is {value!r}; expected one of {choices}") from None
+        raise refused(
+            field_name, value, "one of " + ", ".join(f'"{member.value}"' for member in kind)
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

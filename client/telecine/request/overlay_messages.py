@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import operator
 from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
 
 from telecine.encoder.v1 import encoder_pb2 as pb
-from telecine.exceptions import InvalidRequestError
+from telecine.request.fields import number, refused, text
 from telecine.request.options import chosen
 from telecine.request.overlays import ImageOverlay, Length, Overlay, Position, TextOverlay
 
@@ -25,13 +26,13 @@ class OverlayMessages:
     def message(self, overlay: Overlay, where: str) -> pb.Overlay:
         """One overlay. Raises InvalidRequestError, also for a file that cannot be read."""
         if not isinstance(overlay, TextOverlay | ImageOverlay):
-            raise InvalidRequestError(f"{where} is {overlay!r}; expected a TextOverlay or an ImageOverlay")
+            raise refused(where, overlay, "a TextOverlay or an ImageOverlay")
         message = pb.Overlay(
             position=_POSITIONS[chosen(Position, overlay.position, f"{where}.position")],  # type: ignore[arg-type] # NewType of int
             x=length(overlay.x, f"{where}.x"),
             y=length(overlay.y, f"{where}.y"),
             margin=length(overlay.margin, f"{where}.margin"),
-            opacity=overlay.opacity,
+            opacity=number(overlay.opacity, f"{where}.opacity", 0, 1),
             start=duration(overlay.start_seconds, f"{where}.start_seconds"),
             end=None
             if overlay.end_seconds is None
@@ -61,10 +62,9 @@ def length(value: Length | None, where: str) -> pb.Length | None:
         return None
     try:
         return _length(value)
-    except ValueError:
-        raise InvalidRequestError(
-            f'{where} is {value!r}; expected whole pixels (12 or "12px") or a fraction from -1 to 1 '
-            '(0.05 or "5%")'
+    except (TypeError, ValueError, OverflowError):
+        raise refused(
+            where, value, 'whole pixels (12 or "12px") or a fraction from -1 to 1 (0.05 or "5%")'
         ) from None
 
 
@@ -74,32 +74,32 @@ def _length(value: Length) -> pb.Length:
         if text.endswith("%"):
             return _length(float(text[:-1]) / 100)
         return pb.Length(pixels=float(text.removesuffix("px")))
-    if isinstance(value, bool) or value != value:
-        raise ValueError(value)
-    if isinstance(value, int):
-        return pb.Length(pixels=value)
+    if isinstance(value, bool):
+        raise TypeError(value)
+    if hasattr(value, "__index__"):
+        return pb.Length(pixels=operator.index(value))
+    value = float(value)
     if not -1 <= value <= 1:
         raise ValueError(value)
     return pb.Length(fraction=value)
 
 
 def duration(seconds: float, where: str) -> Duration:
-    """Seconds, to the microsecond. Raises InvalidRequestError for what is no time."""
-    if not 0 <= seconds <= 1e6:
-        raise InvalidRequestError(f"{where} is {seconds!r}; expected 0 to 1000000 seconds")
+    """Seconds, to the microsecond, up to 1000000. Raises InvalidRequestError for what is no time."""
+    seconds = number(seconds, where, 0, 1e6)
     whole, micros = divmod(round(seconds * 1e6), 1_000_000)
     return Duration(seconds=whole, nanos=micros * 1000)
 
 
 def _text(overlay: TextOverlay, where: str) -> pb.TextOverlay:
     return pb.TextOverlay(
-        text=overlay.text,
-        font=overlay.font,
+        text=text(overlay.text, f"{where}.text"),
+        font=text(overlay.font, f"{where}.font"),
         size=length(overlay.size, f"{where}.size"),
-        color=overlay.color,
+        color=text(overlay.color, f"{where}.color"),
         outline_width=length(overlay.outline_width, f"{where}.outline_width"),
-        outline_color=overlay.outline_color,
-        box_color=overlay.box_color,
+        outline_color=text(overlay.outline_color, f"{where}.outline_color"),
+        box_color=text(overlay.box_color, f"{where}.box_color"),
         box_padding=length(overlay.box_padding, f"{where}.box_padding"),
     )
 
@@ -111,12 +111,10 @@ def _bytes(overlay: ImageOverlay, where: str) -> bytes:
     if isinstance(image, str | Path):
         try:
             return Path(image).read_bytes()
-        except OSError as error:
-            raise InvalidRequestError(f"{where}.image {str(image)!r} cannot be read: {error}") from error
+        except (OSError, ValueError) as error:
+            raise refused(f"{where}.image", str(image), f"a file that can be read ({error})") from error
     if hasattr(image, "save"):
         buffer = io.BytesIO()
         image.save(buffer, "PNG")
         return buffer.getvalue()
-    raise InvalidRequestError(
-        f"{where}.image is a {type(image).__name__}; expected a file's bytes, its path, or an image of Pillow"
-    )
+    raise refused(f"{where}.image", image, "a file's bytes, its path, or an image of Pillow")

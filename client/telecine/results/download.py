@@ -13,6 +13,7 @@ from telecine import exceptions as errors
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.results.hashed_file import HashedFile
 from telecine.results.reading import artifact
+from telecine.results.target import expanded
 from telecine.results.values import Artifact
 from telecine.sharing.local_file import is_artifact_path, pieces_of
 from telecine.sharing.secret import ServerSecret
@@ -29,9 +30,13 @@ def below(directory: Path, path: str) -> Path:
 
 
 def target_of(to: str | Path, path: str) -> Path:
-    """The file that `to` means: itself, or below it when it is a directory (or ends with a separator)."""
-    is_directory = str(to).endswith(("/", os.sep)) or Path(to).is_dir()
-    return below(Path(to), path) if is_directory else Path(to)
+    """The file that `to` means: itself, or below it when it is a directory (or ends with a separator).
+
+    "~" is expanded. Raises InvalidRequestError for what is no path.
+    """
+    target = expanded(to)
+    is_directory = str(to).endswith(("/", os.sep)) or os.path.isdir(target)  # noqa: PTH112 - takes any name
+    return below(target, path) if is_directory else target
 
 
 def open_part(target: Path) -> BinaryIO:

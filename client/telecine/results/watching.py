@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from telecine.encoder.v1 import encoder_pb2 as pb
-from telecine.exceptions import InvalidRequestError, LaterError, TimedOutError, UnavailableError
+from telecine.exceptions import LaterError, TimedOutError, UnavailableError
+from telecine.request.fields import number, text
 from telecine.results import reading
 from telecine.results.values import JobInfo, Progress
 
@@ -17,12 +18,9 @@ class Watching:
 
     def __init__(self, job_id: str, interval_seconds: float) -> None:
         """Raises InvalidRequestError for an interval below zero or above a minute."""
-        if not 0 <= interval_seconds <= MAX_INTERVAL_SECONDS:
-            raise InvalidRequestError(
-                f"interval_seconds is {interval_seconds:g}; expected 0 to {MAX_INTERVAL_SECONDS:g}"
-            )
-        self._request = pb.WatchJobRequest(job_id=job_id)
-        self._request.min_interval.FromNanoseconds(round(interval_seconds * 1e9))
+        interval = number(interval_seconds, "interval_seconds", 0, MAX_INTERVAL_SECONDS)
+        self._request = pb.WatchJobRequest(job_id=text(job_id, "job_id"))
+        self._request.min_interval.FromNanoseconds(round(interval * 1e9))
         self.newest: JobInfo | None = None
         """The newest state of the job; None: none has come yet."""
 

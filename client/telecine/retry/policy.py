@@ -44,7 +44,9 @@ class RetryPolicy:
             "attempt_timeout_seconds", "budget_tokens", "budget_ratio",
         )  # fmt: skip
         wrong = [
-            f"{name} is {getattr(self, name)!r}" for name in at_least_zero if not getattr(self, name) >= 0
+            f"{name} is {getattr(self, name)!r}"
+            for name in at_least_zero
+            if not isinstance(getattr(self, name), int | float) or not getattr(self, name) >= 0
         ]
         if wrong:
             raise ValueError(f"a RetryPolicy takes numbers from 0 on; {', '.join(wrong)}")

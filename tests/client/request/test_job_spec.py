@@ -103,12 +103,12 @@ def test_a_frame_has_as_many_bytes_here_as_there(pixel_format: PixelFormat, widt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"outputs": ()}, "outputs is empty"),
-        ({"outputs": [7]}, "outputs holds 7"),
+        ({"outputs": ()}, r"outputs is \(\); expected at least one"),
+        ({"outputs": [7]}, r"outputs\[0\] is 7; expected a format name"),
         ({"outputs": Output("mp4", quality="best")}, r"outputs\[0\].quality is 'best'; expected one of"),
         ({"outputs": Output("mp4", alpha="no")}, r"outputs\[0\].alpha"),
         ({"outputs": Output("mp4", scale=Scale(mode="x"))}, r"outputs\[0\].scale.mode"),
-        ({"outputs": Output("mp4", fps=0)}, "fps is 0"),
+        ({"outputs": Output("mp4", fps=0)}, r"outputs\[0\].fps is 0"),
         (
             {"outputs": Output("mp4", color=Color(range="full"))},
             "color.range is 'full'; expected one of 'tv'",
