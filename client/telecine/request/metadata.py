@@ -20,7 +20,6 @@ import msgspec
 import numpy as np
 
 from telecine.exceptions import InvalidRequestError
-from telecine.frames.tensors import is_tensor
 from telecine.request.fields import refused
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -105,7 +104,7 @@ class _Plain:
             return self._set(value)
         if isinstance(value, np.generic):
             return self._scalar(value)
-        if isinstance(value, np.ndarray) or is_tensor(value) or _is_array(value):
+        if isinstance(value, np.ndarray) or _is_tensor(value) or _is_array(value):
             return self._array(value)
         return self._other(value)
 
@@ -140,7 +139,7 @@ class _Plain:
             return str(value)
 
     def _array(self, value: Any) -> Any:
-        if is_tensor(value):
+        if _is_tensor(value):
             value = value.detach().cpu()
             value = (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
         array = np.asarray(value)
@@ -174,6 +173,10 @@ class _Plain:
             raise refused(
                 self._field, value, f"a value that can be shown ({type(error).__name__}: {error})"
             ) from error
+
+
+def _is_tensor(value: object) -> bool:
+    return all(hasattr(value, name) for name in ("detach", "cpu", "numpy", "dtype"))
 
 
 def _is_array(value: object) -> bool:
