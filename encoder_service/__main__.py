@@ -8,11 +8,6 @@ if __name__ == "__main__":
     from telecine.embedding.search_path import leave_working_directory
 
     leave_working_directory(__file__)
-    from service_host.malloc import restart_with_tuned_malloc
-
-    if not {"--check-config", "--print-config", "--help", "-h"} & set(sys.argv):
-        # Before the imports below: gRPC must not have started, and none of them need be paid twice.
-        restart_with_tuned_malloc()
     from encoder_service.app import PROGRAM
     from service_host.program import run_program
 

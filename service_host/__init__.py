@@ -1,5 +1,4 @@
 """What hosts a gRPC service, whichever it is: configuration, start, health, interceptors, drain, metrics.
 
-This package imports no service. Nothing is imported here, so that `service_host.malloc` stays cheap
-for an entry point that is about to start itself again.
+This package imports no service.
 """

@@ -1,14 +1,14 @@
-"""Starts the process again, once, with glibc's malloc set for messages of a megabyte.
+"""glibc's malloc, set for messages of a megabyte.
 
-With glibc's defaults every message of about 1 MiB is mapped, faulted in and unmapped anew; these three
-variables cut the server's CPU by 13 to 45 % and raise throughput up to four times (docs/benchmarks.md).
-glibc reads them only while a program starts, hence the second start. Import nothing heavy before.
+With glibc's defaults a message of about 1 MiB can be mapped, faulted in and unmapped anew each time (figures:
+docs/decisions/house-deletions.md). The settings hold for this process alone: the programs that it starts,
+such as the workers' zygote, keep their defaults.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
-import sys
 from collections.abc import Mapping
 
 MALLOC_VARIABLES = {
@@ -16,27 +16,24 @@ MALLOC_VARIABLES = {
     "MALLOC_TOP_PAD_": "67108864",
     "MALLOC_MMAP_THRESHOLD_": "33554432",
 }
+"""The settings as variables, for a program that does not call `tune_malloc`."""
+
+_PARAMETERS = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_TOP_PAD_": -2, "MALLOC_MMAP_THRESHOLD_": -3}
+"""The numbers that `mallopt` knows them by (glibc's malloc.h)."""
 
 
-def restart_with_tuned_malloc() -> None:
-    """Replaces this process by itself with the variables set; returns where there is nothing to do.
+def tune_malloc(environ: Mapping[str, str] = os.environ) -> bool:
+    """Sets glibc's malloc for this process; returns whether it did.
 
-    Call it first thing in an entry point, before any thread or connection exists. The process id,
-    the standard streams and the arguments stay, and so do the interpreter's own flags, such as `-P`.
-    """
-    environ = tuned_environment(os.environ, is_glibc=_is_glibc())
-    if environ is not None and sys.executable:
-        sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 - itself, no shell
-
-
-def tuned_environment(environ: Mapping[str, str], *, is_glibc: bool) -> dict[str, str] | None:
-    """The environment to start again with; None where it is set already or would not help.
-
-    Whatever the operator has chosen stays: any of the variables, GLIBC_TUNABLES, or another allocator.
+    It leaves another C library or allocator alone, and the settings of an operator who has chosen any: one
+    of the variables, GLIBC_TUNABLES, or LD_PRELOAD. Call it before threads are started.
     """
     is_chosen = any(name in environ for name in (*MALLOC_VARIABLES, "GLIBC_TUNABLES", "LD_PRELOAD"))
-    return None if is_chosen or not is_glibc else {**environ, **MALLOC_VARIABLES}
+    if is_chosen or not _is_glibc():
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    accepted = [mallopt(_PARAMETERS[name], int(value)) for name, value in MALLOC_VARIABLES.items()]
+    return all(accepted)
 
 
 def _is_glibc() -> bool:

@@ -24,7 +24,7 @@ from service_host.address import AddressError
 from service_host.errors import StartError
 from service_host.host import Host, Listening, Stop
 from service_host.lifecycle import HostedService
-from service_host.malloc import restart_with_tuned_malloc
+from service_host.malloc import tune_malloc
 from service_host.metrics import new_registry
 from service_host.parent import watch_parent
 from service_host.settings.host_config import HostConfig
@@ -102,7 +102,7 @@ def serve_program(
     `mode`: "serve", "check" (load the configuration and end) or "print" (show it and end).
     """
     if mode == "serve":
-        restart_with_tuned_malloc()
+        tune_malloc()
     try:
         loaded = load_config(
             program.config_type,

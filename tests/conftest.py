@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 
@@ -13,6 +14,9 @@ from encoder_service.worker.process.priority import refuse_real_time
 # A test starts programs; their settings come from the test alone.
 for _name in [name for name in os.environ if name.startswith("TELECINE_")]:
     del os.environ[_name]
+
+# New in each run; a run is repeated by setting it. Left in the environment so that a run's processes agree.
+os.environ.setdefault("TEST_SEED", str(random.SystemRandom().randrange(1 << 30)))
 
 # A shell's background jobs ignore Ctrl-C, and so would every program that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -60,18 +60,14 @@ class SinkRunner:
         retry: RetryConfig,
         log: Log,
         lag_bytes: int = 0,
-        chance: Callable[[], float] = random.random,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`lag_bytes`: records further behind are dropped; 0: never. `clock`: in seconds."""
+        """`lag_bytes`: records further behind are dropped; 0: never."""
         self.name = name
         self.sink = sink
         self.books = SinkBooks()
         self._journal = journal
         self._cursors = cursors
         self._backoff = SinkBackoff(retry)
-        self._chance = chance
-        self._clock = clock
         self._log = log
         self._lag_bytes = lag_bytes
         self._executor = ThreadPoolExecutor(1, f"sink-{name}")
@@ -128,7 +124,7 @@ class SinkRunner:
         loop = asyncio.get_running_loop()
         try:
             while not self._stopping.is_set():
-                self._backoff.begin(self._clock())
+                self._backoff.begin(time.monotonic())
                 try:
                     has_moved = await loop.run_in_executor(self._executor, self._turn)
                 except Exception as error:  # noqa: BLE001 - whatever a sink raises, it is tried again and harms no other
@@ -212,9 +208,9 @@ class SinkRunner:
         self.books.failures += 1
         self.books.last_error = _reason(error)
         if isinstance(error, SinkError) and error.has_progressed:
-            self._backoff.succeeded(self._clock())
-            self._backoff.begin(self._clock())
-        decision = self._backoff.failed(error, self._clock(), self._chance())
+            self._backoff.succeeded(time.monotonic())
+            self._backoff.begin(time.monotonic())
+        decision = self._backoff.failed(error, time.monotonic(), random.random())  # noqa: S311 - spreads retries
         report = self._log.warning if isinstance(error, SinkError) else self._log.error
         report(
             "sink_failed",
@@ -232,7 +228,7 @@ class SinkRunner:
 
     def _succeeded(self) -> None:
         has_recovered = self._backoff.failures > 0
-        self._backoff.succeeded(self._clock())
+        self._backoff.succeeded(time.monotonic())
         if has_recovered:
             self.books.last_error = ""
             self._log.info("sink_recovered", sink=self.name)

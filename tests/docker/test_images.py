@@ -16,7 +16,6 @@ import pytest
 import yaml
 from telecine.logging.configuration import log_config
 
-from service_host.malloc import MALLOC_VARIABLES
 from service_host.settings.host_config import HostConfig
 
 ROOT = Path(__file__).parents[2]
@@ -148,11 +147,6 @@ def test_the_health_check_asks_the_port_that_is_served(service):
     assert listen.startswith("0.0.0.0:"), "inside a container the loopback is reached by nobody"
     done = run_entry_point(command, {}, "--help")
     assert done.returncode == 0, done.stderr
-
-
-def test_malloc_is_set_so_that_nothing_starts_twice():
-    for service in SERVICES:
-        assert MALLOC_VARIABLES.items() <= environment(STAGES[service]).items()
 
 
 def test_the_services_run_as_nobody_in_particular():

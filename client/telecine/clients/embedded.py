@@ -31,12 +31,6 @@ from telecine.exceptions import EmbeddedUnavailableError
 from telecine.installation import install_command
 
 _MODULES = {"encoder": "encoder_service", "collector": "log_collector"}
-# Without these, each message of a megabyte faults its pages in again (glibc).
-MALLOC_SETTINGS = {
-    "MALLOC_TRIM_THRESHOLD_": "536870912",
-    "MALLOC_TOP_PAD_": "67108864",
-    "MALLOC_MMAP_THRESHOLD_": "33554432",
-}
 _START_SECONDS = 60.0
 _WRONG_CONFIGURATION = 2
 """Status of a service that cannot use its settings; it has named each of them."""
@@ -256,7 +250,7 @@ def _start(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log or own_log,
-            env={**MALLOC_SETTINGS, **python_environment(os.environ), **environment},
+            env={**python_environment(os.environ), **environment},
             pass_fds=locks,
             # Ctrl-C in a terminal goes to this process, which decides what becomes of the service.
             start_new_session=True,

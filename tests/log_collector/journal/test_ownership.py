@@ -39,7 +39,9 @@ def numbers(running: Collector) -> list[int]:
     return [found["n"] for found in running.records()]
 
 
-@pytest.mark.parametrize("other", [b"", THEIRS, OURS[:16], OURS + b"x"])
+@pytest.mark.parametrize(
+    "other", [b"", THEIRS, OURS[:16], OURS + b"x"], ids=["none", "other", "half", "longer"]
+)
 async def test_nobody_ships_or_asks_as_an_owned_producer(tmp_path: Path, other: bytes) -> None:
     async with collector(tmp_path / "data") as running:
         assert last_acknowledged(await ship(running.address, numbered(1, 3, secret=OURS))) == 3
