@@ -21,11 +21,15 @@ def test_the_examples_of_the_page_run(tmp_path: Path) -> None:
     statuses = {
         path.parent.name: json.loads(path.read_text())["status"] for path in job.glob("*/manifest.json")
     }
-    assert statuses == {"01_demux": "success", "02_asr": "success", "03_tmdb": "skipped"}
+    assert statuses == {
+        "01_demux": "success", "02_asr": "success", "03_tmdb": "skipped", "04_translate": "success",
+    }  # fmt: skip
+    for log in (job / "04_translate" / "stage.log", *job.glob("logs/99_pipeline_*.log")):
+        assert "✓ Translated 1 segment" in log.read_text(encoding="utf-8")
     assert not (job / "02_asr" / "resampled.wav").exists()
     printed = run_commands(PAGE, tmp_path)
     assert 's1 -- "audio.wav" --> s2' in printed
-    assert "complete: 4 files of 3 stages hashed and compared" in printed
+    assert "complete: 6 files of 4 stages hashed and compared" in printed
     assert "0.006 USD" in printed
     assert (tmp_path / "stages.dot").read_text().startswith("digraph ")
 

@@ -24,6 +24,9 @@ from telecine.stages.settings import Rates, StageSettings
 from telecine.stages.stage import Stage
 from telecine.stages.tool import run_tool
 
+StageIO = Stage
+"""The name that the stages of other pipelines know it by: changing their import is enough."""
+
 __all__ = [
     "Finding",
     "FindingCode",
@@ -38,6 +41,7 @@ __all__ = [
     "StageBusyError",
     "StageError",
     "StageFileMissingError",
+    "StageIO",
     "StageIncompleteError",
     "StageLogger",
     "StageManifest",

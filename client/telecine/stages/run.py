@@ -54,7 +54,8 @@ class PipelineRun:
 
     def __enter__(self) -> Self:
         self._context.__enter__()
-        self.logger.info("Pipeline %s: STARTING", self.job_id, stage="pipeline:start")
+        mark = self._log.mark("STARTING")
+        self.logger.info("%sPipeline %s: STARTING", mark, self.job_id, stage="pipeline:start")
         return self
 
     def __exit__(
@@ -78,7 +79,8 @@ class PipelineRun:
         )
         fields = {"duration_ms": round(seconds * 1000, 3), "stages": len(records)}
         is_bad = error is not None or any(record.state in _BAD for record in records)
-        text = f"Pipeline {self.job_id}: {'FAILED' if is_bad else 'COMPLETED'} ({seconds:.2f} s)"
+        word = "FAILED" if is_bad else "COMPLETED"
+        text = f"{self._log.mark(word)}Pipeline {self.job_id}: {word} ({seconds:.2f} s)"
         text += f", stages: {counted or 'none'}"
         if not is_bad:
             self.logger.info("%s", text, stage="pipeline:complete", **fields)

@@ -43,6 +43,8 @@ class StageSettings:
     """The lowest that stage.log takes; the pipeline's log takes INFO and up."""
     log_max_bytes: int = 64 << 20
     """Of stage.log and of the pipeline's log, before they are rotated."""
+    has_marks: bool = False
+    """Whether lines about the course begin with a sign (▶️ ✅ ❌ ⏭️ 📥 📤), as in `grep "❌ Stage"`."""
     log_backups: int = 2
     """Rotated logs that are kept."""
     lock_seconds: float = 30.0

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
+from telecine.logging.catalogue import Level, parse_level
 from telecine.logging.record.context import LogContext
 from telecine.stages.errors import StageManifestError, StageNotFoundError, StageUsageError
 from telecine.stages.manifest import (
@@ -71,18 +72,28 @@ class Stage:
         job_id: str | None = None,
         config: Mapping[str, Any] | None = None,
         takes_over: bool = False,
+        enable_manifest: bool = True,
         settings: StageSettings | None = None,
     ) -> None:
         """Starts the stage in `<job_dir>/<number>_<name>/`; both directories are made when missing.
 
-        `number` None: the number that the stage had before in this job, or else the next one.
-        `job_id` None: the one that the running task's log context has, or else the job directory's name.
-        `takes_over`: a run on another machine, which cannot be asked, is taken to be dead.
+        Args:
+            name: The stage's name: letters, digits and `._-`.
+            job_dir: The directory of the whole job.
+            number: From 1 to 9999. None: the number that the stage had before in this job, or else the
+                next one.
+            job_id: Stands in the manifest and on every record. None: the one that the running task's log
+                context has, or else the job directory's name.
+            config: How the stage works, as for `set_config`. None: nothing is said yet.
+            takes_over: Whether a run on another machine, which cannot be asked, is taken to be dead.
+            enable_manifest: Taken for programs that were written for StageIO. A stage always keeps its
+                manifest; False is noted in its log.
+            settings: Limits, log level and rates. None: the defaults of `StageSettings`.
 
         Raises:
-            StageBusyError: the stage runs in another process, or may.
-            StageUsageError: a name or number that it cannot have.
-            OSError: the directory cannot be written.
+            StageBusyError: The stage runs in another process, or may.
+            StageUsageError: A name or number that it cannot have.
+            OSError: The directory cannot be written.
         """
         began_seconds = time.monotonic()
         self.name = check_name(name)
@@ -105,6 +116,8 @@ class Stage:
         self._log, self._keeper = self._opened(started, began_seconds)
         self.logger: StageLogger = self._log.logger
         """Writes to stage.log (all), the pipeline's log (INFO and up), and wherever this process logs."""
+        if not enable_manifest:
+            self._log.course.info("Stage %s: enable_manifest=False has no effect: it has a manifest", name)
         if config:
             self._configure(config)
 
@@ -155,6 +168,33 @@ class Stage:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    # --- by the names of StageIO -----------------------------------------------------------------
+
+    def get_stage_logger(self, level: str | int | None = None) -> StageLogger:
+        """Returns `logger`.
+
+        Args:
+            level: The lowest level that `stage.log` gets from now on. None: as the settings say.
+
+        Raises:
+            StageUsageError: There is no such level.
+        """
+        if level is not None:
+            known = parse_level(level)
+            if known is None:
+                names = ", ".join(each.name for each in Level)
+                raise StageUsageError(f"there is no log level {level!r}; expected one of {names}")
+            self._log.set_level(known)
+        return self.logger
+
+    def get_input_path(self, name: str | Path, from_stage: str | None = None) -> Path:
+        """Returns what `input_path` returns, and raises what it raises."""
+        return self.input_path(name, from_stage)
+
+    def get_output_path(self, name: str | Path) -> Path:
+        """Returns what `output_path` returns, and raises what it raises."""
+        return self.output_path(name)
+
     # --- what it read and made -------------------------------------------------------------------
 
     def track_input(
@@ -176,7 +216,7 @@ class Stage:
             metadata=own,
         )
         self._keeper.note(lambda: self._ledger.put_input(entry))
-        self._log.course.info("Stage %s: input %s (%s)", self.name, written, file_type)
+        self._log_file("input", written, file_type)
         return found
 
     def track_output(
@@ -205,7 +245,7 @@ class Stage:
             self._keeper.tracked[written] = Tracked(found, measured)
 
         self._keeper.note(note)
-        self._log.course.info("Stage %s: output %s (%s)", self.name, written, file_type)
+        self._log_file("output", written, file_type)
         return found
 
     def track_intermediate(
@@ -383,6 +423,10 @@ class Stage:
             self._keeper.clean(f"the metadata of {written}", dict(metadata)) if metadata else {}
         )
         return found, written, own
+
+    def _log_file(self, direction: str, written: str, file_type: str) -> None:
+        mark = self._log.mark(direction)
+        self._log.course.info("%sStage %s: %s %s (%s)", mark, self.name, direction, written, file_type)
 
     def _measured(self, path: Path, *, has_checksum: bool) -> Measured:
         return measure(path, has_checksum=has_checksum, max_files=self._settings.max_directory_files)

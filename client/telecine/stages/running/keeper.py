@@ -260,7 +260,7 @@ class Keeper:
     def _tell_of_start(self) -> None:
         who = self.ledger.identity
         again = f" (attempt {who.attempt})" if who.attempt > 1 else ""
-        self._log.course.info("Stage %s: STARTING%s", who.stage, again)
+        self._log.course.info("%sStage %s: STARTING%s", self._log.mark("STARTING"), who.stage, again)
         self._log.logger.debug(
             "process %s on %s, Telecine %s, Python %s, %s",
             who.process.pid, who.process.hostname, who.build.telecine, who.build.python, who.build.platform,
@@ -274,7 +274,8 @@ class Keeper:
         status = manifest.status
         seconds = manifest.duration_seconds
         fields = {"duration_ms": round(seconds * 1000, 3), "status": str(status)}
-        text = f"Stage {manifest.stage}: {_WORDS[status]} ({seconds:.2f} s)"
+        word = _WORDS[status]
+        text = f"{self._log.mark(word)}Stage {manifest.stage}: {word} ({seconds:.2f} s)"
         course = self._log.course
         if status is StageStatus.FAILED:
             last = manifest.errors[-1]

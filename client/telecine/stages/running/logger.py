@@ -16,7 +16,7 @@ from telecine.logging.catalogue import Level
 from telecine.logging.logger import Logger, Source
 from telecine.logging.outputs.files import RotatingFile
 from telecine.logging.outputs.rendering import Format, Renderer, renderer
-from telecine.logging.pipeline import Pipeline
+from telecine.logging.pipeline import Output, Pipeline
 from telecine.logging.redaction import Redactor
 from telecine.logging.setup import STATE
 from telecine.stages.settings import StageSettings
@@ -26,6 +26,14 @@ STAGE_FIELD_PREFIX: Final = "stage:"
 PIPELINE_NAME: Final = "pipeline"
 """The logger for what happens in the pipeline."""
 
+_MARKS: Final = {
+    "STARTING": "▶️  ",
+    "COMPLETED": "✅ ",
+    "FAILED": "❌ ",
+    "SKIPPED": "⏭️  ",
+    "input": "📥 ",
+    "output": "📤 ",
+}
 _SHOWN_APART = frozenset({"timestamp", "level", "service", "msg", "logger", "env", "stack", "stage"})
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
@@ -81,8 +89,50 @@ class StageLogger:
         self._in_process.log(level, event, *args, **fields)
 
 
+class LateFile:
+    """A log file of a stage that has ended: it is opened for each record, and closed again.
+
+    Few records come as late as that, and nothing would close the file. A directory that was removed
+    meanwhile is not made again for them: the record is counted in `failures`.
+    """
+
+    def __init__(self, path: Path, render: Renderer, level: int, max_bytes: int, backups: int) -> None:
+        self.path = path
+        self.level = level
+        self.failures = 0
+        self._opening = (path, render, level, max_bytes, backups)
+
+    def write(self, line: bytes) -> None:
+        """Writes one record."""
+        if not self.path.parent.is_dir():
+            self.failures += 1
+            return
+        try:
+            file = RotatingFile(*self._opening)
+        except OSError:
+            self.failures += 1
+            return
+        file.write(line)
+        self.failures += file.failures
+        file.close()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class StageLog:
-    """Opens the log files of a stage, or of a pipeline. `close` releases them and is idempotent."""
+    """Opens the log files of a stage, or of a pipeline. `close` releases them and is idempotent.
+
+    Args:
+        name: The logger's name in the files.
+        stage_log: The stage's own file. None: there is none, as for a pipeline.
+        pipeline_log: The file of the whole run; it gets INFO and what is graver.
+        fields: Bound to every record that is shipped.
+        settings: Sizes of the files, and the level of `stage_log`.
+
+    Raises:
+        OSError: A file cannot be opened.
+    """
 
     def __init__(
         self,
@@ -92,24 +142,36 @@ class StageLog:
         fields: dict[str, Any],
         settings: StageSettings,
     ) -> None:
-        """`fields` are bound to every record that is shipped; `stage_log` None: no file. Raises OSError."""
         render = stage_line_renderer(fields)
         limits = (settings.log_max_bytes, settings.log_backups)
         process = STATE.pipeline()
         self.redactor: Redactor = process.redactor
-        outputs = [RotatingFile(pipeline_log, render, Level.INFO, *limits)]
+        self._outputs = [RotatingFile(pipeline_log, render, Level.INFO, *limits)]
         if stage_log is not None:
-            outputs.append(RotatingFile(stage_log, render, settings.log_level, *limits))
-        self._files = Pipeline(process.service, "", self.redactor, tuple(outputs))
+            self._outputs.append(RotatingFile(stage_log, render, settings.log_level, *limits))
+        self._has_marks = settings.has_marks
+        self._late = [LateFile(file.path, render, file.level, *limits) for file in self._outputs]
+        self._files = Pipeline(process.service, "", self.redactor, tuple(self._outputs))
         shipped = get_logger(f"stages.{name}").bind(**fields)
         self.logger = StageLogger(Logger(Source(name, self._files, Level.TRACE)), shipped)
         """For the caller."""
         self.course = StageLogger(Logger(Source(PIPELINE_NAME, self._files, Level.TRACE)), shipped)
         """For the stage itself: started, read, made, ended."""
 
+    def mark(self, event: str) -> str:
+        """Returns the sign before a line about STARTING, COMPLETED, FAILED, SKIPPED, input or output."""
+        return _MARKS[event] if self._has_marks else ""
+
+    def set_level(self, level: int) -> None:
+        """Sets the lowest level that the stage's own file gets."""
+        files: list[Output] = [*self._outputs[1:], *self._late[1:]]
+        for file in files:
+            file.level = level
+
     def close(self) -> None:
-        """See the class; what is logged later is shipped alone."""
+        """Releases the files; what is logged later still gets into them."""
         self._files.close()
+        self._files.outputs = tuple(self._late)
 
     def forked(self) -> None:
         """In the child after a fork: no lock of the parent's is used any more."""
