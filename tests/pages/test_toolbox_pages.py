@@ -27,9 +27,9 @@ def test_the_page_on_operations_writes_the_records_that_it_shows(tmp_path: Path)
 
 def test_the_page_on_retries_shows_tries_and_an_open_circuit(tmp_path: Path) -> None:
     printed = run_programs("docs/retry.md", tmp_path).splitlines()
-    assert printed[:4] == ["answered at try 3", "try 0, 5 s left", "0", "failed"]
-    assert re.fullmatch(r"hub failed 3 times in a row and is left alone for \d+\.\d s \(open\)", printed[4])
-    assert len(printed) == 6
+    assert printed[:5] == ["answered at try 3", "try 0, 5 s left", "0", "downloaded at try 3", "failed"]
+    assert re.fullmatch(r"hub failed 3 times in a row and is left alone for \d+\.\d s \(open\)", printed[5])
+    assert len(printed) == 7
 
 
 def test_the_page_on_errors_tells_the_way_out(tmp_path: Path) -> None:

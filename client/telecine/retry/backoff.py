@@ -107,8 +107,9 @@ class Backoff:
             return Decision(attempt, Verdict.TIME_USED_UP)
         if self._budget is not None and not self._budget.take():
             return Decision(attempt, Verdict.BUDGET_USED_UP)
+        fixed = self.policy.delay_seconds
         ceiling = self.policy.initial_backoff_seconds * 2.0 ** min(attempt, _MAX_DOUBLINGS)
-        delay = min(ceiling, self.policy.max_backoff_seconds) * random_fraction
+        delay = min(ceiling, self.policy.max_backoff_seconds) * random_fraction if fixed is None else fixed
         delay = max(delay, asked * (1 + _ASKED_JITTER * random_fraction))
         self._attempt += 1
         return Decision(attempt, Verdict.AGAIN, min(delay, left))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -25,6 +26,9 @@ class RetryPolicy:
     """Longest wait before the second try; the ceiling doubles with each further one."""
     max_backoff_seconds: float = 5.0
     """No wait is longer, unless the other side asks for it."""
+    delay_seconds: float | None = None
+    """Waits exactly so long before each further try, instead of longer and longer. 0: not at all. None:
+    exponential backoff."""
     attempt_timeout_seconds: float = 0.0
     """How long one try may take. Coroutines are cancelled then; blocking functions see how much is
     left in `current_attempt().timeout_seconds`. 0: no limit of its own."""
@@ -48,6 +52,8 @@ class RetryPolicy:
             for name in at_least_zero
             if not isinstance(getattr(self, name), int | float) or not getattr(self, name) >= 0
         ]
+        if self.delay_seconds is not None and not 0 <= self.delay_seconds < math.inf:
+            wrong.append(f"delay_seconds is {self.delay_seconds!r}")
         if wrong:
             raise ValueError(f"a RetryPolicy takes numbers from 0 on; {', '.join(wrong)}")
 
@@ -68,10 +74,10 @@ class RetryPolicy:
 
     def __str__(self) -> str:
         tries = f", {self.max_attempts} tries" if self.max_attempts else ""
-        return (
-            f"full jitter {self.initial_backoff_seconds:g}-{self.max_backoff_seconds:g} s"
-            f", up to {self.give_up_after_seconds:g} s{tries}"
-        )
+        limit = "" if self.give_up_after_seconds == math.inf else f", up to {self.give_up_after_seconds:g} s"
+        if self.delay_seconds is not None:
+            return f"every {self.delay_seconds:g} s{limit}{tries}"
+        return f"full jitter {self.initial_backoff_seconds:g}-{self.max_backoff_seconds:g} s{limit}{tries}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

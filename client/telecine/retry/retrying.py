@@ -6,6 +6,7 @@ import asyncio
 import copy
 import functools
 import inspect
+import math
 import random
 import threading
 import time
@@ -241,7 +242,8 @@ class _Call:
 def retry(
     *,
     max_attempts: int = 0,
-    give_up_after_seconds: float = 300.0,
+    delay: float | None = None,
+    give_up_after_seconds: float | None = None,
     initial_backoff_seconds: float = 0.1,
     max_backoff_seconds: float = 5.0,
     attempt_timeout_seconds: float = 0.0,
@@ -253,21 +255,29 @@ def retry(
 
     Args:
         max_attempts: Tries in all, the first included. 0: as many as there is time for.
+        delay: Seconds before each further try, always the same, as plain retry decorators have it. With it
+            every Exception is worth another try, unless `retry_on` says otherwise. 0: at once. None:
+            exponential backoff.
         give_up_after_seconds: No try begins later than this after the first one failed. 0: there is no
-            second try.
+            second try. None: 300, or with both `delay` and `max_attempts` no limit.
         initial_backoff_seconds: The longest wait before the second try; doubles with each further one.
         max_backoff_seconds: No wait is longer, unless the other side asks for it.
         attempt_timeout_seconds: How long one try may take. 0: no limit of its own.
         retry_on: Error classes, or a function of an error, that are worth another try. None: errors that
-            say so by `is_retryable`, ConnectionError and TimeoutError.
+            say so by `is_retryable`, ConnectionError and TimeoutError; with `delay` every Exception.
         breaker: Asked before each try. None: no breaker.
         log: Where the records go. None: the logger `telecine.retry`.
 
     Raises:
         ValueError: A number is below zero.
     """
+    if give_up_after_seconds is None:
+        give_up_after_seconds = math.inf if delay is not None and max_attempts else 300.0
+    if delay is not None and retry_on is None:
+        retry_on = Exception
     policy = RetryPolicy(
         max_attempts=max_attempts,
+        delay_seconds=delay,
         give_up_after_seconds=give_up_after_seconds,
         initial_backoff_seconds=initial_backoff_seconds,
         max_backoff_seconds=max_backoff_seconds,

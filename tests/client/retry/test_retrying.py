@@ -366,3 +366,46 @@ def test_a_call_with_less_time_shares_budget_and_circuit(time: Time) -> None:
         time.now += 10
     assert retrying.within(5).policy.give_up_after_seconds == 5
     assert breaker.snapshot().opened == 2
+
+
+# --- as plain decorators have it ------------------------------------------------------------------
+
+
+def test_with_a_delay_every_exception_is_tried_again_after_just_that_time() -> None:
+    time, calls = Time(), Flaky(2, ValueError("odd"))
+    retrying = retry(max_attempts=3, delay=200)
+    retrying.runtime = time.runtime(chance=0.1)
+    assert retrying(lambda: calls())() == "answer"
+    assert time.waits == [200, 200]
+    assert str(retrying.policy) == "every 200 s, 3 tries"
+
+
+def test_after_the_last_attempt_the_error_is_raised_as_it_came() -> None:
+    time, calls = Time(), Flaky(9, ValueError("odd"))
+    retrying = retry(max_attempts=3, delay=2)
+    retrying.runtime = time.runtime()
+    with pytest.raises(ValueError, match="odd"):
+        retrying(lambda: calls())()
+    assert (calls.calls, time.waits) == (3, [2, 2])
+
+
+def test_errors_that_are_named_win_over_the_delays_every_exception() -> None:
+    calls = Flaky(2, ValueError("odd"))
+    with pytest.raises(ValueError, match="odd"):
+        retry(max_attempts=3, delay=0, retry_on=OSError)(lambda: calls())()
+    assert calls.calls == 1
+
+
+def test_without_a_number_of_attempts_a_delay_ends_with_the_time() -> None:
+    time, calls = Time(), Flaky(10_000)
+    retrying = retry(delay=60)
+    retrying.runtime = time.runtime()
+    with pytest.raises(ConnectionError):
+        retrying(lambda: calls())()
+    assert time.now == 300
+
+
+@pytest.mark.parametrize("delay", [-1, float("nan"), float("inf")])
+def test_a_delay_that_is_none_is_an_error(delay: float) -> None:
+    with pytest.raises(ValueError, match="delay_seconds"):
+        retry(delay=delay)
