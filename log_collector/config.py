@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
-from telecine.logging.record.sampling import stage_rates
+from telecine.logging.record.sampling import sample_unit, stage_rates
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack, pack_from_mapping
 
@@ -158,6 +158,7 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
             yield "journal.segment_bytes", "expected at most a quarter of journal.size_bytes"
         try:
             stage_rates(os.environ)
+            sample_unit(os.environ)
         except ValueError as error:
             yield "selection.sampling", str(error)
 
@@ -167,5 +168,8 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def effective_selection(self) -> SelectionConfig:
         """The rules with those of TELECINE_LOG_SAMPLING_<STAGE> in the environment before them."""
-        own = tuple(SamplingRule(rate=rate, stage=stage) for stage, rate in stage_rates(os.environ).items())
+        unit = sample_unit(os.environ)
+        own = tuple(
+            SamplingRule(rate=rate, stage=stage, by=unit) for stage, rate in stage_rates(os.environ).items()
+        )
         return msgspec.structs.replace(self.selection, sampling=(*own, *self.selection.sampling))

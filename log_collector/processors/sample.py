@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Final
 
 import msgspec
-from telecine.logging.record.sampling import is_whole
+from telecine.logging.record.sampling import SampleUnit, is_whole
 
 from log_collector.processors.undo import Undo
 from log_collector.record import RecordKey
@@ -19,7 +19,8 @@ _MAX_REMEMBERED_NAMES: Final = 10_000
 
 
 class SamplingRule(msgspec.Struct, frozen=True):
-    """Keeps 1 job in `rate` whole; of the others the first and last record of the stage."""
+    """Keeps 1 job in `rate` whole, and of the others the first and last record of the stage; or 1 record in
+    `rate`."""
 
     rate: Annotated[int, msgspec.Meta(ge=1)]
     """1 keeps everything."""
@@ -29,11 +30,16 @@ class SamplingRule(msgspec.Struct, frozen=True):
     """The event's name, or a pattern. Empty: any event, where `stage` is given."""
     service: str = "*"
     """The service, or a pattern."""
+    by: SampleUnit = SampleUnit.JOB
+    """"job": of what 1 in `rate` is kept are whole jobs. "record": single records, whichever their job."""
 
     def find_faults(self) -> Iterator[tuple[str, str]]:
         """Yields what the fields' types cannot say."""
         if not self.stage and not self.event:
             yield "stage", "expected a stage or an event, or both"
+
+
+_KEEPS_ALL: Final = SamplingRule(rate=1)
 
 
 class _Course(msgspec.Struct):
@@ -59,19 +65,29 @@ class Sampler:
         self._courses: OrderedDict[tuple[str, str, str], _Course] = OrderedDict()
         self._held_by_job: dict[tuple[str, str], dict[str, None]] = {}
         self._held_count = 0
-        self._rates: dict[tuple[str, str, str], int] = {}
+        self._found: dict[tuple[str, str, str], SamplingRule] = {}
 
     def rate_of(self, key: RecordKey) -> int:
         """1 in how many jobs a record's rule keeps whole; 1: no rule applies."""
         if key.sample_rate is not None or not (key.stage or key.event):
             return 1
+        return self._rule_of(key).rate
+
+    def _rule_of(self, key: RecordKey) -> SamplingRule:
         name = (key.service, key.stage or "", key.event or "")
-        rate = self._rates.get(name)
-        if rate is None:
-            if len(self._rates) >= _MAX_REMEMBERED_NAMES:
-                self._rates.clear()
-            rate = self._rates[name] = next((r.rate for r in self._rules if _applies(r, *name)), 1)
-        return rate
+        rule = self._found.get(name)
+        if rule is None:
+            if len(self._found) >= _MAX_REMEMBERED_NAMES:
+                self._found.clear()
+            rule = next((r for r in self._rules if _applies(r, *name)), _KEEPS_ALL)
+            self._found[name] = rule
+        return rule
+
+    def _job_of(self, key: RecordKey) -> str:
+        """What is whole or thin; empty: records are judged one by one."""
+        if self._rule_of(key).by is SampleUnit.RECORD:
+            return ""
+        return key.job or ("" if key.request_id is None else str(key.request_id))
 
     def sample(
         self, line: bytes, key: RecordKey, rate: int, now_seconds: float, undo: Undo
@@ -80,7 +96,7 @@ class Sampler:
 
         A line that is not kept may still be held; `held_count` says how many are.
         """
-        job = key.job or ("" if key.request_id is None else str(key.request_id))
+        job = self._job_of(key)
         if not job:
             chosen = is_whole(hashlib.blake2b(line, digest_size=8).hexdigest(), rate)
             return (with_fields(line, b'"sample_rate":%d' % rate), 0) if chosen else (None, 1)
@@ -107,7 +123,7 @@ class Sampler:
 
     def restore(self, line: bytes, key: RecordKey, left_out: int, now_seconds: float) -> bool:
         """Holds again what was held before a restart; False: by the rules in force it is not to be held."""
-        job = key.job or ("" if key.request_id is None else str(key.request_id))
+        job = self._job_of(key)
         rate = self.rate_of(key)
         place = (key.service, job, key.stage or key.event or "")
         if not job or rate == 1 or is_whole(job, rate) or place in self._courses:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
 from msgspec.structs import replace
 
+from telecine.logging.arguments import LogConfig
 from telecine.logging.bridges.progress_bars import FoldedStream
 from telecine.logging.catalogue import Level
-from telecine.logging.configuration import LogConfig, LogConfigError, log_config, logging_from_file
+from telecine.logging.configuration import LogConfigError, log_config, logging_from_file, program_name
 from telecine.logging.logger import Logger, known_level
 from telecine.logging.operations.operation import Operation, OperationStatus, Timer, current_operation
 from telecine.logging.operations.watched import watched
@@ -60,7 +61,7 @@ _R = TypeVar("_R")
 
 
 def configure_logging(
-    service: str,
+    service: str | LogConfig | None = None,
     *,
     env: str | None = None,
     service_version: str | None = None,
@@ -81,6 +82,7 @@ def configure_logging(
     answer_seconds: float | None = None,
     tells_origin: bool | None = None,
     sampling: dict[str, int] | None = None,
+    sample_by: str | None = None,
     redacts_email: bool | None = None,
     redacts_ip: bool | None = None,
     redaction_key: bytes | None = None,
@@ -89,26 +91,68 @@ def configure_logging(
     records_uncaught: bool | None = None,
     folds_progress: bool | None = None,
 ) -> Logger:
-    """Sets this process's logging up, or anew, and returns its logger; see `LogConfig` for the arguments.
+    """Sets this process's logging up, or anew, and returns its logger.
 
-    What is None comes from `TELECINE_LOG_LEVEL`, `_ENV`, `_FORMAT` (json, kv, human), `_CONSOLE`
-    (stdout, stderr, off), `_DIR` (off: no files), `_COLLECTOR` (host:port), `_SPOOL_DIR`,
-    `_FILE_MAX_BYTES`, `_FILE_BACKUPS`, `_ERRORS_MAX_BYTES`, `_ERRORS_BACKUPS`, `_FLUSH_SECONDS`, `_ORIGIN`,
-    `_ANSWER_SECONDS`, `_REDACT_EMAIL`, `_REDACT_IP`, `_REDACTION_KEY`, `_FOLD_PROGRESS`,
-    `_SAMPLING_<STAGE>` (1 in N), or else the section `logging` of a file (TELECINE_CONFIG,
-    `telecine.toml`), or the default. Call it once, at the entry point; `get_logger` may be called
-    before.
+    Call it once, at the entry point; `get_logger` may be called before. What is None comes from
+    `TELECINE_LOG_LEVEL`, `_ENV`, `_FORMAT` (json, kv, human), `_CONSOLE` (stdout, stderr, off), `_DIR` (off:
+    no files), `_COLLECTOR` (host:port), `_SPOOL_DIR`, `_FILE_MAX_BYTES`, `_FILE_BACKUPS`,
+    `_ERRORS_MAX_BYTES`, `_ERRORS_BACKUPS`, `_FLUSH_SECONDS`, `_ORIGIN`, `_ANSWER_SECONDS`, `_REDACT_EMAIL`,
+    `_REDACT_IP`, `_REDACTION_KEY`, `_FOLD_PROGRESS`, `_SAMPLING_<STAGE>` (1 in N), `_SAMPLE_BY` (job,
+    record), or else from the section `logging` of a file (TELECINE_CONFIG, `telecine.toml`), or else it is
+    the default.
+
+    Args:
+        service: The component that emits: 1 to 64 characters of [A-Za-z0-9._-]. Or a `LogConfig`, which
+            says several things at once; arguments beside it win. None: the program's name.
+        env: Deployment environment. None: "dev", unless set elsewhere.
+        service_version: Version of the component. None: empty, unless set elsewhere.
+        level: The lowest that is taken, by name or number. None: INFO, unless set elsewhere.
+        console: "stdout", "stderr" or "off". None: standard output, unless set elsewhere.
+        console_format: "json", "kv" or "human". None: human on a terminal, else as the files.
+        directory: Of `<service>.log` and `errors.log`. None: `logs`, unless set elsewhere.
+        has_files: Whether there are local files.
+        file_format: "json", "kv" or "human". None: JSON, unless set elsewhere.
+        file_max_bytes: Size at which `<service>.log` is rotated, from 1024 on. None: 10 MiB.
+        file_backups: Rotated files that are kept. 0: none. None: 5.
+        errors_max_bytes: Size at which `errors.log` is rotated, from 1024 on. None: 5 MiB.
+        errors_backups: Rotated files of errors that are kept. 0: none. None: 3.
+        collector: "host:port", "tls://host:port" or "unix:/path" of a log collector. None: records stay
+            here, unless set elsewhere.
+        spool_directory: Where records wait for the collector. None: `spool` in `directory`, or
+            `~/.cache/telecine/spool` without one.
+        spool_limits: How much may wait. None: the defaults of `SpoolLimits`.
+        flush_seconds: How long the end of the process may wait for the collector, while it answers. 0: not
+            at all. None: 2.
+        answer_seconds: How long a connection may leave records unanswered before a new one is tried; above
+            0. None: 15.
+        tells_origin: Whether each record has `host`, `pid` and, off the main thread, `thread`. None: no.
+        sampling: Stage to N: 1 in N is kept. 1: all. None: all of every stage, unless set elsewhere.
+        sample_by: Of what 1 in N is kept: "job" (whole jobs) or "record". None: "job".
+        redacts_email: Whether e-mail addresses are secrets too. None: no.
+        redacts_ip: Whether IP addresses, but for the machine's own, are secrets too. None: no.
+        redaction_key: Puts a keyed hash into each replacement, so that equal secrets stay correlatable.
+            None: no hash.
+        redaction_rules: Own rules, on top of the default pack. None: none.
+        bridges_stdlib: Whether stdlib `logging` and warnings come in. None: yes.
+        records_uncaught: Whether uncaught exceptions of the main thread, other threads and `__del__` are
+            recorded. None: yes.
+        folds_progress: Whether progress bars on standard error become progress records. None: no.
 
     Raises:
-        LogConfigError: something given cannot be used; the message lists every fault.
-        OSError: a log file or the spool cannot be written.
+        LogConfigError: Something given cannot be used; the message lists every fault.
+        OSError: A log file or the spool cannot be written.
     """
     arguments: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("service", "has_files")}
-    config = log_config(service, arguments, os.environ, logging_from_file(os.environ))
+    if isinstance(service, LogConfig):
+        arguments = service.arguments() | {k: v for k, v in arguments.items() if v is not None}
+        has_files = has_files and service.has_files
+        service = service.service
+    name = program_name() if service is None else service
+    config = log_config(name, arguments, os.environ, logging_from_file(os.environ))
     if not has_files:
         config = replace(config, directory=None)
     STATE.configure(config)
-    return STATE.logger(service)
+    return STATE.logger(name)
 
 
 def configure_service_logging(service: str, directory: Path, config_file: Path | None = None) -> Logger:
@@ -143,15 +187,23 @@ def get_logger(name: str = "", **fields: Any) -> Logger:
     return logger.bind(**fields) if fields else logger
 
 
-def operation(name: str, log: Logger | None = None, /, **context: Any) -> Operation:
+def operation(name: str, log: Logger | Mapping[str, Any] | None = None, /, **context: Any) -> Operation:
     """A piece of work: `with operation("process_clip", job_id=job_id) as work:`; async; `@operation(…)`.
 
-    At its end it writes one record to `log` (None: the logger `telecine.operations`) with its status, its
-    `duration_ms`, the `context`, what `work.event(…)` and `work.set(…)` noted, and the error, if any.
-    Its stage is `operation:<name>`, or the name itself where it has a colon, so a job's story shows how long
-    it took. Records within carry `context`; an operation within names this one as its parent.
+    At its end it writes one record with its status, its `duration_ms`, the context, what `work.event(…)`
+    and `work.set(…)` noted, and the error, if any. Its stage is `operation:<name>`, or the name itself where
+    it has a colon, so a job's story shows how long it took. Records within carry the context; an operation
+    within names this one as its parent. Where no block fits: `work = operation(…).start()`, and `work.end()`.
+
+    Args:
+        name: What is done, such as "process_clip".
+        log: Where the records go. None: the logger `telecine.operations`. A mapping is more context.
+        **context: Stands on its records.
     """
-    return Operation(name, context, lambda: log or get_logger("telecine.operations"))
+    logger = None if isinstance(log, Mapping) else log
+    if isinstance(log, Mapping):
+        context = {str(key): value for key, value in log.items()} | context
+    return Operation(name, context, lambda: logger or get_logger("telecine.operations"))
 
 
 @overload

@@ -15,7 +15,7 @@ from telecine.exceptions import CallerError
 from telecine.logging.catalogue import Level, parse_level
 from telecine.logging.outputs.console import ConsoleTarget
 from telecine.logging.outputs.rendering import Format
-from telecine.logging.record.sampling import stage_rates
+from telecine.logging.record.sampling import SampleUnit, stage_rates
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.shipping.spool import SpoolLimits
 from telecine.settings.config_file import SHARED_VARIABLE, shared_file
@@ -55,8 +55,8 @@ class LogConfigError(CallerError, ValueError):
     recovery = "Fix what the message names: an argument of configure_logging, or a TELECINE_LOG_ variable."
 
 
-class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Where records go, and which."""
+class EffectiveLogConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where records go, and which: arguments, environment and file taken together."""
 
     service: str
     """The component that emits. 1 to 64 characters of [A-Za-z0-9._-]."""
@@ -88,7 +88,9 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
     tells_origin: bool = False
     """Whether each record says where it comes from: `host`, `pid`, and `thread` but for the main one."""
     sampling: dict[str, int] = msgspec.field(default_factory=dict)
-    """Stage to N: 1 in N jobs is kept whole."""
+    """Stage to N: 1 in N jobs is kept whole, or 1 in N records stays; see `sample_by`."""
+    sample_by: SampleUnit = SampleUnit.JOB
+    """Of what 1 in N is kept."""
     redacts_email: bool = False
     """Whether e-mail addresses are secrets too."""
     redacts_ip: bool = False
@@ -119,7 +121,7 @@ def log_config(
     arguments: Mapping[str, Any],
     environ: Mapping[str, str],
     from_file: Mapping[str, Any] | None = None,
-) -> LogConfig:
+) -> EffectiveLogConfig:
     """Defaults, overridden by a file, by the environment, and by arguments that are not None.
 
     Raises:
@@ -148,7 +150,7 @@ def log_config(
     _check(values, faults)
     if faults:
         raise LogConfigError("logging cannot be configured: " + "; ".join(faults))
-    return LogConfig(**values)
+    return EffectiveLogConfig(**values)
 
 
 def logging_from_file(environ: Mapping[str, str], path: Path | None = None) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def logging_from_file(environ: Mapping[str, str], path: Path | None = None) -> d
 
 
 def log_variable(name: str) -> str:
-    """The environment variable of a field of `LogConfig`; empty: it has none."""
+    """The environment variable of a field of `EffectiveLogConfig`; empty: it has none."""
     return PREFIX + _VARIABLES[name][0] if name in _VARIABLES else ""
 
 
@@ -177,7 +179,7 @@ def _parsed(
 ) -> None:
     try:
         values[name] = parse(text)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         faults.append(f"{shown}: {error}")
 
 
@@ -197,12 +199,19 @@ def _check(values: dict[str, Any], faults: list[str]) -> None:
             faults.append(
                 f"{name}: expected a number that is not negative (bytes: 1024 or more), got {value!r}"
             )
+    sampling = values.get("sampling", {})
+    if not isinstance(sampling, Mapping) or not all(_is_rate(rate) for rate in sampling.values()):
+        faults.append(f"sampling: expected stages with whole numbers from 1 on, got {sampling!r}")
     answer_seconds = values.get("answer_seconds", 1.0)
     if not isinstance(answer_seconds, (int, float)) or answer_seconds <= 0:
         faults.append(f"answer_seconds: expected a number above 0, got {answer_seconds!r}")
     collector = values.get("collector")
     if collector is not None and not _is_address(str(collector)):
         faults.append(f"collector: expected host:port, tls://host:port or unix:/path, got {collector!r}")
+
+
+def _is_rate(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _is_address(text: str) -> bool:
@@ -278,6 +287,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "flush_seconds": ("FLUSH_SECONDS", _seconds),
     "answer_seconds": ("ANSWER_SECONDS", _seconds),
     "tells_origin": ("ORIGIN", _switch),
+    "sample_by": ("SAMPLE_BY", _one_of(SampleUnit)),
     "redacts_email": ("REDACT_EMAIL", _switch),
     "redacts_ip": ("REDACT_IP", _switch),
     "redaction_key": ("REDACTION_KEY", str.encode),
@@ -289,6 +299,7 @@ _ARGUMENTS: dict[str, Callable[[Any], Any]] = {
     "console": _one_of(ConsoleTarget),
     "console_format": _form,
     "file_format": _form,
+    "sample_by": _one_of(SampleUnit),
     "directory": Path,
     "spool_directory": Path,
     "file_max_bytes": _bytes,
@@ -339,7 +350,9 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     answer_seconds: NotNegative | None = None
     tells_origin: bool | None = None
     sampling: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}
-    """Stage to N: 1 in N jobs is kept whole."""
+    """Stage to N: 1 in N jobs is kept whole, or 1 in N records stays; see `sample_by`."""
+    sample_by: SampleUnit | None = None
+    """"job" (default) or "record": of what 1 in N is kept."""
     redacts_email: bool | None = None
     redacts_ip: bool | None = None
     redaction_key: str | None = None
@@ -354,7 +367,7 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
             yield "level", f"expected one of {', '.join(level.name for level in Level)}, got {self.level!r}"
 
     def values(self) -> dict[str, Any]:
-        """What was said, as `LogConfig` takes it."""
+        """What was said, as `EffectiveLogConfig` takes it."""
         said = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
         if self.level is not None:
             said["level"] = parse_level(self.level)

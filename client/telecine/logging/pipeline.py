@@ -12,7 +12,7 @@ from telecine.logging.catalogue import EVENT_RECORDS_LOST, STAGES_BY_NAME, Level
 from telecine.logging.record.call_arguments import normalised
 from telecine.logging.record.context import task_fields
 from telecine.logging.record.line import LineRenderer
-from telecine.logging.record.sampling import StageSampler
+from telecine.logging.record.sampling import Held, StageSampler
 from telecine.logging.redaction import Redactor
 from telecine.logging.shipping.spool import Spool
 from telecine.logging.shipping.spool_reader import read_acked
@@ -182,12 +182,14 @@ class Pipeline:
 
     def end_spool(self) -> None:
         """Closes the spool, so that all of it can be shipped; what comes later goes to another one."""
+        self._end_sampling()
         spool = self._spool
         if spool is not None:
             spool.close()
 
     def close(self) -> None:
         """Closes the outputs and the spool; idempotent."""
+        self._end_sampling()
         self._respool = None
         spool, self._spool = self._spool, None
         if spool is not None:
@@ -202,6 +204,7 @@ class Pipeline:
             self._spool.abandon_in_child()
             self._spool = None
         self._respool_lock = threading.RLock()
+        self._sampler.forked()
         self._origin = self._where_it_runs()
         for output in self.outputs:
             renew = getattr(output, "renew_lock", None)
@@ -217,12 +220,22 @@ class Pipeline:
         stage, job = fields.get("stage"), fields.get("job_id")
         job_key = "" if job is None else str(job)
         stage_name = stage if type(stage) is str else None
-        released, kept = self._sampler.admit(level, msg, stage_name, job_key, fields)
-        for held_level, held_msg, held_fields in released:
-            head = self._heads[held_level]
-            self._deliver(held_level, self._lines.line(head, held_msg, source, b"", held_fields))
+        released, kept = self._sampler.admit(level, msg, stage_name, job_key, fields, source)
+        self._emit_held(released)
         if kept is not None:
             self._deliver(level, self._lines.line(self._heads[level], msg, source, b"", kept))
+
+    def _emit_held(self, released: list[Held]) -> None:
+        for held in released:
+            line = self._lines.line(self._heads[held.level], held.msg, held.source, b"", held.fields)
+            self._deliver(held.level, line)
+
+    def _end_sampling(self) -> None:
+        """Emits the last records of thin jobs, which were held back because others might have come."""
+        try:
+            self._emit_held(self._sampler.end())
+        except Exception as error:  # noqa: BLE001 - the end of logging never fails the application
+            self._failed(int(Level.INFO), error)
 
     def _deliver(self, level: int, line: bytes) -> None:
         spool = self._spool

@@ -22,7 +22,7 @@ from telecine.logging.bridges.progress_bars import StderrFolding
 from telecine.logging.bridges.stdlib import StdlibBridge
 from telecine.logging.bridges.uncaught import UncaughtHooks
 from telecine.logging.catalogue import Level
-from telecine.logging.configuration import LogConfig, program_name
+from telecine.logging.configuration import EffectiveLogConfig, program_name
 from telecine.logging.logger import Logger, Source
 from telecine.logging.outputs.console import Console, ConsoleTarget, is_terminal
 from telecine.logging.outputs.files import RotatingFile
@@ -89,7 +89,7 @@ class LoggingState:
                     self._pipeline = Pipeline(program_name(), "", default_redactor(), (console,))
         return self._pipeline
 
-    def configure(self, config: LogConfig) -> None:
+    def configure(self, config: EffectiveLogConfig) -> None:
         """Replaces whatever was configured before.
 
         Raises:
@@ -195,7 +195,7 @@ class LoggingState:
             found |= msgspec.structs.asdict(shipper.counts)
         return found
 
-    def _start_shipping(self, config: LogConfig, pipeline: Pipeline) -> None:
+    def _start_shipping(self, config: EffectiveLogConfig, pipeline: Pipeline) -> None:
         root = config.spool_root()
 
         def new_spool() -> Spool:
@@ -283,7 +283,7 @@ def _redactor(pack: RulePack, hash_key: bytes | None) -> Redactor:
 
 
 @contextmanager
-def _explained(config: LogConfig) -> Iterator[None]:
+def _explained(config: EffectiveLogConfig) -> Iterator[None]:
     """Says which setting a directory comes from that cannot be written."""
     try:
         yield
@@ -294,7 +294,7 @@ def _explained(config: LogConfig) -> Iterator[None]:
         raise OSError(error.errno, what, str(error.filename or config.directory)) from error
 
 
-def _build(config: LogConfig) -> Pipeline:
+def _build(config: EffectiveLogConfig) -> Pipeline:
     asked_for = [rule for rule, is_on in _optional_rules(config).items() if is_on]
     pack = DEFAULT_PACK.with_rules_on(*asked_for) if asked_for else DEFAULT_PACK
     if config.redaction_rules is not None:
@@ -319,12 +319,12 @@ def _build(config: LogConfig) -> Pipeline:
         config.env,
         redactor,
         tuple(outputs),
-        StageSampler(config.sampling),
+        StageSampler(config.sampling, config.sample_by),
         tells_origin=config.tells_origin,
     )
 
 
-def _optional_rules(config: LogConfig) -> dict[str, bool]:
+def _optional_rules(config: EffectiveLogConfig) -> dict[str, bool]:
     return {"email": config.redacts_email, "ip_address": config.redacts_ip}
 
 

@@ -7,9 +7,10 @@ from collections import Counter
 from itertools import pairwise
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telecine.logging.record.sampling import is_whole, stage_rates
+from telecine.logging.record.sampling import SampleUnit, is_whole, stage_rates
 
 from log_collector.config import CollectorConfig
 from log_collector.ingest.selection import Selected, Selection, SelectionConfig
@@ -175,3 +176,23 @@ def test_rates_restore_the_counts(rate: int, polls: int) -> None:
     assert abs(restored / (count * polls) - 1) < 0.35
     exact = sum(1 + json.loads(x).get("sampled_out", 0) for x in kept)
     assert exact == count * polls
+
+
+def test_by_record_a_rule_keeps_single_records_whatever_their_job() -> None:
+    rule = SamplingRule(rate=5, stage=POLL, by=SampleUnit.RECORD)
+    selection = Selection(SelectionConfig(sampling=(rule,)))
+    lines = [line(i, f"job-{i}") for i in range(1000)]
+    kept = select(selection, lines)
+    assert 140 < len(kept.lines) < 260
+    assert {json.loads(x)["sample_rate"] for x in kept.lines} == {5}
+    assert numbers(select(selection, lines).lines) == numbers(kept.lines)
+    assert len(select(selection, [line(1, "a", level="WARNING")]).lines) == 1
+
+
+def test_the_environment_may_ask_for_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELECINE_LOG_SAMPLING_PROVIDER_STATUS", "5")
+    monkeypatch.setenv("TELECINE_LOG_SAMPLE_BY", "record")
+    config = CollectorConfig()
+    assert config.effective_selection().sampling == (SamplingRule(rate=5, stage=POLL, by=SampleUnit.RECORD),)
+    monkeypatch.setenv("TELECINE_LOG_SAMPLE_BY", "stage")
+    assert [place for place, _ in config.find_faults()] == ["selection.sampling"]

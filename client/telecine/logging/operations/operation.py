@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar
 
-from telecine.logging.catalogue import OPERATION_FAMILY, Level
+from telecine.logging.catalogue import EVENT_PROGRESS, OPERATION_FAMILY, Level
 from telecine.logging.logger import Logger
 from telecine.logging.operations.watched import watched
 from telecine.logging.record.context import LogContext
@@ -22,6 +23,8 @@ _R = TypeVar("_R")
 
 MAX_EVENTS: Final = 200
 """Further events of one operation are counted and left out of its record."""
+PROGRESS_SECONDS: Final = 1.0
+"""Progress that comes sooner after the last that was logged at INFO is logged at DEBUG."""
 _NOT_BOUND: Final = frozenset({"stage"})
 """Belongs to the operation's own record, not to those within."""
 
@@ -39,6 +42,13 @@ class OperationStatus(StrEnum):
     """A generator whose consumer did not want the rest."""
 
 
+_WORDS: Final = {
+    "success": OperationStatus.SUCCEEDED,
+    "ok": OperationStatus.SUCCEEDED,
+    "failure": OperationStatus.FAILED,
+    "error": OperationStatus.FAILED,
+}
+"""What others call a status."""
 _LEVELS: Final = {OperationStatus.FAILED: Level.ERROR, OperationStatus.CANCELLED: Level.WARNING}
 _current: ContextVar[Operation | None] = ContextVar("telecine_operation", default=None)
 
@@ -75,6 +85,8 @@ class Operation:
         self._events: list[dict[str, Any]] = []
         self._left_out = 0
         self._began_at: float | None = None
+        self._progress_at: float | None = None
+        self._has_ended = False
         self._started = ""
         self._step: AbstractContextManager[None] | None = None
 
@@ -93,6 +105,39 @@ class Operation:
         else:
             self._left_out += 1
         self._log_of().debug(f"{self.name}: {name}", **{**noted, **self._identity()})
+        return self
+
+    def add_event(self, name: str, data: Mapping[str, Any] | None = None) -> Self:
+        """Notes something that happened, as `event` does, with its data in a mapping. None: no data."""
+        return self.event(name, **{str(key): value for key, value in (data or {}).items()})
+
+    def progress(self, done: float, message: str = "", /, *, total: float = 1.0, **fields: Any) -> Self:
+        """Logs how far it has come, with `progress_percent`, `progress_done`, `progress_total`.
+
+        One record a second is INFO, and so is the last, at `total`; those between are DEBUG.
+
+        Args:
+            done: How much is done, in the unit of `total`: 0.5 is half, or 3 with `total=8`.
+            message: What goes on. Empty: the operation's name and the percentage.
+            total: How much there is to do. 0: unknown; there is no percentage then.
+            **fields: Stand on the record too.
+        """
+        percent = _percent(done, total)
+        now = self._clock()
+        is_due = self._progress_at is None or now - self._progress_at >= PROGRESS_SECONDS
+        is_shown = is_due or percent == 100
+        if is_shown:
+            self._progress_at = now
+        known: dict[str, Any] = {"stage": self._stage(), "event": EVENT_PROGRESS, "progress": self.name}
+        if percent is not None:
+            known["progress_percent"] = percent
+        known |= {"progress_done": done, "progress_total": total or None, "after_ms": self.duration_ms}
+        shown = "" if percent is None else f"{percent:g} %"
+        self._log_of().log(
+            Level.INFO if is_shown else Level.DEBUG,
+            message or f"{self.name}: {shown or done}",
+            **{**self._context, **known, **self._identity(), **fields},
+        )
         return self
 
     def set(self, **fields: Any) -> Self:
@@ -127,6 +172,39 @@ class Operation:
         self._began_at = self._clock()
         self._log_of().debug(f"{self.name} started", **{**self._context, **self._identity()})
 
+    def start(self) -> Self:
+        """Begins it where a block does not fit; `end` ends it, in any function, thread or task.
+
+        Other than a block it binds nothing: records between do not carry its context.
+
+        Raises:
+            RuntimeError: It has begun before.
+        """
+        self.begin()
+        return self
+
+    def end(
+        self,
+        status: OperationStatus | str = OperationStatus.SUCCEEDED,
+        error: BaseException | str | None = None,
+    ) -> None:
+        """Ends what `start` began, and writes its record. An operation ends once: later calls do nothing.
+
+        Args:
+            status: How it ended: a status, or "success" or "failure".
+            error: What went wrong; with one, an operation that "succeeded" has failed. None: nothing.
+
+        Raises:
+            ValueError: There is no such status.
+        """
+        known = _status(status)
+        if error is not None and known is OperationStatus.SUCCEEDED:
+            known = OperationStatus.FAILED
+        self.status = known
+        if isinstance(error, str):
+            self.set(error=error)
+        self.ended(error if isinstance(error, BaseException) else None, known)
+
     @contextmanager
     def step(self) -> Iterator[None]:
         """A stretch in which records and operations belong to it."""
@@ -138,16 +216,24 @@ class Operation:
         finally:
             _current.reset(token)
 
-    def ended(self, error: BaseException | None) -> None:
-        """It ends, with `error` or as `status` says: this writes the record."""
-        if isinstance(error, GeneratorExit):
+    def ended(self, error: BaseException | None, status: OperationStatus | None = None) -> None:
+        """It ends, with `error` or as `status` says: this writes the record, once.
+
+        `status`: what an error means. None: failed, cancelled or stopped, by its class.
+        """
+        if self._has_ended:
+            return
+        self._has_ended = True
+        if status is not None:
+            self.status = status
+        elif isinstance(error, GeneratorExit):
             self.status = OperationStatus.STOPPED
         elif error is not None:
             is_fault = isinstance(error, Exception)
             self.status = OperationStatus.FAILED if is_fault else OperationStatus.CANCELLED
         fields = {
             **self._context,
-            "stage": self.name if ":" in self.name else f"{OPERATION_FAMILY}:{self.name}",
+            "stage": self._stage(),
             **{name: value for name, value in self._context.items() if name in _NOT_BOUND},
             **self._identity(),
             "status": str(self.status),
@@ -190,9 +276,30 @@ class Operation:
             function, lambda: Operation(self.name, self._context, self._log_of, self._clock, self._utc)
         )
 
+    def _stage(self) -> str:
+        return self.name if ":" in self.name else f"{OPERATION_FAMILY}:{self.name}"
+
     def _identity(self) -> dict[str, Any]:
         known = {"operation": self.name, "operation_id": self.id}
         return {**known, "parent_operation_id": self.parent_id} if self.parent_id else known
+
+
+def _status(status: OperationStatus | str) -> OperationStatus:
+    word = str(status).lower()
+    try:
+        return _WORDS.get(word) or OperationStatus(word)
+    except ValueError:
+        known = ", ".join((*(each.value for each in OperationStatus), "success", "failure"))
+        raise ValueError(f"there is no status {status!r} of an operation; expected one of {known}") from None
+
+
+def _percent(done: float, total: float) -> float | None:
+    """How much of the whole is done, from 0 to 100; None where that cannot be said."""
+    try:
+        percent = 100 * done / total
+    except (TypeError, ZeroDivisionError, OverflowError):
+        return None
+    return min(100.0, max(0.0, round(percent, 2))) if math.isfinite(percent) else None
 
 
 class Timer:

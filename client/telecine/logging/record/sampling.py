@@ -6,25 +6,44 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
 
 from telecine.logging.catalogue import STAGES
 
 _MAX_JOBS = 1024
 
-Held = tuple[int, str, dict[str, Any]]
-"""Level, message and fields of a record that was left out, and may be the last of its stage."""
+
+class SampleUnit(StrEnum):
+    """Of what 1 in N is kept."""
+
+    JOB = "job"
+    """1 in N jobs is whole; of the others the first and the last record of each sampled stage stay."""
+    RECORD = "record"
+    """1 in N records of the stage stays, whichever jobs they belong to."""
+
+
+class Held(NamedTuple):
+    """A record that was left out, and may be the last of its stage."""
+
+    level: int
+    msg: str
+    source: bytes
+    """What its logger shares with others of its name, as `Pipeline.source` gave it."""
+    fields: dict[str, Any]
 
 
 class StageSampler:
     """Keeps every record of 1 in N jobs; of the others the first and the last of each sampled stage.
 
-    Records without a job are kept 1 in N by count. WARNING and above always stay.
+    Records without a job, or all of them with `SampleUnit.RECORD`, are kept 1 in N by count. WARNING and
+    above always stay.
     """
 
-    def __init__(self, rates: Mapping[str, int]) -> None:
-        """Stage to N."""
+    def __init__(self, rates: Mapping[str, int], unit: SampleUnit = SampleUnit.JOB) -> None:
+        """`rates` is stage to N; 1 keeps everything."""
         self._rates = {stage: rate for stage, rate in rates.items() if rate > 1}
+        self._is_by_job = unit is SampleUnit.JOB
         self.is_on = bool(self._rates)
         self._lock = threading.RLock()
         self._stages: OrderedDict[tuple[str, str], tuple[int, Held | None]] = OrderedDict()
@@ -32,22 +51,31 @@ class StageSampler:
         self.sampled_out = 0
 
     def admit(
-        self, level: int, msg: str, stage: str | None, job: str, fields: dict[str, Any]
+        self, level: int, msg: str, stage: str | None, job: str, fields: dict[str, Any], source: bytes = b""
     ) -> tuple[list[Held], dict[str, Any] | None]:
-        """Records to emit first (the last of a stage that has ended), and the fields to emit, or None."""
+        """Returns records to emit first (the last of an ended stage), and the fields to emit, or None.
+
+        Args:
+            level: The record's level.
+            msg: Its message.
+            stage: Its stage. None: it has none.
+            job: Its job's id. Empty: it has none.
+            fields: All its other fields.
+            source: What its logger shares with others of its name.
+        """
         with self._lock:
-            released = self._release(stage, job) if job else []
+            released = self._release(stage, job) if job and self._is_by_job else []
             rate = self._rates.get(stage or "", 1)
             if rate <= 1:
                 return released, fields
-            key = (job, stage or "")
+            key = (job if self._is_by_job else "", stage or "")
             left_out, _ = self._stages.get(key, (-1, None))
             if level >= 30:
-                self._note(key, (0, None))
+                released += self._note(key, (0, None))
                 return released, fields | ({"sampled_out": left_out} if left_out > 0 else {})
-            if not job:
+            if not key[0]:
                 count = left_out + 1
-                self._note(key, (count, None))
+                released += self._note(key, (count % rate, None))
                 if count % rate:
                     self.sampled_out += 1
                     return released, None
@@ -55,18 +83,37 @@ class StageSampler:
             if is_whole(job, rate):
                 return released, fields | {"sample_rate": rate}
             if left_out < 0:
-                self._note(key, (0, None))
+                released += self._note(key, (0, None))
                 return released, fields | {"sample_rate": 1}
-            self._note(key, (left_out + 1, (level, msg, fields)))
+            released += self._note(key, (left_out + 1, Held(level, msg, source, fields)))
             self.sampled_out += 1
             return released, None
 
-    def _note(self, key: tuple[str, str], state: tuple[int, Held | None]) -> None:
+    def end(self) -> list[Held]:
+        """Returns what is held back: the program ends, so each of them is the last of its stage."""
+        with self._lock:
+            ended = [self._last_of(state) for state in self._stages.values()]
+            self._stages.clear()
+            self._current.clear()
+            return [held for held in ended if held is not None]
+
+    def forked(self) -> None:
+        """In the child after a fork: what is held is the parent's, which emits it."""
+        self._lock = threading.RLock()
+        self._stages.clear()
+        self._current.clear()
+
+    def _note(self, key: tuple[str, str], state: tuple[int, Held | None]) -> list[Held]:
+        """Remembers how a stage stands; returns the last records of those that are forgotten for it."""
         self._stages[key] = state
         self._stages.move_to_end(key)
+        ended = []
         while len(self._stages) > _MAX_JOBS:
-            (job, _), _ = self._stages.popitem(last=False)
+            (job, _), forgotten = self._stages.popitem(last=False)
             self._current.pop(job, None)
+            if (held := self._last_of(forgotten)) is not None:
+                ended.append(held)
+        return ended
 
     def _release(self, stage: str | None, job: str) -> list[Held]:
         """The job went on to another stage: what was held back is the last of the one before."""
@@ -79,12 +126,15 @@ class StageSampler:
             self._current.pop(job, None)
         if before is None:
             return []
-        left_out, held = self._stages.pop((job, before), (0, None))
+        held = self._last_of(self._stages.pop((job, before), (0, None)))
+        return [] if held is None else [held]
+
+    def _last_of(self, state: tuple[int, Held | None]) -> Held | None:
+        left_out, held = state
         if held is None:
-            return []
-        level, msg, fields = held
+            return None
         self.sampled_out -= 1
-        return [(level, msg, fields | {"sample_rate": 0, "sampled_out": left_out - 1})]
+        return held._replace(fields=held.fields | {"sample_rate": 0, "sampled_out": left_out - 1})
 
 
 SAMPLING_VARIABLE_PREFIX: Final = "TELECINE_LOG_SAMPLING_"
@@ -99,6 +149,19 @@ def is_whole(key: str, rate: int) -> bool:
         return True
     digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % rate == 0
+
+
+def sample_unit(environ: Mapping[str, str]) -> SampleUnit:
+    """Returns what TELECINE_LOG_SAMPLE_BY says: "job", or "record". Unset: jobs.
+
+    Raises:
+        ValueError: It says something else.
+    """
+    text = environ.get("TELECINE_LOG_SAMPLE_BY", "").strip().lower()
+    try:
+        return SampleUnit(text) if text else SampleUnit.JOB
+    except ValueError:
+        raise ValueError(f"TELECINE_LOG_SAMPLE_BY: expected job or record, got {text!r}") from None
 
 
 def stage_rates(environ: Mapping[str, str]) -> dict[str, int]:

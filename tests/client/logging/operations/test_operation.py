@@ -348,3 +348,90 @@ async def test_execution_time_of_a_generator_is_its_own_without_its_consumer(rec
         async for _ in aframes():
             clock.now += 10
     assert [(r["duration_ms"], r["elapsed_ms"]) for r in records()] == [(3000.0, 33_000.0)] * 2
+
+
+# --- beginning and end by hand ----------------------------------------------------------------------
+
+
+def test_an_operation_may_be_started_and_ended_by_hand(records: Records) -> None:
+    work = operation("process_comic", {"comic": "Berserk", "site": "a"}).start()
+    work.add_event("chapters_checked", {"count": 3})
+    work.add_event("download_started")
+    get_logger().info("between")
+    work.end("success")
+    work.end("failure", "too late")
+    between, record = records()
+    assert "comic" not in between
+    assert (record["msg"], record["stage"], record["level"]) == (
+        "process_comic succeeded", "operation:process_comic", "INFO",
+    )  # fmt: skip
+    assert (record["comic"], record["site"], record["operation"]) == ("Berserk", "a", "process_comic")
+    assert [(event["event"], event.get("count")) for event in record["events"]] == [
+        ("chapters_checked", 3), ("download_started", None),
+    ]  # fmt: skip
+    assert record["duration_ms"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "error", "level"),
+    [
+        (("failure", "no route"), "failed", "no route", "ERROR"),
+        (("success", "no route"), "failed", "no route", "ERROR"),
+        (("failure", ValueError("odd")), "failed", "odd", "ERROR"),
+        (("cancelled", None), "cancelled", None, "WARNING"),
+        (("skipped", None), "skipped", None, "INFO"),
+    ],
+)
+def test_how_it_ended_by_hand_stands_in_the_record(
+    records: Records, ending: tuple[Any, Any], status: str, error: str | None, level: str
+) -> None:
+    operation("fetch").start().end(*ending)
+    (record,) = records()
+    assert (record["status"], record.get("error"), record["level"]) == (status, error, level)
+
+
+def test_an_unknown_status_is_an_error_that_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"'fine'.*succeeded.*failure"):
+        operation("fetch").start().end("fine")
+
+
+# --- progress ---------------------------------------------------------------------------------------
+
+
+def test_progress_is_logged_once_a_second_and_at_its_end(records: Records) -> None:
+    clock = Clock()
+    with Operation("video_generation", {"job_id": "task_123"}, get_logger, clock) as work:
+        for scene in range(1, 9):
+            clock.now += 0.4
+            work.progress(scene, "Generating scenes", total=8, scene=scene)
+    *progress, _ = records()
+    assert [r["scene"] for r in progress] == [1, 4, 7, 8]
+    first, last = progress[0], progress[-1]
+    assert (first["event"], first["progress"], first["msg"]) == (
+        "log:progress", "video_generation", "Generating scenes",
+    )  # fmt: skip
+    assert (first["progress_percent"], first["progress_done"], first["progress_total"]) == (12.5, 1, 8)
+    assert (last["progress_percent"], last["job_id"], last["stage"]) == (
+        100, "task_123", "operation:video_generation",
+    )  # fmt: skip
+    assert first["operation_id"] == last["operation_id"] == work.id
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "percent"),
+    [
+        (0.5, 1.0, 50),
+        (3, 0, None),
+        (float("nan"), 1, None),
+        (9, 8, 100),
+        (-1, 8, 0),
+        ("x", 1, None),
+        (1, None, None),
+    ],
+)
+def test_progress_of_any_value_raises_nothing(
+    records: Records, done: Any, total: Any, percent: float | None
+) -> None:
+    operation("fetch").start().progress(done, total=total)
+    (record,) = records()
+    assert record.get("progress_percent") == percent

@@ -19,7 +19,7 @@ from telecine.logging import FoldedStream, configure_logging, get_logger
 from telecine.logging.bridges.progress_bars import ProgressFolder, parse_progress
 from telecine.logging.outputs.files import RotatingFile
 from telecine.logging.outputs.rendering import Format, renderer
-from telecine.logging.record.sampling import StageSampler, is_whole
+from telecine.logging.record.sampling import SampleUnit, StageSampler, is_whole
 
 from tests.client.logging.conftest import RunProgram
 
@@ -118,7 +118,7 @@ def test_a_whole_job_keeps_all_and_a_thin_one_its_first_and_last() -> None:
     assert [f["n"] for f in status(sampler, WHOLE, 10)] == list(range(10))
     assert [f["n"] for f in status(sampler, THIN, 10)] == [0]
     released, _ = sampler.admit(20, "done", "provider:complete", THIN, {})
-    assert [(msg, f["n"], f["sample_rate"], f["sampled_out"]) for _, msg, f in released] == [
+    assert [(held.msg, *map(held.fields.get, ("n", "sample_rate", "sampled_out"))) for held in released] == [
         ("poll", 9, 0, 8)
     ]
     assert sampler.sampled_out == 8
@@ -146,6 +146,27 @@ def test_every_record_is_emitted_or_counted(events: list[tuple[str, bool]]) -> N
         released, kept = sampler.admit(20, "m", stage, job, {})
         emitted += len(released) + (kept is not None)
     assert emitted + sampler.sampled_out == len(events)
+    assert emitted + len(sampler.end()) + sampler.sampled_out == len(events)
+    assert sampler.end() == []
+
+
+def test_of_more_jobs_than_are_remembered_the_forgotten_keep_their_last_record_too() -> None:
+    sampler = StageSampler({"provider:status": 5})
+    jobs = [job for job in map(str, range(2000)) if not is_whole(job, 5)]
+    last = []
+    for job in jobs:
+        for n in range(3):
+            released, _ = sampler.admit(20, "poll", "provider:status", job, {"n": n}, job.encode())
+            last += [(held.source.decode(), held.fields["n"]) for held in released]
+    last += [(held.source.decode(), held.fields["n"]) for held in sampler.end()]
+    assert last == [(job, 2) for job in jobs]
+
+
+def test_by_record_one_in_n_of_the_stage_stays_whatever_the_jobs() -> None:
+    sampler = StageSampler({"provider:status": 5}, SampleUnit.RECORD)
+    kept = [n for n in range(10) if status(sampler, f"job-{n}", 1)]
+    assert kept == [0, 5]
+    assert len(status(sampler, "job-1", 2, level=30)) == 2
 
 
 def test_the_sampling_variable_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
