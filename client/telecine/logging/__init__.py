@@ -91,67 +91,31 @@ def configure_logging(
     records_uncaught: bool | None = None,
     folds_progress: bool | None = None,
 ) -> Logger:
-    """Sets this process's logging up, or anew, and returns its logger.
-
-    Call it once, at the entry point; `get_logger` may be called before. What is None comes from
-    `TELECINE_LOG_LEVEL`, `_ENV`, `_FORMAT` (json, kv, human), `_CONSOLE` (stdout, stderr, off), `_DIR` (off:
-    no files), `_COLLECTOR` (host:port), `_SPOOL_DIR`, `_FILE_MAX_BYTES`, `_FILE_BACKUPS`,
-    `_ERRORS_MAX_BYTES`, `_ERRORS_BACKUPS`, `_FLUSH_SECONDS`, `_ORIGIN`, `_ANSWER_SECONDS`, `_REDACT_EMAIL`,
-    `_REDACT_IP`, `_REDACTION_KEY`, `_FOLD_PROGRESS`, `_SAMPLING_<STAGE>` (1 in N), `_SAMPLE_BY` (job,
-    record), or else from the section `logging` of a file (TELECINE_CONFIG, `telecine.toml`), or else it is
-    the default.
+    """Sets this process's logging up, or anew, and returns its logger. Call it once, at the entry point.
 
     Args:
-        service: The component that emits: 1 to 64 characters of [A-Za-z0-9._-]. Or a `LogConfig`, which
-            says several things at once; arguments beside it win. None: the program's name.
-        env: Deployment environment. None: "dev", unless set elsewhere.
-        service_version: Version of the component. None: empty, unless set elsewhere.
-        level: The lowest that is taken, by name or number. None: INFO, unless set elsewhere.
-        console: "stdout", "stderr" or "off". None: standard output, unless set elsewhere.
-        console_format: "json", "kv" or "human". None: human on a terminal, else as the files.
-        directory: Of `<service>.log` and `errors.log`. None: `logs`, unless set elsewhere.
+        service: The component that emits, or a `LogConfig`, which says several things at once; arguments
+            beside it win. None: the program's name.
         has_files: Whether there are local files.
-        file_format: "json", "kv" or "human". None: JSON, unless set elsewhere.
-        file_max_bytes: Size at which `<service>.log` is rotated, from 1024 on. None: 10 MiB.
-        file_backups: Rotated files that are kept. 0: none. None: 5.
-        errors_max_bytes: Size at which `errors.log` is rotated, from 1024 on. None: 5 MiB.
-        errors_backups: Rotated files of errors that are kept. 0: none. None: 3.
-        collector: "host:port", "tls://host:port" or "unix:/path" of a log collector. None: records stay
-            here, unless set elsewhere.
-        spool_directory: Where records wait for the collector. None: `spool` in `directory`, or
-            `~/.cache/telecine/spool` without one.
-        spool_limits: How much may wait. None: the defaults of `SpoolLimits`.
-        flush_seconds: How long the end of the process may wait for the collector, while it answers. 0: not
-            at all. None: 2.
-        answer_seconds: How long a connection may leave records unanswered before a new one is tried; above
-            0. None: 15.
-        tells_origin: Whether each record has `host`, `pid` and, off the main thread, `thread`. None: no.
-        sampling: Stage to N: 1 in N is kept. 1: all. None: all of every stage, unless set elsewhere.
-        sample_by: Of what 1 in N is kept: "job" (whole jobs) or "record". None: "job".
-        redacts_email: Whether e-mail addresses are secrets too. None: no.
-        redacts_ip: Whether IP addresses, but for the machine's own, are secrets too. None: no.
-        redaction_key: Puts a keyed hash into each replacement, so that equal secrets stay correlatable.
-            None: no hash.
-        redaction_rules: Own rules, on top of the default pack. None: none.
-        bridges_stdlib: Whether stdlib `logging` and warnings come in. None: yes.
-        records_uncaught: Whether uncaught exceptions of the main thread, other threads and `__del__` are
-            recorded. None: yes.
-        folds_progress: Whether progress bars on standard error become progress records. None: no.
+        **others: The fields of `LogConfig`, which say unit, limits and default. None: what the environment
+            says (`TELECINE_LOG_LEVEL` …), or else the section `logging` of a file (TELECINE_CONFIG,
+            `telecine.toml`), or else the default.
 
     Raises:
         LogConfigError: Something given cannot be used; the message lists every fault.
         OSError: A log file or the spool cannot be written.
     """
-    arguments: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("service", "has_files")}
-    if isinstance(service, LogConfig):
-        arguments = service.arguments() | {k: v for k, v in arguments.items() if v is not None}
-        has_files = has_files and service.has_files
-        service = service.service
-    name = program_name() if service is None else service
-    config = log_config(name, arguments, os.environ, logging_from_file(os.environ))
-    if not has_files:
-        config = replace(config, directory=None)
-    STATE.configure(config)
+    arguments: dict[str, Any] = {k: v for k, v in locals().items() if k != "service"}
+    return _configured(service if isinstance(service, LogConfig) else LogConfig(service=service), arguments)
+
+
+def _configured(said: LogConfig, arguments: dict[str, Any]) -> Logger:
+    """Configures what the value and, before it, the arguments say."""
+    has_files = arguments.pop("has_files") and said.has_files
+    name = program_name() if said.service is None else said.service
+    known = said.arguments() | {k: v for k, v in arguments.items() if v is not None}
+    config = log_config(name, known, os.environ, logging_from_file(os.environ))
+    STATE.configure(config if has_files else replace(config, directory=None))
     return STATE.logger(name)
 
 

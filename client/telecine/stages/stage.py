@@ -51,7 +51,8 @@ _ENDED_WELL = {StageStatus.SUCCESS, StageStatus.SKIPPED}
 
 
 class Stage:
-    """One run of one stage; it runs from the making of this object until `finalize`.
+    """One run of one stage, in `<job_dir>/<number>_<name>/`; it runs from the making of this object until
+    `finalize`. Both directories are made when missing.
 
     As a context manager it ends by itself: `success` at the block's end, `failed` by an exception, which
     goes on. May be used from several threads, and by the process that made it alone.
@@ -61,6 +62,24 @@ class Stage:
             segments = stage.output_path("segments.json")
             segments.write_text(transcribe(audio))
             stage.track_output(segments, "transcript", format="json")
+
+    Args:
+        name: The stage's name, which becomes a part of its directory's.
+        job_dir: The directory of the whole job.
+        number: From 1 to 999,999. None: the number that the stage had before in this job, or else the
+            next one.
+        job_id: Stands in the manifest and on every record. None: the one that the running task's log
+            context has, or else the job directory's name.
+        config: How the stage works, as for `set_config`. None: nothing is said yet.
+        takes_over: Whether a run on another machine, which cannot be asked, is taken to be dead.
+        enable_manifest: Taken for programs that were written for StageIO. A stage always keeps its
+            manifest; False is noted in its log.
+        settings: Limits, log level and rates. None: the defaults of `StageSettings`.
+
+    Raises:
+        StageBusyError: The stage runs in another process, or may.
+        StageUsageError: A name or number that it cannot have.
+        OSError: The directory cannot be written.
     """
 
     def __init__(
@@ -75,26 +94,6 @@ class Stage:
         enable_manifest: bool = True,
         settings: StageSettings | None = None,
     ) -> None:
-        """Starts the stage in `<job_dir>/<number>_<name>/`; both directories are made when missing.
-
-        Args:
-            name: The stage's name: letters, digits and `._-`.
-            job_dir: The directory of the whole job.
-            number: From 1 to 9999. None: the number that the stage had before in this job, or else the
-                next one.
-            job_id: Stands in the manifest and on every record. None: the one that the running task's log
-                context has, or else the job directory's name.
-            config: How the stage works, as for `set_config`. None: nothing is said yet.
-            takes_over: Whether a run on another machine, which cannot be asked, is taken to be dead.
-            enable_manifest: Taken for programs that were written for StageIO. A stage always keeps its
-                manifest; False is noted in its log.
-            settings: Limits, log level and rates. None: the defaults of `StageSettings`.
-
-        Raises:
-            StageBusyError: The stage runs in another process, or may.
-            StageUsageError: A name or number that it cannot have.
-            OSError: The directory cannot be written.
-        """
         began_seconds = time.monotonic()
         self.name = check_name(name)
         self.job_dir = absolute(Path(job_dir))
