@@ -93,6 +93,9 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_overlays_per_output: Annotated[int, msgspec.Meta(ge=0, le=100)] = 16
     max_overlay_image_bytes: CountOrZero = 1 * MIB
     """Of one image of an overlay; all those of a job travel in one message (`host.max_message_bytes`)."""
+    max_metadata_bytes: Annotated[int, msgspec.Meta(ge=0, le=64 * MIB)] = 1 * MIB
+    """Of a job's own data for the manifest (prompt, workflow ...), keys and values together; it stays in
+    memory as long as the job is kept. Must fit into `host.max_message_bytes`. 0: jobs may bring none."""
     font_directories: tuple[Path, ...] = ()
     """Text overlays may use the font files below these, besides the bundled fonts."""
     idle_upload_timeout_seconds: NotNegative = 600.0
@@ -305,6 +308,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
             yield "max_chunk_bytes", f"at most {room}, {_MESSAGE_OVERHEAD_BYTES} below host.max_message_bytes"
         if self.max_overlay_image_bytes > room:
             yield "max_overlay_image_bytes", f"at most {room}, as max_chunk_bytes"
+        if self.max_metadata_bytes > room:
+            yield "max_metadata_bytes", f"at most {room}, as max_chunk_bytes"
         if 0 < self.worker_memory_bytes < _MIN_WORKER_MEMORY_BYTES:
             yield (
                 "worker_memory_bytes",

@@ -42,6 +42,7 @@ from encoder_service.store.artifact_reader import DamagedFileError, opened
 from encoder_service.store.manifest_reader import sound_manifest
 from encoder_service.store.store import Store
 from encoder_service.wire.chunks import RawChunk, Request
+from encoder_service.wire.client_warnings import parse_client_warnings
 from encoder_service.wire.job_spec import checked_chunk, parse_spec
 from encoder_service.wire.overlays import pictures_of
 from encoder_service.worker_protocol import Probed
@@ -188,8 +189,11 @@ class EncodeStream:
             elif request.HasField("finish"):
                 finish = request.finish
                 self._session = self._session.advance(FinishCame(finish.total_frames, finish.total_bytes))
+                remarks = parse_client_warnings(finish, is_strict=job.record.spec.strict)
                 if ingest is not None:
                     await ingest.drain()
+                    for remark in () if job.record.is_complete else remarks:
+                        job.warn(remark.code, remark.message)
                     await self._jobs.finish(job, finish.total_frames)
             elif request.HasField("keep_alive"):
                 self._session = self._session.advance(KeepAliveCame())

@@ -192,6 +192,7 @@ def limits(settings: PublishedSettings) -> pb.Limits:
         max_clip_duration=_duration(settings.max_clip_seconds),
         max_overlays_per_output=settings.max_overlays_per_output,
         max_overlay_image_bytes=settings.max_overlay_image_bytes,
+        max_metadata_bytes=settings.max_metadata_bytes,
     )
 
 

@@ -37,6 +37,7 @@ class PublishedSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_clip_seconds: float
     max_overlays_per_output: int
     max_overlay_image_bytes: int
+    max_metadata_bytes: int
     worker_count: int
     font_directories: tuple[Path, ...]
     confinement: Confinement

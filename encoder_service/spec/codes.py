@@ -70,10 +70,12 @@ class FailureCode(_Code):
 class WarningCode(_Code):
     """What was done otherwise than asked, or is worth knowing.
 
-    A strict output that would need a fallback fails with the fallback's code instead.
+    A strict output that would need a fallback fails with the fallback's code instead. What begins with
+    SOURCE or METADATA, and SAMPLES_CLIPPED, is found by the client and comes with the end of the upload.
     """
 
     ALPHA_FLATTENED = auto()
+    ALPHA_REDUCED = auto()
     BIT_DEPTH_REDUCED = auto()
     COLOR_NOT_TAGGED = auto()
     DURATION_CUT = auto()
@@ -82,6 +84,7 @@ class WarningCode(_Code):
     GLYPHS_MISSING = auto()
     INPUT_NOT_HASHED = auto()
     LOSSLESS_NOT_EXACT = auto()
+    METADATA_ESCAPED = auto()
     ODD_SIZE_CROPPED = auto()
     ODD_SIZE_PADDED = auto()
     OUTPUT_SKIPPED = auto()
@@ -89,4 +92,15 @@ class WarningCode(_Code):
     OVERLAY_NOT_SHOWN = auto()
     OVERLAY_PROFILE_IGNORED = auto()
     OVERLAY_WITHOUT_COLOR = auto()
+    SAMPLES_CLIPPED = auto()
+    SOURCE_CHAPTERS_DROPPED = auto()
+    SOURCE_DAMAGED = auto()
+    SOURCE_HDR_DROPPED = auto()
+    SOURCE_INTERLACED = auto()
+    SOURCE_PIXELS_NOT_SQUARE = auto()
+    SOURCE_PROFILE_IGNORED = auto()
+    SOURCE_SOUND_DROPPED = auto()
+    SOURCE_STREAMS_DROPPED = auto()
+    SOURCE_SUBTITLES_DROPPED = auto()
+    SOURCE_TIMING_CHANGED = auto()
     WORKERS_UNAVAILABLE = auto()

@@ -40,8 +40,6 @@ from encoder_service.wire.limits import WireLimits
 from encoder_service.wire.made import check_total
 from encoder_service.wire.outputs import parse_outputs
 
-MAX_METADATA_BYTES = 64 << 10
-
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -77,9 +75,10 @@ def parse_spec(message: pb.JobSpec, limits: WireLimits, now_unix_seconds: float 
     metadata = dict(message.metadata)
     metadata_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items())
     violations.check(
-        metadata_bytes <= MAX_METADATA_BYTES,
+        metadata_bytes <= limits.max_metadata_bytes,
         "spec.metadata",
-        f"must be at most {MAX_METADATA_BYTES} bytes in all, is {metadata_bytes}",
+        f"must be at most {limits.max_metadata_bytes} bytes in all (max_metadata_bytes of the server), "
+        f"is {metadata_bytes}",
     )
     violations.number(message.priority, -100, 100, "spec.priority")
     deadline = message.deadline

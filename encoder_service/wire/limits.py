@@ -24,6 +24,7 @@ class WireLimits(msgspec.Struct, frozen=True, kw_only=True):
     """By all outputs of a job together. 0: no bound."""
     max_overlays_per_output: int
     max_overlay_image_bytes: int
+    max_metadata_bytes: int
     font_directories: tuple[Path, ...]
     allowed_encoder_options: dict[str, tuple[str, ...]]
     webhooks: WebhooksConfig

@@ -35,6 +35,7 @@ _LIMIT_NAMES = (
     "max_clip_duration",
     "max_overlays_per_output",
     "max_overlay_image_bytes",
+    "max_metadata_bytes",
 )
 
 

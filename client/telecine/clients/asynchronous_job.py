@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol, Self
 
 from telecine import exceptions as errors
-from telecine.clients.about_job import names_job_async
+from telecine.clients.about_job import names_job, names_job_async
 from telecine.clients.belonging import PICKLING_ADVICE, EventLoop, not_pickled
 from telecine.clients.plan import JobPlan
 from telecine.clients.progress import ProgressReporter, snapshot
 from telecine.clients.settings import CANCEL_SECONDS, RING_WAIT_SECONDS, timeout_of
 from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.request.source_warnings import SourceCode
 from telecine.results.target import directory_of
 from telecine.results.values import EncodeResult, Progress
 from telecine.upload.events import Connect, Disconnect, Event, Wait
@@ -139,7 +140,7 @@ class AsyncJob:
         if upload is None:
             raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
         if upload.total_frames is None:
-            upload.finish()
+            upload.finish(self._plan.last_warnings())
             self._changed.notify()
         await self._wait(lambda: upload.is_handed_off or upload.has_ended, timeout_seconds)
         upload.raise_error()
@@ -177,6 +178,20 @@ class AsyncJob:
         remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         await self._wait(lambda: upload.has_ended, remaining)
         return await self._client.conclude(self._plan.result(upload), directory, allow_partial=allow_partial)
+
+    @names_job
+    def warn(self, code: SourceCode | str, message: str) -> None:
+        """Adds a warning about the frames' source, before `finish`: it stands in result and manifest.
+
+        Args:
+            code: One of those of docs/warnings.md that begin with SOURCE, such as "SOURCE_SOUND_DROPPED".
+            message: What is not carried over, for people; at most 1000 characters.
+
+        Raises:
+            InvalidRequestError: There is no such code.
+            InvalidFramesError: The job is strict, so that nothing may be left out.
+        """
+        self._plan.warnings.add(code, message)
 
     @names_job_async
     async def cancel(self) -> None:

@@ -16,6 +16,7 @@ from telecine.clients.plan import JobPlan
 from telecine.clients.progress import ProgressReporter, snapshot
 from telecine.clients.settings import CANCEL_SECONDS, RING_WAIT_SECONDS, timeout_of
 from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.request.source_warnings import SourceCode
 from telecine.results.target import directory_of
 from telecine.results.values import EncodeResult, Progress
 from telecine.upload.events import Connect, Disconnect, Event, Wait
@@ -143,7 +144,7 @@ class Job:
             if upload is None:
                 raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
             if upload.total_frames is None:
-                upload.finish()
+                upload.finish(self._plan.last_warnings())
                 self._sender_wakes.notify_all()
             self._wait(lambda: upload.is_handed_off or upload.has_ended, timeout_seconds)
             upload.raise_error()
@@ -183,6 +184,20 @@ class Job:
             self._wait(lambda: upload.has_ended, remaining)
             result = self._plan.result(upload)
         return self._client.conclude(result, directory, allow_partial=allow_partial)
+
+    @names_job
+    def warn(self, code: SourceCode | str, message: str) -> None:
+        """Adds a warning about the frames' source, before `finish`: it stands in result and manifest.
+
+        Args:
+            code: One of those of docs/warnings.md that begin with SOURCE, such as "SOURCE_SOUND_DROPPED".
+            message: What is not carried over, for people; at most 1000 characters.
+
+        Raises:
+            InvalidRequestError: There is no such code.
+            InvalidFramesError: The job is strict, so that nothing may be left out.
+        """
+        self._plan.warnings.add(code, message)
 
     @names_job
     def cancel(self) -> None:

@@ -15,9 +15,11 @@ from telecine.frames.reader import FrameReader
 from telecine.request.fields import flag, number, refused, text, whole, words
 from telecine.request.frame_layout import MAX_SIDE, FrameLayout
 from telecine.request.job_spec import MAX_FRAMES, JobOptions, deadline_after, job_spec, new_job_id
+from telecine.request.metadata import metadata_texts
 from telecine.request.options import Color, OddSizePolicy, OutputLike, PixelFormat, Webhook, as_outputs
 from telecine.request.rates import FrameRate, exact_frame_rate
-from telecine.results.values import EncodeResult, Progress
+from telecine.request.source_warnings import SourceCode, SourceWarning, SourceWarnings
+from telecine.results.values import EncodeResult, JobWarning, Progress
 from telecine.upload.machine import Upload
 
 ProgressCallback = Callable[[Progress], None]
@@ -84,6 +86,8 @@ class JobPlan:
 
     options: JobOptions
     reader: FrameReader
+    warnings: SourceWarnings
+    """What the frames do not carry of their source; shared with the reader."""
     is_converting: bool
     on_progress: ProgressCallback | None
 
@@ -110,7 +114,20 @@ class JobPlan:
             upload.raise_error()
             raise OutOfOrderError("the job was closed")
         clipped = self.reader.range.clipped_samples
-        return EncodeResult(ended.job, ended.job.artifacts, ended.manifest_json, clipped)
+        known = {(entry.code, entry.message) for entry in ended.job.warnings}
+        own = [JobWarning(entry.code, entry.message) for entry in self.warnings.found]
+        # A server of an older version has not taken them.
+        missing = [entry for entry in own if (entry.code, entry.message) not in known]
+        job = replace(ended.job, warnings=(*ended.job.warnings, *missing))
+        return EncodeResult(job, job.artifacts, ended.manifest_json, clipped)
+
+    def last_warnings(self) -> tuple[SourceWarning, ...]:
+        """What the frames do not carry, once the last one is there."""
+        if clipped := self.reader.range.clipped_samples:
+            self.warnings.add(
+                SourceCode.SAMPLES_CLIPPED, f"{clipped} samples were out of range or NaN and were clipped"
+            )
+        return self.warnings.found
 
 
 def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], arguments: JobArguments) -> JobPlan:
@@ -137,6 +154,12 @@ def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], argumen
         webhooks=words(said.get("webhooks", ()), "webhooks"),
         skip_unavailable=flag(said.get("skip_unavailable", False), "skip_unavailable"),
     )
+    warnings = SourceWarnings(is_strict=options.strict)
+    for key in metadata_texts(options.metadata).escaped:
+        warnings.add(
+            SourceCode.METADATA_ESCAPED,
+            f'metadata "{key}" holds characters that no text can carry; they are escaped',
+        )
     reader = FrameReader(
         width=_side(said.get("width"), "width"),
         height=_side(said.get("height"), "height"),
@@ -144,12 +167,13 @@ def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], argumen
         layout=said.get("layout", "auto"),
         out_of_range=said.get("out_of_range", "error"),
         convert_to=said.get("convert_to"),
+        warnings=warnings,
     )
     on_progress = said.get("on_progress")
     if on_progress is not None and not callable(on_progress):
         raise refused("on_progress", on_progress, "a function that takes a Progress")
     is_converting = arguments.get("convert_to") is not None
-    plan = JobPlan(options, reader, is_converting, on_progress)
+    plan = JobPlan(options, reader, warnings, is_converting, on_progress)
     plan.spec(reader.layout or _ANY_LAYOUT)  # faults in outputs and colour show before the first frame
     return plan
 

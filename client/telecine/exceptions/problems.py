@@ -119,6 +119,7 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
 
 WARNINGS: Mapping[str, ProblemAdvice] = {
     "ALPHA_FLATTENED": _caller('Ask for alpha="flatten" where this is meant, or for a format with alpha.'),
+    "ALPHA_REDUCED": _caller('Choose WebP or APNG for soft edges, or ask for alpha="flatten".'),
     "BIT_DEPTH_REDUCED": _caller("Choose PNG, APNG, FFV1, ProRes, or a 10-bit pixel_format."),
     "COLOR_NOT_TAGGED": _caller("Choose PNG, APNG or a video format, which can state the frames' colour."),
     "DURATION_CUT": _caller("Nothing to fix; ask for a longer max_duration to keep more frames."),
@@ -127,6 +128,9 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
     "GLYPHS_MISSING": _caller("Choose another font; `telecine capabilities` lists those of the server."),
     "INPUT_NOT_HASHED": _ours("Look at the disk of the service; the artifacts themselves are whole."),
     "LOSSLESS_NOT_EXACT": _caller("Choose FFV1, PNG, APNG or lossless WebP to keep frames exactly."),
+    "METADATA_ESCAPED": _caller(
+        'Send text that UTF-8 can hold, such as text.encode(errors="replace").decode().'
+    ),
     "ODD_SIZE_CROPPED": _caller("Nothing to fix; send frames of even width and height to keep every pixel."),
     "ODD_SIZE_PADDED": _caller("Nothing to fix; send frames of even width and height to keep their size."),
     "OUTPUT_SKIPPED": _caller("Choose a format and codec that `telecine capabilities` shows as available."),
@@ -134,6 +138,25 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
     "OVERLAY_NOT_SHOWN": _caller("Choose an earlier start for the overlay, within the clip."),
     "OVERLAY_PROFILE_IGNORED": _caller("Send the overlay's image in sRGB."),
     "OVERLAY_WITHOUT_COLOR": _caller("Send RGB frames, or choose gray overlays."),
+    "SAMPLES_CLIPPED": _caller("Scale the frames to 0..1 before they are sent."),
+    "SOURCE_CHAPTERS_DROPPED": _caller(
+        "Nothing to fix where they are not needed; else mux them in afterwards."
+    ),
+    "SOURCE_DAMAGED": _caller("Take a whole copy of the source."),
+    "SOURCE_HDR_DROPPED": _caller(
+        "Set it with options of the encoder: x265-params with master-display and max-cll."
+    ),
+    "SOURCE_INTERLACED": _caller("Deinterlace the source first, such as with FFmpeg's bwdif."),
+    "SOURCE_PIXELS_NOT_SQUARE": _caller('Scale with mode "stretch" to the size that the message names.'),
+    "SOURCE_PROFILE_IGNORED": _caller("Convert the image to sRGB first, or declare the frames' color."),
+    "SOURCE_SOUND_DROPPED": _caller("Mux the sound in afterwards, such as with FFmpeg's -c copy."),
+    "SOURCE_STREAMS_DROPPED": _caller(
+        "Nothing to fix where they are not needed; else send them as a clip of their own."
+    ),
+    "SOURCE_SUBTITLES_DROPPED": _caller("Mux the subtitles in afterwards, or draw them as overlays."),
+    "SOURCE_TIMING_CHANGED": _caller(
+        "Convert the source to a constant frame rate first, such as with FFmpeg's fps filter."
+    ),
     "WORKERS_UNAVAILABLE": _ours(
         "Nothing to do for the job; an operator finds the reason in the service's log."
     ),

@@ -15,6 +15,7 @@ from telecine.frames.tensors import is_tensor, tensor_bits, tensor_blocks
 from telecine.frames.yuv420 import Yuv420Converter
 from telecine.request.frame_layout import MAX_SIDE, FrameLayout, packed_format
 from telecine.request.options import PixelFormat, chosen
+from telecine.request.source_warnings import SourceWarnings
 
 _RAW = (bytes, bytearray, memoryview)
 
@@ -38,7 +39,10 @@ class FrameReader:
         layout: str = "auto",
         out_of_range: str = "error",
         convert_to: str | None = None,
+        warnings: SourceWarnings | None = None,
     ) -> None:
+        """`warnings` takes what the frames do not carry of what is read; None: nobody asks."""
+        self._warnings = warnings or SourceWarnings()
         self.range = OutOfRange(out_of_range)
         self._axes = declared_axes(layout)
         self._format = chosen(PixelFormat, pixel_format, "pixel_format") if pixel_format else None

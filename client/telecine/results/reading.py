@@ -103,6 +103,7 @@ def capabilities(message: pb.GetCapabilitiesResponse) -> results.Capabilities:
             max_clip_duration=limits.max_clip_duration.ToTimedelta(),
             max_overlays_per_output=limits.max_overlays_per_output,
             max_overlay_image_bytes=limits.max_overlay_image_bytes,
+            max_metadata_bytes=limits.max_metadata_bytes,
         ),
         server_version=message.server_version,
         library_versions=dict(message.library_versions),

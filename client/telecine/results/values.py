@@ -266,6 +266,7 @@ class Limits:
     max_clip_duration: timedelta = timedelta()
     max_overlays_per_output: int = 0
     max_overlay_image_bytes: int = 0
+    max_metadata_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from telecine import exceptions as errors
+from telecine.request.source_warnings import SourceWarning
 from telecine.results.values import Artifact, JobInfo, JobState, JobWarning, OutputProgress
 
 # --- what the server sent ------------------------------------------------------------------------
@@ -69,6 +70,8 @@ class SendFinish:
 
     total_frames: int
     total_bytes: int
+    warnings: tuple[SourceWarning, ...] = ()
+    """What the frames do not carry."""
 
 
 @dataclass(frozen=True, slots=True)

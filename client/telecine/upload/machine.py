@@ -27,6 +27,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from telecine import exceptions as errors
+from telecine.request.source_warnings import SourceWarning
 from telecine.results.outcome import job_error
 from telecine.results.values import Artifact, JobState, JobWarning, OutputProgress
 from telecine.retry import Backoff, Decision, RetryPolicy
@@ -93,6 +94,7 @@ class Upload:
         self.warnings: dict[JobWarning, None] = {}
         self.total_frames: int | None = None
         """None until `finish`."""
+        self._source_warnings: tuple[SourceWarning, ...] = ()
         self._bytes = RetainedBytes()
         self._frame_bytes = frame_bytes
         self._idle_timeout_seconds = idle_timeout_seconds
@@ -181,8 +183,11 @@ class Upload:
         self._check_totals()
         self.raise_error()
 
-    def finish(self) -> None:
-        """No more bytes will come. Raises InvalidFramesError when a frame is incomplete or none came."""
+    def finish(self, warnings: tuple[SourceWarning, ...] = ()) -> None:
+        """No more bytes will come; `warnings`: what they do not carry.
+
+        Raises InvalidFramesError when a frame is incomplete or none came.
+        """
         self.raise_error()
         frames, rest = divmod(self._bytes.end, self._frame_bytes)
         if rest:
@@ -191,7 +196,7 @@ class Upload:
             )
         if not frames:
             raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
-        self.total_frames = frames
+        self.total_frames, self._source_warnings = frames, warnings
         self._check_totals()
         self.raise_error()
 
@@ -336,7 +341,7 @@ class Upload:
             return self._next_chunk()
         if self.total_frames is not None and not self._is_finish_sent:
             self._is_finish_sent = True
-            return SendFinish(self.total_frames, self._bytes.end)
+            return SendFinish(self.total_frames, self._bytes.end, self._source_warnings)
         return None
 
     def _next_chunk(self) -> SendChunk | None:

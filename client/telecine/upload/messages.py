@@ -46,7 +46,11 @@ class MessageCodec:
                 mine = host_id() if self._shares_memory else ""
                 return pb.EncodeRequest(spec=self._spec, host_id=mine).SerializeToString()
             case SendFinish():
-                finish = pb.Finish(total_frames=message.total_frames, total_bytes=message.total_bytes)
+                finish = pb.Finish(
+                    total_frames=message.total_frames,
+                    total_bytes=message.total_bytes,
+                    warnings=[pb.Warning(code=each.code, message=each.message) for each in message.warnings],
+                )
                 return pb.EncodeRequest(finish=finish).SerializeToString()
             case SendKeepAlive():
                 return pb.EncodeRequest(keep_alive=pb.KeepAlive()).SerializeToString()

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from fractions import Fraction
 from functools import partial
 
+import numpy as np
+
 from encoder_service.evidence.checksum import sha256_file
 from encoder_service.evidence.facts import ColorTags, EncoderReport, ProducedFile, QualityReport, Readback
 from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
-from encoder_service.spec.spec import Quality
+from encoder_service.spec.spec import AlphaMode, Quality
 from encoder_service.spec.timing import TickClock, reduced
 from encoder_service.worker.containers.gif import GifError, GifFacts, read_gif, set_last_delay
 from encoder_service.worker.images.frame_pool import FramePool, threads_for
@@ -72,6 +74,7 @@ class GifWriter:
         frame_bytes = self._pixels.frame_bytes
         self._group_frames = min(_MOST_FRAMES, max(_LEAST_FRAMES, _GROUP_BYTES // frame_bytes))
         self._group: list[Pixels] = []
+        self._is_alpha_hard = False  # and that was reported
         self._encoded = 0
         self._path = context.directory / f"{context.output.name}{row.extension}"
         self._pool: FramePool[list[Picture]] = FramePool(
@@ -96,7 +99,10 @@ class GifWriter:
 
     def write(self, frame: SourceFrame) -> None:
         """Takes a frame in; waits while too many are being reduced. Raises OutputError."""
-        self._group.append(self._pixels.array(frame))
+        pixels = self._pixels.array(frame)
+        if self._pixels.keeps_alpha and not self._is_alpha_hard:
+            self._check_alpha(pixels)
+        self._group.append(pixels)
         if len(self._group) == self._group_frames:
             self._submit()
 
@@ -146,6 +152,22 @@ class GifWriter:
                 WarningCode.FRAME_DURATION_TOO_SHORT,
                 "browsers show GIF frames of less than 20 ms for 100 ms; choose a frame rate of at most 50",
             )
+
+    def _check_alpha(self, pixels: Pixels) -> None:
+        alpha = pixels[..., -1]
+        if not np.any((alpha > 0) & (alpha < np.iinfo(alpha.dtype).max)):
+            return
+        if self._context.output.alpha is AlphaMode.KEEP:
+            raise OutputError(
+                FailureCode.ALPHA_UNSUPPORTED,
+                "a pixel of a GIF is there or not, and these frames have half-transparent ones; choose alpha "
+                "flatten, or WebP or APNG",
+            )
+        self._is_alpha_hard = True
+        self._context.warn(
+            WarningCode.ALPHA_REDUCED,
+            "half-transparent pixels became fully transparent or opaque, as GIF knows",
+        )
 
     def _submit(self) -> None:
         frames, self._group = self._group, []

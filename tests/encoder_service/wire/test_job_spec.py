@@ -78,7 +78,7 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     message.video.pixel_format = pb.PIXEL_FORMAT_UNSPECIFIED
     message.video.frame_rate.numerator = 2000
     message.priority = 101
-    message.metadata["prompt"] = "x" * 70_000
+    message.metadata["prompt"] = "x" * (1 << 20)
     message.outputs[0].scale.SetInParent()
     message.outputs[1].background = "black"
     assert wrong_fields(message) == {

@@ -768,7 +768,8 @@ class JobSpec(_message.Message):
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own data (prompt, seed, model ...); stands in the manifest and
-        nowhere else, but where a text overlay names its key. At most 64 KiB in all.
+        nowhere else, but where a text overlay names its key. At most
+        `Limits.max_metadata_bytes` in all, keys included.
         """
 
     @_builtins.property
@@ -1303,19 +1304,31 @@ class Finish(_message.Message):
 
     TOTAL_FRAMES_FIELD_NUMBER: _builtins.int
     TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     total_frames: _builtins.int
     """Frames of the video track in all."""
     total_bytes: _builtins.int
     """Bytes of the video track in all: total_frames times the bytes of a frame."""
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
+        """What the frames do not carry of what the client was given (sound, uneven
+        times), known at their end at the latest. They stand among the job's warnings
+        and in its manifest. At most 32, each with a code of docs/warnings.md that
+        begins with SOURCE_ or METADATA_, or SAMPLES_CLIPPED, a message of 1 to 1000
+        characters, and no output. Of a `strict` job, whose client raises an error
+        instead, only the codes that are called notes there.
+        """
+
     def __init__(
         self,
         *,
         total_frames: _builtins.int = ...,
         total_bytes: _builtins.int = ...,
+        warnings: _abc.Iterable[Global___Warning] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["total_bytes", b"total_bytes", "total_frames", b"total_frames"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["total_bytes", b"total_bytes", "total_frames", b"total_frames", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2502,6 +2515,7 @@ class Limits(_message.Message):
     MAX_CLIP_DURATION_FIELD_NUMBER: _builtins.int
     MAX_OVERLAYS_PER_OUTPUT_FIELD_NUMBER: _builtins.int
     MAX_OVERLAY_IMAGE_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_METADATA_BYTES_FIELD_NUMBER: _builtins.int
     max_chunk_bytes: _builtins.int
     max_frame_bytes: _builtins.int
     max_job_bytes: _builtins.int
@@ -2515,6 +2529,10 @@ class Limits(_message.Message):
     """Jobs with an output on a worker at the same time."""
     max_overlays_per_output: _builtins.int
     max_overlay_image_bytes: _builtins.int
+    max_metadata_bytes: _builtins.int
+    """Of `JobSpec.metadata`, keys and values together. 0: an older server, which
+    takes 64 KiB.
+    """
     @_builtins.property
     def max_job_duration(self) -> _duration_pb2.Duration: ...
     @_builtins.property
@@ -2541,10 +2559,11 @@ class Limits(_message.Message):
         max_clip_duration: _duration_pb2.Duration | None = ...,
         max_overlays_per_output: _builtins.int = ...,
         max_overlay_image_bytes: _builtins.int = ...,
+        max_metadata_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_clip_duration", b"max_clip_duration", "max_job_duration", b"max_job_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_artifact_bytes", b"max_artifact_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_clip_duration", b"max_clip_duration", "max_frame_bytes", b"max_frame_bytes", "max_job_bytes", b"max_job_bytes", "max_job_duration", b"max_job_duration", "max_overlay_image_bytes", b"max_overlay_image_bytes", "max_overlays_per_output", b"max_overlays_per_output", "max_running_jobs", b"max_running_jobs", "max_waiting_jobs", b"max_waiting_jobs", "spool_quota_bytes", b"spool_quota_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_artifact_bytes", b"max_artifact_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_clip_duration", b"max_clip_duration", "max_frame_bytes", b"max_frame_bytes", "max_job_bytes", b"max_job_bytes", "max_job_duration", b"max_job_duration", "max_metadata_bytes", b"max_metadata_bytes", "max_overlay_image_bytes", b"max_overlay_image_bytes", "max_overlays_per_output", b"max_overlays_per_output", "max_running_jobs", b"max_running_jobs", "max_waiting_jobs", b"max_waiting_jobs", "spool_quota_bytes", b"spool_quota_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from encoder_service.spec.errors import OutputError
-from encoder_service.spec.spec import PixelFormat, Quality, Rational
+from encoder_service.spec.errors import OutputError, StrictViolationError
+from encoder_service.spec.spec import AlphaMode, PixelFormat, Quality, Rational
 from encoder_service.worker.containers.gif import GifError, read_gif
 from tests.encoder_service.worker.outputs.drawing import gradient_clip, run_writer, still_clip
 
@@ -115,3 +115,24 @@ def test_noise_is_refused_and_never_crashes(noise: bytes) -> None:
             read_gif(io.BytesIO(data))
         except GifError:
             pass
+
+
+def soft_clip() -> npt.NDArray[np.uint8]:
+    frames = np.full((2, 16, 256, 4), 200, np.uint8)
+    frames[..., 3] = np.arange(256)
+    return frames
+
+
+def test_soft_alpha_is_made_hard_only_with_a_warning(tmp_path: Path) -> None:
+    assert [
+        code for code, _ in run_writer(tmp_path, soft_clip(), PixelFormat.RGBA, format="gif").warnings
+    ] == ["ALPHA_REDUCED"]
+    hard = soft_clip()
+    hard[..., 3] = np.where(hard[..., 3] < 128, 0, 255)
+    assert run_writer(tmp_path, hard, PixelFormat.RGBA, format="gif", alpha=AlphaMode.KEEP).warnings == []
+    with pytest.raises(OutputError, match="there or not") as caught:
+        run_writer(tmp_path, soft_clip(), PixelFormat.RGBA, format="gif", alpha=AlphaMode.KEEP)
+    assert caught.value.code == "ALPHA_UNSUPPORTED"
+    with pytest.raises(StrictViolationError) as caught:
+        run_writer(tmp_path, soft_clip(), PixelFormat.RGBA, format="gif", strict=True)
+    assert caught.value.code == "ALPHA_REDUCED"
