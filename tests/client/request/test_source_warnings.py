@@ -51,7 +51,7 @@ def test_with_strict_it_is_an_error(encoder: EmbeddedServer) -> None:
             client.open_job(fps=1, metadata={"p": "\ud83d"}, strict=True)
         job = client.open_job(fps=1, strict=True)
         job.push(FRAMES)
-        with pytest.raises(InvalidFramesError, match="SOURCE_SOUND_DROPPED.*strict"):
+        with pytest.raises(InvalidFramesError, match=r"SOURCE_SOUND_DROPPED.*strict"):
             job.warn("SOURCE_SOUND_DROPPED", "its sound is left out")
         job.warn("SOURCE_DAMAGED", "as was allowed")
         with pytest.raises(InvalidRequestError, match="code is 'ODD'"):
