@@ -38,6 +38,7 @@ LEVEL_ALIASES: Final[dict[str, Level]] = {
     "NOTSET": Level.INFO,
 }
 """What others call a level, in capitals."""
+_MAX_LEVEL_DIGITS: Final = 4
 
 
 class FieldType(StrEnum):
@@ -257,9 +258,16 @@ EVENT_PROGRESS: Final = "log:progress"
 """`event` of a folded progress line."""
 
 
-def parse_level(value: str | int) -> Level | None:
+def parse_level(value: object) -> Level | None:
     """Returns the level that a name or one of Python's numbers means; None: it means none."""
-    if isinstance(value, int):
-        candidates = [level for level in Level if level <= value]
-        return candidates[-1] if candidates else None
-    return LEVEL_ALIASES.get(value.strip().upper())
+    if isinstance(value, str):
+        text = value.strip()
+        if not text.isdecimal() or len(text) > _MAX_LEVEL_DIGITS:
+            return LEVEL_ALIASES.get(text.upper())
+        value = int(text)
+    if isinstance(value, float) and not value.is_integer():
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    candidates = [level for level in Level if level <= value]
+    return candidates[-1] if candidates else None

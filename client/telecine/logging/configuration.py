@@ -23,6 +23,7 @@ from telecine.settings.loading import load_config
 from telecine.settings.trust import NAMES_A_PATH
 
 PREFIX = "TELECINE_LOG_"
+_MAX_PORT = 65535
 
 _SWITCHES = {
     "1": True,
@@ -207,7 +208,10 @@ def _check(values: dict[str, Any], faults: list[str]) -> None:
         faults.append(f"answer_seconds: expected a number above 0, got {answer_seconds!r}")
     collector = values.get("collector")
     if collector is not None and not _is_address(str(collector)):
-        faults.append(f"collector: expected host:port, tls://host:port or unix:/path, got {collector!r}")
+        faults.append(
+            f"collector: expected host:port, tls://host:port or unix:/path, a port from 1 to 65535, "
+            f"got {collector!r}"
+        )
 
 
 def _is_rate(value: object) -> bool:
@@ -215,7 +219,16 @@ def _is_rate(value: object) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    return text.startswith("unix:/") or text.removeprefix("tls://").rpartition(":")[2].isdecimal()
+    if text.startswith("unix:"):
+        return text.startswith("unix:/")
+    if text.startswith(("dns:", "ipv4:", "ipv6:", "xds:")):
+        # gRPC resolves these.
+        return True
+    host, _, port = text.removeprefix("tls://").rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    is_host = bool(host) and not any(char in "/@" or char.isspace() for char in host)
+    is_port = port.isascii() and port.isdecimal() and 1 <= int(port) <= _MAX_PORT
+    return is_host and is_port and (":" not in host or is_bracketed)
 
 
 def _level(value: str | int) -> Level:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from telecine.logging.catalogue import Level
+from telecine.logging.bridges.capturing import are_tests_loaded
+from telecine.logging.catalogue import Level, parse_level
 from telecine.logging.pipeline import Pipeline
 from telecine.logging.record.line import MERGED_FIELDS
 
@@ -14,18 +15,22 @@ _EMPTY: dict[str, Any] = {}
 class Source:
     """What all loggers of one name share; changed at run time by `set_log_level` and `configure_logging`."""
 
-    __slots__ = ("has_own_level", "name", "pipeline", "rendered", "threshold")
+    __slots__ = ("level", "name", "pipeline", "rendered", "threshold")
 
-    def __init__(self, name: str, pipeline: Pipeline, threshold: int) -> None:
+    def __init__(self, name: str, pipeline: Pipeline, level: int) -> None:
         self.name = name
-        self.has_own_level = False
-        self.attach(pipeline, threshold)
+        self.attach(pipeline, level)
 
-    def attach(self, pipeline: Pipeline, threshold: int) -> None:
+    def attach(self, pipeline: Pipeline, level: int) -> None:
         """Sends the records of this name through another pipeline."""
         self.rendered = pipeline.source(self.name)
         self.pipeline = pipeline
-        self.threshold = threshold
+        self.set_level(level)
+
+    def set_level(self, level: int) -> None:
+        """The lowest level that is written; tests may capture what is below."""
+        self.level = level
+        self.threshold = 0 if are_tests_loaded() else level
 
 
 class Logger:
@@ -84,9 +89,21 @@ class Logger:
 
     def is_enabled_for(self, level: int) -> bool:
         """Whether a record of this level would be taken."""
-        return level >= self.source.threshold
+        return level >= self.source.level
 
     isEnabledFor = is_enabled_for  # noqa: N815 - the name in stdlib logging
+
+    def get_effective_level(self) -> int:
+        """The lowest level that is written."""
+        return self.source.level
+
+    getEffectiveLevel = get_effective_level  # noqa: N815 - the name in stdlib logging
+
+    def trace(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """More detail than `debug`."""
+        source = self.source
+        if source.threshold <= 5:
+            source.pipeline.emit(5, event, args, self, fields)
 
     def debug(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
         """Detail for finding faults."""
@@ -125,15 +142,20 @@ class Logger:
             fields.setdefault("exc_info", True)
             source.pipeline.emit(40, event, args, self, fields)
 
-    def log(self, level: int | str, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """At a level given as a number or a name; unknown ones count as INFO."""
+    def log(self, level: Any, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """At a level given as a number or a name; what is none counts as INFO."""
         known = known_level(level)
         if self.source.threshold <= known:
             self.source.pipeline.emit(known, event, args, self, fields)
 
     warn = warning
+    err = failure = error
     fatal = critical
     msg = info
+
+    async def atrace(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """See `adebug`."""
+        self.trace(event, *args, **fields)
 
     async def adebug(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
         """`debug`; it does not block, so nothing is awaited."""
@@ -159,9 +181,15 @@ class Logger:
         """See `adebug`."""
         self.exception(event, *args, **fields)
 
+    async def alog(self, level: Any, event: Any = "", /, *args: Any, **fields: Any) -> None:
+        """See `adebug`."""
+        self.log(level, event, *args, **fields)
 
-def known_level(level: int | str) -> Level:
+    awarn = awarning
+    afatal = acritical
+    amsg = ainfo
+
+
+def known_level(level: Any) -> Level:
     """The catalogue's level for a number or a name; INFO for what is unknown."""
-    from telecine.logging.catalogue import parse_level
-
     return parse_level(level) or Level.INFO

@@ -8,10 +8,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from telecine.logging.catalogue import EVENT_RECORDS_LOST, STAGES_BY_NAME, Level
-from telecine.logging.record.call_arguments import normalised
+from telecine.logging.bridges.capturing import capture_for_handlers, capture_for_structlog, is_capturing
+from telecine.logging.catalogue import EVENT_RECORDS_LOST, ID_FIELDS, STAGES_BY_NAME, Level
+from telecine.logging.outputs.console import are_consoles_writing, is_echo
+from telecine.logging.record.call_arguments import exc_info_of, formatted, normalised
 from telecine.logging.record.context import task_fields
 from telecine.logging.record.line import LineRenderer
+from telecine.logging.record.plain import plain
 from telecine.logging.record.sampling import Held, StageSampler
 from telecine.logging.redaction import Redactor
 from telecine.logging.shipping.spool import Spool
@@ -19,6 +22,7 @@ from telecine.logging.shipping.spool_reader import read_acked
 
 _SPECIAL = frozenset({"msg", "extra", "exc_info", "stack_info"})
 _WARNING = int(Level.WARNING)
+_MAX_SAID = 2000
 _NOTHING: dict[str, Any] = {}
 
 
@@ -27,6 +31,8 @@ class Output(Protocol):
 
     level: int
     """The lowest that is written."""
+    failures: int
+    """How many records it could not write."""
 
     def write(self, line: bytes) -> None:
         """Takes one record as a JSON line; called from any thread."""
@@ -38,6 +44,9 @@ class Output(Protocol):
 class Rendered(Protocol):
     """What all loggers of a name share."""
 
+    name: str
+    level: int
+    """The lowest that is taken."""
     rendered: bytes
     """What `Pipeline.source` gave."""
 
@@ -68,8 +77,13 @@ class Pipeline:
         sampler: StageSampler | None = None,
         *,
         tells_origin: bool = False,
+        is_shown_to_tests: bool = True,
     ) -> None:
-        """An empty pipeline swallows everything; `set_spool` adds the crash-safe way."""
+        """An empty pipeline swallows everything; `set_spool` adds the crash-safe way.
+
+        `is_shown_to_tests`: False where the same records go through another pipeline as well.
+        """
+        self._is_shown_to_tests = is_shown_to_tests
         self.service = service
         self.outputs = outputs
         self.redacted: dict[str, int] = {}
@@ -110,10 +124,22 @@ class Pipeline:
             return b""
 
     def emit(
-        self, level: int, event: Any, args: tuple[Any, ...], logger: Bound, fields: dict[str, Any]
+        self,
+        level: int,
+        event: Any,
+        args: tuple[Any, ...],
+        logger: Bound,
+        fields: dict[str, Any],
+        *,
+        is_bridged: bool = False,
     ) -> None:
-        """Takes one record of a logger."""
+        """Takes one record of a logger. `is_bridged`: stdlib's own handlers have seen it already."""
         try:
+            is_shown = self._is_shown_to_tests and not is_bridged
+            if is_shown and is_capturing() and self._is_captured(level, event, args, logger, fields):
+                return
+            if level < logger.source.level or (are_consoles_writing() and _is_echo(event, args)):
+                return
             if args or type(event) is not str or event in STAGES_BY_NAME or not _SPECIAL.isdisjoint(fields):
                 event, fields = normalised(event, args, fields)
             if self._tells_origin and (thread := threading.current_thread()) is not threading.main_thread():
@@ -136,11 +162,9 @@ class Pipeline:
                 return
             if not spool.append(line, level >= _WARNING) and not spool.is_open:
                 self._spool_anew(level, line, spool)
-            for output in self.outputs:
-                if level >= output.level:
-                    output.write(line)
+            self._show(level, line)
         except Exception as error:  # noqa: BLE001 - logging never fails the application
-            self._failed(level, error)
+            self._failed(level, error, event, logger.bound | fields)
 
     def emit_line(self, level: int, msg: str, fields: dict[str, Any], *, is_spooled: bool = True) -> None:
         """A record of our own, without context and sampling."""
@@ -151,7 +175,7 @@ class Pipeline:
             else:
                 self._show(level, line)
         except Exception as error:  # noqa: BLE001 - as above
-            self._failed(level, error)
+            self._failed(level, error, msg, fields)
 
     def own_line(self, level: int, msg: str, fields: dict[str, Any]) -> bytes:
         """A record of our own, rendered."""
@@ -174,7 +198,7 @@ class Pipeline:
     def stats(self) -> dict[str, int]:
         """Counters since the pipeline was built."""
         return {
-            "failures": self.failures,
+            "failures": self.failures + sum(output.failures for output in self.outputs),
             "redacted": sum(self.redacted.values()),
             "sampled_out": self._sampler.sampled_out,
             "spool_dropped": self._spool.dropped if self._spool is not None else 0,
@@ -220,14 +244,16 @@ class Pipeline:
         stage, job = fields.get("stage"), fields.get("job_id")
         job_key = "" if job is None else str(job)
         stage_name = stage if type(stage) is str else None
-        released, kept = self._sampler.admit(level, msg, stage_name, job_key, fields, source)
+        when = self._lines.timestamp()
+        released, kept = self._sampler.admit(level, msg, stage_name, job_key, fields, source, when)
         self._emit_held(released)
         if kept is not None:
-            self._deliver(level, self._lines.line(self._heads[level], msg, source, b"", kept))
+            self._deliver(level, self._lines.line(self._heads[level], msg, source, b"", kept, when))
 
     def _emit_held(self, released: list[Held]) -> None:
         for held in released:
-            line = self._lines.line(self._heads[held.level], held.msg, held.source, b"", held.fields)
+            head = self._heads[held.level]
+            line = self._lines.line(head, held.msg, held.source, b"", held.fields, held.when)
             self._deliver(held.level, line)
 
     def _end_sampling(self) -> None:
@@ -235,7 +261,20 @@ class Pipeline:
         try:
             self._emit_held(self._sampler.end())
         except Exception as error:  # noqa: BLE001 - the end of logging never fails the application
-            self._failed(int(Level.INFO), error)
+            self._failed(int(Level.INFO), error, "the last records of sampled stages", {})
+
+    def _is_captured(
+        self, level: int, event: Any, args: tuple[Any, ...], logger: Bound, fields: dict[str, Any]
+    ) -> bool:
+        """Shows a record to what a test captures; whether that is all that is to be done with it."""
+        if capture_for_structlog(level, formatted(event, args) if args else event, fields, logger):
+            return True
+        info = exc_info_of(fields.get("exc_info"))
+        event, fields = normalised(event, args, fields)
+        line = self._line(self._heads[level], event, logger.source.rendered, b"", logger.bound | fields)
+        is_taken = level >= logger.source.level
+        capture_for_handlers(logger.source.name, level, line, info, is_taken=is_taken)
+        return False
 
     def _deliver(self, level: int, line: bytes) -> None:
         spool = self._spool
@@ -269,18 +308,28 @@ class Pipeline:
     def _show(self, level: int, line: bytes) -> None:
         for output in self.outputs:
             if level >= output.level:
-                output.write(line)
+                try:
+                    output.write(line)
+                except Exception:  # noqa: BLE001 - one that fails costs the others nothing
+                    output.failures += 1
 
-    def _failed(self, level: int, error: Exception) -> None:
+    def _failed(self, level: int, error: Exception, event: Any, fields: dict[str, Any]) -> None:
         """Says once more, with less, what could not be said; and never twice in a row."""
         self.failures += 1
         if getattr(self._failing, "is_failing", False):
             return
         self._failing.is_failing = True
         try:
-            fields = {"error": str(error)[:500], "error_type": type(error).__name__}
-            self._deliver(level, self.own_line(Level.ERROR, "a record could not be logged", fields))
+            said = {name: fields[name] for name in ID_FIELDS if type(fields.get(name)) in (str, int)}
+            said |= {"error": str(plain(error))[:500], "error_type": type(error).__name__}
+            if type(event) is str:
+                said["record"] = event[:_MAX_SAID]
+            self._deliver(level, self.own_line(Level.ERROR, "a record could not be logged", said))
         except Exception:  # noqa: BLE001 - now it is only counted
             return
         finally:
             self._failing.is_failing = False
+
+
+def _is_echo(event: Any, args: tuple[Any, ...]) -> bool:
+    return is_echo(formatted(event, args) if args and type(event) is str else event)

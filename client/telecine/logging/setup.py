@@ -123,7 +123,7 @@ class LoggingState:
             else:
                 self._own_levels[name] = int(level)
             for source in self._sources.values():
-                source.threshold = self._threshold(source.name)
+                source.set_level(self._threshold(source.name))
             if self._bridge is not None:
                 self._bridge.set_level(self._lowest())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -84,7 +85,9 @@ class BridgeHandler(logging.Handler):
         if record.levelno >= logging.WARNING:
             fields |= {"module": record.pathname, "function": record.funcName, "line": record.lineno}
         level = parse_level(record.levelno) or Level.DEBUG
-        self._logger_of(record.name).log(level, _message(record), **fields)
+        logger = self._logger_of(record.name)
+        # It has passed stdlib's own levels, and stdlib's own handlers have seen it.
+        logger.source.pipeline.emit(level, _message(record), (), logger, fields, is_bridged=True)
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -108,9 +111,9 @@ class StdlibBridge:
         """Replaces the handlers of the root logger."""
         self._handler = BridgeHandler(logger_of)
         root = logging.getLogger()
-        self._handlers_before = root.handlers[:]
+        self._taken_off = [h for h in root.handlers if not _is_foreign(h)]
         self._level_before = root.level
-        root.handlers[:] = [h for h in root.handlers if _is_foreign(h)] + [self._handler]
+        root.handlers[:] = [h for h in root.handlers if h not in self._taken_off] + [self._handler]
         root.setLevel(level)
         logging.captureWarnings(capture=True)
 
@@ -122,11 +125,17 @@ class StdlibBridge:
         """Takes the handler off; idempotent."""
         root = logging.getLogger()
         if self._handler in root.handlers:
-            root.handlers[:] = self._handlers_before
+            # Others may have come and gone meanwhile.
+            others = [h for h in root.handlers if h is not self._handler]
+            root.handlers[:] = [h for h in self._taken_off if h not in others] + others
             root.setLevel(self._level_before)
             logging.captureWarnings(capture=False)
 
 
 def _is_foreign(handler: logging.Handler) -> bool:
     """Whether somebody else needs the handler: all but those that print to the console."""
-    return type(handler) is not logging.StreamHandler and not isinstance(handler, BridgeHandler)
+    if isinstance(handler, BridgeHandler) or type(handler) is logging.StreamHandler:
+        return False
+    # RichHandler and its like.
+    file = getattr(getattr(handler, "console", None), "file", None)
+    return file is None or file not in (sys.stdout, sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -21,7 +22,8 @@ class RotatingFile:
 
     What others do to the file (another process's rotation, logrotate, copytruncate) is noticed within
     a second; a descriptor that the program has closed (daemons close all that they do not know), at once.
-    A full disk costs the record here, never the application.
+    A full disk costs the record here, counted in `failures`, never the application, and no other record:
+    of a line that has no room nothing is left.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class RotatingFile:
         self._lock = threading.RLock()
         self._is_busy = False
         self._looked_at = clock()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._is_torn = False
         self._fd = -1
         self._file = (0, 0)
         self._size = 0
@@ -85,7 +87,24 @@ class RotatingFile:
     def _put(self, text: bytes) -> None:
         if not self._is_busy:
             self._make_ready(len(text))
-        self._size += os.write(self._fd, text)
+        if self._is_torn:
+            text = b"\n" + text
+        written = os.write(self._fd, text)
+        self._size += written
+        if written == len(text):
+            self._is_torn = False
+            return
+        self._take_back(written)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    def _take_back(self, written: int) -> None:
+        """Removes the part of a line that could be written, unless others have written behind it."""
+        self._is_torn = True
+        end = os.lseek(self._fd, 0, os.SEEK_CUR)
+        if os.fstat(self._fd).st_size == end:
+            os.ftruncate(self._fd, end - written)
+            self._size -= written
+            self._is_torn = False
 
     def _make_ready(self, size: int) -> None:
         self._is_busy = True
@@ -100,12 +119,25 @@ class RotatingFile:
             self._is_busy = False
 
     def _open(self) -> None:
+        # The directory may have been removed while the program ran.
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         fd = open_high(self.path, _APPENDING, 0o640)
         old, self._fd = self._fd, fd
         found = os.fstat(fd)
         self._size, self._file = found.st_size, (found.st_dev, found.st_ino)
+        self._is_torn = self._ends_within_line()
         if old >= 0:
             close_own(old)
+
+    def _ends_within_line(self) -> bool:
+        if not self._size:
+            return False
+        try:
+            with self.path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                return file.read(1) != b"\n"
+        except OSError:
+            return False
 
     def _follow(self) -> None:
         """Notices that the file was renamed, removed or truncated by somebody else."""

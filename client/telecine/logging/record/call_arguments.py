@@ -36,7 +36,7 @@ def normalised(event: Any, args: tuple[Any, ...], fields: dict[str, Any]) -> tup
     stack_info = fields.pop("stack_info", None)
     if stack_info:
         fields.setdefault("stack", "".join(traceback.format_stack(sys._getframe(3))))  # noqa: SLF001 - the caller's
-    info = _exc_info(fields.pop("exc_info", None))
+    info = exc_info_of(fields.pop("exc_info", None))
     return msg, _exception_fields(info) | fields if info is not None else fields
 
 
@@ -64,7 +64,8 @@ def _showable(value: Any) -> Any:
     return value if is_shown_soon(value) else str(plain(value))
 
 
-def _exc_info(given: Any) -> ExcInfo | None:
+def exc_info_of(given: Any) -> ExcInfo | None:
+    """What an `exc_info` stands for: an exception, a tuple of `sys.exc_info`, or true for the current one."""
     if isinstance(given, BaseException):
         return type(given), given, given.__traceback__
     if isinstance(given, tuple) and len(given) == 3:

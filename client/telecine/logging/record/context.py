@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from contextvars import Token
+from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Self
 
@@ -54,29 +54,43 @@ def trace_fields() -> dict[str, str] | None:
     return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
 
 
+_entered: ContextVar[tuple[tuple[LogContext, dict[str, Token[Any]]], ...]] = ContextVar(
+    "telecine_log_contexts", default=()
+)
+"""Which blocks the running task is in, the innermost last."""
+
+
 class LogContext:
     """Binds fields to every record of the running task (and what it awaits) while the block lasts.
 
-    Usage: `with LogContext(job_id=job.id): ...`; `async with` works as well.
+    Usage: `with LogContext(job_id=job.id): ...`; `async with` works as well. One object may be entered any
+    number of times, within itself and by several tasks.
     """
 
     def __init__(self, **fields: Any) -> None:
         """Takes any fields; those of the catalogue keep their meaning."""
         self._fields = fields
-        self._tokens: dict[str, Token[Any]] = {}
 
     def __enter__(self) -> Self:
-        self._tokens = dict(structlog_context.bind_contextvars(**self._fields))
+        tokens = dict(structlog_context.bind_contextvars(**self._fields))
+        _entered.set((*_entered.get(), (self, tokens)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            structlog_context.reset_contextvars(**self._tokens)
-        except ValueError:
-            # Left in another context than it was entered in (a generator closed elsewhere).
-            structlog_context.unbind_contextvars(*self._tokens)
+        entered = _entered.get()
+        for at in range(len(entered) - 1, -1, -1):
+            if entered[at][0] is self:
+                _entered.set(entered[:at] + entered[at + 1 :])
+                try:
+                    structlog_context.reset_contextvars(**entered[at][1])
+                except (ValueError, RuntimeError):
+                    # Of a context that this one is a copy of, or left there already.
+                    break
+                return
+        # Left in another context than it was entered in (a generator closed elsewhere).
+        structlog_context.unbind_contextvars(*self._fields)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

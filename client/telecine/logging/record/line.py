@@ -6,6 +6,7 @@ is the record opened.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -18,6 +19,9 @@ MAX_LINE_BYTES = 256 << 10
 """Longer records are cut; the collector takes 1 MiB at most."""
 
 _MAX_TEXT = 16 << 10
+_MAX_CUT_FIELDS = 64
+_OF_CUTTING = frozenset({"is_cut", "uncut_bytes", "cut_fields"})
+"""They say of a record that it was cut, how many bytes it had, and how many fields are left out."""
 _REMEMBERED = 2048
 _REMEMBERED_LENGTH = 48
 _SCALARS = frozenset({int, float, bool, type(None)})
@@ -44,15 +48,28 @@ class LineRenderer:
         self._harmless_texts: set[str] = set()
         self._second: tuple[int, bytes] = (-1, b"")
 
-    def line(self, head: bytes, msg: str, source: bytes, bound: bytes, fields: dict[str, Any]) -> bytes:
-        """One line. `head` stands before the message; `source` and `bound` are rendered fields."""
+    def line(
+        self,
+        head: bytes,
+        msg: str,
+        source: bytes,
+        bound: bytes,
+        fields: dict[str, Any],
+        when: bytes | None = None,
+    ) -> bytes:
+        """One line. `head` stands before the message; `source` and `bound` are rendered fields.
+
+        `when`: the record's time as `timestamp` gave it; None: now.
+        """
         if fields and not SHARED_FIELDS.isdisjoint(fields):
             source = _without(source, fields)
         text = self._encode(msg) if msg in self._harmless_texts else self.text_json(msg)
         rest = self.fields_json(fields) if fields else b""
-        line = b"".join((_OPENING, self.timestamp(), head, text, source, bound, rest, b"}\n"))
+        line = b"".join((_OPENING, when or self.timestamp(), head, text, source, bound, rest, b"}\n"))
         if len(line) > MAX_LINE_BYTES:
-            return self._cut_line(head, msg, source, bound, fields)
+            return self._cut_line(
+                head, msg, source + bound, source, fields, when or self.timestamp(), len(line)
+            )
         return line
 
     def timestamp(self) -> bytes:
@@ -97,7 +114,10 @@ class LineRenderer:
                 return self._opened_json(fields)
         try:
             raw = self._encode(fields)
-        except (UnicodeEncodeError, OverflowError):
+        except (ValueError, OverflowError):
+            return self._opened_json(fields)
+        # JSON knows neither NaN nor infinity: the encoder has written null.
+        if b"null" in raw and any(type(x) is float and not math.isfinite(x) for x in fields.values()):
             return self._opened_json(fields)
         if new is not None:
             if self._scan(raw):
@@ -107,7 +127,7 @@ class LineRenderer:
 
     def _opened_json(self, fields: dict[str, Any]) -> bytes:
         room = Room()
-        tree = {_field_name(key): plain(value, room) for key, value in fields.items()}
+        tree = _named({key: plain(value, room) for key, value in fields.items()})
         redacted, counts = self._redactor.redact_mapping(tree)
         self._count(counts)
         for key in tree:
@@ -117,22 +137,35 @@ class LineRenderer:
                 self._harmless_keys.add(key)
         try:
             raw = self._encode(redacted)
-        except (UnicodeEncodeError, OverflowError):
+        except (ValueError, OverflowError):
             raw = self._encode(_utf8_safe_tree(redacted))
         return b"," + raw[1:-1] if len(raw) > 2 else b""
 
-    def _cut_line(self, head: bytes, msg: str, source: bytes, bound: bytes, fields: dict[str, Any]) -> bytes:
+    def _cut_line(
+        self,
+        head: bytes,
+        msg: str,
+        tail: bytes,
+        source: bytes,
+        fields: dict[str, Any],
+        when: bytes,
+        size: int,
+    ) -> bytes:
+        """Less of a record: `tail` is its source with what is bound, `size` the bytes that it would take."""
         room = Room()
-        cut = {key: _cut(plain(value, room)) for key, value in list(fields.items())[:64] if key != "is_cut"}
+        kept = [item for item in fields.items() if item[0] not in _OF_CUTTING][:_MAX_CUT_FIELDS]
+        cut = {key: _cut(plain(value, room)) for key, value in kept}
         rest = self._opened_json(cut)
+        left_out = len(fields.keys() - _OF_CUTTING) - len(cut)
         if len(rest) > MAX_LINE_BYTES // 2:
             rest = b""
+            left_out += len(cut)
         # The logger's name stays where only what is bound is too long.
-        tail = source + bound
         if len(tail) > MAX_LINE_BYTES // 4:
             tail = source if len(source) <= MAX_LINE_BYTES // 4 else b""
         text = self.text_json(_cut(msg))
-        return b"".join((_OPENING, self.timestamp(), head, text, tail, rest, b',"is_cut":true}\n'))
+        end = b',"is_cut":true,"uncut_bytes":%d,"cut_fields":%d}\n' % (size, left_out)
+        return b"".join((_OPENING, when, head, text, tail, rest, end))
 
     def _remember_text(self, text: str) -> None:
         if len(text) <= _REMEMBERED_LENGTH:
@@ -145,9 +178,15 @@ class LineRenderer:
             self._counts[rule_id] = self._counts.get(rule_id, 0) + count
 
 
-def _field_name(key: Any) -> str:
-    name = key if type(key) is str else str(key)
-    return f"{name}_" if name in HEAD_FIELDS else name
+def _named(fields: dict[Any, Any]) -> dict[str, Any]:
+    """Fields under names that no other field of the line has."""
+    found: dict[str, Any] = {}
+    for key, value in fields.items():
+        name = key if type(key) is str else str(plain(key))
+        while name in HEAD_FIELDS or name in found or (name != key and name in fields):
+            name += "_"
+        found[name] = value
+    return found
 
 
 def _without(source: bytes, fields: dict[str, Any]) -> bytes:
@@ -177,6 +216,4 @@ def _utf8_safe_tree(value: Any) -> Any:
         return {utf8_safe(key): _utf8_safe_tree(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_utf8_safe_tree(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import PurePath
@@ -16,6 +17,8 @@ from telecine.logging.record.bounded_text import text_of
 _MAX_DEPTH = 24
 _MAX_REPR = 2048
 _MAX_ITEMS = 10_000
+_MAX_BITS = 1000
+"""Most readers of JSON take a longer integer as infinite, or not at all; it becomes text."""
 _CUT = "…"
 _CYCLE = "<cycle>"
 
@@ -41,15 +44,33 @@ def plain(value: Any, room: Room | None = None) -> Any:
     What is left out leaves a `…`, an object within itself `<cycle>`.
     """
     kind = type(value)
-    if kind is str or kind is int or kind is float or kind is bool or value is None:
+    if kind is str or kind is bool or value is None:
         return value
     return _plain(value, room if room is not None else Room(), 0)
+
+
+def number(value: float) -> int | float | str:
+    """A number as JSON can say it: `NaN`, `Infinity` and `-Infinity` become text, as do huge integers."""
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if value.bit_length() <= _MAX_BITS:
+        return value
+    try:
+        return str(value)
+    except ValueError:
+        # Python writes integers of more than 4300 digits in no base but those of two.
+        return hex(value)
 
 
 def _plain(value: Any, room: Room, depth: int) -> Any:
     kind = type(value)
     room.parts -= 1
-    if kind is int or kind is float or kind is bool or value is None:
+    if kind is int or kind is float:
+        value = number(value)
+        return _shortened(value, room) if type(value) is str else value
+    if kind is bool or value is None:
         return value
     if kind is str:
         return _fitting(value, room)
@@ -73,7 +94,7 @@ def _converted(value: Any, room: Room, depth: int) -> Any:
     if isinstance(value, str):
         return _fitting(text_of(value), room)
     if isinstance(value, (int, float)):
-        return int(value) if isinstance(value, int) else float(value)
+        return _plain(int(value) if isinstance(value, int) else float(value), room, depth + 1)
     if isinstance(value, (bytes, bytearray, memoryview)):
         text = bytes(value[:_MAX_REPR]).decode("utf-8", "backslashreplace")
         return _fitting(text if len(value) <= _MAX_REPR else f"{text}… ({len(value)} bytes)", room)

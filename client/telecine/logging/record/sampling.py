@@ -31,6 +31,8 @@ class Held(NamedTuple):
     source: bytes
     """What its logger shares with others of its name, as `Pipeline.source` gave it."""
     fields: dict[str, Any]
+    when: bytes
+    """Its rendered time: it stays the record's own, however late that is written."""
 
 
 class StageSampler:
@@ -51,7 +53,14 @@ class StageSampler:
         self.sampled_out = 0
 
     def admit(
-        self, level: int, msg: str, stage: str | None, job: str, fields: dict[str, Any], source: bytes = b""
+        self,
+        level: int,
+        msg: str,
+        stage: str | None,
+        job: str,
+        fields: dict[str, Any],
+        source: bytes = b"",
+        when: bytes = b"",
     ) -> tuple[list[Held], dict[str, Any] | None]:
         """Returns records to emit first (the last of an ended stage), and the fields to emit, or None.
 
@@ -62,6 +71,7 @@ class StageSampler:
             job: Its job's id. Empty: it has none.
             fields: All its other fields.
             source: What its logger shares with others of its name.
+            when: Its time as `LineRenderer.timestamp` gave it.
         """
         with self._lock:
             released = self._release(stage, job) if job and self._is_by_job else []
@@ -85,7 +95,7 @@ class StageSampler:
             if left_out < 0:
                 released += self._note(key, (0, None))
                 return released, fields | {"sample_rate": 1}
-            released += self._note(key, (left_out + 1, Held(level, msg, source, fields)))
+            released += self._note(key, (left_out + 1, Held(level, msg, source, fields, when)))
             self.sampled_out += 1
             return released, None
 
