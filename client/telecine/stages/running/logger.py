@@ -151,7 +151,9 @@ class StageLog:
             self._outputs.append(RotatingFile(stage_log, render, settings.log_level, *limits))
         self._has_marks = settings.has_marks
         self._late = [LateFile(file.path, render, file.level, *limits) for file in self._outputs]
-        self._files = Pipeline(process.service, "", self.redactor, tuple(self._outputs), is_shown_to_tests=False)
+        self._files = Pipeline(
+            process.service, "", self.redactor, tuple(self._outputs), is_shown_to_tests=False
+        )
         shipped = get_logger(f"stages.{name}").bind(**fields)
         self.logger = StageLogger(Logger(Source(name, self._files, Level.TRACE)), shipped)
         """For the caller."""
