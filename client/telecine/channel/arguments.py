@@ -8,11 +8,15 @@ from pathlib import Path
 
 import grpc
 
-from telecine.exceptions import InvalidRequestError
+from telecine.exceptions import FieldViolation, InvalidRequestError
 from telecine.request.options import KeepAlive, Tls
+from telecine.settings.address import AddressError, parse_address
 
 MAX_RECEIVE_BYTES = 64 << 20
 """Manifests of long image sequences are the largest messages."""
+
+
+_RECOVERY = "Correct the server's address where it was given: an argument, an option, a variable or a file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +24,23 @@ class Target:
     """Where a server listens, and how to speak to it."""
 
     address: str
-    """"host:port", "unix:/path", or any name that gRPC resolves, such as "dns:///encoder:50051"."""
+    """"host:port", "unix:/path", or any name that gRPC resolves, such as "dns:///encoder:50051".
+    "tls://host:port" is taken too: it asks for TLS with the system's roots where `tls` says nothing."""
     tls: Tls | None = None
-    """None: a plain connection."""
+    """None: a plain connection, unless the address asks for TLS."""
     keep_alive: KeepAlive = field(default_factory=KeepAlive)
 
     def __post_init__(self) -> None:
-        is_port = self.address.rpartition(":")[2].isdigit()
-        if not is_port and not self.address.startswith(("unix:", "dns:", "ipv4:", "ipv6:", "xds:")):
+        try:
+            address = parse_address(self.address)
+        except AddressError as error:
             raise InvalidRequestError(
-                f'the server\'s address is {self.address!r}; expected "host:port" or "unix:/path"'
-            )
+                f"server: {error}", faults=[FieldViolation("server", str(error))], recovery=_RECOVERY
+            ) from error
+        # Frozen for everybody else.
+        object.__setattr__(self, "address", address.target)
+        if address.is_secure and self.tls is None:
+            object.__setattr__(self, "tls", Tls())
 
 
 def channel_options(target: Target) -> list[tuple[str, int | str]]:

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from telecine import exceptions as errors
+from telecine.settings.address import COLLECTOR_PORT, ENCODER_PORT
 
 DOMAIN = "telecine"
 _STATUS_DETAILS_KEY = "grpc-status-details-bin"
@@ -48,6 +49,10 @@ _BROKEN_CONNECTION = (
     "Internal error from Core",  # asyncio: a write to a call that has just ended
 )
 """gRPC and proxies report some broken connections as INTERNAL or UNKNOWN."""
+_ANOTHER_SERVICE = "the server does not know this call: another service listens there, or an older version"
+_CHECK_ADDRESS = (
+    f"Check the address: by default encoders listen on port {ENCODER_PORT}, collectors on {COLLECTOR_PORT}."
+)
 _TOO_LARGE = "larger than max"
 
 
@@ -69,6 +74,10 @@ def translated(error: BaseException, request_id: str = "") -> errors.TelecineErr
     is_ours = info is not None and info.domain == DOMAIN
     kind = errors.BY_REASON.get(info.reason) if is_ours and info is not None else None
     delay = next((d for d in details if isinstance(d, error_details_pb2.RetryInfo)), None)
+    if code is _C.UNIMPLEMENTED and info is None:
+        return errors.NotSupportedError(
+            f"{_ANOTHER_SERVICE} ({message})", request_id=request_id, recovery=_CHECK_ADDRESS
+        )
     named_id = trailing.get(_REQUEST_ID_KEY, request_id)
     return (kind or _by_code(code, message))(
         message,

@@ -12,10 +12,11 @@ from google.protobuf.message import Message
 from telecine.channel.arguments import Target, channel_options, credentials
 from telecine.channel.calls import call_metadata
 from telecine.channel.errors import raise_translated
+from telecine.channel.outage import Outage
 from telecine.exceptions import UnavailableError
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
-from telecine.retry import Attempt, Retry, RetryPolicy
+from telecine.retry import Retry, RetryPolicy
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
@@ -28,6 +29,7 @@ class LogChannel:
     """One connection to a collector, opened at the first call. Thread-safe. Not to be used after a fork."""
 
     def __init__(self, target: Target) -> None:
+        self._address = target.address
         options = channel_options(target)
         if target.tls is None:
             self._channel = grpc.insecure_channel(target.address, options)
@@ -63,12 +65,13 @@ class LogChannel:
         """Cancels what runs and releases the connection. Idempotent."""
         self._channel.close()
 
-    @staticmethod
-    def _unary(method: Any, request: Message, timeout_seconds: float, request_id: str) -> Any:
+    def _unary(self, method: Any, request: Message, timeout_seconds: float, request_id: str) -> Any:
         """Every call may be repeated, and one that could not connect is, within its time."""
         deadline = time.monotonic() + timeout_seconds
 
-        def call(_: Attempt) -> Any:
+        outage = Outage(f"collector {self._address}", timeout_seconds)
+
+        def call() -> Any:
             try:
                 left = max(0.0, deadline - time.monotonic())
                 return method(request, timeout=left, metadata=call_metadata(request_id))
@@ -76,7 +79,7 @@ class LogChannel:
                 raise_translated(error, request_id)
 
         policy = RetryPolicy(give_up_after_seconds=timeout_seconds, retry_on=_could_not_connect)
-        return Retry(policy, name="log collector", level="INFO").run(call)
+        return outage.run(Retry(policy, name="log collector", level="INFO"), call)
 
 
 class TailCall:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from telecine.cli.options import DEFAULT_SERVER
 from telecine.request.options import RetryPolicy
+from telecine.settings.address import COLLECTOR_PORT
 
 if TYPE_CHECKING:
     from telecine.clients.blocking import Client
+    from telecine.clients.logs import LogClient
     from telecine.clients.settings import SdkConfig
 
+DEFAULT_COLLECTOR = f"127.0.0.1:{COLLECTOR_PORT}"
+_COLLECTOR_VARIABLES = ("TELECINE_COLLECTOR", "TELECINE_LOG_COLLECTOR")
+"""What names the collector: the second one, for all programs; the older first, for `telecine logs`."""
 _FIRST_ANSWER_SECONDS = 5.0
 """Within this time a server that runs answers; it may be starting just now."""
 _PROBE_SECONDS = 120.0
@@ -47,6 +53,17 @@ def configured_server() -> str | None:
     return _configured().server or None
 
 
+def collector_of(server: str | None) -> str:
+    """The collector that is named: by an option, else a variable, else a file; else the one on this machine.
+
+    Programs ship their records to the same one. Raises InvalidRequestError and LogConfigError.
+    """
+    from telecine.logging.configuration import logging_from_file
+
+    named = server or next((os.environ[name] for name in _COLLECTOR_VARIABLES if os.environ.get(name)), None)
+    return named or logging_from_file(os.environ).get("collector") or DEFAULT_COLLECTOR
+
+
 def is_kept() -> bool:
     """Whether jobs outlive the command where no server is named: the embedded one has a lasting directory."""
     configured = _configured()
@@ -72,3 +89,17 @@ def _expect_answer(server: str) -> None:
     retry = RetryPolicy(give_up_after_seconds=_FIRST_ANSWER_SECONDS)
     with Client(server, retry=retry, call_timeout_seconds=_FIRST_ANSWER_SECONDS) as client:
         next(client.jobs(page_size=1), None)
+
+
+def open_collector(server: str, call_timeout_seconds: float = 30.0) -> LogClient:
+    """A client of the collector; a tls:// address is spoken to with the files of sdk.tls."""
+    from telecine.clients.logs import LogClient
+
+    tls = _configured().tls.options() if server.startswith("tls://") else None
+    return LogClient(server, tls=tls, call_timeout_seconds=call_timeout_seconds)
+
+
+def expect_collector(server: str) -> None:
+    """Raises UnavailableError soon where no collector answers there, NotSupportedError where another does."""
+    with open_collector(server, _FIRST_ANSWER_SECONDS) as client:
+        client.stats()

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from telecine.settings.address import ENCODER_PORT
+
 ServerOption = Annotated[
     str | None,
     typer.Option(
@@ -20,7 +22,7 @@ ServerOption = Annotated[
 ]
 """For commands that can do their work with an embedded service."""
 
-DEFAULT_SERVER = "127.0.0.1:50051"
+DEFAULT_SERVER = f"127.0.0.1:{ENCODER_PORT}"
 """Where `telecine serve encoder` listens by default."""
 
 RunningServerOption = Annotated[

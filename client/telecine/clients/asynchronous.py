@@ -17,9 +17,15 @@ from telecine.channel.arguments import Target
 from telecine.channel.asynchronous import AsyncChannel
 from telecine.clients.asynchronous_job import AsyncJob
 from telecine.clients.belonging import PICKLING_ADVICE, EventLoop, not_pickled
+from telecine.clients.embedded import embedded_address
 from telecine.clients.plan import JobArguments, ProgressCallback, id_of, plan_job
 from telecine.clients.progress import ProgressReporter
-from telecine.clients.settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of, timeout_of
+from telecine.clients.settings import (
+    DOWNLOAD_ATTEMPT_SECONDS,
+    pause_seconds,
+    settings_of,
+    timeout_of,
+)
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.request.rates import FrameRate
@@ -221,7 +227,7 @@ class AsyncClient:
         watching = Watching(job_id, interval_seconds)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_of(timeout_seconds)
         channel = await self.channel()
-        backoff = self.settings.stream_backoff()
+        backoff, outage = self.settings.stream_backoff(), self.settings.outage(job_id=job_id)
         request_id = calls.current_request_id()
         while not watching.is_over:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -230,6 +236,7 @@ class AsyncClient:
                 try:
                     async for response in stream:
                         backoff.progressed()
+                        outage.answered()
                         if (news := watching.take(response)) is not None:
                             yield news
                 finally:
@@ -237,7 +244,7 @@ class AsyncClient:
                 watching.ended()
             except errors.LaterError as error:
                 watching.expect_before(deadline, error)
-                await asyncio.sleep(pause_seconds(backoff, error, calls.WATCH_PATH))
+                await asyncio.sleep(pause_seconds(backoff, error, calls.WATCH_PATH, outage))
 
     async def wait(
         self,
@@ -412,7 +419,7 @@ class AsyncClient:
             if self._channel is None:
                 address = self.settings.server
                 if address is None:
-                    address = await asyncio.to_thread(_embedded_address)
+                    address = await asyncio.to_thread(embedded_address)
                 self._channel = AsyncChannel(Target(address, self.settings.tls, self.settings.keep_alive))
             return self._channel
 
@@ -449,10 +456,9 @@ class AsyncClient:
         timeout_seconds: float | None = None,
     ) -> calls.ResponseT:
         channel = await self.channel()
-        timeout = timeout_seconds or self.settings.call_timeout_seconds
-        request_id = calls.current_request_id()
-        retrying = self.settings.calls.within(timeout, rpc.path)
-        return await retrying.run_async(lambda _: channel.call(rpc, request, timeout, request_id))
+        timeout, request_id = self.settings.within(timeout_seconds), calls.current_request_id()
+        retrying, outage = self.settings.calls.within(timeout, rpc.path), self.settings.outage(timeout)
+        return await outage.run_async(retrying, lambda: channel.call(rpc, request, timeout, request_id))
 
     async def _fetch(self, result: EncodeResult, directory: Path) -> EncodeResult:
         fetched = [
@@ -465,31 +471,26 @@ class AsyncClient:
 
     async def _transfer(self, transfer: Transfer) -> Artifact:
         channel = await self.channel()
+        outage, request_id = self.settings.outage(), calls.current_request_id()
         backoff = self.settings.stream_backoff()
-        request_id = calls.current_request_id()
         while True:
             try:
                 stream = channel.download(transfer.request(), DOWNLOAD_ATTEMPT_SECONDS, request_id)
                 async for response in stream:
                     if transfer.write(response):
                         backoff.progressed()
+                        outage.answered()
                 if not transfer.is_at_hand or await asyncio.to_thread(transfer.copy):
                     return transfer.verified()
             except errors.LaterError as error:
                 transfer.after_failure(error)
-                await asyncio.sleep(pause_seconds(backoff, error, calls.DOWNLOAD_PATH))
+                await asyncio.sleep(pause_seconds(backoff, error, calls.DOWNLOAD_PATH, outage))
 
     async def _manifest_if_any(self, job_id: str) -> bytes:
         try:
             return await self.manifest(job_id)
         except errors.CallerError:
             return b""
-
-
-def _embedded_address() -> str:
-    from telecine.clients.embedded import embedded_server
-
-    return embedded_server().address
 
 
 async def _cancel_quietly(job: AsyncJob) -> None:

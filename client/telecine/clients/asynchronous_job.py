@@ -76,6 +76,7 @@ class AsyncJob:
         self._spec = pb.JobSpec()
         self._codec = MessageCodec(self._spec, shares_memory=False)
         self._frame_bytes = 0
+        self._outage = client.settings.outage(job_id=self.job_id)
         if plan.reader.layout is not None:
             self._start(plan.reader.layout)
 
@@ -242,6 +243,7 @@ class AsyncJob:
         self._frame_bytes = layout.frame_bytes
         self._upload = self._plan.upload(layout, self._client.settings)
         self._loop.enter()
+        self._outage = self._client.settings.outage(job_id=self.job_id)
         self._driver = asyncio.create_task(self._drive(self._upload), name=f"telecine-{self.job_id[:8]}")
 
     async def _push_item(self, item: object) -> None:
@@ -289,7 +291,8 @@ class AsyncJob:
         try:
             while (step := upload.step(time.monotonic())) is not None:
                 if isinstance(step, Wait):
-                    await self._changed.wait(step.seconds)
+                    await self._changed.wait(min(step.seconds, self._outage.wait_seconds))
+                    self._outage.look()
                     continue
                 if running is not None:
                     await _stopped(running)
@@ -343,6 +346,7 @@ class AsyncJob:
             await self._changed.wait()
 
     def _received(self, upload: Upload, connection: int, event: Event) -> None:
+        self._outage.answered()
         is_news = upload.received(connection, event, time.monotonic())
         if is_news or upload.owes_keep_alive:
             self._changed.notify()
@@ -352,6 +356,8 @@ class AsyncJob:
     def _lost(self, upload: Upload, connection: int, error: errors.TelecineError) -> None:
         decision = upload.lost(connection, error, time.monotonic(), random.random())  # noqa: S311 -- jitter
         self._changed.notify()
+        if decision is not None and decision.is_again:
+            self._outage.failed(error)
         self._client.settings.report_lost(decision, error, self.job_id, connection)
 
 

@@ -16,9 +16,15 @@ from telecine.channel.arguments import Target
 from telecine.channel.blocking import BlockingChannel
 from telecine.clients.belonging import PICKLING_ADVICE, not_pickled
 from telecine.clients.blocking_job import Job
+from telecine.clients.embedded import embedded_address
 from telecine.clients.plan import JobArguments, ProgressCallback, id_of, plan_job
 from telecine.clients.progress import ProgressReporter
-from telecine.clients.settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of, timeout_of
+from telecine.clients.settings import (
+    DOWNLOAD_ATTEMPT_SECONDS,
+    pause_seconds,
+    settings_of,
+    timeout_of,
+)
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.request.rates import FrameRate
@@ -72,7 +78,7 @@ class Client:
             server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory=shares_memory
         )
         """How it behaves."""
-        self.address = self.settings.server or _embedded_address()
+        self.address = self.settings.server or embedded_address()
         """Where the server listens."""
         self.channel = BlockingChannel(Target(self.address, self.settings.tls, self.settings.keep_alive))
         """The door to gRPC; for the SDK's own use."""
@@ -225,6 +231,7 @@ class Client:
         channel = self.channel
         backoff = self.settings.stream_backoff()
         request_id = calls.current_request_id()
+        outage = self.settings.outage(job_id=job_id)
         while not watching.is_over:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
@@ -232,6 +239,7 @@ class Client:
                 try:
                     for response in stream:
                         backoff.progressed()
+                        outage.answered()
                         if (news := watching.take(response)) is not None:
                             yield news
                 finally:
@@ -239,7 +247,7 @@ class Client:
                 watching.ended()
             except errors.LaterError as error:
                 watching.expect_before(deadline, error)
-                time.sleep(pause_seconds(backoff, error, calls.WATCH_PATH))
+                time.sleep(pause_seconds(backoff, error, calls.WATCH_PATH, outage))
 
     def wait(
         self,
@@ -421,10 +429,9 @@ class Client:
         timeout_seconds: float | None = None,
     ) -> calls.ResponseT:
         self.settings.check_process()
-        timeout = timeout_seconds or self.settings.call_timeout_seconds
-        request_id = calls.current_request_id()
-        retrying = self.settings.calls.within(timeout, rpc.path)
-        return retrying.run(lambda _: self.channel.call(rpc, request, timeout, request_id))
+        timeout, request_id = self.settings.within(timeout_seconds), calls.current_request_id()
+        retrying, outage = self.settings.calls.within(timeout, rpc.path), self.settings.outage(timeout)
+        return outage.run(retrying, lambda: self.channel.call(rpc, request, timeout, request_id))
 
     def _fetch(self, result: EncodeResult, directory: Path) -> EncodeResult:
         fetched = tuple(
@@ -439,29 +446,25 @@ class Client:
         self.settings.check_process()
         backoff = self.settings.stream_backoff()
         request_id = calls.current_request_id()
+        outage = self.settings.outage()
         while True:
             try:
                 stream = self.channel.download(transfer.request(), DOWNLOAD_ATTEMPT_SECONDS, request_id)
                 for response in stream:
                     if transfer.write(response):
                         backoff.progressed()
+                        outage.answered()
                 if not transfer.is_at_hand or transfer.copy():
                     return transfer.verified()
             except errors.LaterError as error:
                 transfer.after_failure(error)
-                time.sleep(pause_seconds(backoff, error, calls.DOWNLOAD_PATH))
+                time.sleep(pause_seconds(backoff, error, calls.DOWNLOAD_PATH, outage))
 
     def _manifest_if_any(self, job_id: str) -> bytes:
         try:
             return self.manifest(job_id)
         except errors.CallerError:
             return b""
-
-
-def _embedded_address() -> str:
-    from telecine.clients.embedded import embedded_server
-
-    return embedded_server().address
 
 
 def _cancel_quietly(job: Job) -> None:

@@ -78,6 +78,7 @@ class Job:
         self._spec = pb.JobSpec()
         self._codec = MessageCodec(self._spec, shares_memory=False)
         self._frame_bytes = 0
+        self._outage = client.settings.outage(job_id=self.job_id)
         if plan.reader.layout is not None:
             self._start(plan.reader.layout)
 
@@ -241,6 +242,7 @@ class Job:
         self._spec = self._plan.spec(layout)
         self._frame_bytes = layout.frame_bytes
         self._upload = self._plan.upload(layout, self._client.settings)
+        self._outage = self._client.settings.outage(job_id=self.job_id)
         threading.Thread(target=self._drive, name=f"telecine-{self.job_id[:8]}", daemon=True).start()
 
     def _push_some(self, rest: memoryview) -> int:
@@ -298,7 +300,8 @@ class Job:
             with self._lock:
                 step = upload.step(time.monotonic())
                 if isinstance(step, Wait):
-                    self._driver_wakes.wait(step.seconds)
+                    self._driver_wakes.wait(min(step.seconds, self._outage.wait_seconds))
+            self._outage.look()
             if step is None:
                 break
             if isinstance(step, Connect):
@@ -351,6 +354,7 @@ class Job:
         codec.forget_ring()
 
     def _received(self, upload: Upload, connection: int, event: Event) -> None:
+        self._outage.answered()
         with self._lock:
             is_news = upload.received(connection, event, time.monotonic())
             if is_news:
@@ -367,4 +371,6 @@ class Job:
         with self._lock:
             decision = upload.lost(connection, error, time.monotonic(), random.random())  # noqa: S311 -- jitter
             self._wake_all()
+        if decision is not None and decision.is_again:
+            self._outage.failed(error)
         self._client.settings.report_lost(decision, error, self.job_id, connection)

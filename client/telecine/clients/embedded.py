@@ -295,6 +295,11 @@ def embedded_server() -> EmbeddedServer:
         return server
 
 
+def embedded_address() -> str:
+    """Where this process's own encoder listens; starts it if need be. Raises EmbeddedUnavailableError."""
+    return embedded_server().address
+
+
 def _close_own(process_id: int) -> None:
     server = _shared.pop(process_id, None) if os.getpid() == process_id else None
     if server is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -13,12 +13,15 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from telecine import exceptions as errors
+from telecine.channel.arguments import Target
+from telecine.channel.outage import Outage
 from telecine.exceptions import InvalidRequestError
 from telecine.machine import host_id
 from telecine.request.fields import flag, instance, number, refused, text, whole
 from telecine.request.options import KeepAlive, Tls
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision
+from telecine.settings.address import AddressError, parse_address
 from telecine.settings.loading import ConfigError, Loaded, load_config
 from telecine.sharing.secret import ServerSecret
 
@@ -74,6 +77,17 @@ class ClientSettings:
                 decision, self.retry, error, call="Encode", level=level, job_id=job_id, connection=connection
             )
 
+    def within(self, timeout_seconds: float | None) -> float:
+        """How many seconds a call has. None: as configured."""
+        return timeout_seconds or self.call_timeout_seconds
+
+    def outage(self, seconds: float | None = None, *, job_id: str = "") -> Outage:
+        """What reports that the server does not answer, for a call of so many seconds; None: a stream."""
+        limit = self.retry.give_up_after_seconds
+        limit = limit if seconds is None else min(limit, seconds)
+        name = f"encoder {self.server}" if self.server else "the embedded encoder"
+        return Outage(name, limit, job_id=job_id)
+
     def check_process(self) -> None:
         """Raises OutOfOrderError in a process that was forked after the client was made."""
         if os.getpid() != self.process_id:
@@ -105,6 +119,8 @@ def settings_of(
     if shares_memory is not None:
         shares_memory = flag(shares_memory, "shares_memory")
     server = server or configured.server or None
+    if server is not None:
+        Target(server)  # a wrong address is reported before the first frame
     retry = retry or configured.retry.options()
     circuit = CircuitBreaker(
         f"encoder {server or 'embedded'}", CIRCUIT, counts=_speaks_against_the_server, level="INFO"
@@ -152,11 +168,12 @@ def timeout_of(timeout_seconds: float) -> float:
     return number(timeout_seconds, "timeout_seconds")
 
 
-def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str) -> float:
+def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str, outage: Outage) -> float:
     """How long to wait before the next try; raises `error` when there is to be no other.
 
-    `call`: what was tried, for the record of the decision.
+    `call`: what was tried, for the record of the decision. `outage`: takes note of the failure.
     """
+    outage.failed(error)
     decision = backoff.decide(error, time.monotonic(), random.random())  # noqa: S311 -- jitter
     report_decision(decision, backoff.policy, error, call=call, level=_level(error))
     if not decision.is_again:
@@ -236,7 +253,8 @@ class SdkConfig(msgspec.Struct, frozen=True):
     """What a client does unless its caller says otherwise."""
 
     server: str = ""
-    """"host:port" or "unix:/path". Empty: an embedded service. TELECINE_SERVER names it too."""
+    """"host:port", "tls://host:port" or "unix:/path". Empty: an embedded service. TELECINE_SERVER names it
+    too."""
     data_dir: Path | None = None
     """Where an embedded service keeps its data. None: in a temporary directory. TELECINE_DATA_DIR too."""
     retained_bytes: Annotated[int, msgspec.Meta(ge=1)] = 256 << 20
@@ -249,6 +267,14 @@ class SdkConfig(msgspec.Struct, frozen=True):
     tls: TlsFiles = TlsFiles()
     retry: RetryConfig = RetryConfig()
     keep_alive: KeepAliveConfig = KeepAliveConfig()
+
+    def find_faults(self) -> Iterator[tuple[str, str]]:
+        """Yields what the fields' types cannot say."""
+        if self.server:
+            try:
+                parse_address(self.server)
+            except AddressError as error:
+                yield "server", str(error)
 
 
 def load_sdk_config(environ: Mapping[str, str] | None = None) -> Loaded[SdkConfig]:

@@ -18,12 +18,12 @@ from telecine.logging.outputs.rendering import Format
 from telecine.logging.record.sampling import SampleUnit, stage_rates
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.shipping.spool import SpoolLimits
+from telecine.settings.address import COLLECTOR_PORT, AddressError, parse_address
 from telecine.settings.config_file import SHARED_VARIABLE, shared_file
 from telecine.settings.loading import load_config
 from telecine.settings.trust import NAMES_A_PATH
 
 PREFIX = "TELECINE_LOG_"
-_MAX_PORT = 65535
 
 _SWITCHES = {
     "1": True,
@@ -207,28 +207,15 @@ def _check(values: dict[str, Any], faults: list[str]) -> None:
     if not isinstance(answer_seconds, (int, float)) or answer_seconds <= 0:
         faults.append(f"answer_seconds: expected a number above 0, got {answer_seconds!r}")
     collector = values.get("collector")
-    if collector is not None and not _is_address(str(collector)):
-        faults.append(
-            f"collector: expected host:port, tls://host:port or unix:/path, a port from 1 to 65535, "
-            f"got {collector!r}"
-        )
+    if collector is not None:
+        try:
+            parse_address(str(collector), usual_port=COLLECTOR_PORT)
+        except AddressError as error:
+            faults.append(f"collector: {error}")
 
 
 def _is_rate(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _is_address(text: str) -> bool:
-    if text.startswith("unix:"):
-        return text.startswith("unix:/")
-    if text.startswith(("dns:", "ipv4:", "ipv6:", "xds:")):
-        # gRPC resolves these.
-        return True
-    host, _, port = text.removeprefix("tls://").rpartition(":")
-    is_bracketed = host.startswith("[") and host.endswith("]")
-    is_host = bool(host) and not any(char in "/@" or char.isspace() for char in host)
-    is_port = port.isascii() and port.isdecimal() and 1 <= int(port) <= _MAX_PORT
-    return is_host and is_port and (":" not in host or is_bracketed)
 
 
 def _level(value: str | int) -> Level:
@@ -378,6 +365,11 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Yields what the fields' types cannot say."""
         if self.level is not None and parse_level(self.level) is None:
             yield "level", f"expected one of {', '.join(level.name for level in Level)}, got {self.level!r}"
+        if self.collector is not None:
+            try:
+                parse_address(self.collector, usual_port=COLLECTOR_PORT)
+            except AddressError as error:
+                yield "collector", str(error)
 
     def values(self) -> dict[str, Any]:
         """What was said, as `EffectiveLogConfig` takes it."""

@@ -12,9 +12,10 @@ from typing import Annotated
 import msgspec
 import typer
 
+from telecine.cli.connection import collector_of, expect_collector
 from telecine.cli.logs import options as opt
 from telecine.cli.logs.report import make_report, render_report
-from telecine.cli.logs.source import DEFAULT_COLLECTOR, DirectorySource, open_source
+from telecine.cli.logs.source import DirectorySource, open_source
 from telecine.cli.logs.story_view import render_story
 from telecine.cli.logs.watching import watch
 from telecine.cli.options import JsonOption
@@ -210,13 +211,16 @@ def import_files(
     from telecine.logging.redaction.files import open_lines
     from telecine.logging.shipping.stream import open_ship_stream
 
+    collector = collector_of(server)
+    if not is_dry_run:
+        expect_collector(collector)
     for path in files:
         with open_lines(path) as lines:
             records = read_records(iter(lines), service, lambda: datetime.now(UTC))
             if is_dry_run:
                 _print(records, as_json=True)
                 continue
-            stream = open_ship_stream(server or DEFAULT_COLLECTOR)
+            stream = open_ship_stream(collector)
             try:
                 taken, rejected = ship_records(stream, path, service, records)
             finally:
@@ -259,6 +263,8 @@ def redact(
 
 @contextmanager
 def _source(server: str | None, directory: Path | None) -> Iterator[RecordSource]:
+    if directory is None:
+        expect_collector(collector_of(server))
     source = open_source(server, directory)
     try:
         yield source

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from telecine.cli.connection import DEFAULT_COLLECTOR
 from telecine.cli.show.failures import UsageError
 from telecine.clients.logs import LogFilter
 from telecine.logging.catalogue import ID_FIELDS, LEVEL_ALIASES
@@ -19,8 +20,9 @@ CollectorOption = Annotated[
         "--server",
         "-s",
         metavar="HOST:PORT",
-        envvar="TELECINE_COLLECTOR",
-        help="Log collector to ask; without it and without --dir: 127.0.0.1:50052.",
+        show_default=False,
+        help="Log collector to talk to. Default: TELECINE_LOG_COLLECTOR, else logging.collector of the "
+        f"configuration, else {DEFAULT_COLLECTOR}.",
     ),
 ]
 DirectoryOption = Annotated[

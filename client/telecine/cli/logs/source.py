@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from telecine.cli.connection import collector_of, open_collector
 from telecine.cli.show.failures import SourceError, UnavailableHereError, UsageError
-from telecine.clients.logs import JobStory, LogClient, LogFilter, story_of
+from telecine.clients.logs import JobStory, LogFilter, story_of
 from telecine.exceptions import JobNotFoundError
 from telecine.installation import install_command
 from telecine.log_view.record_source import RecordSource
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
     from log_collector.query.library import Library
     from telecine.cli.logs.following import FileTail
 
-DEFAULT_COLLECTOR: Final = "127.0.0.1:50052"
 _PAGE_RECORDS: Final = 10_000
 
 
 def open_source(
     server: str | None, directory: Path | None, call_timeout_seconds: float = 30.0
 ) -> RecordSource:
-    """The directory where one is named, else the server. Raises UsageError and SourceError."""
+    """The directory where one is named, else the collector (`collector_of`).
+
+    Raises UsageError and SourceError.
+    """
     if directory is None:
-        return LogClient(server or DEFAULT_COLLECTOR, call_timeout_seconds=call_timeout_seconds)
+        return open_collector(collector_of(server), call_timeout_seconds)
     if server is not None:
         raise UsageError("--server and --dir are both given", "name one of them")
     return DirectorySource(directory)

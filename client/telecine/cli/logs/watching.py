@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from telecine.cli.connection import collector_of
 from telecine.cli.logs import options as opt
-from telecine.cli.logs.source import DEFAULT_COLLECTOR, open_source
+from telecine.cli.logs.source import open_source
 from telecine.cli.show.failures import UsageError, missing_extra
 from telecine.log_view.record_source import RecordSource, WatchedPlace
 from telecine.log_view.record_window import WindowLimits
@@ -74,5 +75,5 @@ def _place(server: str | None, directory: Path | None) -> WatchedPlace:
 
     # Wrong arguments are reported before the screen opens.
     open_here(1.0).close()
-    name = str(directory) if directory is not None else server or DEFAULT_COLLECTOR
+    name = str(directory) if directory is not None else collector_of(server)
     return WatchedPlace(name, open_here, has_counters=directory is None)
