@@ -95,6 +95,7 @@ class WarningCode(_Code):
     SAMPLES_CLIPPED = auto()
     SOURCE_CHAPTERS_DROPPED = auto()
     SOURCE_DAMAGED = auto()
+    SOURCE_FRAMES_DROPPED = auto()
     SOURCE_HDR_DROPPED = auto()
     SOURCE_INTERLACED = auto()
     SOURCE_PIXELS_NOT_SQUARE = auto()

@@ -20,6 +20,7 @@ FALLBACKS: Final = frozenset(
     {
         WarningCode.METADATA_ESCAPED,
         WarningCode.SOURCE_CHAPTERS_DROPPED,
+        WarningCode.SOURCE_FRAMES_DROPPED,
         WarningCode.SOURCE_HDR_DROPPED,
         WarningCode.SOURCE_INTERLACED,
         WarningCode.SOURCE_PIXELS_NOT_SQUARE,

@@ -26,6 +26,7 @@ from telecine.clients.settings import (
     timeout_of,
 )
 from telecine.encoder.v1 import encoder_pb2 as pb
+from telecine.frames.animation import whole
 from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.request.rates import FrameRate
 from telecine.results import reading
@@ -127,7 +128,7 @@ class Client:
         directory = directory_of(to)
         job = self.open_job(fps=fps, outputs=outputs, **arguments)
         try:
-            job.push(frames)
+            job.push(whole(frames))
             return job.result(directory, allow_partial=allow_partial)
         except errors.JobError:
             raise

@@ -70,7 +70,8 @@ def save_generation(
     manifest. Only if none is left is that an error.
 
     Args:
-        frames: What `Client.encode` takes: arrays, tensors, PIL images, or an iterable of those.
+        frames: What `Client.encode` takes: arrays, tensors, PIL images (an animated one is a clip), or an
+            iterable of those.
         metadata: The caller's own data (prompt, seed, model ...), for the manifest. None: none.
         formats: Format names, or `Output`s where one needs settings of its own.
         fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.

@@ -47,7 +47,7 @@ class JobArguments(TypedDict, total=False):
     """FFmpeg's name of the frames' layout, such as "yuv420p". Left out: from the first frame. Needed for
     raw frames; with floats it chooses 8 or 16 bits."""
     layout: str
-    """The axes of arrays: "auto" (channels last), "TCHW", "CHW", "THWC", "HWC", "THW" or "HW"."""
+    """The axes of arrays: "auto" (channels last), "TCHW", "CTHW", "CHW", "THWC", "HWC", "THW" or "HW"."""
     out_of_range: str
     """"error" (refuse floats out of 0..1 and NaN) or "clip" (clip and count them)."""
     convert_to: str | None
@@ -123,6 +123,7 @@ class JobPlan:
 
     def last_warnings(self) -> tuple[SourceWarning, ...]:
         """What the frames do not carry, once the last one is there."""
+        self.reader.end()
         if clipped := self.reader.range.clipped_samples:
             self.warnings.add(
                 SourceCode.SAMPLES_CLIPPED, f"{clipped} samples were out of range or NaN and were clipped"
@@ -168,6 +169,7 @@ def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], argumen
         out_of_range=said.get("out_of_range", "error"),
         convert_to=said.get("convert_to"),
         warnings=warnings,
+        is_color_declared=options.color is not None,
     )
     on_progress = said.get("on_progress")
     if on_progress is not None and not callable(on_progress):

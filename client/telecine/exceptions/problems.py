@@ -143,6 +143,7 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
         "Nothing to fix where they are not needed; else mux them in afterwards."
     ),
     "SOURCE_DAMAGED": _caller("Take a whole copy of the source."),
+    "SOURCE_FRAMES_DROPPED": _caller("Push the image by itself, or each of its pictures in turn."),
     "SOURCE_HDR_DROPPED": _caller(
         "Set it with options of the encoder: x265-params with master-display and max-cll."
     ),

@@ -11,8 +11,12 @@ import numpy.typing as npt
 
 from telecine.exceptions import InvalidFramesError, ValueRangeError
 from telecine.frames.axes import Arrangement, Axes
+from telecine.request.options import PixelFormat
 
 Array = npt.NDArray[Any]
+_MAX_10_BITS = 1023
+_UNUSED_BITS = 0x3F
+"""Of a word of p010le."""
 
 
 def is_float(array: Array) -> bool:
@@ -21,13 +25,13 @@ def is_float(array: Array) -> bool:
 
 
 def bits_of(array: Array) -> int | None:
-    """8 or 16 for integer samples, None for floats. Raises InvalidFramesError for other types."""
-    if is_float(array):
+    """8 or 16 for integer samples, None for floats and truth values. Raises InvalidFramesError for others."""
+    if is_float(array) or array.dtype.kind == "b":
         return None
     if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
         return array.dtype.itemsize * 8
     raise InvalidFramesError(
-        f"frames have dtype {array.dtype}; expected uint8, uint16 or a float from 0 to 1 "
+        f"frames have dtype {array.dtype}; expected uint8, uint16, bool or a float from 0 to 1 "
         "(for 0 to 255 in another integer type: frames.astype(numpy.uint8) after checking its range)"
     )
 
@@ -51,7 +55,9 @@ def code_blocks(array: Array, arrangement: Arrangement, bits: int, range_: OutOf
     for frame in frames:
         picture = frame.transpose(1, 2, 0) if arrangement.axes is Axes.CHANNELS_FIRST else frame
         picture = picture.reshape(shape) if picture.ndim == 2 else picture
-        if scaled is None:
+        if frames.dtype.kind == "b":  # a mask: False is black, True is white
+            np.multiply(picture, (1 << bits) - 1, out=codes, casting="unsafe")
+        elif scaled is None:
             codes[...] = picture
         else:
             _scale(picture, scaled, bits, range_)
@@ -59,12 +65,32 @@ def code_blocks(array: Array, arrangement: Arrangement, bits: int, range_: OutOf
         yield codes
 
 
+def check_sample_range(samples: Array, pixel_format: PixelFormat) -> None:
+    """Raises ValueRangeError for 16-bit words that are no samples of a 10-bit format."""
+    if pixel_format not in {PixelFormat.YUV420P10LE, PixelFormat.P010LE} or not samples.size:
+        return
+    words = samples.reshape(-1)
+    if words.dtype.itemsize == 1:
+        words = np.ascontiguousarray(words).view("<u2")
+    if pixel_format is PixelFormat.YUV420P10LE and (highest := int(words.max())) > _MAX_10_BITS:
+        raise ValueRangeError(
+            f"{pixel_format.value} frames hold samples up to {highest}; expected at most {_MAX_10_BITS}",
+            recovery="Shift samples of 16 bits down by 6 (samples >> 6), or send p010le.",
+        )
+    if pixel_format is PixelFormat.P010LE and bool((words & _UNUSED_BITS).any()):
+        raise ValueRangeError(
+            f"{pixel_format.value} frames hold samples whose 6 lowest bits are not 0",
+            recovery="Clear them (samples & 0xFFC0), or send yuv420p10le.",
+        )
+
+
 def _scale(picture: Array, scaled: npt.NDArray[np.float32], bits: int, range_: OutOfRange) -> None:
     """Writes round(value * maximum) into `scaled`; a value is in range when that is a code value."""
     maximum = np.float32((1 << bits) - 1)
     source = picture.astype(np.float32) if picture.dtype.name == "bfloat16" else picture
     with np.errstate(invalid="ignore", over="ignore"):
-        np.multiply(source, maximum, out=scaled, casting="same_kind")
+        # With the type of `out` alone NumPy 1 would compute halves as halves.
+        np.multiply(source, maximum, out=scaled, dtype=np.float32, casting="same_kind")
         np.rint(scaled, out=scaled)
         lowest, highest = scaled.min(), scaled.max()
     if lowest >= 0 and highest <= maximum:  # False for NaN too

@@ -16,7 +16,10 @@ class Axes(StrEnum):
     GRAY = "HW"
 
 
+CHANNELS_FIRST_OF_ALL = "CTHW"
+"""What the decoders of video models give: a layout whose first two axes change places before it is read."""
 _DECLARED = {
+    CHANNELS_FIRST_OF_ALL: Axes.CHANNELS_FIRST,
     "THWC": Axes.CHANNELS_LAST,
     "HWC": Axes.CHANNELS_LAST,
     "TCHW": Axes.CHANNELS_FIRST,
@@ -79,10 +82,33 @@ def _guess(shape: tuple[int, ...]) -> Axes:
         return Axes.CHANNELS_LAST
     if len(shape) == 3 and shape[0] not in {3, 4}:
         return Axes.GRAY
-    if len(shape) in {3, 4} and shape[-3] in _CHANNELS:
-        what = "TCHW" if len(shape) == 4 else "CHW"
-        other = ' or layout="THW" for gray frames' if len(shape) == 3 else ""
-        raise InvalidFramesError(f'shape {shape} looks like {what}; declare layout="{what}"{other}')
+    if likely := _likely(shape):
+        other = ' or layout="THW" for gray frames' if likely == "CHW" else ""
+        if len(shape) == 4 and shape[0] in _CHANNELS and shape[1] in _CHANNELS:
+            second = "TCHW" if likely == CHANNELS_FIRST_OF_ALL else CHANNELS_FIRST_OF_ALL
+            other = f', or layout="{second}"; both have as many channels as a picture may have'
+        raise InvalidFramesError(
+            f'shape {shape} looks like {likely}; declare layout="{likely}"{other}',
+            recovery=f'Pass layout="{likely}".',
+        )
     if len(shape) == 5:
-        raise InvalidFramesError(f"shape {shape} has 5 axes, as a batch has; encode one clip: frames[0]")
+        inside = _likely(shape[1:])
+        layout = f' with layout="{inside}"' if inside else ""
+        raise InvalidFramesError(
+            f"shape {shape} has 5 axes, as a batch has; encode one clip: frames[0]{layout}",
+            recovery=f"Pass frames[0]{layout}, one clip of the batch at a time.",
+        )
     raise InvalidFramesError(f"frames of shape {shape} cannot be told apart; expected (T, H, W, C)")
+
+
+def _likely(shape: tuple[int, ...]) -> str:
+    """The layout with channels further to the front that a shape suggests; empty: none."""
+    if shape[-1] in _CHANNELS:
+        return ""
+    if len(shape) == 3 and shape[0] in _CHANNELS:
+        return "CHW"
+    if len(shape) != 4:
+        return ""
+    if shape[1] in {3, 4} or (shape[1] == 1 and shape[0] not in {3, 4}):
+        return "TCHW"
+    return CHANNELS_FIRST_OF_ALL if shape[0] in _CHANNELS else ""

@@ -12,9 +12,12 @@ from telecine.frames.arrays import Array
 
 _CPU = 1
 """kDLCPU."""
-_IMAGE_MODES = {"RGB", "RGBA", "L", "I;16"}
-_EXACT_MODES = {"1": "L", "LA": "RGBA", "La": "RGBA", "RGBa": "RGBA", "RGBX": "RGB"}
-"""Modes that convert without any choice about colour."""
+_PLAIN_MODES = {"RGB", "RGBA", "L", "I;16", "I;16B", "I;16L", "I;16N", "F"}
+_EXACT_MODES = {
+    "1": ("L",), "LA": ("RGBA",), "La": ("LA", "RGBA"), "PA": ("RGBA",), "RGBa": ("RGBA",), "RGBX": ("RGB",),
+}  # fmt: skip
+"""Modes that convert without any choice about colour, and by what steps Pillow can."""
+_MAX_16_BITS = 65535
 
 
 def is_image(frames: object) -> bool:
@@ -23,17 +26,49 @@ def is_image(frames: object) -> bool:
 
 
 def image_array(image: Any) -> Array:
-    """A PIL image's samples: (H, W) or (H, W, C), uint8 or uint16. Raises InvalidFramesError."""
+    """A PIL image's samples: (H, W) or (H, W, C), uint8, uint16 or float32. Raises InvalidFramesError."""
+    try:
+        return _samples(image)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        if isinstance(error, InvalidFramesError):
+            raise
+        raise InvalidFramesError(f"a PIL image cannot be read: {error}") from error
+
+
+def has_transparency(image: Any) -> bool:
+    """Whether some of its pixels may be transparent, by a band, a palette or a named colour."""
+    known = getattr(image, "has_transparency_data", None)
+    return bool("transparency" in image.info if known is None else known)
+
+
+def _samples(image: Any) -> Array:
     mode = image.mode
+    if mode == "I":
+        return _sixteen_bits(np.asarray(image))
+    if mode in {"P", "L", "RGB", "1"} and has_transparency(image):
+        return np.asarray(image.convert("RGBA"))
     if mode == "P":
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    elif mode in _EXACT_MODES:
-        image = image.convert(_EXACT_MODES[mode])
-    elif mode not in _IMAGE_MODES:
-        raise InvalidFramesError(
-            f'a PIL image has mode {mode}; expected RGB, RGBA, L or I;16: call image.convert("RGB")'
-        )
-    return np.asarray(image)
+        return np.asarray(image.convert("RGB"))
+    for step in _EXACT_MODES.get(mode, ()):
+        image = image.convert(step)
+    if image.mode in _PLAIN_MODES:
+        return np.asarray(image)
+    how = "with ImageCms" if mode == "LAB" else 'with image.convert("RGB")'
+    raise InvalidFramesError(
+        f"a PIL image has mode {mode}; expected RGB, RGBA, L, I;16 or F: convert it {how}",
+        recovery=f"Convert it {how}, and look whether its colours are still right.",
+    )
+
+
+def _sixteen_bits(values: Array) -> Array:
+    """What Pillow keeps in 32 bits, mostly a picture of 16: converting it to RGB would clip it to white."""
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest >= 0 and highest <= _MAX_16_BITS:
+        return values.astype(np.uint16)
+    raise InvalidFramesError(
+        f"a PIL image of mode I holds values from {lowest} to {highest}; expected 0 to {_MAX_16_BITS}",
+        recovery="Scale it to 0..1 as floats: numpy.asarray(image) / its largest possible value.",
+    )
 
 
 def is_array_like(frames: object) -> bool:

@@ -8,24 +8,26 @@ from typing import Any
 import numpy as np
 
 from telecine.exceptions import InvalidFramesError, InvalidRequestError
-from telecine.frames.arrays import Array, OutOfRange, bits_of, code_blocks
-from telecine.frames.axes import Axes, arrange, declared_axes
+from telecine.frames.animation import StillsSeen, Whole, ignores_profile, pictures_of
+from telecine.frames.arrays import Array, OutOfRange, bits_of, check_sample_range, code_blocks
+from telecine.frames.axes import CHANNELS_FIRST_OF_ALL, Axes, arrange, declared_axes
 from telecine.frames.foreign import image_array, is_array_like, is_image, open_array
 from telecine.frames.tensors import is_tensor, tensor_bits, tensor_blocks
 from telecine.frames.yuv420 import Yuv420Converter
 from telecine.request.frame_layout import MAX_SIDE, FrameLayout, packed_format
 from telecine.request.options import PixelFormat, chosen
-from telecine.request.source_warnings import SourceWarnings
+from telecine.request.source_warnings import SourceCode, SourceWarnings
 
 _RAW = (bytes, bytearray, memoryview)
+_CLIP_AXES = 4
 
 
 class FrameReader:
     """Reads frames of one job. Not thread-safe.
 
     Takes numpy arrays (T, H, W, C), (H, W, C), (T, H, W), (H, W); torch tensors on any device; anything
-    with DLPack or an array interface; PIL images; `bytes` of whole raw frames where the size and pixel
-    format are declared; and lists, iterators and generators of those. Samples are uint8, uint16, or
+    with DLPack or an array interface; PIL images (one that is animated, wrapped by `whole`, is a clip); `bytes` of whole raw frames where the size and pixel
+    format are declared; and lists, iterators and generators of those. Samples are uint8, uint16, bool, or
     floats (16, 32 or 64 bits, bfloat16) from 0 to 1, which are rounded to the nearest code value. A float
     is out of range when it is NaN or rounds to no code value; it is refused or clipped, never wrapped.
     """
@@ -40,9 +42,16 @@ class FrameReader:
         out_of_range: str = "error",
         convert_to: str | None = None,
         warnings: SourceWarnings | None = None,
+        is_color_declared: bool = False,
     ) -> None:
-        """`warnings` takes what the frames do not carry of what is read; None: nobody asks."""
-        self._warnings = warnings or SourceWarnings()
+        """`warnings` takes what the frames do not carry of what is read; None: nobody asks.
+
+        `is_color_declared`: the caller has said what samples mean, whatever an image says itself.
+        """
+        self._is_color_declared = is_color_declared
+        self._warnings = SourceWarnings() if warnings is None else warnings
+        self._stills = StillsSeen(self._warnings)
+        self._is_time_second = layout == CHANNELS_FIRST_OF_ALL
         self.range = OutOfRange(out_of_range)
         self._axes = declared_axes(layout)
         self._format = chosen(PixelFormat, pixel_format, "pixel_format") if pixel_format else None
@@ -64,18 +73,30 @@ class FrameReader:
 
     def items(self, frames: object) -> Iterator[object]:
         """Takes lists and iterators apart, lazily, into what `blocks` reads. Raises InvalidFramesError."""
-        if isinstance(frames, _RAW) or is_tensor(frames) or is_image(frames) or is_array_like(frames):
+        if isinstance(frames, Whole):
+            self._see_image(frames.image)
+            yield from pictures_of(frames.image, self._warnings)
+        elif _is_frame(frames):
+            self._stills.see(frames)
             yield frames
         elif isinstance(frames, Iterable) and not isinstance(frames, str | dict):
             for item in frames:
                 if isinstance(item, list | tuple):
-                    raise InvalidFramesError("frames hold a list inside of a list; pass arrays or images")
+                    raise InvalidFramesError(
+                        "frames hold a list inside of a list, as a batch of clips does; encode one clip: "
+                        "frames[0]",
+                        recovery="Pass frames[0], one clip of the batch at a time.",
+                    )
                 yield from self.items(item)
         else:
             raise InvalidFramesError(
                 f"frames of type {type(frames).__qualname__} cannot be taken; expected an array, tensor, PIL "
-                "images or an iterator of those (a file: `telecine encode FILE`)"
+                "images or an iterable of those (a file: `telecine encode FILE`)"
             )
+
+    def end(self) -> None:
+        """No more frames will come. Raises InvalidFramesError where the job is strict and lost some."""
+        self._stills.see(None)
 
     def blocks(self, item: object) -> Iterator[memoryview]:
         """Yields an item's frames as bytes, one or more whole frames at a time.
@@ -89,11 +110,21 @@ class FrameReader:
         elif is_tensor(item):
             yield from self._tensor_blocks(item)
         else:
+            if is_image(item):
+                self._see_image(item)
             array = image_array(item) if is_image(item) else open_array(item)
             is_planar = self._source is not None and not self._source.is_packed
             yield from self._raw_blocks(array) if is_planar else self._array_blocks(array)
 
+    def _see_image(self, image: Any) -> None:
+        if not self._is_color_declared and ignores_profile(image):
+            self._warnings.add(
+                SourceCode.SOURCE_PROFILE_IGNORED,
+                "an image has a colour profile that is not sRGB; its values are taken as sRGB",
+            )
+
     def _array_blocks(self, array: Array) -> Iterator[memoryview]:
+        array = array.swapaxes(0, 1) if self._is_time_second and array.ndim == _CLIP_AXES else array
         arrangement = arrange(array.shape, self._axes_of(array.ndim))
         bits = bits_of(array) or self._float_bits()
         self._settle(
@@ -103,10 +134,12 @@ class FrameReader:
             yield from self._finished(block)
 
     def _tensor_blocks(self, tensor: Any) -> Iterator[memoryview]:
-        shape = tuple(int(side) for side in tensor.shape)
         if self._source is not None and not self._source.is_packed:
             yield from self._raw_blocks(tensor.detach().cpu().numpy())
             return
+        if self._is_time_second and len(tensor.shape) == _CLIP_AXES:
+            tensor = tensor.transpose(0, 1)
+        shape = tuple(int(side) for side in tensor.shape)
         arrangement = arrange(shape, self._axes_of(len(shape)))
         bits = tensor_bits(tensor) or self._float_bits()
         self._settle(
@@ -132,6 +165,7 @@ class FrameReader:
             )
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         flat: Array = np.ascontiguousarray(little).reshape(-1).view(np.uint8)
+        check_sample_range(little, layout.pixel_format)
         if self._is_converting:
             flat = flat.reshape(-1, layout.height, layout.width, layout.channels)
         yield from self._finished(flat)
@@ -171,3 +205,7 @@ class FrameReader:
                 )
             self._converter = Yuv420Converter(found.width, found.height)
         self._source = found
+
+
+def _is_frame(item: object) -> bool:
+    return isinstance(item, _RAW) or is_tensor(item) or is_image(item) or is_array_like(item)

@@ -16,7 +16,7 @@ from telecine.frames.axes import Arrangement, Axes
 
 _BLOCK_BYTES = 64 << 20
 """Largest intermediate on the device, in bytes, unless one frame needs more."""
-_FLOATS = {"torch.float16", "torch.bfloat16", "torch.float32", "torch.float64"}
+_FLOATS = {"torch.bool", "torch.float16", "torch.bfloat16", "torch.float32", "torch.float64"}
 _BITS = {"torch.uint8": 8, "torch.uint16": 16}
 
 
@@ -27,14 +27,14 @@ def is_tensor(frames: object) -> bool:
 
 
 def tensor_bits(tensor: Any) -> int | None:
-    """8 or 16 for integer samples, None for floats. Raises InvalidFramesError for other types."""
+    """8 or 16 for integer samples, None for floats and truth values. Raises InvalidFramesError for others."""
     name = str(tensor.dtype)
     if name in _FLOATS:
         return None
     if name in _BITS:
         return _BITS[name]
     raise InvalidFramesError(
-        f"frames have dtype {name}; expected uint8, uint16 or a float from 0 to 1 "
+        f"frames have dtype {name}; expected uint8, uint16, bool or a float from 0 to 1 "
         "(for 0 to 255 in another integer type: frames.to(torch.uint8) after checking its range)"
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -92,6 +94,36 @@ def test_channels_first_must_be_declared() -> None:
         read(first[0])
 
 
+@pytest.mark.parametrize("frames", [1, 2, 5])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_channels_may_come_before_frames(frames: int, channels: int) -> None:
+    clip = RNG.integers(0, 256, (frames, 6, 8, channels), np.uint8)
+    first = np.ascontiguousarray(clip.transpose(3, 0, 1, 2))
+    assert read(first, layout="CTHW")[0] == clip.tobytes()
+    assert read((first / 255).astype(np.float32), layout="CTHW")[0] == clip.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("shape", "advice"),
+    [
+        ((3, 1, 6, 8), 'layout="CTHW", or layout="TCHW"'),
+        ((3, 5, 6, 8), 'declare layout="CTHW"$'),
+        ((1, 5, 6, 8), 'declare layout="CTHW"$'),
+        ((5, 3, 6, 8), 'declare layout="TCHW"$'),
+        ((5, 1, 6, 8), 'declare layout="TCHW"$'),
+        ((3, 3, 6, 8), 'layout="TCHW", or layout="CTHW"'),
+        ((4, 3, 6, 8), 'layout="TCHW", or layout="CTHW"'),
+        ((1, 3, 5, 6, 8), r'frames\[0\] with layout="CTHW"$'),
+        ((2, 5, 3, 6, 8), r'frames\[0\] with layout="TCHW"$'),
+        ((2, 5, 6, 8, 3), r"frames\[0\]$"),
+    ],
+)
+def test_what_a_shape_suggests_is_named(shape: tuple[int, ...], advice: str) -> None:
+    with pytest.raises(InvalidFramesError) as caught:
+        read(np.zeros(shape, np.uint8))
+    assert re.search(advice, caught.value.message), caught.value.message
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype", "expected"),
     [
@@ -125,8 +157,12 @@ def test_big_endian_samples_are_turned_around() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
-    [("1", "gray"), ("L", "gray"), ("P", "rgb24"), ("RGBA", "rgba"), ("LA", "rgba"), ("I;16", "gray16le")],
-)
+    [
+        ("1", "gray"), ("L", "gray"), ("P", "rgb24"), ("RGBA", "rgba"), ("LA", "rgba"), ("I;16", "gray16le"),
+        ("La", "rgba"), ("PA", "rgba"), ("RGBa", "rgba"), ("RGBX", "rgb24"), ("I", "gray16le"), ("F", "gray"),
+        ("I;16B", "gray16le"),
+    ],
+)  # fmt: skip
 def test_images_of_each_mode_keep_their_samples(mode: str, expected: str) -> None:
     assert layout_of(Image.new(mode, (8, 6))) == f"8x6 {expected}"
 
@@ -137,9 +173,45 @@ def test_a_palette_with_transparency_becomes_rgba() -> None:
     assert layout_of(image) == "8x6 rgba"
 
 
-def test_an_image_whose_colours_need_a_choice_is_refused() -> None:
-    with pytest.raises(InvalidFramesError, match="mode CMYK"):
-        read(Image.new("CMYK", (8, 6)))
+@pytest.mark.parametrize(("mode", "value"), [("RGB", (9, 9, 9)), ("L", 9), ("1", 0)])
+def test_a_colour_that_means_transparency_becomes_alpha(mode: str, value: object) -> None:
+    image = Image.new(mode, (8, 6))
+    image.info["transparency"] = value
+    assert layout_of(image) == "8x6 rgba"
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "LAB"])
+def test_an_image_whose_colours_need_a_choice_is_refused(mode: str) -> None:
+    advice = "ImageCms" if mode == "LAB" else r'convert\("RGB"\)'
+    with pytest.raises(InvalidFramesError, match=f"mode {mode}.*{advice}"):
+        read(Image.new(mode, (8, 6)))
+
+
+def test_images_of_32_bits_are_16_bits_or_refused() -> None:
+    ramp = (np.arange(256).reshape(16, 16) * 257).astype(np.int32)
+    assert read(Image.fromarray(ramp))[0] == ramp.astype("<u2").tobytes()
+    for wrong in (ramp * 2, ramp - 1):
+        with pytest.raises(InvalidFramesError, match=r"mode I holds values from .* expected 0 to 65535"):
+            read(Image.fromarray(wrong))
+
+
+def test_masks_are_black_and_white() -> None:
+    mask = np.eye(8, dtype=bool)[None].repeat(2, 0)
+    assert read(mask)[0] == (mask * np.uint8(255)).tobytes()
+    assert read(mask, pixel_format="gray16le")[0] == (mask * np.uint16(65535)).tobytes()
+
+
+def test_samples_of_ten_bits_have_ten_bits() -> None:
+    size = {"width": 8, "height": 6}
+    planes = np.full((9, 8), 1023, np.uint16)
+    for frames in (planes, planes.tobytes()):
+        assert read(frames, pixel_format="yuv420p10le", **size)[0] == planes.tobytes()
+        with pytest.raises(ValueRangeError, match="lowest bits"):
+            read(frames, pixel_format="p010le", **size)
+    for frames in (planes + 1, (planes + 1).tobytes()):
+        with pytest.raises(ValueRangeError, match="up to 1024; expected at most 1023"):
+            read(frames, pixel_format="yuv420p10le", **size)
+        assert read(frames, pixel_format="p010le", **size)[0] == (planes + 1).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +221,7 @@ def test_an_image_whose_colours_need_a_choice_is_refused() -> None:
         (7, "type int cannot be taken"),
         ([[1, 2], [3, 4]], "a list inside of a list"),
         (CLIP.astype(np.int64), "dtype int64"),
-        (CLIP > 7, "dtype bool"),
+        ([[CLIP[0]], [CLIP[1]]], r"encode one clip: frames\[0\]"),
         (np.zeros((2, 6, 8, 5), np.uint8), "cannot be told apart"),
         (CLIP[np.newaxis], "5 axes, as a batch has"),
         (np.zeros(8, np.uint8), "cannot be told apart"),
