@@ -119,8 +119,8 @@ class StillsSeen:
         if times == 1:
             self._warnings.add(
                 SourceCode.SOURCE_FRAMES_DROPPED,
-                f"an animated image of {picture_count(before)} pictures is one of several frames: it counts as "
-                "the one picture that it shows; encode it by itself to have them all",
+                f"an animated image of {picture_count(before)} pictures is one of several frames: it counts "
+                "as the one picture that it shows; encode it by itself to have them all",
             )
 
 

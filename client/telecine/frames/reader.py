@@ -26,8 +26,9 @@ class FrameReader:
     """Reads frames of one job. Not thread-safe.
 
     Takes numpy arrays (T, H, W, C), (H, W, C), (T, H, W), (H, W); torch tensors on any device; anything
-    with DLPack or an array interface; PIL images (one that is animated, wrapped by `whole`, is a clip); `bytes` of whole raw frames where the size and pixel
-    format are declared; and lists, iterators and generators of those. Samples are uint8, uint16, bool, or
+    with DLPack or an array interface; PIL images (one that is animated, wrapped by `whole`, is a clip);
+    `bytes` of whole raw frames where the size and pixel format are declared; and lists, iterators and
+    generators of those. Samples are uint8, uint16, bool, or
     floats (16, 32 or 64 bits, bfloat16) from 0 to 1, which are rounded to the nearest code value. A float
     is out of range when it is NaN or rounds to no code value; it is refused or clipped, never wrapped.
     """
