@@ -256,7 +256,7 @@ class AsyncClient:
         timeout_seconds: float | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> EncodeResult:
-        """Waits for the end of a job, whichever process started it.
+        """Waits for the end of a job, whichever process started it; returns the ended job.
 
         Args:
             job_id: The job to wait for.
@@ -265,9 +265,6 @@ class AsyncClient:
             timeout_seconds: Give up after this many seconds; the job goes on. None: wait until it ends.
             on_progress: Called with a `Progress` on the event loop whenever the job has moved on. None: no
                 reports.
-
-        Returns:
-            The ended job with its artifacts, warnings and manifest.
 
         Raises:
             JobNotFoundError: The server knows no such job.
