@@ -202,6 +202,13 @@ def import_files(
     *,
     service: Annotated[str, typer.Option("--service", help="For records that name none.")] = "imported",
     server: opt.CollectorOption = None,
+    timezone: Annotated[
+        str,
+        typer.Option(
+            "--timezone",
+            help='Of times that name none: "Europe/Berlin", "UTC" or "+02:00". Default: this machine\'s.',
+        ),
+    ] = "",
     is_dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the records as JSON lines instead.")
     ] = False,
@@ -211,12 +218,13 @@ def import_files(
     from telecine.logging.redaction.files import open_lines
     from telecine.logging.shipping.stream import open_ship_stream
 
+    zone = opt.zone_of(timezone)
     collector = collector_of(server)
     if not is_dry_run:
         expect_collector(collector)
     for path in files:
         with open_lines(path) as lines:
-            records = read_records(iter(lines), service, lambda: datetime.now(UTC))
+            records = read_records(iter(lines), service, lambda: datetime.now(UTC), zone)
             if is_dry_run:
                 _print(records, as_json=True)
                 continue

@@ -6,12 +6,13 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from telecine.cli.logs.old_text import message_fields, stack_fields
 from telecine.cli.show.failures import UnavailableHereError
 from telecine.logging.catalogue import LEVEL_ALIASES
 from telecine.logging.shipping.messages import Acknowledged, Broken, Refused, Rejected, ShipStream
@@ -33,14 +34,23 @@ _MAX_STACK_CHARS: Final = 64_000
 _BATCH_RECORDS: Final = 1000
 
 
-def read_records(lines: Iterator[bytes], service: str, now: Callable[[], datetime]) -> Iterator[bytes]:
-    """Yields a JSON line for each record; a line that begins none belongs to the record before it."""
+def read_records(
+    lines: Iterator[bytes], service: str, now: Callable[[], datetime], zone: tzinfo | None = None
+) -> Iterator[bytes]:
+    """Yields a JSON line for each record; a line that begins none belongs to the record before it.
+
+    Args:
+        lines: The file.
+        service: For records that name none.
+        now: The time of records without one.
+        zone: Of times that name none. None: this machine's.
+    """
     pending: dict[str, Any] | None = None
     for line in lines:
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if not text.strip():
             continue
-        fields = _json_fields(text) if text.startswith("{") else _text_fields(text)
+        fields = _json_fields(text) if text.startswith("{") else _text_fields(text, zone)
         if fields is None:
             if pending is None:
                 pending = {"timestamp": now().isoformat(), "level": "INFO", "msg": text}
@@ -122,7 +132,7 @@ def _json_fields(text: str) -> dict[str, Any] | None:
         return None
 
 
-def _text_fields(text: str) -> dict[str, Any] | None:
+def _text_fields(text: str, zone: tzinfo | None) -> dict[str, Any] | None:
     for form in _FORMS:
         match = form.fullmatch(text)
         if match is None:
@@ -131,6 +141,8 @@ def _text_fields(text: str) -> dict[str, Any] | None:
         if found["level"].upper() not in LEVEL_ALIASES:
             continue
         moment = datetime.fromisoformat(found["time"].replace(",", "."))
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
         fields = {
             "timestamp": moment.astimezone(UTC).isoformat(),
             "level": found["level"],
@@ -143,5 +155,11 @@ def _text_fields(text: str) -> dict[str, Any] | None:
 
 
 def _line(fields: dict[str, Any], service: str) -> bytes:
+    said = stack_fields(str(fields.get("stack", "")))
+    msg = fields.get("msg", fields.get("message"))
+    if isinstance(msg, str) and fields.keys().isdisjoint(("duration_ms", "stage")):
+        said |= message_fields(msg)
+    for name, value in said.items():
+        fields.setdefault(name, value)
     fields.setdefault("service", service)
     return msgspec.json.encode(fields)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -47,6 +48,7 @@ WhereOption = Annotated[
     str, typer.Option("--where", "-w", metavar="CONDITION", help='Such as "duration_ms > 500".')
 ]
 
+_OFFSET: Final = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)?")
 _AGE: Final = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -85,6 +87,23 @@ def read_filter(
         text=text,
         expression=where,
     )
+
+
+def zone_of(text: str) -> tzinfo | None:
+    """The zone that a name or an offset means; None for an empty text: this machine's. Raises UsageError."""
+    if not text:
+        return None
+    offset = _OFFSET.fullmatch(text)
+    if offset is not None:
+        apart = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        return timezone(-apart if offset[1] == "-" else apart)
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(
+            f"--timezone is {text!r}",
+            'write a name such as "Europe/Berlin" or "UTC", or an offset such as "+02:00"',
+        ) from None
 
 
 def _time(text: str | None, option: str) -> datetime | None:
