@@ -105,7 +105,7 @@ def test_a_longer_clip_is_refused(tmp_path: Path) -> None:
     with (
         encoder_server(settings={"max_clip_seconds": "0.5"}) as server,
         Client(server.address) as client,
-        pytest.raises(telecine.TelecineError, match="may last 0.5 s"),
+        pytest.raises(telecine.TelecineError, match=r"may last 0\.5 s"),
     ):
         client.encode(CLIP, fps=8)
 
