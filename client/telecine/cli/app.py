@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from telecine.cli.show import terminal
 from telecine.cli.show.exits import ExitCode, epilog
 from telecine.cli.show.failures import UsageError, show_failure
 from telecine.cli.stages import command as stages
+from telecine.logging.unknown_variables import new_complaints
 
 # Typer exports no name for what it raises on a wrong command line; this is it in every version.
 _WrongCommandLine: Any = typer.BadParameter.__mro__[2]
@@ -62,6 +64,8 @@ def _about(
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line; returns its exit code. Never raises but for SystemExit from a service."""
     as_json = "--json" in arguments
+    for _, complaint in new_complaints(os.environ):
+        terminal.notices().print(f"[yellow]warning:[/] {terminal.escape(complaint)}")
     try:
         code = app(args=list(arguments), prog_name="telecine", standalone_mode=False)
     except typer.Abort:

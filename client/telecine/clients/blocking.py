@@ -109,7 +109,8 @@ class Client:
             fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
             outputs: What to make: format names ("mp4") or `Output`s, one or several.
             to: The directory for the artifacts and the manifest. None: they stay on the server, for
-                `download` and `read`.
+                `download` and `read`; from an embedded one without a `data_dir`, which ends with the
+                program, they go to `telecine-output/<job_id>`.
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
             **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
                 `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
@@ -387,7 +388,8 @@ class Client:
 
         Args:
             result: The ended job.
-            to: The directory for the artifacts and the manifest. None: nothing is downloaded.
+            to: The directory for the artifacts and the manifest. None: nothing is downloaded, unless the
+                server is an embedded one without a `data_dir`: then `telecine-output/<job_id>`.
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
 
         Raises:
@@ -395,7 +397,7 @@ class Client:
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
-        directory = directory_of(to)
+        directory = directory_of(to) or self.settings.rescue_directory(result)
         if directory is not None and is_worth_fetching(result.job):
             with writing(directory, result.job_id):
                 result = self._fetch(result, directory)

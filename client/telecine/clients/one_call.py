@@ -12,6 +12,7 @@ from typing import Unpack, cast
 
 from telecine.clients.blocking import Client
 from telecine.clients.plan import JobArguments, checked_job_id
+from telecine.clients.settings import OUTPUT_DIRECTORY
 from telecine.exceptions import JobIncompleteError, TelecineError
 from telecine.request.options import Output, OutputLike, Quality, as_outputs
 from telecine.request.rates import FrameRate
@@ -200,9 +201,6 @@ def _remove_if_empty(directory: Path) -> None:
         directory.rmdir()
     except OSError:
         pass
-
-
-OUTPUT_DIRECTORY = "telecine-output"
 
 
 def encode(

@@ -16,9 +16,13 @@ from telecine import exceptions as errors
 from telecine.channel.arguments import Target
 from telecine.channel.outage import Outage
 from telecine.exceptions import InvalidRequestError
+from telecine.logging import get_logger
+from telecine.logging.unknown_variables import report_unknown_variables
 from telecine.machine import host_id
 from telecine.request.fields import flag, instance, number, refused, text, whole
 from telecine.request.options import KeepAlive, Tls
+from telecine.results.target import directory_of
+from telecine.results.values import EncodeResult
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision
 from telecine.settings.address import AddressError, parse_address
@@ -34,6 +38,8 @@ RING_WAIT_SECONDS = 0.05
 other memory are copied twice. A server that works answers sooner."""
 CANCEL_SECONDS = 5.0
 """The longest wait after Ctrl-C for a server that does not answer; it expires the job by itself."""
+OUTPUT_DIRECTORY = "telecine-output"
+"""Below the working directory: where artifacts go whose caller names no place."""
 CIRCUIT = BreakerPolicy(failures_to_open=10, open_seconds=1.0)
 """When the unary calls of a client stop calling a dead server: together they try it once a second."""
 
@@ -54,6 +60,9 @@ class ClientSettings:
     shares_memory: bool = True
     """Lay frames into memory that a server on this machine offers, and copy artifacts from its disk,
     instead of sending them."""
+    leaves_results: bool = True
+    """Whether what was made can be fetched later: not from an embedded server without a `data_dir`, whose
+    directory is removed at the end of the program."""
     secret: ServerSecret = field(default_factory=ServerSecret)
     """The secret of a server on this machine, once it has been read: proof of being there."""
     process_id: int = field(default_factory=os.getpid)
@@ -62,6 +71,23 @@ class ClientSettings:
     def host_id(self) -> str:
         """Identifies this machine to a server on it; empty: nothing is shared with one."""
         return host_id() if self.shares_memory else ""
+
+    def rescue_directory(self, result: EncodeResult) -> Path | None:
+        """Where artifacts go that nobody said a place for, and that would be lost; None: they would not be.
+
+        A directory that cannot be written is reported in the log and is no error: nobody asked for it.
+        """
+        if self.leaves_results or not result.artifacts:
+            return None
+        directory = Path(OUTPUT_DIRECTORY, result.job_id)
+        try:
+            return directory_of(directory)
+        except errors.TargetError as error:
+            get_logger("telecine.client").warning(
+                "the artifacts end with this program, for they cannot be kept",
+                job_id=result.job_id, error=error.message,
+            )  # fmt: skip
+            return None
 
     def stream_backoff(self) -> Backoff:
         """The backoff of one stream."""
@@ -111,6 +137,7 @@ def settings_of(
     Raises InvalidRequestError where an argument or the configuration is wrong.
     """
     configured = load_sdk_config().value
+    report_unknown_variables(os.environ, get_logger("telecine.settings"))
     _check_types(server, tls, keep_alive, retry)
     if retained_bytes is not None:
         retained_bytes = whole(retained_bytes, "retained_bytes", 1, 2**63 - 1)
@@ -134,6 +161,7 @@ def settings_of(
         retained_bytes=_or(retained_bytes, configured.retained_bytes),
         call_timeout_seconds=_or(call_timeout_seconds, configured.call_timeout_seconds),
         shares_memory=_or(shares_memory, configured.shares_memory),
+        leaves_results=bool(server or configured.data_dir),
     )
 
 

@@ -28,6 +28,7 @@ from telecine.logging.record.context import (
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.setup import STATE
 from telecine.logging.shipping.spool import SpoolLimits
+from telecine.logging.unknown_variables import report_unknown_variables
 
 __all__ = [
     "REQUEST_ID_KEY",
@@ -116,6 +117,7 @@ def _configured(said: LogConfig, arguments: dict[str, Any]) -> Logger:
     known = said.arguments() | {k: v for k, v in arguments.items() if v is not None}
     config = log_config(name, known, os.environ, logging_from_file(os.environ))
     STATE.configure(config if has_files else replace(config, directory=None))
+    report_unknown_variables(os.environ, STATE.logger("telecine.settings"))
     return STATE.logger(name)
 
 
@@ -133,6 +135,7 @@ def configure_service_logging(service: str, directory: Path, config_file: Path |
     if config.console is ConsoleTarget.STDOUT:
         config = replace(config, console=ConsoleTarget.STDERR)
     STATE.configure(config)
+    report_unknown_variables(os.environ, STATE.logger("telecine.settings"))
     return STATE.logger(service)
 
 

@@ -175,6 +175,11 @@ def log_variable(name: str) -> str:
     return PREFIX + _VARIABLES[name][0] if name in _VARIABLES else ""
 
 
+def log_variables() -> frozenset[str]:
+    """Returns the environment variables of logging, but for those of sampling, which stages name."""
+    return frozenset(PREFIX + variable for variable, _ in _VARIABLES.values())
+
+
 def _parsed(
     values: dict[str, Any], name: str, shown: str, text: Any, parse: Callable[[Any], Any], faults: list[str]
 ) -> None:

@@ -19,10 +19,10 @@ from telecine.cli.show.progress import JobProgressView
 from telecine.cli.show.terminal import escape
 from telecine.clients.blocking_job import Job
 from telecine.clients.plan import JobArguments
+from telecine.clients.settings import OUTPUT_DIRECTORY
 from telecine.request.options import Output
 from telecine.results.values import EncodeResult, JobWarning
 
-OUTPUT_DIRECTORY = "telecine-output"
 MANIFEST_NAME = "manifest.json"
 
 

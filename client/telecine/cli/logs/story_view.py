@@ -11,12 +11,12 @@ from telecine.clients.logs import JobStory
 
 
 def stage_table(story: JobStory) -> Table:
-    """One row for each stage and attempt, in the order of their start."""
+    """One row for each stage and attempt, in the order of their start; the first attempt is 1."""
     numbers = ("attempt", "took", "records", "errors")
     table = terminal.table("stage", "service", *numbers, numbers=numbers)
     for stage in story.stages:
         took = terminal.seconds_text(stage.duration_seconds)
-        figures = (str(stage.attempt), took, str(stage.records), str(stage.errors))
+        figures = (str(stage.attempt + 1), took, str(stage.records), str(stage.errors))
         table.add_row(escape(stage.stage), escape(stage.service), *figures)
     return table
 
