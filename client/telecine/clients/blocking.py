@@ -108,9 +108,8 @@ class Client:
                 floats from 0 to 1.
             fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
             outputs: What to make: format names ("mp4") or `Output`s, one or several.
-            to: The directory for the artifacts and the manifest. None: they stay on the server, for
-                `download` and `read`; from an embedded one without a `data_dir`, which ends with the
-                program, they go to `telecine-output/<job_id>`.
+            to: The directory for the artifacts and the manifest. None: they stay on the server; from an
+                embedded one without a `data_dir` they go to `telecine-output/<job_id>`.
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
             **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
                 `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,

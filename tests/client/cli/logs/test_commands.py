@@ -86,7 +86,9 @@ def test_a_job_is_told_for_people_and_for_programs(where: tuple[str, str | Path]
     ran = telecine("logs", "job", "j", *where)
     assert ran.exit_code == 0, ran.err
     assert "3 of 3 records arrived" in ran.out
-    assert "encode:output" in ran.out
+    rows = [line.split() for line in ran.out.splitlines() if "encode:" in line and "worker" in line]
+    attempts = [row[row.index("worker") + 1] for row in rows if row[0].startswith("encode:")]
+    assert attempts[-3:] == ["1", "1", "2"]  # as in manifests and in `jobs show`
     document = telecine("logs", "job", "j", *where, "--json").document
     assert [stage["stage"] for stage in document["stages"]] == [
         "encode:accepted",
