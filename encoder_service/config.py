@@ -98,6 +98,9 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     memory as long as the job is kept. Must fit into `host.max_message_bytes`. 0: jobs may bring none."""
     font_directories: tuple[Path, ...] = ()
     """Text overlays may use the font files below these, besides the bundled fonts."""
+    fallback_font_directories: tuple[Path, ...] = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
+    """Searched, behind `font_directories`, for a font that has characters which the one asked for lacks.
+    Those that do not exist are left out. Empty: no font of the system is used."""
     idle_upload_timeout_seconds: NotNegative = 600.0
     """An upload whose client says nothing for this long, not even that it is there, expires. 0: never."""
     promise_seconds: Positive = 30.0
@@ -243,6 +246,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
                 max_artifact_bytes=self.max_artifact_bytes,
                 max_output_bytes=self.most_output_bytes,
                 font_directories=self.font_paths,
+                fallback_font_directories=_absolute(self.fallback_font_directories),
                 confinement=self.confinement,
                 allowed_options=self.allowed_encoder_options,
                 zygote_deaths=max(self.attempts, _ZYGOTE_DEATHS),

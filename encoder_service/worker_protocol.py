@@ -41,6 +41,8 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     """Holds the images of overlays, each under its SHA-256."""
     font_directories: tuple[str, ...] = ()
     """Where fonts may be taken from besides the bundled ones."""
+    fallback_font_directories: tuple[str, ...] = ()
+    """Where else a font is looked for that has what the one asked for lacks; they need not exist."""
     allowed_options: dict[str, tuple[str, ...]] = {}
     """`EncoderConfig.allowed_encoder_options`."""
     confinement: Confinement = Confinement()

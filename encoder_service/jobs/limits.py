@@ -30,6 +30,7 @@ class AttemptSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_output_bytes: int
     """Of all files of the attempt together. 0: no limit."""
     font_directories: tuple[str, ...]
+    fallback_font_directories: tuple[str, ...]
     confinement: Confinement
     allowed_options: dict[str, tuple[str, ...]]
     """Encoder to options that the operator allows besides those of the table."""

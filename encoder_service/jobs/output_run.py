@@ -130,6 +130,9 @@ class OutputRun:
             metadata=self.job.record.spec.metadata if self.output.overlays else {},
             pictures_directory=str(spool_path.parent / PICTURES),
             font_directories=self._settings.font_directories,
+            fallback_font_directories=self._settings.fallback_font_directories
+            if self.output.overlays
+            else (),
             confinement=self._settings.confinement,
             allowed_options=self._settings.allowed_options,
         )

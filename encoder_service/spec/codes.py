@@ -81,6 +81,7 @@ class WarningCode(_Code):
     DURATION_CUT = auto()
     ENCODER_FALLBACK = auto()
     FRAME_DURATION_TOO_SHORT = auto()
+    FONT_SUBSTITUTED = auto()
     GLYPHS_MISSING = auto()
     INPUT_NOT_HASHED = auto()
     LOSSLESS_NOT_EXACT = auto()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +155,34 @@ def draw_letters(text: str, style: Lettering) -> Letters:
 
 def missing_glyphs(text: str, font: Path) -> str:
     """The characters that a font cannot show."""
-    known = _font(font, 16.0)
-    nothing = bytes(known.getmask(_NO_CHARACTER))
-    characters = sorted(set(text) - {"\n"})
-    return "".join(one for one in characters if not one.isspace() and bytes(known.getmask(one)) == nothing)
+    return _lacking("".join(sorted(set(text))), _font(font, 16.0))
+
+
+def font_with(text: str, fonts: Iterable[Path], missing: str) -> Path | None:
+    """The first font that has every character of a text, or else the one that lacks the fewest.
+
+    None: none lacks fewer than `missing`, what the font that was asked for lacks. Files that are no font are
+    passed over.
+    """
+    characters = missing + "".join(sorted(set(text) - set(missing)))
+    best, fewest = None, len(missing)
+    for path in fonts:
+        try:
+            lacking = len(_lacking(characters, ImageFont.truetype(path, 16.0), fewest))
+        except (OSError, ValueError):
+            continue
+        if lacking < fewest:
+            best, fewest = path, lacking
+        if not fewest:
+            break
+    return best
+
+
+def _lacking(characters: str, font: ImageFont.FreeTypeFont, most: int | None = None) -> str:
+    """Those of the characters that a font cannot show; with `most`, no more are looked for than that."""
+    nothing = bytes(font.getmask(_NO_CHARACTER))
+    found = (one for one in characters if not one.isspace() and bytes(font.getmask(one)) == nothing)
+    return "".join(islice(found, most))
 
 
 @lru_cache(_MAX_FONTS)

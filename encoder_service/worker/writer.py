@@ -41,6 +41,8 @@ class DrawingMaterial(msgspec.Struct, frozen=True):
     """Holds images, each under its SHA-256."""
     font_directories: tuple[Path, ...] = ()
     """Besides the bundled fonts."""
+    fallback_font_directories: tuple[Path, ...] = ()
+    """Behind those, for what the font that is asked for lacks."""
 
 
 class WriterContext(msgspec.Struct, frozen=True):

@@ -125,6 +125,9 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
     "DURATION_CUT": _caller("Nothing to fix; ask for a longer max_duration to keep more frames."),
     "ENCODER_FALLBACK": _caller("Choose a codec or encoder that `telecine capabilities` shows as available."),
     "FRAME_DURATION_TOO_SHORT": _caller("Choose a lower frame_rate, or a video format."),
+    "FONT_SUBSTITUTED": _caller(
+        "Name a font that has all characters of the text; `telecine capabilities` lists those of the server."
+    ),
     "GLYPHS_MISSING": _caller("Choose another font; `telecine capabilities` lists those of the server."),
     "INPUT_NOT_HASHED": _ours("Look at the disk of the service; the artifacts themselves are whole."),
     "LOSSLESS_NOT_EXACT": _caller("Choose FFV1, PNG, APNG or lossless WebP to keep frames exactly."),

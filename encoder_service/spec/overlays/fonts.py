@@ -10,6 +10,9 @@ BUNDLED: Final = {"sans": "DejaVuSans.ttf", "sans-bold": "DejaVuSans-Bold.ttf"}
 """Names to files beside this package; their licence lies with them."""
 SUFFIXES: Final = frozenset({".ttf", ".otf", ".ttc"})
 MAX_LISTED: Final = 1000
+MAX_SEARCHED: Final = 1000
+"""Fonts that are looked into for characters which another one lacks."""
+_STYLED: Final = ("italic", "oblique", "mono", "serif", "condensed", "light", "thin", "black", "extra")
 
 _HOME = Path(__file__).parents[2] / "fonts"
 
@@ -29,6 +32,25 @@ def find_font(name: str, directories: Iterable[Path]) -> Path | None:
         if found.is_relative_to(root) and found.is_file():
             return found
     return None
+
+
+def fallback_fonts(directories: Iterable[Path], *, is_bold: bool) -> tuple[Path, ...]:
+    """The files that may stand in for a font, the plainest first; at most MAX_SEARCHED.
+
+    In the same order on every machine that has the same fonts. A link that leads out is not followed.
+    """
+    found: list[Path] = []
+    for directory in directories:
+        root = directory.expanduser().resolve()
+        files = (path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+        found += sorted(path for path in files if path.resolve().is_relative_to(root) and path.is_file())
+    return tuple(
+        sorted(dict.fromkeys(found), key=lambda path: _oddness(path.stem.lower(), is_bold))[:MAX_SEARCHED]
+    )
+
+
+def _oddness(stem: str, is_bold: bool) -> tuple[int, bool]:
+    return sum(word in stem for word in _STYLED), ("bold" in stem) is not is_bold
 
 
 def list_fonts(directories: Iterable[Path]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from encoder_service.evidence.facts import DrawnOverlay
 from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.overlay_layout import alignment, margin_pixels, place
-from encoder_service.spec.overlays.fonts import find_font
+from encoder_service.spec.overlays.fonts import fallback_fonts, find_font
 from encoder_service.spec.overlays.overlay import Overlay, TextOverlay, fill
 from encoder_service.spec.timing import clock_text
 from encoder_service.worker import pillow
@@ -48,12 +48,16 @@ class TextLayer:
         self._rate = context.output.frame_rate or context.video.frame_rate
         self._look = _look(overlay, text, context, layout)
         self._stamp = lru_cache(_TEXTS_KEPT)(self._render)
+        self._font_name = text.font
         shown = self._shown(first)
         missing = pillow.missing_glyphs(shown, self._look.lettering.font)
         if missing:
+            missing = self._substitute_font(context, shown, missing)
+            shown = self._shown(first)
+        if missing:
             context.warn(
                 WarningCode.GLYPHS_MISSING,
-                f"font {text.font} has no glyph for {missing[:40]!r}; boxes stand for them",
+                f"font {self._font_name} has no glyph for {missing[:40]!r}; boxes stand for them",
             )
         warn_of_color(context, [text.color, text.outline_color, text.box_color], layout)
         left, top, size = self._box(shown)
@@ -77,10 +81,27 @@ class TextLayer:
             first_frame=first_frame,
             end_frame=end_frame,
             text=self._first_text,
-            font=self._text.font,
+            font=self._font_name,
             size_pixels=self._look.lettering.size_pixels,
             sha256=hashlib.sha256(font.read_bytes()).hexdigest(),
         )
+
+    def _substitute_font(self, context: WriterContext, shown: str, missing: str) -> str:
+        """Takes a font that has what the asked one lacks; returns what is still missing."""
+        material = context.material
+        directories = (*material.font_directories, *material.fallback_font_directories)
+        fonts = fallback_fonts(directories, is_bold="bold" in self._text.font.lower())
+        found = pillow.font_with(shown, fonts, missing)
+        if found is None:
+            return missing
+        context.warn(
+            WarningCode.FONT_SUBSTITUTED,
+            f"font {self._text.font} has no glyph for {missing[:40]!r}; the text is drawn with {found.name}",
+        )
+        lettering = msgspec.structs.replace(self._look.lettering, font=found)
+        self._look = msgspec.structs.replace(self._look, lettering=lettering)
+        self._font_name = found.name
+        return pillow.missing_glyphs(shown, found)
 
     def _shown(self, frame: int) -> str:
         values = {**self._fields, "frame": str(frame), "time": clock_text(frame, self._rate)}

@@ -157,7 +157,8 @@ class Attempt:
             material=DrawingMaterial(
                 fields={**assignment.metadata, "job_id": assignment.job_id},
                 pictures=Path(assignment.pictures_directory),
-                font_directories=tuple(Path(path) for path in assignment.font_directories),
+                font_directories=tuple(map(Path, assignment.font_directories)),
+                fallback_font_directories=tuple(map(Path, assignment.fallback_font_directories)),
             ),
             drew=self._overlays.append,
             allowed_options=assignment.allowed_options,

@@ -104,6 +104,7 @@ def _reach(order: Assignment | Probe) -> Reach:
             str(Path(order.spool_path).with_name(CHECKSUMS_FILE_NAME)),
             order.pictures_directory,
             *order.font_directories,
+            *order.fallback_font_directories,
         ),
     )
 
