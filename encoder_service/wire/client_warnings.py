@@ -19,12 +19,15 @@ NOTES: Final = frozenset({WarningCode.SAMPLES_CLIPPED, WarningCode.SOURCE_DAMAGE
 FALLBACKS: Final = frozenset(
     {
         WarningCode.METADATA_ESCAPED,
+        WarningCode.SOURCE_ALPHA_DROPPED,
         WarningCode.SOURCE_CHAPTERS_DROPPED,
         WarningCode.SOURCE_FRAMES_DROPPED,
         WarningCode.SOURCE_HDR_DROPPED,
         WarningCode.SOURCE_INTERLACED,
+        WarningCode.SOURCE_ORIENTATION_IGNORED,
         WarningCode.SOURCE_PIXELS_NOT_SQUARE,
         WarningCode.SOURCE_PROFILE_IGNORED,
+        WarningCode.SOURCE_PROJECTION_DROPPED,
         WarningCode.SOURCE_SOUND_DROPPED,
         WarningCode.SOURCE_STREAMS_DROPPED,
         WarningCode.SOURCE_SUBTITLES_DROPPED,

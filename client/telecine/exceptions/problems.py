@@ -142,6 +142,7 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
     "OVERLAY_PROFILE_IGNORED": _caller("Send the overlay's image in sRGB."),
     "OVERLAY_WITHOUT_COLOR": _caller("Send RGB frames, or choose gray overlays."),
     "SAMPLES_CLIPPED": _caller("Scale the frames to 0..1 before they are sent."),
+    "SOURCE_ALPHA_DROPPED": _caller("Convert the source first with a program that decodes its alpha."),
     "SOURCE_CHAPTERS_DROPPED": _caller(
         "Nothing to fix where they are not needed; else mux them in afterwards."
     ),
@@ -151,8 +152,10 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
         "Set it with options of the encoder: x265-params with master-display and max-cll."
     ),
     "SOURCE_INTERLACED": _caller("Deinterlace the source first, such as with FFmpeg's bwdif."),
+    "SOURCE_ORIENTATION_IGNORED": _caller("Turn the source upright first."),
     "SOURCE_PIXELS_NOT_SQUARE": _caller('Scale with mode "stretch" to the size that the message names.'),
     "SOURCE_PROFILE_IGNORED": _caller("Convert the image to sRGB first, or declare the frames' color."),
+    "SOURCE_PROJECTION_DROPPED": _caller("Set it in the artifacts afterwards."),
     "SOURCE_SOUND_DROPPED": _caller("Mux the sound in afterwards, such as with FFmpeg's -c copy."),
     "SOURCE_STREAMS_DROPPED": _caller(
         "Nothing to fix where they are not needed; else send them as a clip of their own."

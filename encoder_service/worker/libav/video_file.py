@@ -17,11 +17,12 @@ from typing import TypeVar
 import av
 import av.error
 import msgspec
-import numpy as np
+from av.codec.context import CodecContext
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from encoder_service.spec.codes import FailureCode
+from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.spec import (
     SRGB,
@@ -36,12 +37,16 @@ from encoder_service.worker.color import tags_from_codes
 from encoder_service.worker.libav.decoding import moving_streams
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.file_ends import missing_end
+from encoder_service.worker.libav.orientation import Orientation, orientation_of
 from encoder_service.worker.libav.pictures import Converter, Picture, PictureFormat, describe, planes_of
-from encoder_service.worker.libav.video_losses import Timing, losses_at_opening
+from encoder_service.worker.libav.video_losses import SourceLoss, Timing, is_cover, losses_at_opening
 
 _UNREADABLE = FailureCode.SOURCE_UNREADABLE
 _INDEXED_CONTAINER = "mov,mp4,m4a,3gp,3g2,mj2"
 """Its index names each packet that there is to read, whatever edit lists leave out."""
+_ANIMATIONS = {"gif", "apng"}
+"""Containers that say how long the last picture is shown."""
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _FULL_RANGE_TWINS = {"yuvj420p": "yuv420p", "yuvj444p": "yuv444p"}
 _MAX_RATE_DENOMINATOR = 1_000_000
 """An average may have any; the nearest of these is off by less than a second in ten thousand years."""
@@ -66,10 +71,10 @@ class VideoFile(msgspec.Struct, frozen=True):
     """None: the file does not know one, such as a single picture."""
     frame_count: int
     """The number that the container states; 0: it states none."""
-    turned_degrees: int
-    """Counterclockwise, by which `frames` are turned to stand upright: 0, 90, 180 or -90."""
-    losses: list[str]
-    """What `frames` do not carry of the file, for people; complete once they have ended."""
+    orientation: Orientation
+    """How `frames` were turned and mirrored to stand upright."""
+    losses: list[SourceLoss]
+    """What `frames` do not carry of the file; complete once they have ended."""
     frames: Iterator[bytes]
     """Whole frames in `pixel_format`, upright; raises OutputError where the file is damaged."""
 
@@ -89,15 +94,22 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
     try:
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO"
-        losses: list[str] = []
+        losses: list[SourceLoss] = []
         pictures = _decode(container, stream, path, report, losses)
         first = next(pictures, None)
         if first is None:
             raise OutputError(_UNREADABLE, f"{path} has a video stream without a frame")
         source, is_tagged = _format_of(first)
         target = _target(source)
-        turns = round(first.rotation / 90) % 4 if first.rotation % 90 == 0 else 0
-        is_on_its_side = turns % 2 == 1
+        orientation, is_followed = orientation_of(first)
+        if not is_followed:
+            losses.append(
+                SourceLoss(
+                    WarningCode.SOURCE_ORIENTATION_IGNORED,
+                    f"it is to be turned by {first.rotation:g} degrees or stretched, which is not done",
+                )
+            )
+        is_on_its_side = orientation.is_transposed
         losses += losses_at_opening(container, stream, first, is_on_its_side=is_on_its_side)
         return VideoFile(
             width=first.height if is_on_its_side else first.width,
@@ -108,9 +120,9 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
             is_color_tagged=is_tagged,
             frame_rate=_frame_rate(stream),
             frame_count=stream.frames,
-            turned_degrees=(0, 90, 180, -90)[turns],
+            orientation=orientation,
             losses=losses,
-            frames=_raw_frames(container, pictures, first, Converter(source, target), turns),
+            frames=_raw_frames(container, pictures, first, Converter(source, target), orientation),
         )
     except BaseException:
         container.close()
@@ -118,9 +130,9 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    for stream in moving_streams(container):
-        if isinstance(stream, VideoStream):
-            return stream
+    found = [stream for stream in moving_streams(container) if isinstance(stream, VideoStream)]
+    for stream in [*(each for each in found if not is_cover(each)), *found]:
+        return stream
     raise OutputError(_UNREADABLE, f"{path} has no video stream")
 
 
@@ -138,17 +150,18 @@ def _decode(
     stream: VideoStream,
     path: Path,
     report: Callable[[str], None],
-    losses: list[str],
+    losses: list[SourceLoss],
 ) -> Iterator[Picture]:
     packets = frames = 0
-    timing = Timing()
+    timing = Timing(states_last=container.format.name in _ANIMATIONS)
+    decoder = _decoder_of(container, stream, losses)
     with translated(_UNREADABLE, f"{path}"):
         for packet in container.demux(stream):
             packets += packet.size > 0 or packet.pts is not None
             if packet.is_corrupt:
                 report(f"the packet after frame {frames} is broken or cut short")
             try:
-                pictures = packet.decode()
+                pictures = decoder.decode(packet if packet.size else None)
             except av.error.FFmpegError as error:
                 report(f"what follows frame {frames} cannot be decoded ({error.strerror})")
                 continue
@@ -156,7 +169,7 @@ def _decode(
                 if picture.is_corrupt:
                     report(f"frame {frames} is damaged; parts of it are guessed")
                 frames += 1
-                timing.see(picture.pts)
+                timing.see(picture.pts, picture.duration)
                 yield picture
         stated = len(stream.index_entries) if container.format.name == _INDEXED_CONTAINER else 0
         if packets < stated:
@@ -164,8 +177,38 @@ def _decode(
         losses += timing.losses()
 
 
+def _decoder_of(
+    container: InputContainer, stream: VideoStream, losses: list[SourceLoss]
+) -> VideoCodecContext:
+    """The stream's own decoder; one that sees alpha where the file says that there is some.
+
+    FFmpeg's own for VP8 and VP9 do not look at it, libvpx's do.
+    """
+    own = stream.codec_context
+    name = _ALPHA_DECODERS.get(own.codec.canonical_name, "")
+    if not name or stream.metadata.get("alpha_mode", "0") == "0" or "matroska" not in container.format.name:
+        return own
+    try:
+        decoder = CodecContext.create(name, "r")
+    except (ValueError, av.error.FFmpegError):
+        losses.append(
+            SourceLoss(
+                WarningCode.SOURCE_ALPHA_DROPPED, f"its alpha is left out: this FFmpeg has no decoder {name}"
+            )
+        )
+        return own
+    if not isinstance(decoder, VideoCodecContext):  # pragma: no cover -- both are for video
+        return own
+    decoder.extradata = own.extradata
+    return decoder
+
+
 def _raw_frames(
-    container: InputContainer, pictures: Iterator[Picture], first: Picture, converter: Converter, turns: int
+    container: InputContainer,
+    pictures: Iterator[Picture],
+    first: Picture,
+    converter: Converter,
+    orientation: Orientation,
 ) -> Iterator[bytes]:
     with closing(container):
         picture: Picture | None = first
@@ -177,7 +220,7 @@ def _raw_frames(
                     f"{picture.width}x{picture.height}; only clips of one size can be encoded",
                 )
             planes = planes_of(converter.convert(picture))
-            yield b"".join(np.rot90(plane, turns).tobytes() for plane in planes)
+            yield b"".join(orientation.apply(plane).tobytes() for plane in planes)
             picture = next(pictures, None)
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from telecine.clients.plan import JobArguments
 
 SourceArgument = Annotated[
-    str,
+    list[str],
     typer.Argument(
         metavar="SOURCE",
-        help='A video file, a folder or quoted glob of images, an .npy or .npz, or "-" for raw frames.',
+        help='A video file, a folder, glob or list of images, an .npy or .npz, a pipe; "-" is raw frames.',
         show_default=False,
     ),
 ]
@@ -45,7 +45,7 @@ QualityOption = Annotated[
     str | None, typer.Option("--quality", "-q", help="draft, standard, high or lossless, for every output.")
 ]
 SizeOption = Annotated[
-    str | None, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Of raw frames from standard input.")
+    str | None, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Of raw frames from a pipe.")
 ]
 PixFmtOption = Annotated[
     str | None, typer.Option("--pix-fmt", help="Of raw frames: " + ", ".join(PixelFormat) + ".")

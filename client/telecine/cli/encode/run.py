@@ -6,14 +6,13 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 
 from telecine.cli.connection import connect, is_kept
 from telecine.cli.encode.sources import Source
 from telecine.cli.show import documents as doc
 from telecine.cli.show import readable, terminal
-from telecine.cli.show.failures import SourceError, check_writable
+from telecine.cli.show.failures import SourceError
 from telecine.cli.show.manifest_view import read_view
 from telecine.cli.show.progress import JobProgressView
 from telecine.cli.show.terminal import escape
@@ -21,7 +20,9 @@ from telecine.clients.blocking_job import Job
 from telecine.clients.plan import JobArguments
 from telecine.clients.settings import OUTPUT_DIRECTORY
 from telecine.request.options import Output
-from telecine.results.values import EncodeResult, JobWarning
+from telecine.request.source_warnings import SourceCode
+from telecine.results.target import directory_of
+from telecine.results.values import EncodeResult
 
 MANIFEST_NAME = "manifest.json"
 
@@ -43,7 +44,8 @@ def encode_source(
     Outputs that failed while others succeeded are no exception here; they stand in the document.
     """
     _refuse_losses(source, arguments)
-    check_writable(out_dir or Path(OUTPUT_DIRECTORY))
+    wanted = directory_of(OUTPUT_DIRECTORY if out_dir is None else out_dir, "--out-dir")
+    out_dir = None if out_dir is None else wanted
     with (
         connect(server) as client,
         JobProgressView(
@@ -56,6 +58,7 @@ def encode_source(
         try:
             job.push(source.frames)
             _refuse_losses(source, arguments)
+            _report_losses(job, source)
             job.finish()
             hand_off_seconds = time.perf_counter() - begin
             directory = out_dir or Path(OUTPUT_DIRECTORY, job.job_id)
@@ -70,8 +73,7 @@ def encode_source(
             raise
         finally:
             job.close()
-    document = _document(result, directory, sent_bytes, hand_off_seconds, total_seconds)
-    return _with_remarks(document, source)
+    return _document(result, directory, sent_bytes, hand_off_seconds, total_seconds)
 
 
 def _document(
@@ -107,18 +109,20 @@ def _refuse_losses(source: Source, arguments: JobArguments) -> None:
     """Raises SourceError where every fallback is an error and the source has some."""
     if arguments.get("strict") and source.losses:
         raise SourceError(
-            f"{source.description}: {'; '.join(source.losses)}",
+            f"{source.description}: {'; '.join(loss.message for loss in source.losses)}",
             "convert it first, or leave --strict out and take that as a warning",
         )
 
 
-def _with_remarks(document: doc.EncodeDocument, source: Source) -> doc.EncodeDocument:
-    remarks = [JobWarning("SOURCE_SIMPLIFIED", loss, output="") for loss in source.losses]
+def _report_losses(job: Job, source: Source) -> None:
+    """Says with the job, before its upload ends, what its frames do not carry."""
     if source.damage:
         more = f", and {len(source.damage) - 1} more" if len(source.damage) > 1 else ""
-        text = f"{document.frames} frames were taken of a damaged source: {source.damage[0]}{more}"
-        remarks.insert(0, JobWarning("SOURCE_DAMAGED", text, output=""))
-    return msgspec.structs.replace(document, warnings=[*document.warnings, *remarks])
+        frames = job.progress.pushed_bytes // source.frame_bytes
+        text = f"{frames} frames were taken of a damaged source: {source.damage[0]}{more}"
+        job.warn(SourceCode.SOURCE_DAMAGED, text)
+    for loss in source.losses:
+        job.warn(loss.code, loss.message)
 
 
 def _layout_of(source: Source) -> JobArguments:

@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -195,19 +194,6 @@ def _explain_os_error(error: OSError) -> Failure:
         "Check that the path exists and that you may read and write there.",
         int(ExitCode.USAGE),
     )
-
-
-def check_writable(directory: Path) -> None:
-    """Raises OSError where the directory cannot be made or written, before work is done for it."""
-    there = directory.absolute()
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(there))
-    if not os.access(there, os.W_OK | os.X_OK):
-        is_read_only = bool(os.statvfs(there).f_flag & os.ST_RDONLY) if hasattr(os, "statvfs") else False
-        code = errno.EROFS if is_read_only else errno.EACCES
-        raise OSError(code, os.strerror(code), str(there))
 
 
 def _code_of(error: BaseException) -> str:

@@ -140,7 +140,7 @@ def test_what_can_be_read_is_taken_where_that_is_asked_for(clips: Path, tmp_path
 def test_a_clip_that_was_filmed_on_its_side_is_turned_upright(clips: Path) -> None:
     lying, upright = open_video(clips / "plain.mp4"), open_video(clips / "rotated.mp4")
     assert (upright.width, upright.height) == (lying.height, lying.width)
-    assert upright.turned_degrees == 90
+    assert upright.orientation.turned_degrees == 90
     frame = next(upright.frames)
     top_right = next(lying.frames)[lying.width - 1]
     assert frame[0] == top_right, "turned counterclockwise, the upper right corner becomes the upper left one"

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from telecine.cli.encode.sources.source import Source, size_of
 from telecine.cli.show.failures import SourceError
+from telecine.frames.animation import ignores_profile, picture_count
+from telecine.request.source_warnings import SourceCode, SourceWarning
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
@@ -21,32 +23,59 @@ _PNG_BIT_DEPTH_AT = 24
 """Offset of the bit depth in a PNG file: signature, length and type of IHDR, width, height."""
 
 
-def names_images(text: str) -> bool:
-    """Says whether SOURCE is a glob, a folder, or a single image."""
+def names_several(text: str) -> bool:
+    """Says whether SOURCE is a glob or a folder."""
     path = Path(text)
-    is_glob = bool(_GLOB_CHARACTERS & set(text)) and not path.exists()
-    return is_glob or path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES - {".gif", ".webp"}
+    return path.is_dir() or (bool(_GLOB_CHARACTERS & set(text)) and not path.exists())
 
 
-def open_images(text: str) -> Source:
-    """Opens a folder, a glob or one image; reads only the first image now. Raises SourceError."""
-    paths = _find(text)
-    first = _load(paths[0])
+def open_images(source: str | Sequence[str]) -> Source:
+    """Opens a folder, a glob, a list of images or one image; reads only the first now. Raises SourceError."""
+    paths = _find(source) if isinstance(source, str) else sorted(map(Path, source), key=natural_order)
+    losses = Losses()
+    first = _load(paths[0], losses)
     width, height = size_of(first)
+    where = source if isinstance(source, str) else f"{paths[0]} ... {paths[-1]}"
     return Source(
-        description=f"{len(paths)} image{'s' if len(paths) != 1 else ''} of {text}",
+        description=f"{len(paths)} image{'s' if len(paths) != 1 else ''} of {where}",
         width=width,
         height=height,
-        frames=_arrays(paths, first),
+        frames=_arrays(paths, first, losses),
         frame_count=len(paths),
         frame_bytes=first.nbytes,
+        losses=losses.found,
     )
+
+
+class Losses:
+    """What the images do not give to the clip, each kind once, with the first image that shows it."""
+
+    def __init__(self) -> None:
+        self.found: list[SourceWarning] = []
+
+    def look_at(self, image: Any, path: Path) -> None:
+        """Notes what is not taken of an image."""
+        if (count := picture_count(image)) > 1:
+            self._add(
+                SourceCode.SOURCE_FRAMES_DROPPED,
+                f"{path.name} holds {count} pictures, of which the first is taken; by itself it is a clip",
+            )
+        if ignores_profile(image):
+            self._add(
+                SourceCode.SOURCE_PROFILE_IGNORED,
+                f"the colour profile of {path.name} is not sRGB; its values are taken as sRGB",
+            )
+
+    def _add(self, code: SourceCode, message: str) -> None:
+        if all(warning.code is not code for warning in self.found):
+            self.found.append(SourceWarning(code, message))
 
 
 def natural_order(path: Path) -> tuple[tuple[int, str], ...]:
     """A sorting key under which frame_2 comes before frame_10."""
-    pieces = re.split(r"(\d+)", path.name)
-    return tuple((int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces)
+    pieces = re.split(r"([0-9]+)", path.name)
+    numbered = ((int(piece), "") if number % 2 else (-1, piece) for number, piece in enumerate(pieces))
+    return (*numbered, (-1, str(path)))
 
 
 def _find(text: str) -> Sequence[Path]:
@@ -73,10 +102,10 @@ def _glob(pattern: Path) -> Iterator[Path]:
     return root.glob(str(pattern.relative_to(root)))
 
 
-def _arrays(paths: Sequence[Path], first: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+def _arrays(paths: Sequence[Path], first: npt.NDArray[Any], losses: Losses) -> Iterator[npt.NDArray[Any]]:
     yield first
     for path in paths[1:]:
-        array = _load(path)
+        array = _load(path, losses)
         if array.shape != first.shape or array.dtype != first.dtype:
             raise SourceError(
                 f"{path} is {_kind(array)}, but {paths[0].name} is {_kind(first)}",
@@ -91,13 +120,14 @@ def _kind(array: npt.NDArray[Any]) -> str:
     return f"{width}x{height} with {channels} x {array.dtype.itemsize * 8} bits a pixel"
 
 
-def _load(path: Path) -> npt.NDArray[Any]:
+def _load(path: Path, losses: Losses) -> npt.NDArray[Any]:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if _has_16_bits(path):
         return _load_deep(path)
     try:
         with Image.open(path, formats=_FORMATS) as opened:
+            losses.look_at(opened, path)
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I;16"):
                 return np.asarray(image, dtype=np.uint16)

@@ -10,24 +10,24 @@ from telecine.cli.show.failures import SourceError
 from telecine.request.frame_layout import FrameLayout
 
 
-def open_raw(stream: BinaryIO, layout: FrameLayout) -> Source:
-    """Reads frames until the pipe ends. Iterating raises SourceError when it ends inside a frame."""
+def open_raw(stream: BinaryIO, layout: FrameLayout, name: str) -> Source:
+    """Reads frames until the pipe `name` ends. Iterating raises SourceError when it ends inside a frame."""
     return Source(
-        description=f"raw frames from standard input ({layout})",
+        description=f"raw frames from {name} ({layout})",
         width=layout.width,
         height=layout.height,
-        frames=_frames(stream, layout),
+        frames=_frames(stream, layout, name),
         frame_bytes=layout.frame_bytes,
         pixel_format=layout.pixel_format,
     )
 
 
-def _frames(stream: BinaryIO, layout: FrameLayout) -> Iterator[bytes]:
+def _frames(stream: BinaryIO, layout: FrameLayout, name: str) -> Iterator[bytes]:
     count = 0
     while data := _read_exactly(stream, layout.frame_bytes):
         if len(data) < layout.frame_bytes:
             raise SourceError(
-                f"standard input ended inside frame {count}: {len(data)} of {layout.frame_bytes} bytes",
+                f"{name} ended inside frame {count}: {len(data)} of {layout.frame_bytes} bytes",
                 f"{layout} is not what the sender sends; check --size and --pix-fmt",
             )
         count += 1

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from telecine.request.options import Color, PixelFormat
+from telecine.request.source_warnings import SourceWarning
 
 Frames = Iterator[npt.NDArray[Any]] | Iterator[bytes]
 """Arrays (H, W), (H, W, 3) or (H, W, 4); or whole raw frames when `Source.pixel_format` is set."""
@@ -37,8 +38,8 @@ class Source:
     """None: the default of the pixel format."""
     damage: list[str] = field(default_factory=list)
     """What was found broken so far, where that is allowed; complete once `frames` has ended."""
-    losses: list[str] = field(default_factory=list)
-    """What the frames do not carry of the source, for people; complete once `frames` has ended."""
+    losses: list[SourceWarning] = field(default_factory=list)
+    """What the frames do not carry of the source; complete once `frames` has ended."""
 
 
 def size_of(array: npt.NDArray[Any]) -> tuple[int, int]:

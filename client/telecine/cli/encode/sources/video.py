@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,10 @@ from telecine.cli.show.failures import SourceError
 from telecine.installation import install_command
 from telecine.request.frame_layout import FrameLayout
 from telecine.request.options import Color, PixelFormat
+from telecine.request.source_warnings import SourceCode, SourceWarning
+
+if TYPE_CHECKING:
+    from encoder_service.worker.libav.video_losses import SourceLoss
 
 _ADVICE = "check that it plays, or convert it first; images, .npy and raw frames are taken too"
 
@@ -40,17 +44,20 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
     except OutputError as error:
         raise _unreadable(error) from error
 
+    losses = [_warning(loss) for loss in video.losses]
+
     def frames() -> Iterator[bytes]:
         try:
             yield from video.frames
         except OutputError as error:
             raise _unreadable(error) from error
+        losses[:] = [_warning(loss) for loss in video.losses]
 
     color = video.color
     layout = FrameLayout(video.width, video.height, PixelFormat(video.pixel_format.value))
     remarks = "" if video.is_color_tagged else f", untagged: taken as {color.matrix}"
-    if video.turned_degrees:
-        remarks += f", turned upright by {video.turned_degrees} degrees"
+    if turned := video.orientation.describe():
+        remarks += f", {turned}"
     return Source(
         description=f"{path} ({video.coded_pixel_format}{remarks})",
         width=video.width,
@@ -67,8 +74,12 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
             range=color.range.value,
         ),
         damage=damage,
-        losses=video.losses,
+        losses=losses,
     )
+
+
+def _warning(loss: SourceLoss) -> SourceWarning:
+    return SourceWarning(SourceCode(loss.code.value), loss.message)
 
 
 def _unreadable(error: Exception) -> SourceError:

@@ -44,6 +44,36 @@ def test_natural_order_compares_numbers_as_numbers() -> None:
     assert ordered.index("9") < ordered.index("10")
 
 
+def test_names_with_digits_of_any_kind_have_an_order(tmp_path: Path) -> None:
+    names = [
+        "a1.png",
+        "a10.png",
+        "a2.png",
+        "a².png",
+        "a٣.png",
+        "②.png",
+        "²",
+        "1" * 200 + ".png",
+        "01.png",
+        "1.png",
+    ]
+    ordered = sorted((tmp_path / name for name in names), key=natural_order)
+    backwards = ordered[::-1]
+    assert ordered == sorted(backwards, key=natural_order)
+    place = [path.name for path in ordered].index
+    assert place("a1.png") < place("a2.png") < place("a10.png")
+
+
+def test_what_a_shell_makes_of_a_glob_is_the_same_clip(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(tmp_path / f"f{number}.png")
+    source = open_source([str(path) for path in tmp_path.iterdir()])
+    assert [int(frame[0, 0, 0]) for frame in source.frames] == [1, 2, 10]
+    with pytest.raises(SourceError, match=r"there are 2 sources: .*mp4") as caught:
+        open_source([str(tmp_path / "f1.png"), "mp4"])
+    assert "-o" in caught.value.advice
+
+
 def test_transparent_images_keep_their_alpha(tmp_path: Path) -> None:
     draw(tmp_path / "1.png", mode="RGBA")
     assert np.asarray(next(iter(open_source(str(tmp_path)).frames))).shape == (6, 8, 4)
@@ -111,13 +141,13 @@ class Dribble(io.RawIOBase):
 def test_raw_frames_survive_short_reads() -> None:
     layout = FrameLayout(5, 3, PixelFormat.YUV420P)
     data = bytes(range(layout.frame_bytes)) * 2
-    assert b"".join(map(bytes, open_raw(Dribble(data), layout).frames)) == data
+    assert b"".join(map(bytes, open_raw(Dribble(data), layout, "a pipe").frames)) == data
 
 
 def test_a_pipe_that_ends_inside_a_frame_says_where() -> None:
     layout = FrameLayout(4, 4, PixelFormat.RGB24)
     with pytest.raises(SourceError, match="inside frame 1: 10 of 48 bytes"):
-        list(open_raw(io.BytesIO(bytes(58)), layout).frames)
+        list(open_raw(io.BytesIO(bytes(58)), layout, "a pipe").frames)
 
 
 def test_raw_frames_need_a_layout_and_only_they_take_one() -> None:
