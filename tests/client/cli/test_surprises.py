@@ -28,7 +28,8 @@ def test_a_place_for_artifacts_that_cannot_be_one_is_said_before_frames_are_sent
 ) -> None:
     ran = telecine("encode", clip, "--fps", "4", "-d", clip / "below", server=encoder.address)
     assert ran.exit_code == 2
-    assert f"Not a directory: {clip}" in ran.err.replace("\n", "")
+    said = ran.err.replace("\n", "")
+    assert f"--out-dir is '{clip / 'below'}', which cannot be used: Not a directory" in said
     assert "handed off" not in ran.err
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from telecine.cli.encode.sources.images import open_image
 from telecine.cli.encode.sources.source import Source
 from telecine.cli.show.failures import SourceError
 from telecine.exceptions import InvalidFramesError
@@ -22,15 +23,11 @@ _ADVICE = "check that it plays; or convert it to an animated PNG"
 
 def open_animated_webp(path: Path) -> Source:
     """Opens an animated WebP; its pictures are shown at its own average rate. Raises SourceError."""
-    from PIL import Image, UnidentifiedImageError
-
+    image = open_image(path)
     try:
-        image = Image.open(path, formats=("WEBP",))
         count, durations = _timing(image)
-    except (OSError, ValueError, SyntaxError, EOFError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise SourceError(f"{path} cannot be read as an animated WebP: {error}", _ADVICE) from error
-    except Image.DecompressionBombError as error:
-        raise SourceError(f"{path}: {error}", "take a smaller picture") from error
     warnings = SourceWarnings()
     if ignores_profile(image):
         warnings.add(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from telecine.cli.encode.sources.source import Source, size_of
 from telecine.cli.show.failures import SourceError
 from telecine.frames.animation import ignores_profile, picture_count
+from telecine.frames.foreign import image_array
 from telecine.request.source_warnings import SourceCode, SourceWarning
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
@@ -42,7 +43,7 @@ def open_images(source: str | Sequence[str]) -> Source:
         height=height,
         frames=_arrays(paths, first, losses),
         frame_count=len(paths),
-        frame_bytes=first.nbytes,
+        frame_bytes=first.size * (2 if first.dtype == np.uint16 else 1),
         losses=losses.found,
     )
 
@@ -120,29 +121,43 @@ def _kind(array: npt.NDArray[Any]) -> str:
     return f"{width}x{height} with {channels} x {array.dtype.itemsize * 8} bits a pixel"
 
 
-def _load(path: Path, losses: Losses) -> npt.NDArray[Any]:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def open_image(path: Path) -> Any:
+    """Opens an image of a kind that is taken; the caller closes it. Raises SourceError."""
+    from PIL import Image, UnidentifiedImageError
 
-    if _has_16_bits(path):
-        return _load_deep(path)
     try:
-        with Image.open(path, formats=_FORMATS) as opened:
-            losses.look_at(opened, path)
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I;16"):
-                return np.asarray(image, dtype=np.uint16)
-            has_alpha = image.has_transparency_data
-            if image.mode != "L" or has_alpha:
-                image = image.convert("RGBA" if has_alpha else "RGB")
-            return np.asarray(image)
+        return Image.open(path, formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise SourceError(
             f"{path} is none of {', '.join(_FORMATS)}, or damaged", "replace or remove this file"
         ) from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise SourceError(
-            f"{path} cannot be read as an image: {error}", "replace or remove this file"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _load(path: Path, losses: Losses) -> npt.NDArray[Any]:
+    from PIL import ImageOps
+
+    if _has_16_bits(path):
+        return _load_deep(path)
+    with open_image(path) as opened:
+        try:
+            losses.look_at(opened, path)
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith("I;16"):
+                return np.asarray(image, dtype=np.uint16)
+            if image.mode in {"I", "F"}:  # as RGB nearly all of it would be clipped to white
+                return image_array(image)
+            has_alpha = image.has_transparency_data
+            if image.mode != "L" or has_alpha:
+                image = image.convert("RGBA" if has_alpha else "RGB")
+            return np.asarray(image)
+        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    return SourceError(f"{path} cannot be read as an image: {error}", "replace or remove this file")
 
 
 def _has_16_bits(path: Path) -> bool:

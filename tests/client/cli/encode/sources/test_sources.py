@@ -64,6 +64,17 @@ def test_names_with_digits_of_any_kind_have_an_order(tmp_path: Path) -> None:
     assert place("a1.png") < place("a2.png") < place("a10.png")
 
 
+def test_deep_images_are_not_clipped_to_white(tmp_path: Path) -> None:
+    ramp = (np.arange(48).reshape(6, 8) * 1000).astype(np.int32)
+    Image.fromarray(ramp).save(tmp_path / "deep.tiff")
+    assert np.array_equal(next(iter(open_source(str(tmp_path / "deep.tiff")).frames)), ramp)
+    Image.fromarray((ramp / 47000).astype(np.float32)).save(tmp_path / "float.tiff")
+    assert next(iter(open_source(str(tmp_path / "float.tiff")).frames)).dtype == np.float32
+    Image.fromarray(ramp * 2).save(tmp_path / "deeper.tiff")
+    with pytest.raises(SourceError, match="mode I holds values from 0 to 94000"):
+        open_source(str(tmp_path / "deeper.tiff"))
+
+
 def test_what_a_shell_makes_of_a_glob_is_the_same_clip(tmp_path: Path) -> None:
     for number in (10, 2, 1):
         Image.new("RGB", (8, 6), (number, 0, 0)).save(tmp_path / f"f{number}.png")
