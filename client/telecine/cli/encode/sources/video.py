@@ -17,6 +17,8 @@ from telecine.request.options import Color, PixelFormat
 from telecine.request.source_warnings import SourceCode, SourceWarning
 
 if TYPE_CHECKING:
+    from encoder_service.spec.spec import Color as SourceColor
+    from encoder_service.worker.libav.video_file import VideoFile
     from encoder_service.worker.libav.video_losses import SourceLoss
 
 _ADVICE = "check that it plays, or convert it first; images, .npy and raw frames are taken too"
@@ -53,13 +55,9 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
             raise _unreadable(error) from error
         losses[:] = [_warning(loss) for loss in video.losses]
 
-    color = video.color
     layout = FrameLayout(video.width, video.height, PixelFormat(video.pixel_format.value))
-    remarks = "" if video.is_color_tagged else f", untagged: taken as {color.matrix}"
-    if turned := video.orientation.describe():
-        remarks += f", {turned}"
     return Source(
-        description=f"{path} ({video.coded_pixel_format}{remarks})",
+        description=f"{path} ({_remarks(video)})",
         width=video.width,
         height=video.height,
         frames=frames(),
@@ -67,14 +65,23 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
         frame_count=video.frame_count,
         frame_bytes=layout.frame_bytes,
         pixel_format=layout.pixel_format,
-        color=Color(
-            primaries=color.primaries.value,
-            transfer=color.transfer.value,
-            matrix=color.matrix.value,
-            range=color.range.value,
-        ),
+        color=_color(video.color),
         damage=damage,
         losses=losses,
+    )
+
+
+def _remarks(video: VideoFile) -> str:
+    untagged = "" if video.is_color_tagged else f"untagged: taken as {video.color.matrix}"
+    return ", ".join(filter(None, (video.coded_pixel_format, untagged, video.orientation.describe())))
+
+
+def _color(color: SourceColor) -> Color:
+    return Color(
+        primaries=color.primaries.value,
+        transfer=color.transfer.value,
+        matrix=color.matrix.value,
+        range=color.range.value,
     )
 
 
