@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+_HOSTING = {
+    "telecine-services": "service_host", "grpcio-health-checking": "grpc_health",
+    "grpcio-reflection": "grpc_reflection", "prometheus-client": "prometheus_client", "PyYAML": "yaml",
+}  # fmt: skip
+PARTS: dict[str, dict[str, str]] = {
+    "cli": {"typer": "typer", "rich": "rich"},
+    "watch": {"textual": "textual"},
+    "encoder": {
+        **_HOSTING, "telecine-services": "encoder_service", "av": "av", "Pillow": "PIL", "blake3": "blake3",
+        "aiohttp": "aiohttp",
+    },
+    "collector": {
+        **_HOSTING, "telecine-services": "log_collector", "google-re2": "re2", "duckdb": "duckdb",
+        "opentelemetry-proto": "opentelemetry.proto", "pytz": "pytz", "watchfiles": "watchfiles",
+    },
+}  # fmt: skip
+"""Extra to its distributions, each with a module that proves it. A test compares it with pyproject.toml."""
+
 SERVICES = frozenset({"all", "collector", "encoder", "hosting", "sinks"})
 """Extras that bring the services, which are a distribution of their own."""
+
+
+def missing_parts(extra: str) -> list[str]:
+    """The distributions of an extra that cannot be imported here. Imports none of them."""
+    return [name for name, module in PARTS[extra].items() if not is_importable(module)]
+
+
+def is_importable(module: str) -> bool:
+    """Whether a module is installed. Imports the packages above it, not the module itself."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # a package above it is missing or broken
+        return False
 
 
 def install_command(extra: str) -> str:

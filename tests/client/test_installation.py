@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
-from telecine.installation import command_for
+from telecine.installation import PARTS, command_for, missing_parts
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -40,3 +45,31 @@ from telecine.installation import command_for
 )
 def test_the_command_names_where_it_came_from(extra: str, origin: object, command: str) -> None:
     assert command_for(extra, origin if isinstance(origin, str) else json.dumps(origin)) == command
+
+
+def _named_in(path: str, *keys: str) -> set[str]:
+    """The distributions that a pyproject.toml names, without those of some platforms alone."""
+    found = tomllib.loads((ROOT / path).read_text())["project"]
+    for key in keys:
+        found = found[key]
+    return {re.split(r"[\[<>=;~! ]", entry)[0] for entry in found if ";" not in entry}
+
+
+def test_the_table_of_parts_is_what_pip_reads() -> None:
+    """A part that is missing in the table would end in a traceback where it is not installed."""
+    hosting = _named_in("services/pyproject.toml", "dependencies") - {"telecine"} | {"telecine-services"}
+    for extra in ("encoder", "collector"):
+        own = _named_in("services/pyproject.toml", "optional-dependencies", extra)
+        assert set(PARTS[extra]) == hosting | own
+    for extra in ("cli", "watch"):
+        assert set(PARTS[extra]) == _named_in("pyproject.toml", "optional-dependencies", extra) - {"telecine"}
+
+
+@pytest.mark.parametrize("extra", PARTS)
+def test_every_part_is_proved_by_a_module_of_its_distribution(extra: str) -> None:
+    assert missing_parts(extra) == []
+
+
+def test_a_missing_package_above_a_module_is_a_missing_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARTS, "extra", {"there": "json", "not-there": "no_such_package.inside"})
+    assert missing_parts("extra") == ["not-there"]

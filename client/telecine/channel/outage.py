@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from telecine.exceptions import LaterError, TelecineError, UnavailableError
+from telecine.exceptions import LaterError, TelecineError, TimedOutError, UnavailableError
 
 if TYPE_CHECKING:
     from telecine.logging import Logger
@@ -21,6 +21,8 @@ SAY_AFTER_SECONDS = 1.0
 """Shorter outages (a server that restarts, a connection that moves) are nobody's business."""
 QUIET_AFTER_ANSWER_SECONDS = 5.0
 """A server that has answered sends something once a second; a busy machine may be late with it."""
+SLOW_ANSWER_SECONDS = 10.0
+"""A server proves what it can make by encoding, which takes seconds right after its start."""
 SAY_EVERY_SECONDS = 10.0
 STAGE = "server:unreachable"
 _LOGGER = "telecine.connection"
@@ -42,6 +44,7 @@ class Outage:
         give_up_after_seconds: How long it is tried, counted from the beginning of the outage.
         clock: Seconds, monotonic.
         job_id: The job that waits, for the records. Empty: none does.
+        is_slow: An answer may take its time: silence alone is reported after SLOW_ANSWER_SECONDS.
         log: Where the records go. None: the logger `telecine.connection`.
     """
 
@@ -51,6 +54,7 @@ class Outage:
         give_up_after_seconds: float,
         *,
         job_id: str = "",
+        is_slow: bool = False,
         clock: Callable[[], float] = time.monotonic,
         log: Logger | None = None,
     ) -> None:
@@ -61,10 +65,11 @@ class Outage:
         self._fields: dict[str, str] = {"job_id": job_id} if job_id else {}
         self._lock = threading.Lock()
         self._since = clock()
-        self._next = self._since + SAY_AFTER_SECONDS
+        self._next = self._since + (SLOW_ANSWER_SECONDS if is_slow else SAY_AFTER_SECONDS)
         self._problem = _NO_ANSWER
         self._has_said = False
         self._has_answered = False
+        self._unreached: UnavailableError | None = None
 
     @property
     def wait_seconds(self) -> float:
@@ -76,8 +81,12 @@ class Outage:
         if isinstance(error, LaterError):
             now = self._clock()
             with self._lock:
+                if isinstance(error, UnavailableError):
+                    self._unreached = error
                 if self._has_answered and not self._has_said:
                     self._since, self._next = now, now + SAY_AFTER_SECONDS
+                elif not self._has_said:
+                    self._next = min(self._next, self._since + SAY_AFTER_SECONDS)
                 self._has_answered = False
                 self._problem = problem_of(error)
             self.look()
@@ -115,6 +124,8 @@ class Outage:
             yield
         except TelecineError as error:
             self.failed(error)
+            if isinstance(error, TimedOutError) and self._unreached is not None:
+                raise self._unreached from error  # the time ran out because nobody could be reached
             raise
 
     def answered(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,15 +12,17 @@ from telecine.cli import capabilities, doctor, errors, jobs, verify
 from telecine.cli.config import command as config
 from telecine.cli.encode import command as encode
 from telecine.cli.logs import commands as logs
+from telecine.cli.mistakes import command_path, usage_error
 from telecine.cli.serve import command as serve
 from telecine.cli.show import terminal
 from telecine.cli.show.exits import ExitCode, epilog
-from telecine.cli.show.failures import UsageError, show_failure
+from telecine.cli.show.failures import show_failure
 from telecine.cli.stages import command as stages
 from telecine.logging.unknown_variables import new_complaints
 
 # Typer exports no name for what it raises on a wrong command line; this is it in every version.
 _WrongCommandLine: Any = typer.BadParameter.__mro__[2]
+_NO_ARGUMENTS = "NoArgsIsHelpError"
 
 app = typer.Typer(
     name="telecine",
@@ -63,30 +65,56 @@ def _about(
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line; returns its exit code. Never raises but for SystemExit from a service."""
+    terminal.speak_plainly()
+    command = _command()
+    path = command_path(command, arguments)
     as_json = "--json" in arguments
     for _, complaint in new_complaints(os.environ):
         terminal.notices().print(f"[yellow]warning:[/] {terminal.escape(complaint)}")
     try:
-        code = app(args=list(arguments), prog_name="telecine", standalone_mode=False)
-    except typer.Abort:
-        return show_failure(KeyboardInterrupt(), as_json=as_json)
-    except KeyboardInterrupt as error:
-        return show_failure(error, as_json=as_json)
+        code = command(args=list(arguments), prog_name="telecine", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        return show_failure(KeyboardInterrupt(), as_json=as_json, command=path)
+    except BrokenPipeError:
+        return int(ExitCode.OK)  # `| head` has seen enough
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # --help into `| head`: rich's own way out
+            return int(ExitCode.OK)
+        raise
     except Exception as error:  # noqa: BLE001 - the outermost door: an unknown error is reported as a fault
+        if type(error).__name__ == _NO_ARGUMENTS:
+            return int(ExitCode.USAGE)  # its help has been shown
         if isinstance(error, _WrongCommandLine):
-            error = _usage_error(error)
-        return show_failure(error, as_json=as_json)
+            error = usage_error(error, path, arguments)
+        return show_failure(error, as_json=as_json, command=path)
     if code == ExitCode.INTERRUPTED and not _ends_by_interruption(arguments):
-        return show_failure(KeyboardInterrupt(), as_json=as_json)  # typer makes a bare exit code of it
+        return show_failure(KeyboardInterrupt(), as_json=as_json, command=path)  # typer has made a code of it
     return int(code) if isinstance(code, int) else int(ExitCode.OK)
+
+
+def _command() -> Any:
+    """The whole tree of commands; a flag's help names no type, as it takes no value."""
+    command = typer.main.get_command(app)
+    waiting: list[Any] = [command]
+    while waiting:
+        each = waiting.pop()
+        waiting += getattr(each, "commands", {}).values()
+        for parameter in each.params:
+            _without_type(parameter)
+        each.get_help_option = _without_type_of(each.get_help_option)
+    return command
+
+
+def _without_type_of(made: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda context: _without_type(made(context))
+
+
+def _without_type(parameter: Any) -> Any:
+    if getattr(parameter, "is_flag", False):
+        parameter.metavar = ""
+    return parameter
 
 
 def _ends_by_interruption(arguments: Sequence[str]) -> bool:
     """Ctrl-C is how commands end that follow something; there is nothing to say about it."""
-    return "serve" in arguments[:1] or bool({"tail", "watch"} & set(arguments[1:2]))
-
-
-def _usage_error(error: Any) -> UsageError:
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "telecine"
-    return UsageError(error.format_message(), f"`{command} --help` shows how it is used")
+    return "serve" in arguments[:1] or list(arguments[:2]) in (["logs", "tail"], ["logs", "watch"])

@@ -79,7 +79,7 @@ def check_encoder(encoder: str, found: Capabilities) -> None:
 
 
 def _render_options(console: Console, encoder: str, found: EncoderOptions) -> None:
-    table = terminal.table("option", "takes")
+    table = terminal.table("option", "takes", whole=("option",))
     if found.presets:
         table.add_row("[bold]preset of the output[/]", escape(found.presets))
     for name, values in found.options.items():
@@ -129,7 +129,7 @@ def _render(console: Console, document: doc.CapabilitiesDocument) -> None:
     console.print(
         f"[bold]{escape(document.server)}[/]: Telecine {document.server_version}, {document.workers} workers"
     )
-    table = terminal.table("", "format", "codec", "encoder", "alpha", "takes / why not")
+    table = terminal.table("", "format", "codec", "encoder", "alpha", "takes / why not", whole=("encoder",))
     for item in document.formats:
         for position, encoder in enumerate(item.encoders):
             is_first = position == 0

@@ -54,14 +54,19 @@ def configured_server() -> str | None:
 
 
 def collector_of(server: str | None) -> str:
-    """The collector that is named: by an option, else a variable, else a file; else the one on this machine.
+    """The collector that an option names, else `named_collector`, else the one on this machine.
 
-    Programs ship their records to the same one. Raises InvalidRequestError and LogConfigError.
+    Programs ship their records to the same one. Raises LogConfigError.
     """
+    return server or named_collector() or DEFAULT_COLLECTOR
+
+
+def named_collector() -> str | None:
+    """The collector that a variable or a file names. Raises LogConfigError."""
     from telecine.logging.configuration import logging_from_file
 
-    named = server or next((os.environ[name] for name in _COLLECTOR_VARIABLES if os.environ.get(name)), None)
-    return named or logging_from_file(os.environ).get("collector") or DEFAULT_COLLECTOR
+    variable = next((os.environ[name] for name in _COLLECTOR_VARIABLES if os.environ.get(name)), None)
+    return variable or logging_from_file(os.environ).get("collector")
 
 
 def is_kept() -> bool:

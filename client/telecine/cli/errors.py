@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -63,7 +62,7 @@ def errors(
     if not found:
         raise UsageError(f"there is no error {code!r}", "`telecine errors` lists them all")
     if markdown:
-        sys.stdout.write(markdown_tables(found))
+        terminal.write(markdown_tables(found).encode())
         return
     terminal.show(ErrorsDocument(found), lambda console: _render(console, found), as_json=as_json)
 
@@ -119,7 +118,7 @@ def _render(console: Console, found: Sequence[ErrorDocument]) -> None:
         if not listed:
             continue
         console.print(f"[bold]{heading}[/]")
-        table = terminal.table("code", "who", "again?", "what to do")
+        table = terminal.table("code", "who", "again?", "what to do", whole=("code",))
         for row in listed:
             table.add_row(escape(row.code), row.kind, "yes" if row.is_retryable else "no", escape(row.advice))
         console.print(table)

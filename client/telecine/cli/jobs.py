@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from telecine.cli.completion import complete_job, complete_state
 from telecine.cli.connection import connect_to_running
 from telecine.cli.options import JsonOption, OutDirOption, RunningServerOption
 from telecine.cli.show import documents as doc
@@ -30,8 +31,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
-JobsArgument = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.")]
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", autocompletion=complete_job)]
+JobsArgument = Annotated[
+    list[str], typer.Argument(metavar="JOB...", help="Ids of jobs.", autocompletion=complete_job)
+]
 
 
 @app.command("list", epilog=epilog())
@@ -39,7 +42,12 @@ def list_jobs(
     *,
     state: Annotated[
         list[str] | None,
-        typer.Option("--state", metavar="STATE", help="Only jobs in this state; may be repeated."),
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="Only jobs in this state; may be repeated.",
+            autocompletion=complete_state,
+        ),
     ] = None,
     prefix: Annotated[str, typer.Option("--prefix", help="Only jobs whose id begins with this.")] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most this many.")] = 50,
@@ -168,8 +176,9 @@ def _render_list(console: Console, document: doc.JobListDocument) -> None:
         console.print("no jobs")
         return
     table = terminal.table(
-        "job", "state", "frames", "received", "outputs", "created", numbers=("frames", "received")
-    )
+        "job", "state", "frames", "received", "outputs", "created",
+        numbers=("frames", "received"), whole=("job", "created"), spare=("created", "received"),
+    )  # fmt: skip
     for job in document.jobs:
         table.add_row(
             escape(job.job_id),
@@ -177,7 +186,7 @@ def _render_list(console: Console, document: doc.JobListDocument) -> None:
             str(job.total_frames) if job.total_frames else "",
             terminal.size_text(job.persisted_bytes),
             escape(", ".join(output.name for output in job.outputs)),
-            job.created_at[:19].replace("T", " "),
+            job.created_at[5:16].replace("T", " "),
         )
     console.print(table)
 
@@ -190,7 +199,13 @@ def _render_job(console: Console, job: doc.JobDocument, artifacts: list[doc.Arti
         console.print(f"{terminal.mark('problem', job.problem.code)} {escape(job.problem.message)}")
         console.print(f"  [bold]To do:[/] {escape(job.problem.advice)}")
     table = terminal.table(
-        "output", "state", "frames", "bytes", "attempt", numbers=("frames", "bytes", "attempt")
+        "output",
+        "state",
+        "frames",
+        "bytes",
+        "attempt",
+        numbers=("frames", "bytes", "attempt"),
+        whole=("output",),
     )
     for output in job.outputs:
         table.add_row(

@@ -455,8 +455,8 @@ class AsyncClient:
         timeout_seconds: float | None = None,
     ) -> calls.ResponseT:
         channel = await self.channel()
-        timeout, request_id = self.settings.within(timeout_seconds), calls.current_request_id()
-        retrying, outage = self.settings.calls.within(timeout, rpc.path), self.settings.outage(timeout)
+        timeout, retrying, outage = self.settings.calling(rpc.path, timeout_seconds)
+        request_id = calls.current_request_id()
         return await outage.run_async(retrying, lambda: channel.call(rpc, request, timeout, request_id))
 
     async def _fetch(self, result: EncodeResult, directory: Path) -> EncodeResult:

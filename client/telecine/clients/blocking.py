@@ -431,8 +431,8 @@ class Client:
         timeout_seconds: float | None = None,
     ) -> calls.ResponseT:
         self.settings.check_process()
-        timeout, request_id = self.settings.within(timeout_seconds), calls.current_request_id()
-        retrying, outage = self.settings.calls.within(timeout, rpc.path), self.settings.outage(timeout)
+        timeout, retrying, outage = self.settings.calling(rpc.path, timeout_seconds)
+        request_id = calls.current_request_id()
         return outage.run(retrying, lambda: self.channel.call(rpc, request, timeout, request_id))
 
     def _fetch(self, result: EncodeResult, directory: Path) -> EncodeResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import json
 import os
 import select
@@ -28,7 +27,7 @@ from telecine.embedding.socket_place import (
     usual_bases,
 )
 from telecine.exceptions import EmbeddedUnavailableError
-from telecine.installation import install_command
+from telecine.installation import install_command, missing_parts
 
 _MODULES = {"encoder": "encoder_service", "collector": "log_collector"}
 _START_SECONDS = 60.0
@@ -39,10 +38,6 @@ _SERVICE_COMPLAINS = (
     "collector` shows every setting and its source."
 )
 _STOP_SECONDS = 40.0
-_NEEDED = {
-    "encoder": ("encoder_service", "av", "grpc_health", "prometheus_client"),
-    "collector": ("log_collector", "re2", "opentelemetry.proto", "grpc_health", "prometheus_client"),
-}
 
 
 class EmbeddedServer:
@@ -221,20 +216,13 @@ class _Place:
 
 def check_installed(service: str) -> None:
     """Raises EmbeddedUnavailableError where a package that the service needs is missing."""
-    missing = [name for name in _NEEDED[service] if not _is_installed(name)]
+    missing = missing_parts(service)
     if missing:
         raise EmbeddedUnavailableError(
             f"the embedded {service} needs packages that are not installed: {', '.join(missing)} "
             f"({install_command(service)})",
             recovery=f"Install them with: {install_command(service)}; or name a server that runs.",
         )
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # of a package that the name lies in
-        return False
 
 
 def _start(

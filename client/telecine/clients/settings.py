@@ -14,6 +14,7 @@ import msgspec
 
 from telecine import exceptions as errors
 from telecine.channel.arguments import Target
+from telecine.channel.calls import GET_CAPABILITIES
 from telecine.channel.outage import Outage
 from telecine.exceptions import InvalidRequestError
 from telecine.logging import get_logger
@@ -103,16 +104,20 @@ class ClientSettings:
                 decision, self.retry, error, call="Encode", level=level, job_id=job_id, connection=connection
             )
 
-    def within(self, timeout_seconds: float | None) -> float:
-        """How many seconds a call has. None: as configured."""
-        return timeout_seconds or self.call_timeout_seconds
+    def calling(self, rpc: str, timeout_seconds: float | None) -> tuple[float, Retry, Outage]:
+        """How long one unary call may take, how it is retried, and what reports that nobody answers.
 
-    def outage(self, seconds: float | None = None, *, job_id: str = "") -> Outage:
+        `timeout_seconds`: None: as configured.
+        """
+        timeout = timeout_seconds or self.call_timeout_seconds
+        return timeout, self.calls.within(timeout, rpc), self.outage(timeout, rpc)
+
+    def outage(self, seconds: float | None = None, rpc: str = "", *, job_id: str = "") -> Outage:
         """What reports that the server does not answer, for a call of so many seconds; None: a stream."""
         limit = self.retry.give_up_after_seconds
         limit = limit if seconds is None else min(limit, seconds)
         name = f"encoder {self.server}" if self.server else "the embedded encoder"
-        return Outage(name, limit, job_id=job_id)
+        return Outage(name, limit, job_id=job_id, is_slow=rpc == GET_CAPABILITIES.path)
 
     def check_process(self) -> None:
         """Raises OutOfOrderError in a process that was forked after the client was made."""

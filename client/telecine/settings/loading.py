@@ -53,6 +53,10 @@ class Loaded(msgspec.Struct, Generic[ConfigT], frozen=True):
         """Key, value and source of each setting, secrets redacted."""
         return [(key, shown(key, value), self.sources_of(key)) for key, value in leaves(self.value)]
 
+    def values(self) -> list[tuple[str, Any, str]]:
+        """Key, plain value (secrets redacted) and source of each setting."""
+        return [(key, redacted(value, key), self.sources_of(key)) for key, value in leaves(self.value)]
+
     def describe(self) -> str:
         """One line per setting: key, value and source, secrets redacted."""
         rows = self.rows()
@@ -67,7 +71,7 @@ class Loaded(msgspec.Struct, Generic[ConfigT], frozen=True):
 
     def redacted(self) -> dict[str, Any]:
         """The settings as plain nested values for printing as JSON, secrets redacted."""
-        return {name: _redacted(getattr(self.value, name), name) for name in self.value.__struct_fields__}
+        return {name: redacted(getattr(self.value, name), name) for name in self.value.__struct_fields__}
 
 
 def load_config(
@@ -208,15 +212,16 @@ def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
         yield key, _plain(value)
 
 
-def _redacted(value: object, key: str) -> Any:
+def redacted(value: object, key: str) -> Any:
+    """The value as plain nested values for JSON; secrets that are set, and users in URLs, are redacted."""
     if isinstance(value, msgspec.Struct):
         config = value.__struct_config__
         tag = {} if config.tag_field is None else {config.tag_field: config.tag}
-        return tag | {f: _redacted(getattr(value, f), f"{key}.{f}") for f in value.__struct_fields__}
+        return tag | {f: redacted(getattr(value, f), f"{key}.{f}") for f in value.__struct_fields__}
     if isinstance(value, dict):
-        return {str(k): _redacted(v, f"{key}.{k}") for k, v in value.items()}
+        return {str(k): redacted(v, f"{key}.{k}") for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_redacted(item, key) for item in value]
+        return [redacted(item, key) for item in value]
     if is_secret(key) and value:
         return REDACTED
     plain = _plain(value)

@@ -124,7 +124,7 @@ def without_url_user(text: str) -> str:
 
 def shown(key: str, value: object) -> str:
     """The value for an error message or a listing: redacted, without user names in URLs, short."""
-    if is_secret(key):
+    if is_secret(key) and value:
         return REDACTED
     text = without_url_user(repr(str(value)) if isinstance(value, str) else repr(value))
     return text if len(text) <= _MAX_SHOWN_CHARS else text[: _MAX_SHOWN_CHARS - 1] + "…"

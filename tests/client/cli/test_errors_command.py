@@ -41,4 +41,4 @@ def test_a_failing_command_tells_whether_to_try_again(tmp_path: Path) -> None:
 def test_the_way_out_of_a_newer_server_is_shown() -> None:
     assert explain(sdk.CallerError("no ink", recovery="Refill the ink.")).advice == "Refill the ink."
     assert explain(sdk.TimedOutError("slow", recovery="Turn it up.")).advice == "Turn it up."
-    assert "--timeout" in explain(sdk.TimedOutError("slow")).advice
+    assert "--timeout" in explain(sdk.TimedOutError("slow"), "telecine encode").advice

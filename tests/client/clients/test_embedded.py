@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from telecine import installation
 from telecine.clients import embedded
 from telecine.clients.blocking import Client
 from telecine.clients.embedded import EmbeddedServer, embedded_server
@@ -119,8 +120,8 @@ def test_it_listens_on_a_socket_too(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(embedded._NEEDED, "encoder", ("no_such_package",))
-    with pytest.raises(EmbeddedUnavailableError, match="no_such_package") as caught:
+    monkeypatch.setitem(installation.PARTS, "encoder", {"no-such-package": "no_such_package"})
+    with pytest.raises(EmbeddedUnavailableError, match="no-such-package") as caught:
         EmbeddedServer()
     assert install_command("encoder") in caught.value.__notes__[0]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
 
+from telecine.cli.completion import complete_section
 from telecine.cli.config import sections as config_sections
 from telecine.cli.options import JsonOption
 from telecine.cli.show import terminal
@@ -19,6 +19,7 @@ from telecine.cli.show.terminal import escape_lines as escape
 from telecine.settings.config_file import SECTIONS
 from telecine.settings.loading import ConfigError
 from telecine.settings.schema import settings_schema
+from telecine.settings.sources import shown
 
 app = typer.Typer(
     help="Show and check settings: of the encoder, the collector, the SDK and logging.",
@@ -29,7 +30,11 @@ app = typer.Typer(
 
 SectionsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SECTION]...", help=f"Of {', '.join(SECTIONS)}. Without: all."),
+    typer.Argument(
+        metavar="[SECTION]...",
+        help=f"Of {', '.join(SECTIONS)}. Without: all.",
+        autocompletion=complete_section,
+    ),
 ]
 
 
@@ -38,8 +43,8 @@ class SettingDocument(msgspec.Struct, frozen=True):
 
     section: str
     key: str
-    value: str
-    """As it may be shown: secrets are left out."""
+    value: Any
+    """In force, as a value of JSON; null: none. A secret that is set is "***redacted***"."""
     source: str
     """"default", "file NAME", "env VARIABLE" or "flag"."""
 
@@ -123,7 +128,7 @@ def schema(sections: SectionsArgument = None) -> None:
     """Print the JSON Schema of one section's settings, or of a file for everything."""
     kinds = {section: config_sections.kind_of(section) for section in _chosen(sections)}
     encoded = msgspec.json.format(msgspec.json.encode(settings_schema(kinds), enc_hook=str), indent=2)
-    sys.stdout.write(encoded.decode() + "\n")
+    terminal.write(encoded + b"\n")
 
 
 def _chosen(sections: list[str] | None) -> list[str]:
@@ -142,10 +147,12 @@ def _override(text: str) -> tuple[str, str, str]:
 
 
 def _render_settings(console: Console, document: ShowDocument) -> None:
-    table = terminal.table("setting", "value", "source")
+    table = terminal.table("setting", "value", "source", whole=("setting",))
     for row in document.settings:
         source = row.source if row.source == "default" else f"[bold]{escape(row.source)}[/]"
-        table.add_row(escape(f"{row.section}.{row.key}"), escape(row.value), source)
+        table.add_row(
+            escape(f"{row.section}.{row.key}"), escape(shown(f"{row.section}.{row.key}", row.value)), source
+        )
     console.print(table)
 
 

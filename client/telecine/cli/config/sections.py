@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from telecine.cli.show.failures import missing_extra
 from telecine.settings.config_file import SECTIONS, is_sectioned, read_file
-from telecine.settings.loading import ConfigError, Loaded, load_config
+from telecine.settings.loading import ConfigError, Loaded, load_config, redacted
 from telecine.settings.sources import ConfigFault
 
-Row = tuple[str, str, str]
-"""Key, value as it may be shown, source."""
+Row = tuple[str, Any, str]
+"""Key, value with secrets redacted, source."""
 
 _LOGGING_PREFIX = "TELECINE_LOGGING_"
 
@@ -67,13 +68,12 @@ def rows_of(
 ) -> list[Row]:
     """Every setting of a section with its value in force. Raises ConfigError."""
     loaded = load_section(section, path, overrides, environ)
-    return _logging_rows(loaded, environ) if section == "logging" else loaded.rows()
+    return _logging_rows(loaded, environ) if section == "logging" else loaded.values()
 
 
 def _logging_rows(loaded: Loaded[msgspec.Struct], environ: Mapping[str, str]) -> list[Row]:
     """Logging has variables of its own, `TELECINE_LOG_*`, and defaults that depend on one another."""
     from telecine.logging.configuration import LogConfigError, LoggingSettings, log_config, log_variable
-    from telecine.settings.sources import shown
 
     said = loaded.value.values() if isinstance(loaded.value, LoggingSettings) else {}
     try:
@@ -85,12 +85,8 @@ def _logging_rows(loaded: Loaded[msgspec.Struct], environ: Mapping[str, str]) ->
         variable = log_variable(name)
         source = f"env {variable}" if variable and environ.get(variable) else loaded.sources_of(name)
         value = getattr(config, name)
-        rows.append((name, shown(name, value.name if name == "level" else _plain(value)), source))
+        rows.append((name, redacted(value.name if name == "level" else value, name), source))
     return rows
-
-
-def _plain(value: object) -> object:
-    return msgspec.to_builtins(value, enc_hook=str)
 
 
 def faults_of_file(path: Path, section: str | None) -> tuple[list[str], list[ConfigFault]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import sys
@@ -10,21 +9,11 @@ from collections.abc import Mapping
 from importlib import metadata
 
 from telecine.cli.show.documents import CheckDocument
-from telecine.installation import install_command
+from telecine.installation import PARTS, install_command, missing_parts
 
 _OLDEST_PYTHON = (3, 11)
-_PARTS = {
-    "encoder": {
-        "telecine-services": "encoder_service", "av": "av", "Pillow": "PIL",
-        "grpcio-health-checking": "grpc_health", "blake3": "blake3",
-    },
-    "collector": {
-        "telecine-services": "log_collector", "google-re2": "re2", "duckdb": "duckdb",
-        "opentelemetry-proto": "opentelemetry.proto",
-    },
-}  # fmt: skip
-"""Extra to its distributions and the modules that prove them."""
 _NEEDED_FOR = {
+    "watch": "`telecine logs watch` needs it",
     "encoder": "encoding on this machine, reading video files and verifying need it",
     "collector": "running the log collector needs it",
 }
@@ -45,12 +34,12 @@ def check_parts() -> list[CheckDocument]:
     """Telecine itself and each optional part."""
     return [
         CheckDocument(name="telecine", status="ok", message=_version("telecine"), advice=""),
-        *(_check_part(extra, distributions) for extra, distributions in _PARTS.items()),
+        *map(_check_part, _NEEDED_FOR),
     ]
 
 
-def _check_part(extra: str, distributions: dict[str, str]) -> CheckDocument:
-    missing = [name for name, module in distributions.items() if not _is_importable(module)]
+def _check_part(extra: str) -> CheckDocument:
+    missing = missing_parts(extra)
     if missing:
         return CheckDocument(
             name=f"telecine[{extra}]",
@@ -58,15 +47,8 @@ def _check_part(extra: str, distributions: dict[str, str]) -> CheckDocument:
             message=f"not installed: {', '.join(missing)}; {_NEEDED_FOR[extra]}",
             advice=install_command(extra),
         )
-    versions = ", ".join(f"{name} {_version(name)}" for name in distributions)
+    versions = ", ".join(f"{name} {_version(name)}" for name in PARTS[extra])
     return CheckDocument(name=f"telecine[{extra}]", status="ok", message=versions, advice="")
-
-
-def _is_importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def _version(distribution: str) -> str:

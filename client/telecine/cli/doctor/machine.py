@@ -123,7 +123,7 @@ def check_shared_memory() -> CheckDocument:
         return CheckDocument(
             name="shared memory", status="ok", message=f"{message}; it is not needed", advice=""
         )
-    message = f"{size_text(usage.free)} free of {size_text(usage.total)}; frames do not go through it"
+    message = f"{size_text(usage.free)} free of {size_text(usage.total)}; frames do not need it"
     return CheckDocument(name="shared memory", status="ok", message=message, advice="")
 
 

@@ -18,14 +18,15 @@ _EXPECTED_FORMATS = ("mp4", "webm", "webp", "png")
 
 def check_service(server: str | None) -> Iterator[CheckDocument]:
     """Calls the server, or starts the embedded service, and asks what it can make."""
-    server = server or configured_server()
     name = f"server {server}" if server else "embedded service"
     begin = time.perf_counter()
     try:
+        server = server or configured_server()
+        name = f"server {server}" if server else name
         with connect_for_capabilities(server) as client:
             found = client.capabilities()
     except TelecineError as error:
-        failure = explain(error)
+        failure = explain(error, "telecine doctor")
         status = "problem" if server else "warning"
         yield CheckDocument(name=name, status=status, message=failure.message, advice=failure.advice)
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from telecine.cli.completion import complete_format, words
 from telecine.cli.encode.output_texts import KEYS, SYNTAX, parse_metadata, parse_outputs, parse_size
 from telecine.cli.options import JsonOption, ServerOption
 from telecine.cli.show import terminal
@@ -15,7 +16,7 @@ from telecine.cli.show.exits import ExitCode
 from telecine.cli.show.failures import UsageError
 from telecine.cli.show.terminal import escape
 from telecine.request.frame_layout import FrameLayout
-from telecine.request.options import OddSizePolicy, Output, PixelFormat, chosen
+from telecine.request.options import OddSizePolicy, Output, PixelFormat, Quality, chosen
 from telecine.request.rates import exact_frame_rate
 from telecine.results.values import JobState
 
@@ -38,17 +39,32 @@ FpsOption = Annotated[
 OutputsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--output", "-o", metavar=SYNTAX, help=f"What to make; may be repeated. Keys: {', '.join(KEYS)}."
+        "--output",
+        "-o",
+        metavar=SYNTAX,
+        help=f"What to make; may be repeated. Keys: {', '.join(KEYS)}.",
+        autocompletion=complete_format,
     ),
 ]
 QualityOption = Annotated[
-    str | None, typer.Option("--quality", "-q", help="draft, standard, high or lossless, for every output.")
+    str | None,
+    typer.Option(
+        "--quality",
+        "-q",
+        help="draft, standard, high or lossless, for every output.",
+        autocompletion=words(*Quality),
+    ),
 ]
 SizeOption = Annotated[
     str | None, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Of raw frames from a pipe.")
 ]
 PixFmtOption = Annotated[
-    str | None, typer.Option("--pix-fmt", help="Of raw frames: " + ", ".join(PixelFormat) + ".")
+    str | None,
+    typer.Option(
+        "--pix-fmt",
+        help="Of raw frames: " + ", ".join(PixelFormat) + ".",
+        autocompletion=words(*PixelFormat),
+    ),
 ]
 MetaOption = Annotated[
     list[str] | None,
@@ -58,7 +74,12 @@ JobIdOption = Annotated[
     str, typer.Option("--job-id", help="Repeat a command with the same id to resume it. Default: a new one.")
 ]
 OddSizeOption = Annotated[
-    str, typer.Option("--odd-size", help="pad, crop or error, where a codec needs even sizes.")
+    str,
+    typer.Option(
+        "--odd-size",
+        help="pad, crop or error, where a codec needs even sizes.",
+        autocompletion=words(*OddSizePolicy),
+    ),
 ]
 PriorityOption = Annotated[int, typer.Option("--priority", min=-100, max=100, help="Higher goes first.")]
 TimeoutOption = Annotated[

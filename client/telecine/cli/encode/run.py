@@ -96,12 +96,15 @@ def _document(
 
 
 def _leave(job: Job, server: str | None, arguments: JobArguments, *, is_silent: bool) -> None:
-    if not is_silent:
-        # Now: an embedded service may take a while to end.
-        terminal.notices().print("interrupted; ending")
+    """After Ctrl-C: says what becomes of the job, and cancels it where nobody could take it up again."""
     # With an id of the caller's own the job can be resumed; without one nobody could name it, and
     # what an embedded service has in a temporary directory goes with it.
-    if not arguments.get("job_id") or not (server or is_kept()):
+    is_left = bool(arguments.get("job_id")) and (server is not None or is_kept())
+    if not is_silent:
+        # Now: a server that does not answer, or an embedded one, may take a while to end.
+        fate = "stays; the same command goes on with it" if is_left else "is cancelled"
+        terminal.notices().print(f"interrupted: job {escape(job.job_id)} {fate}")
+    if not is_left:
         job.cancel()
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from telecine.cli.completion import complete_logged_job
 from telecine.cli.connection import collector_of, expect_collector
 from telecine.cli.logs import options as opt
 from telecine.cli.logs.report import make_report, render_report
@@ -118,7 +119,9 @@ app.command("watch", epilog=epilog())(watch)
 
 @app.command("job", epilog=epilog())
 def job_story(
-    job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    job_id: Annotated[
+        str, typer.Argument(metavar="JOB", help="The job's id.", autocompletion=complete_logged_job)
+    ],
     *,
     server: opt.CollectorOption = None,
     directory: opt.DirectoryOption = None,
@@ -134,7 +137,7 @@ def job_story(
         document = msgspec.to_builtins(story, enc_hook=str) | {
             "records": [msgspec.Raw(line) for line in story.records]
         }
-        _write(visible_json(msgspec.json.encode(document)) + b"\n")
+        terminal.write(visible_json(msgspec.json.encode(document)) + b"\n")
         return
     _print(story.records, as_json=False)
     render_story(terminal.results(), story)
@@ -146,7 +149,7 @@ def stats(*, server: opt.CollectorOption = None, as_json: JsonOption = False) ->
     with _source(server, None) as source:
         counters = source.stats()
     if as_json:
-        _write(visible_json(msgspec.json.encode(counters)) + b"\n")
+        terminal.write(visible_json(msgspec.json.encode(counters)) + b"\n")
         return
     console = terminal.results()
     ingest = counters["ingest"]
@@ -156,13 +159,15 @@ def stats(*, server: opt.CollectorOption = None, as_json: JsonOption = False) ->
         for reason, count in ingest[name].items():
             console.print(f"{name} by {escape(reason)}: {count}")
     columns = ("accepted", "delivered", "buffered")
-    table = terminal.table("sink", "kind", *columns, "state", numbers=columns)
+    table = terminal.table("sink", "kind", *columns, "state", numbers=columns, whole=("sink",))
     for sink in counters["sinks"]:
         state = sink["last_error"] or "ok"
         marked = terminal.mark("problem" if sink["is_broken"] else "ok", escape(state))
         table.add_row(escape(sink["name"]), sink["kind"], *(str(sink[name]) for name in columns), marked)
     console.print(table)
-    table = terminal.table("producer", "service", "last seq", "lost", numbers=("last seq", "lost"))
+    table = terminal.table(
+        "producer", "service", "last seq", "lost", numbers=("last seq", "lost"), whole=("producer",)
+    )
     for producer in counters["producers"][:20]:
         service = (producer.get("resource") or {}).get("service", "")
         table.add_row(escape(producer["producer"]), escape(service), producer["last_seq"], producer["lost"])
@@ -257,7 +262,7 @@ def redact(
     except ValueError as error:
         raise UsageError(str(error), "take the damaged file out of the list") from error
     if as_json:
-        _write(visible_json(msgspec.json.encode(reports, enc_hook=str)) + b"\n")
+        terminal.write(visible_json(msgspec.json.encode(reports, enc_hook=str)) + b"\n")
     else:
         console = terminal.results()
         for found in reports:
@@ -284,17 +289,7 @@ def _print(lines: Iterable[bytes], *, as_json: bool) -> None:
     form = Format.JSON if as_json else Format.HUMAN
     render = renderer(form, has_colours=sys.stdout.isatty())
     for line in lines:
-        _write(visible_json(line) + b"\n" if as_json else render(line))
-
-
-def _write(data: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # `| head` has seen enough.
-        sys.stderr.close()
-        raise typer.Exit from None
+        terminal.write(visible_json(line) + b"\n" if as_json else render(line))
 
 
 def _with_gaps(records: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
@@ -312,7 +307,7 @@ def _query_sql(sql: str, directory: Path | None, *, as_json: bool) -> None:
     columns, rows = run_sql(directory, sql)
     if as_json:
         for row in rows:
-            _write(
+            terminal.write(
                 visible_json(msgspec.json.encode(dict(zip(columns, row, strict=True)), enc_hook=str)) + b"\n"
             )
         return

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from telecine.cli.completion import complete_id_field, complete_level, complete_logged_job
 from telecine.cli.connection import DEFAULT_COLLECTOR
 from telecine.cli.show.failures import UsageError
 from telecine.clients.logs import LogFilter
@@ -35,11 +36,19 @@ SinceOption = Annotated[
     typer.Option("--since", metavar="TIME", help="2026-11-21T08:00:00, or an age such as 15m, 2h."),
 ]
 UntilOption = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before this time.")]
-LevelOption = Annotated[str | None, typer.Option("--level", "-l", help="This level or above.")]
+LevelOption = Annotated[
+    str | None, typer.Option("--level", "-l", help="This level or above.", autocompletion=complete_level)
+]
 ServiceOption = Annotated[list[str] | None, typer.Option("--service", help="May be repeated.")]
-JobOption = Annotated[str | None, typer.Option("--job", "-j", metavar="ID", help="Only this job.")]
+JobOption = Annotated[
+    str | None,
+    typer.Option("--job", "-j", metavar="ID", help="Only this job.", autocompletion=complete_logged_job),
+]
 IdOption = Annotated[
-    list[str] | None, typer.Option("--id", metavar="FIELD=VALUE", help="Any id, such as request_id=42.")
+    list[str] | None,
+    typer.Option(
+        "--id", metavar="FIELD=VALUE", help="Any id, such as request_id=42.", autocompletion=complete_id_field
+    ),
 ]
 StageOption = Annotated[list[str] | None, typer.Option("--stage", help='Such as "encode:*".')]
 LoggerOption = Annotated[list[str] | None, typer.Option("--logger", help="This logger and those below.")]

@@ -6,12 +6,12 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Mapping
 
 import msgspec
 
 from telecine import exceptions as sdk
 from telecine.cli.show import terminal
+from telecine.cli.show.advice import advice_after_interruption, advice_for
 from telecine.cli.show.exits import ExitCode
 from telecine.cli.show.terminal import escape_lines as escape
 from telecine.installation import install_command
@@ -87,43 +87,25 @@ _EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
 )
 """The first row that fits decides; what fits none is a fault of ours."""
 
-_ADVICE: Mapping[type[BaseException], str] = {
-    sdk.InvalidRequestError: "Fix what is named; `telecine encode --help` and `telecine capabilities` help.",
-    sdk.JobSpecConflictError: "Give another --job-id, or repeat exactly the options of the first call.",
-    sdk.JobNotFoundError: "`telecine jobs list` shows what is there; ended jobs are deleted after a time.",
-    sdk.ArtifactNotFoundError: "`telecine jobs show JOB` lists the job's artifacts by their paths.",
-    sdk.WrongStateError: "`telecine jobs show JOB` shows the state; wait for its end, or cancel it first.",
-    sdk.EncoderUnavailableError: "`telecine capabilities` shows what works and why the rest does not; "
-    "or leave --strict out.",
-    sdk.NotSupportedError: "Leave it out, or use a newer server; see `telecine capabilities`.",
-    sdk.EmbeddedUnavailableError: f"Install it with: {install_command('encoder')}, or name a server: "
-    "--server HOST:PORT.",
-    sdk.UnavailableError: "Check the address and that the server runs, then repeat the command.",
-    sdk.JobIncompleteError: "What succeeded was kept; `telecine jobs show JOB` shows why the rest failed.",
-    sdk.TimedOutError: "Try again, or allow more time with --timeout.",
-    sdk.ValueRangeError: "Scale float frames to 0..1 before saving them.",
-}
-"""Where the SDK's own advice speaks of Python calls, said for the command line."""
 
-
-def explain(error: BaseException) -> Failure:
-    """Says what happened and what to do about it."""
+def explain(error: BaseException, command: str = "telecine") -> Failure:
+    """Says what happened and what to do about it. `command`: what failed, such as "telecine encode"."""
     exit_code = next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), ExitCode.FAULT)
     if isinstance(error, sdk.TelecineError):
         return Failure(
             code=error.code,
             message=error.message,
-            advice=_advice(error),
+            advice=advice_for(error, command),
             exit_code=int(exit_code),
             kind=str(error.kind),
             is_retryable=error.is_retryable,
-            details=[f"{fault.field}: {fault.description}" for fault in error.faults],
+            details=[*(f"{fault.field}: {fault.description}" for fault in error.faults), *_problems(error)],
             request_id=error.request_id,
         )
     if isinstance(error, SourceError | UsageError | UnavailableHereError):
         return Failure(_code_of(error), str(error), _sentence(error.advice), int(exit_code))
     if isinstance(error, KeyboardInterrupt):
-        advice = "Repeat the command. Where both name the same server and --job-id, it goes on where it was."
+        advice = advice_after_interruption(command)
         return Failure("INTERRUPTED", "interrupted", advice, int(exit_code), is_retryable=True)
     if isinstance(error, OSError):
         return _explain_os_error(error)
@@ -145,14 +127,14 @@ def command_line_failures() -> list[Failure]:
         explain(UnavailableHereError("", named)),
         explain(FileNotFoundError(errno.ENOENT, "")),
         explain(OSError(errno.ENOSPC, "")),
-        explain(KeyboardInterrupt()),
+        explain(KeyboardInterrupt(), "telecine encode"),
         explain(RuntimeError()),
     ]
 
 
-def show_failure(error: BaseException, *, as_json: bool) -> int:
+def show_failure(error: BaseException, *, as_json: bool, command: str = "telecine") -> int:
     """Writes the failure to stderr (as JSON: to stdout, instead of the result); returns the exit code."""
-    failure = explain(error)
+    failure = explain(error, command)
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
     if as_json:
@@ -172,10 +154,15 @@ def show_failure(error: BaseException, *, as_json: bool) -> int:
     return failure.exit_code
 
 
-def _advice(error: sdk.TelecineError) -> str:
-    """What this very case says goes before what its class says."""
-    is_general = error.recovery == type(error).recovery
-    return _ADVICE.get(type(error), error.recovery) if is_general else error.recovery
+def _problems(error: sdk.TelecineError) -> list[str]:
+    """What went wrong with each output of a job."""
+    result = error.result if isinstance(error, sdk.JobError) else None
+    outputs = result.job.outputs if result is not None else ()
+    return [
+        f"{each.name}: {each.problem.code}: {each.problem.message}"
+        for each in outputs
+        if each.problem is not None
+    ]
 
 
 def _explain_os_error(error: OSError) -> Failure:

@@ -101,6 +101,8 @@ def artifact_table(artifacts: Sequence[doc.ArtifactDocument], *, columns_of_plac
         "encoder",
         "sha256",
         numbers=("bytes", "frames"),
+        whole=("file",),
+        spare=("sha256",),
     )
     for artifact in artifacts:
         place = artifact.local_path if columns_of_place and artifact.local_path else artifact.path

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
+import io
+import os
 import sys
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from typing import Any, Final
 
 import msgspec
 from rich import markup
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
+from rich.text import Text
 
+from telecine.cli.show.tables import HouseTable, fitted, plain_lines
 from telecine.logging.outputs.visible_text import visible, visible_json, visible_lines
 
+_UNBROKEN: Final[dict[str, Any]] = {"overflow": "ignore", "crop": False}
+"""Long words stay whole: rich breaks them otherwise."""
+_PLAIN = "telecine.plain"
+_PLAIN_FORMS = {
+    "✓": "ok", "✗": "x", "→": "->", "…": "...", "›": ">", "●": "*", "·": ".", "–": "-", "—": "-", "×": "x",
+    "─": "-", "│": "|", "█": "#", "’": "'", "“": '"', "”": '"',
+}  # fmt: skip
+"""What stands for a sign on a console that cannot write it."""
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
@@ -30,7 +44,24 @@ def notices() -> Console:
 def _console(*, is_stderr: bool) -> Console:
     stream = sys.stderr if is_stderr else sys.stdout
     width = None if stream.isatty() else 140
-    return _VisibleConsole(stderr=is_stderr, width=width, highlight=False, soft_wrap=not stream.isatty())
+    return _HouseConsole(stderr=is_stderr, width=width, highlight=False, soft_wrap=not stream.isatty())
+
+
+def speak_plainly() -> None:
+    """Makes sure that every text can be written on this process's streams, whatever their encoding is."""
+    codecs.register_error(_PLAIN, _plain_character)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+            stream.reconfigure(errors=_PLAIN)
+
+
+def _plain_character(error: UnicodeError) -> tuple[str, int]:
+    """Signs of ours get a plain form, everything else its number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    plain = (_PLAIN_FORMS.get(c) or c.encode("ascii", "backslashreplace").decode() for c in characters)
+    return "".join(plain), error.end
 
 
 def show(document: msgspec.Struct, render: Callable[[Console], None], *, as_json: bool) -> None:
@@ -43,7 +74,17 @@ def show(document: msgspec.Struct, render: Callable[[Console], None], *, as_json
 
 def write_json(document: object) -> None:
     """Writes one line of JSON; whatever would act on a terminal stands in it as an escape."""
-    sys.stdout.write(visible_json(msgspec.json.encode(document)).decode() + "\n")
+    write(visible_json(msgspec.json.encode(document, enc_hook=str)) + b"\n")
+
+
+def write(data: bytes) -> None:
+    """Writes UTF-8 to standard output, whatever its encoding is: JSON and records are UTF-8."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # a stream of the caller's own that takes text alone
+        sys.stdout.write(data.decode())
+    else:
+        sys.stdout.flush()
+        buffer.write(data)
     sys.stdout.flush()
 
 
@@ -57,8 +98,31 @@ def escape_lines(text: str) -> str:
     return markup.escape(visible_lines(text))
 
 
-class _VisibleConsole(Console):
-    """Spells out what would act on the terminal in whatever is printed, also where `escape` was forgotten."""
+class _HouseConsole(Console):
+    """Spells out what would act on the terminal in whatever is printed, also where `escape` was forgotten.
+
+    Neither an id nor a path is broken over lines. A reader that goes away is no error: what is left to print
+    is dropped, and BrokenPipeError ends a command whose result nobody reads.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Prints like `Console.print`; tables as there is room for them."""
+        for item in objects or ("",):
+            if not isinstance(item, HouseTable):
+                super().print(item, **{**_UNBROKEN, **options})
+            elif not self.is_terminal:
+                for line in plain_lines(item):
+                    super().print(Text(line), soft_wrap=True)
+            else:
+                found = fitted(item, self)
+                for part in found if isinstance(found, list) else [found]:
+                    super().print(part, overflow="ignore", crop=False)
+
+    def on_broken_pipe(self) -> None:
+        """Raises BrokenPipeError for results; progress and notices are dropped."""
+        self.quiet = True
+        if not self.stderr:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -68,12 +132,14 @@ class _VisibleConsole(Console):
                 yield Segment(visible_lines(segment.text), segment.style)
 
 
-def table(*columns: str, numbers: tuple[str, ...] = ()) -> Table:
-    """An empty table in the house style; the columns named in `numbers` are set flush right."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    return made
+def table(
+    *columns: str,
+    numbers: tuple[str, ...] = (),
+    whole: tuple[str, ...] = (),
+    spare: tuple[str, ...] = (),
+) -> HouseTable:
+    """An empty table in the house style: see `HouseTable`."""
+    return HouseTable(*columns, numbers=numbers, whole=whole, spare=spare)
 
 
 def mark(kind: str, text: str) -> str:

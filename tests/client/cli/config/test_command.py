@@ -47,7 +47,7 @@ def everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, tuple[str, str]]:
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, tuple[Any, str]]:
     """What `config show` prints: value and source by key."""
     assert run(["config", "show", "--json", *arguments]) == 0
     rows = json.loads(capsys.readouterr().out)["settings"]
@@ -61,16 +61,19 @@ def test_every_setting_is_shown_with_where_it_comes_from(
     monkeypatch.setenv("TELECINE_LOG_LEVEL", "error")
     monkeypatch.setenv("TELECINE_SERVER", "other:1")
     found = shown(capsys, "--set", "encoder.max_outputs_per_job=4")
-    assert found["encoder.workers"] == ("3", "file telecine.toml")
-    assert found["encoder.spool_quota_bytes"] == (str(20 << 30), "file telecine.toml")
-    assert found["encoder.attempts"] == ("5", "env TELECINE_ENCODER_ATTEMPTS")
-    assert found["encoder.max_outputs_per_job"] == ("4", "flag")
-    assert found["encoder.max_job_seconds"] == ("7200.0", "default")
+    assert found["encoder.workers"] == (3, "file telecine.toml")
+    assert found["encoder.spool_quota_bytes"] == (20 << 30, "file telecine.toml")
+    assert found["encoder.attempts"] == (5, "env TELECINE_ENCODER_ATTEMPTS")
+    assert found["encoder.max_outputs_per_job"] == (4, "flag")
+    assert found["encoder.max_job_seconds"] == (7200.0, "default")
     assert found["encoder.webhooks.secret"] == ("***redacted***", "file telecine.toml")
-    assert found["collector.reload_poll_seconds"] == ("2.0", "file telecine.toml")
-    assert found["sdk.server"] == ("'other:1'", "env TELECINE_SERVER")
-    assert found["logging.level"] == ("'ERROR'", "env TELECINE_LOG_LEVEL")
-    assert found["logging.directory"] == ("None", "file telecine.toml")
+    assert found["encoder.webhooks.previous_secret"] == ("", "default"), "it is not set"
+    assert found["encoder.host.tls.cert_file"] == (None, "default")
+    assert found["sdk.shares_memory"] == (True, "default")
+    assert found["collector.reload_poll_seconds"] == (2.0, "file telecine.toml")
+    assert found["sdk.server"] == ("other:1", "env TELECINE_SERVER")
+    assert found["logging.level"] == ("ERROR", "env TELECINE_LOG_LEVEL")
+    assert found["logging.directory"] == (None, "file telecine.toml")
 
 
 def test_one_section_is_shown_for_people_too(everything: Path, capsys: pytest.CaptureFixture[str]) -> None:
