@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -104,11 +105,12 @@ def _are_dates(digits: npt.NDArray[np.uint8]) -> bool:
     return bool((values >= [1, 1, 0, 0, 0]).all() and (values <= [12, 31, 23, 59, 59]).all())
 
 
+_NUMBER_BEGINS: Final = "0123456789-"
 _WRONG_BEGINS: Final = {
-    FieldType.TEXT: r"[0-9\-{\[tf]",
-    FieldType.ID: r"[{\[tf]",
-    FieldType.INTEGER: r"[\"{\[tf]",
-    FieldType.NUMBER: r"[\"{\[tf]",
+    FieldType.TEXT: _NUMBER_BEGINS + "{[tf",
+    FieldType.ID: "{[tf",
+    FieldType.INTEGER: '"{[tf',
+    FieldType.NUMBER: '"{[tf',
 }
 """What a value of another type begins with; null is none: it stands for an absent field."""
 
@@ -119,8 +121,13 @@ def _type_triggers() -> Iterator[Trigger]:
         if wrong_begin is None or field.name in LEADING_FIELDS:
             continue
         key = f'"{field.name}":'
-        yield Trigger(f"{key}{wrong_begin}", (key,))
-        if field.type in (FieldType.ID, FieldType.INTEGER):
+        # One for each beginning: Hyperscan looks for literals, and the names alone stand in every line.
+        for begin in wrong_begin:
+            yield Trigger(f"{key}{re.escape(begin)}", (key,))
+        if field.type is FieldType.ID:
+            for begin in _NUMBER_BEGINS:
+                yield Trigger(f"{key}{begin}[0-9]{{0,40}}[.eE]", (key,))
+        if field.type is FieldType.INTEGER:
             yield Trigger(f"{key}-?[0-9]{{1,40}}[.eE]", (key,))
 
 

@@ -12,6 +12,8 @@ _ALNUM_40 = "a1B2c3D4e5F6g7H8i9J0" * 2
 _HEX_32 = "0123456789abcdef" * 2
 _UUID = "550e8400-e29b-41d4-a716-446655440000"
 _CRYPT = r"[A-Za-z0-9./]"
+_NATS_BEGINNINGS = tuple(f"s{kind}{first}" for kind in "acnoux" for first in "abcd")
+"""Each has a trigger of its own: an engine looks for literals many times as fast as for classes."""
 
 _TOKENS = (
     token_rule(
@@ -161,9 +163,10 @@ _TOKENS = (
     ),
     ValueRule(
         id="nats_seed",
-        hints=("s",),
+        hints=_NATS_BEGINNINGS,
         pattern=r"(?P<secret>S[ACNOUX][ABCD][A-Z2-7]{55})(?![A-Za-z0-9])",
-        trigger=r"S[ACNOUX][ABCD][A-Z2-7]{55}",
+        trigger=f"{_NATS_BEGINNINGS[0].upper()}[A-Z2-7]{{55}}",
+        more_triggers=tuple(f"{beginning.upper()}[A-Z2-7]{{55}}" for beginning in _NATS_BEGINNINGS[1:]),
         matches=("SUA" + "Q2W3E4R5T6Y7U3I4O5P6" * 2 + "Q2W3E4R5T6Y7U3I",),
     ),
     ValueRule(

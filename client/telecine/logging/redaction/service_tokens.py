@@ -347,7 +347,8 @@ _FORMED = (
         pattern=r"(?P<secret>[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,45})",
         anchor=r"[MNO][A-Za-z0-9_-]{23,27}\.",
         hints=(".",),
-        trigger=r"[A-Za-z0-9_-]{8}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}",
+        # One character before the dot: a row of them would keep an engine busy in every word.
+        trigger=r"[A-Za-z0-9_-]\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}",
         check=Check.HAS_DIGIT,
         matches=("MTk4NjIyNDgzNDcxOTI1MjQ4." + "Cl2FMQ." + "ZnCjm1XVW7vRze4b7Cq4se7kKWs",),
         spares=("Module.method.argument", "NetworkConfigurationManager.create.something"),
@@ -456,7 +457,7 @@ _FORMED = (
         pattern=r"(?P<secret>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:[0-9a-f]{32})",
         anchor=r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:",
         # Of the forms that find the same, the one that costs Hyperscan least, by far.
-        trigger=r"-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:",
+        trigger=r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:",
         matches=(_UUID + ":" + _HEX_32,),
         spares=(_UUID, _UUID + ":0", "sha:" + _HEX_32),
     ),
