@@ -20,6 +20,7 @@ _WINDOW_BYTES = 256 * 1024
 """As much is scanned at once: what is found in more would take much memory."""
 _MAX_ORIGIN = 256
 """Characters of what a batch says of its sender."""
+_REMEMBERED_ORIGINS = 256
 
 
 class Redacted(msgspec.Struct, frozen=True):
@@ -48,6 +49,8 @@ class Redaction:
         # One pass over the bytes answers both questions for nearly every batch.
         self._suspect = build_scanner((*triggers_of(pack), *TYPE_TRIGGERS))
         self.engine = self._suspect.engine
+        # Each batch of a producer says the same of its sender.
+        self._redacted_origin = lru_cache(maxsize=_REMEMBERED_ORIGINS)(self._redact_origin)
 
     def redact(self, lines: bytes, limit_bytes: float = math.inf) -> Redacted:
         """Redacts newline-delimited JSON, and lines that are none; what is clean is not opened.
@@ -101,9 +104,13 @@ class Redaction:
 
     def redact_origin(self, origin: Origin) -> Origin:
         """Who sent a batch: its texts go into the journal, the statistics and the names of files."""
-        texts = [
-            text[:_MAX_ORIGIN] for text in (origin.service, origin.env, origin.service_version, origin.host)
-        ]
+        texts = (origin.service, origin.env, origin.service_version, origin.host)
+        if max(map(len, texts)) > _MAX_ORIGIN:
+            origin = Origin(*(text[:_MAX_ORIGIN] for text in texts), origin.pid)
+        return self._redacted_origin(origin)
+
+    def _redact_origin(self, origin: Origin) -> Origin:
+        texts = (origin.service, origin.env, origin.service_version, origin.host)
         if not self._suspect.found_in(" ".join(('"', *texts, '"')).encode("utf-8", "surrogatepass")):
             return origin
         service, env, service_version, host = map(self.redact_text, texts)

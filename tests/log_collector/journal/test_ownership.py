@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+from array import array
 from pathlib import Path
 
+import google_crc32c
 import grpc.aio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
@@ -212,3 +216,9 @@ def test_only_the_newest_records_are_compared() -> None:
     assert digests.equal_prefix("p", 1, checksums_of(b"".join(lines[:5]))) == 0
     assert digests.equal_prefix("q", 91, checksums_of(b"".join(lines[90:97]))) == 7
     assert digests.equal_prefix("q", 91, checksums_of(b"".join([*lines[90:93], b"other\n"]))) == 3
+
+
+@given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line), min_size=1, max_size=20))
+def test_a_records_checksum_is_that_of_its_line_alone(lines: list[bytes]) -> None:
+    checksums = checksums_of(b"".join(line + b"\n" for line in lines))
+    assert checksums == array("I", map(google_crc32c.value, lines)).tobytes()
