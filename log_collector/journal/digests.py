@@ -62,7 +62,8 @@ def _without_newline(checksums: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32
     """The CRC32C of lines, from that of the same lines with their newlines."""
     states = checksums ^ _ALL_ONES
     step = _STEP_OF_UPPER_BYTE[states >> np.uint32(24)]
-    return ((states ^ _STEPS[step]) << np.uint32(8) | step ^ np.uint32(_NEWLINE)) ^ _ALL_ONES
+    before = (states ^ _STEPS[step]) << np.uint32(8) | step ^ np.uint32(_NEWLINE)
+    return np.asarray(before ^ _ALL_ONES, np.uint32)
 
 
 class Digests:

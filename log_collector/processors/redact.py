@@ -106,7 +106,8 @@ class Redaction:
         """Who sent a batch: its texts go into the journal, the statistics and the names of files."""
         texts = (origin.service, origin.env, origin.service_version, origin.host)
         if max(map(len, texts)) > _MAX_ORIGIN:
-            origin = Origin(*(text[:_MAX_ORIGIN] for text in texts), origin.pid)
+            service, env, service_version, host = (text[:_MAX_ORIGIN] for text in texts)
+            origin = Origin(service, env, service_version, host, origin.pid)
         return self._redacted_origin(origin)
 
     def _redact_origin(self, origin: Origin) -> Origin:
