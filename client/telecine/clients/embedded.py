@@ -16,6 +16,7 @@ from typing import IO, Literal, NoReturn, Self
 
 from telecine.clients.belonging import not_pickled
 from telecine.clients.settings import load_sdk_config
+from telecine.embedding.data_directory import MAX_PROCESSES, is_locked, is_taken, places
 from telecine.embedding.private_directory import PrivateDirectory, remove_abandoned
 from telecine.embedding.python_program import python_command, python_environment
 from telecine.embedding.socket_place import (
@@ -269,18 +270,36 @@ _shared: dict[int, EmbeddedServer] = {}
 def embedded_server() -> EmbeddedServer:
     """Returns this process's embedded service: started at the first call, shared, ended at exit.
 
-    It keeps its data in a temporary directory, or in the configured `data_dir` (TELECINE_DATA_DIR). If it
-    has died, a new one is started, in the same place if that place is permanent.
+    It keeps its data in a temporary directory, or in the configured `data_dir` (TELECINE_DATA_DIR); while
+    another process has that, in `processes/2` below it, and so on. If it has died, a new one is started, in
+    the same place if that place is permanent.
     """
     with _lock:
         server = _shared.get(os.getpid())
         if server is None or not server.is_running:
             if server is not None:
                 server.close()  # what a killed one has left
-            server = EmbeddedServer(load_sdk_config().value.data_dir)
+            server = _start_in(load_sdk_config().value.data_dir)
             _shared[os.getpid()] = server
             atexit.register(_close_own, os.getpid())
         return server
+
+
+def _start_in(data_dir: Path | None) -> EmbeddedServer:
+    if data_dir is None:
+        return EmbeddedServer()
+    for place in places(Path(data_dir).expanduser().absolute()):
+        if is_taken(place):
+            continue
+        try:
+            return EmbeddedServer(place)
+        except EmbeddedUnavailableError:
+            if not is_locked(place):  # else another process was faster
+                raise
+    raise EmbeddedUnavailableError(
+        f"{MAX_PROCESSES} processes keep their data in {data_dir}",
+        recovery="Name another data_dir (TELECINE_DATA_DIR), or one server for all of them.",
+    )
 
 
 def embedded_address() -> str:

@@ -289,7 +289,8 @@ class SdkConfig(msgspec.Struct, frozen=True):
     """"host:port", "tls://host:port" or "unix:/path". Empty: an embedded service. TELECINE_SERVER names it
     too."""
     data_dir: Path | None = None
-    """Where an embedded service keeps its data. None: in a temporary directory. TELECINE_DATA_DIR too."""
+    """Where an embedded service keeps its data; while another process has it, `processes/2` below it, and so
+    on. None: in a temporary directory. TELECINE_DATA_DIR too."""
     retained_bytes: Annotated[int, msgspec.Meta(ge=1)] = 256 << 20
     """Frames that each job keeps in memory until they are acknowledged."""
     call_timeout_seconds: Positive = 30.0
