@@ -15,10 +15,9 @@ import psutil
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from service_host import healthcheck
-from service_host.malloc import MALLOC_VARIABLES
+from service_host import healthcheck, program
 from tests.eventually import eventually
-from tests.service_host.tiny_service import NAME
+from tests.service_host.tiny_service import NAME, PROGRAM
 
 TINY = str(Path(__file__).with_name("tiny_service.py"))
 ROOT = str(Path(__file__).parents[2])
@@ -115,20 +114,14 @@ def test_sigterm_during_a_long_start_ends_it_in_order(child):
     assert "tiny: closed" in errors
 
 
-def test_it_starts_itself_again_with_malloc_set_under_the_same_process_id(child):
-    tiny = child()
-    listening = tiny.listening()
-    environ = psutil.Process(tiny.process.pid).environ()
-    assert listening["pid"] == tiny.process.pid
-    assert {name: environ.get(name) for name in MALLOC_VARIABLES} == MALLOC_VARIABLES
-
-
-def test_a_chosen_malloc_setting_stays(child):
-    tiny = child(environ={"MALLOC_ARENA_MAX": "2", "MALLOC_TOP_PAD_": "1"})
-    tiny.listening()
-    environ = psutil.Process(tiny.process.pid).environ()
-    assert environ["MALLOC_TOP_PAD_"] == "1"
-    assert "MALLOC_TRIM_THRESHOLD_" not in environ
+@pytest.mark.parametrize(("mode", "is_set"), [("serve", True), ("check", False), ("print", False)])
+def test_malloc_is_set_before_anything_else_of_a_service(
+    monkeypatch: pytest.MonkeyPatch, mode: str, *, is_set: bool
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(program, "tune_malloc", lambda: calls.append(mode))
+    assert program.serve_program(PROGRAM, overrides={"no_such_setting": 1}, mode=mode) == 2
+    assert calls == [mode] * is_set
 
 
 def test_all_faults_are_told_at_once_and_no_port_opens(child, tmp_path):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -38,9 +39,10 @@ def encodes(server: EmbeddedServer) -> bool:
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory for temporary files."""
-    return temporary_at(tmp_path / "tmp", monkeypatch)
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The directory for temporary files, with a name that is short enough for a socket in it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        yield temporary_at(Path(directory) / "tmp", monkeypatch)
 
 
 def temporary_at(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -27,7 +27,7 @@ def spooled(directory: Path) -> list[dict[str, Any]]:
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
     return out
 
@@ -45,7 +45,7 @@ def test_the_last_line_before_sigkill_is_in_the_spool_and_arrives_exactly_once_a
         "log.error('the very last line')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    process.communicate(timeout=30)
+    process.communicate(timeout=90)
     assert process.returncode == -signal.SIGKILL
     assert spooled(tmp_path)[-1]["msg"] == "the very last line"
     with TinyCollector() as collector:
@@ -66,7 +66,7 @@ def test_a_sibling_ships_what_a_killed_process_left(run_program: RunProgram, tmp
         process = run_program(
             "log = start()\nlog.info('short life')\nos.kill(os.getpid(), signal.SIGKILL)\n", collector.address
         )
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
         eventually(lambda: "short life" in collector.messages())
         assert collector.messages().count("short life") == 1
         assert "worker" in collector.services.values()
