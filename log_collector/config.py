@@ -22,6 +22,7 @@ from log_collector.query.config import ReadingConfig
 from log_collector.sinks.elastic.config import ElasticsearchConfig, LogstashConfig
 from log_collector.sinks.forward.config import ForwardConfig
 from log_collector.sinks.loki.config import LokiConfig
+from log_collector.sinks.plugin import PluginConfig
 from log_collector.sinks.retry import RetryConfig
 from log_collector.sinks.sentry.config import SentryConfig
 from log_collector.sinks.stdout import StdoutConfig
@@ -142,6 +143,9 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     loki: Annotated[tuple[LokiConfig, ...], _OVER_HTTP] = ()
     webhook: Annotated[tuple[WebhookConfig, ...], _OVER_HTTP] = ()
     csv: Annotated[tuple[CsvConfig, ...], SinkRow("log_collector.files.csv:open_csv", Repeat.UNDONE)] = ()
+    plugin: Annotated[
+        tuple[PluginConfig, ...], SinkRow("log_collector.sinks.plugin:open_plugin", Repeat.SEEN)
+    ] = ()
 
     retry: RetryConfig = RetryConfig()
     """Of every sink."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -129,6 +131,56 @@ def _forward(directory: Path) -> Iterator[Receiver]:
         central.stop()
 
 
+PLUGIN = """
+class Lines:
+    def __init__(self, path):
+        self._path = path
+    def write(self, records):
+        with open(self._path, "ab") as file:
+            file.write(b"".join(b"\\n" + record for record in records))
+    def close(self):
+        pass
+def open_sink(settings):
+    return Lines(settings["path"])
+"""
+
+
+@contextmanager
+def installed_sink(directory: Path, source: str = PLUGIN, name: str = "lines") -> Iterator[str]:
+    """A package with a sink, where Python finds it; yields the name of its module."""
+    module = f"sink_{name}_{len(sys.path)}"
+    place = directory / "site"
+    about = place / f"{module}-1.0.dist-info"
+    about.mkdir(parents=True)
+    (place / f"{module}.py").write_text(source)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[telecine.sinks]\n{name} = {module}:open_sink\n")
+    before = os.environ.get("PYTHONPATH")
+    sys.path.insert(0, str(place))
+    os.environ["PYTHONPATH"] = str(place) + (f"{os.pathsep}{before}" if before else "")
+    try:
+        yield module
+    finally:
+        sys.path.remove(str(place))
+        sys.modules.pop(module, None)
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+@contextmanager
+def _plugin(directory: Path) -> Iterator[Receiver]:
+    path = directory / "plugin.lines"
+
+    def account(_: CollectorProcess) -> list[int]:
+        # A kill may leave half a line; its record comes again.
+        return [json.loads(line)["n"] for line in path.read_bytes().split(b"\n") if line.endswith(b"}")]
+
+    with installed_sink(directory):
+        yield Receiver([{"name": "t", "entry_point": "lines", "settings": {"path": str(path)}}], account)
+
+
 def csv_rows(directory: Path, name: str) -> list[list[dict[str, str]]]:
     """The rows of each file of a CSV sink, the oldest file first, by the columns that its first row names."""
     found = []
@@ -154,5 +206,6 @@ RECEIVERS: dict[str, Callable[[Path], AbstractContextManager[Receiver]]] = {
     "forward": _forward,
     **{kind: (lambda _, kind=kind: _http(kind)) for kind in OVER_HTTP},
     "csv": _csv,
+    "plugin": _plugin,
 }
 """By section of the configuration; every row of the table of sinks has one."""

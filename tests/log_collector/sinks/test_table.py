@@ -17,7 +17,7 @@ from log_collector.sinks.table import Repeat, SinkRow, sink_rows
 from log_collector.sinks.wanted import FilteredConfig
 from tests.eventually import eventually_async
 from tests.log_collector.harness import collector, numbered, ship
-from tests.log_collector.sinks.receivers import RECEIVERS
+from tests.log_collector.sinks.receivers import RECEIVERS, installed_sink
 from tests.pages.pages import examples, page_text
 
 ROWS = sink_rows(CollectorConfig)
@@ -54,6 +54,11 @@ def test_every_row_has_a_receiver_to_be_tested_with() -> None:
 def test_config_check_takes_its_example_and_names_a_wrong_setting(section: str, tmp_path: Path) -> None:
     path = tmp_path / "collector.toml"
     path.write_text(example_of(section))
+    with installed_sink(tmp_path, name="kafka"):
+        check_example(section, path)
+
+
+def check_example(section: str, path: Path) -> None:
     assert faults_of_file(path, "collector")[1] == []
     several = isinstance(tomllib.loads(example_of(section))[section], list)
     key = f"{section}[0]" if several else section
