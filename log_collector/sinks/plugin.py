@@ -1,7 +1,7 @@
 """Sinks of other packages: installed by the operator, found by their entry point, named in the configuration.
 
 A package declares `[project.entry-points."telecine.sinks"]` with `name = "module:function"`. The function
-takes the `settings` of the section and returns a `RecordWriter`. Nothing is imported unless a section names it.
+takes the `settings` of the section and returns a `RecordWriter`. Nothing is imported that no section names.
 """
 
 from __future__ import annotations
@@ -80,11 +80,10 @@ class PluginSink:
 
     def prepare(self, batches: Sequence[StoredBatch]) -> bytes:
         """See `Sink`."""
-        lines = [line for batch in batches for line in batch.unpack_records().splitlines()]
-        kept = (
-            lines if self._is_wanted is None else [line for line in lines if self._is_wanted(_decode(line))]
-        )
-        self._records, self._filtered = kept, len(lines) - len(kept)
+        lines = [line for batch in batches for line in batch.unpack_records().split(b"\n") if line]
+        is_wanted = self._is_wanted
+        self._records = [line for line in lines if is_wanted is None or is_wanted(_decode(line))]
+        self._filtered = len(lines) - len(self._records)
         return b""
 
     def write(self) -> Written:
