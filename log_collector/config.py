@@ -11,6 +11,7 @@ import msgspec
 from telecine.logging.record.sampling import sample_unit, stage_rates
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack, pack_from_mapping
+from telecine.settings.trust import OPERATOR_ONLY
 
 from log_collector.data_files import FILE_SINK
 from log_collector.files.config import FilesConfig
@@ -144,7 +145,9 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     webhook: Annotated[tuple[WebhookConfig, ...], _OVER_HTTP] = ()
     csv: Annotated[tuple[CsvConfig, ...], SinkRow("log_collector.files.csv:open_csv", Repeat.UNDONE)] = ()
     plugin: Annotated[
-        tuple[PluginConfig, ...], SinkRow("log_collector.sinks.plugin:open_plugin", Repeat.SEEN)
+        tuple[PluginConfig, ...],
+        SinkRow("log_collector.sinks.plugin:open_plugin", Repeat.SEEN),
+        OPERATOR_ONLY,
     ] = ()
 
     retry: RetryConfig = RetryConfig()

@@ -125,10 +125,16 @@ def configure_service_logging(service: str, directory: Path, config_file: Path |
     """Configures logging of a Telecine service, whose standard output is for its ready line.
 
     It writes to standard error (never to standard output) and to `directory`, unless the configuration
-    file or the environment says otherwise. `config_file`: the one that the service itself reads.
+    file or the environment says otherwise.
+
+    Args:
+        service: The component that emits. 1 to 64 characters of [A-Za-z0-9._-].
+        directory: Of its log files.
+        config_file: The one that the service itself reads. None: the one for everything, if there is one.
 
     Raises:
-        LogConfigError, OSError: as `configure_logging`.
+        LogConfigError: Something that is set cannot be used; the message lists every fault.
+        OSError: A log file or the spool cannot be written.
     """
     own = {"console": ConsoleTarget.STDERR, "directory": directory}
     config = log_config(service, {}, os.environ, own | logging_from_file(os.environ, config_file))
@@ -196,8 +202,14 @@ def log_execution_time(
 
     `@log_execution_time` or `@log_execution_time(level="INFO", …)`. One record at the end of each call with
     `duration_ms`, in the stage `operation:<name>`. A generator's `duration_ms` counts its own code alone;
-    `elapsed_ms` is with the time of its consumer. `name`: empty is the function's. `log`: None is the
-    logger of the function's module. Calls cost nothing while the level is off.
+    `elapsed_ms` is with the time of its consumer. Calls cost nothing while the level is off.
+
+    Args:
+        function: What is timed. None: the result is a decorator.
+        name: Names it in the records. Empty: the function's own name.
+        level: The level of the records, by name or number.
+        log: Where they go. None: the logger of the function's module.
+        **fields: Stand on the records too.
     """
     threshold = known_level(level)
 

@@ -118,13 +118,13 @@ class Logger:
             source.pipeline.emit(20, event, args, self, fields)
 
     def warning(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """Something may go wrong."""
+        """Something may go wrong, or is not as it should be."""
         source = self.source
         if source.threshold <= 30:
             source.pipeline.emit(30, event, args, self, fields)
 
     def error(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """Something failed."""
+        """Something failed; the program goes on."""
         source = self.source
         if source.threshold <= 40:
             source.pipeline.emit(40, event, args, self, fields)
@@ -154,35 +154,35 @@ class Logger:
     msg = info
 
     async def atrace(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """See `adebug`."""
+        """Logs like `trace`. It does not block, so nothing is awaited."""
         self.trace(event, *args, **fields)
 
     async def adebug(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """`debug`; it does not block, so nothing is awaited."""
+        """Logs like `debug`. It does not block, so nothing is awaited."""
         self.debug(event, *args, **fields)
 
     async def ainfo(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """See `adebug`."""
+        """Logs like `info`. It does not block, so nothing is awaited."""
         self.info(event, *args, **fields)
 
     async def awarning(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """See `adebug`."""
+        """Logs like `warning`. It does not block, so nothing is awaited."""
         self.warning(event, *args, **fields)
 
     async def aerror(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """See `adebug`."""
+        """Logs like `error`. It does not block, so nothing is awaited."""
         self.error(event, *args, **fields)
 
     async def acritical(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """See `adebug`."""
+        """Logs like `critical`. It does not block, so nothing is awaited."""
         self.critical(event, *args, **fields)
 
     async def aexception(self, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """See `adebug`."""
+        """Logs like `exception`. It does not block, so nothing is awaited."""
         self.exception(event, *args, **fields)
 
     async def alog(self, level: Any, event: Any = "", /, *args: Any, **fields: Any) -> None:
-        """See `adebug`."""
+        """Logs like `log`. It does not block, so nothing is awaited."""
         self.log(level, event, *args, **fields)
 
     awarn = awarning

@@ -28,12 +28,21 @@ class PipelineRun:
             ...
 
     Stages without one go on with the newest log. Stages in other processes need only the job directory.
+
+    Args:
+        job_dir: The directory of the whole job; made when missing.
+        job_id: Stands on every record. None: the one that the running task's log context has, or else the
+            job directory's name.
+        settings: Limits and log level of its stages too. None: the defaults of `StageSettings`.
+
+    Raises:
+        JobDirectoryBusyError: Another process holds the job directory's lock for too long.
+        OSError: The directory cannot be written.
     """
 
     def __init__(
         self, job_dir: str | Path, *, job_id: str | None = None, settings: StageSettings | None = None
     ) -> None:
-        """`job_id` None: as of a `Stage`. Raises JobDirectoryBusyError, OSError."""
         self.job_dir = absolute(Path(job_dir))
         self.job_id = chosen_job_id(job_id, self.job_dir)
         self._settings = settings or StageSettings()

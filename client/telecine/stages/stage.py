@@ -124,7 +124,7 @@ class Stage:
 
     @property
     def status(self) -> StageStatus:
-        """How it stands."""
+        """How the stage stands: running, or how it has ended."""
         return self._keeper.status
 
     @property
@@ -201,9 +201,16 @@ class Stage:
     ) -> Path:
         """Notes a file or directory that the stage reads; returns its absolute path.
 
+        Args:
+            path: The file or directory.
+            file_type: What it is, such as "audio" or "transcript".
+            has_checksum: Whether its SHA-256 is taken, in the calling thread.
+            **metadata: The caller's own data about it, such as `format="wav"`.
+
         Raises:
-            StageFileMissingError: it is not there.
-            StageUsageError: metadata has the name of a fixed field; too many files are tracked.
+            StageFileMissingError: It is not there.
+            StageUsageError: Metadata has the name of a fixed field, or too many files are tracked.
+            OSError: The manifest cannot be written.
         """
         found, written, own = self._prepared(path, InputFile, metadata)
         measured = self._measured(found, has_checksum=has_checksum)
@@ -223,8 +230,19 @@ class Stage:
     ) -> Path:
         """Notes a file or directory that the stage has made; returns its absolute path.
 
-        `finalize("success")` holds it to be there still. Raises as `track_input`, and StageUsageError for
-        a file in another stage's directory.
+        `finalize("success")` holds it to be there still.
+
+        Args:
+            path: The file or directory; written and closed.
+            file_type: What it is, such as "audio" or "transcript".
+            has_checksum: Whether its SHA-256 is taken, in the calling thread.
+            **metadata: The caller's own data about it, such as `segments=12`.
+
+        Raises:
+            StageFileMissingError: It is not there.
+            StageUsageError: It lies in another stage's directory, metadata has the name of a fixed field, or
+                too many files are tracked.
+            OSError: The manifest cannot be written.
         """
         found, written, own = self._prepared(path, OutputFile, metadata)
         if stage_of_path(written) not in (None, self.name):
@@ -252,9 +270,16 @@ class Stage:
     ) -> Path:
         """Notes a file or directory made on the way; it need not be there yet. Returns its absolute path.
 
-        With `retained=False` Telecine removes it when the stage ends well; a failed stage keeps it for
-        debugging. Raises StageUsageError: it is to be removed and lies outside of the
-        stage's directory, or is an input or output.
+        Args:
+            path: The file or directory.
+            retained: Whether it stays. False: it is removed when the stage ends well, and kept when it fails.
+            reason: Why it is there.
+            has_checksum: Whether its SHA-256 is taken, in the calling thread.
+            **metadata: The caller's own data about it.
+
+        Raises:
+            StageUsageError: It is to be removed and lies outside of the stage's directory, or is an input or
+                output.
         """
         found, written, own = self._prepared(path, IntermediateFile, metadata)
         if not retained and (self.directory not in found.parents or is_own_file(found.name)):
@@ -311,7 +336,15 @@ class Stage:
         quantity: float | None = None,
         unit: str = "",
     ) -> None:
-        """Adds what was bought: `add_cost("speech API", 0.36, quantity=60, unit="min")`."""
+        """Adds what was bought: `add_cost("speech API", 0.36, quantity=60, unit="min")`.
+
+        Args:
+            name: What was bought.
+            amount: What it cost in all, in `currency`.
+            currency: ISO 4217.
+            quantity: How much was bought, in `unit`. None: not said.
+            unit: Of the quantity. Empty: pieces.
+        """
         item = CostItem(
             name=self._keeper.clean("a cost", name),
             amount=float(amount),
@@ -323,7 +356,13 @@ class Stage:
         self._log.course.debug("Stage %s: cost %s %s %s", self.name, item.name, amount, currency)
 
     def add_error(self, message: str, error: BaseException | None = None, *, code: str = "") -> None:
-        """Notes that something failed; the stage goes on, and may still end well."""
+        """Notes that something failed; the stage goes on, and may still end well.
+
+        Args:
+            message: What failed, for people.
+            error: The exception, for its class, text and stack. None: there is none.
+            code: For programs. Empty: the exception's class.
+        """
         entry = self._keeper.error_entry(message, error, code)
         self._keeper.note(lambda: self._ledger.add_error(entry))
         self.logger.error("%s", message, **({"exc_info": error} if error is not None else {}))

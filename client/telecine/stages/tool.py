@@ -27,11 +27,17 @@ def run_tool(
     """Runs a command to its end; its two outputs become DEBUG lines, in the order in which they come.
 
     `run_tool(stage.logger, ["ffmpeg", "-y", "-i", source, target])`. It reads no input, and ends with this
-    call, also where that is interrupted. `environ` is added to this process's own.
+    call, also where that is interrupted.
+
+    Args:
+        logger: Gets the command and every line of it.
+        command: The program and its arguments; no shell reads them.
+        directory: Where it runs. None: where this process does.
+        environ: Variables that are added to this process's own. None: no others.
 
     Raises:
-        ToolFailedError: it ended with another code than 0; the message holds its last lines.
-        OSError: it cannot be started.
+        ToolFailedError: It ended with another code than 0; the message holds its last lines.
+        OSError: It cannot be started.
     """
     words = [os.fspath(word) for word in command]
     logger.debug("$ %s", shlex.join(words))

@@ -159,6 +159,12 @@ class FoldedStream:
     """A text stream whose progress lines become records; all else goes on to the stream behind it.
 
     tqdm takes it as `file=`; `with FoldedStream(sys.stderr, logger) as stream` ends the last bar.
+
+    Args:
+        stream: Gets what is no progress.
+        logger: Gets the records, at INFO.
+        interval_seconds: The least time between two records of one bar; its first and last state are always
+            recorded. 0: every state is.
     """
 
     def __init__(self, stream: TextIO, logger: Logger, interval_seconds: float = 5.0) -> None:

@@ -59,7 +59,15 @@ def current_operation() -> Operation | None:
 
 
 class Operation:
-    """One piece of work; made by `telecine.logging.operation`, which see."""
+    """One piece of work; made by `telecine.logging.operation`.
+
+    Args:
+        name: What is done.
+        context: Stands on its records.
+        log: Returns the logger of its records.
+        clock: Seconds that only go forward.
+        utc: The time of day, for `operation_started`.
+    """
 
     def __init__(
         self,
@@ -69,7 +77,6 @@ class Operation:
         clock: Callable[[], float] = time.perf_counter,
         utc: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`clock`: seconds. `utc`: the time of day, for `operation_started`."""
         self.name = name
         self.id = ""
         """8 hex digits, once it has begun; names it in its records and as the parent of others."""

@@ -124,7 +124,15 @@ def bind_job_context(
     provider_id: str | None = None,
     **fields: Any,
 ) -> Any:
-    """A logger whose records carry the job; None leaves a field out."""
+    """Returns a logger whose records carry the job.
+
+    Args:
+        logger: Any logger that has `bind`.
+        job_id: The job's id, which correlates its records over all services.
+        operation_type: Kind of generation, such as "image_to_video". None: the field is left out.
+        provider_id: Which provider. None: the field is left out.
+        **fields: Further fields. None: left out.
+    """
     known = {"job_id": job_id, "operation_type": operation_type, "provider_id": provider_id}
     return logger.bind(**{name: value for name, value in (known | fields).items() if value is not None})
 
@@ -137,6 +145,14 @@ def bind_artifact_context(
     provider_job_id: str | None = None,
     **fields: Any,
 ) -> Any:
-    """A logger whose records carry the artifact and its submission; None leaves a field out."""
+    """Returns a logger whose records carry the artifact and its submission.
+
+    Args:
+        logger: Any logger that has `bind`.
+        artifact_id: One produced artifact. None: the field is left out.
+        submission_id: One submission to a provider. None: the field is left out.
+        provider_job_id: The provider's own id of the job. None: the field is left out.
+        **fields: Further fields. None: left out.
+    """
     known = {"artifact_id": artifact_id, "submission_id": submission_id, "provider_job_id": provider_job_id}
     return logger.bind(**{name: value for name, value in (known | fields).items() if value is not None})

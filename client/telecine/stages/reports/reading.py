@@ -41,7 +41,7 @@ class StageRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The stage's name."""
+        """The name of the stage."""
         return self.directory.name
 
 
