@@ -1,45 +1,177 @@
-"""Asks a running service for its health, for containers: `python -m service_host.healthcheck ADDRESS`."""
+"""Asks a running service for its health, for containers.
+
+`python -m service_host.healthcheck --section encoder` finds the service by its settings;
+`python -m service_host.healthcheck ADDRESS` asks whatever answers there.
+"""
 
 from __future__ import annotations
 
 import argparse
+import http.client
+import os
+import socket
+import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import grpc
+import msgspec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from telecine.settings.loading import ConfigError, load_config
+
+from service_host.address import AddressError, TcpAddress, UnixAddress, parse_address, parse_admin_address
+from service_host.settings.host_config import HostConfig
 
 HEALTHY = 0
 UNHEALTHY = 1
 
+_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, not what is opened here
 
-def main(argv: Sequence[str] | None = None) -> int:
+
+class _Hosted(msgspec.Struct, frozen=True):
+    """Of any service's configuration, what every service has."""
+
+    host: HostConfig = HostConfig()
+
+
+class _UnhealthyError(Exception):
+    """The service is not well, or cannot be asked; the message says why."""
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Returns 0 where the service says SERVING, else 1 with one line that says why."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    _check_tls(parser, arguments)
+    try:
+        if arguments.section is None:
+            _ask_over_grpc(arguments.address, arguments)
+        else:
+            _ask_as_it_is_set(_host_settings(arguments.section, environ), arguments)
+    except (_UnhealthyError, ConfigError, AddressError) as error:
+        sys.stderr.write(f"{error}\n")
+        return UNHEALTHY
+    return HEALTHY
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m service_host.healthcheck", description=__doc__)
-    parser.add_argument("address", help='such as "127.0.0.1:50051" or "unix:/run/telecine.sock"')
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("address", nargs="?", help='such as "127.0.0.1:50051" or "unix:/run/telecine.sock"')
+    asked.add_argument(
+        "--section",
+        metavar="NAME",
+        help="encoder or collector: find the service by its settings (TELECINE_NAME_* and its file). With "
+        "TLS no certificate is needed: the gRPC port must shake hands, and the admin port is asked",
+    )
     parser.add_argument("--service", default="", help="a service's full name: its admission; else liveness")
     parser.add_argument("--timeout-seconds", type=float, default=3.0)
-    parser.add_argument("--ca-file", type=Path, help="use TLS and trust this authority")
-    arguments = parser.parse_args(argv)
-    with _channel(arguments.address, arguments.ca_file) as channel:
+    parser.add_argument("--ca-file", type=Path, help="ask over TLS, and trust this authority")
+    parser.add_argument("--cert-file", type=Path, help="the certificate to show, with --key-file")
+    parser.add_argument("--key-file", type=Path, help="its private key")
+    parser.add_argument("--server-name", help="the name in the server's certificate, if not the address")
+    return parser
+
+
+def _check_tls(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    if (arguments.cert_file is None) != (arguments.key_file is None):
+        parser.error("--cert-file and --key-file must be given together")
+    if arguments.ca_file is None and (arguments.cert_file or arguments.server_name):
+        parser.error("--cert-file and --server-name need --ca-file")
+
+
+def _host_settings(section: str, environ: Mapping[str, str] | None) -> HostConfig:
+    prefix = f"TELECINE_{section.upper()}_"
+    return load_config(_Hosted, prefix=prefix, section=section, environ=environ, is_part=True).value.host
+
+
+def _ask_as_it_is_set(host: HostConfig, arguments: argparse.Namespace) -> None:
+    listen = parse_address(host.listen)
+    address = _reachable(listen) if isinstance(listen, TcpAddress) else listen
+    if isinstance(address, TcpAddress) and address.port == 0:
+        raise _UnhealthyError("host.listen has port 0, so where the service listens is known to itself alone")
+    if host.tls.cert_file is None or arguments.ca_file is not None:
+        _ask_over_grpc(str(address), arguments)
+        return
+    # The authority of its certificate, the name in it and a certificate for clients are not known here.
+    _shake_hands(address, arguments.timeout_seconds)
+    admin = parse_admin_address(host.admin_listen)
+    if admin is not None:
+        _ask_over_http(_reachable(admin), arguments)
+    elif arguments.service:
+        raise _UnhealthyError(
+            "--service under TLS needs host.admin_listen, or --ca-file and what clients show"
+        )
+
+
+def _reachable(address: TcpAddress) -> TcpAddress:
+    return TcpAddress(_EVERY_ADDRESS.get(address.host, address.host), address.port)
+
+
+def _ask_over_grpc(address: str, arguments: argparse.Namespace) -> None:
+    with _channel(address, arguments) as channel:
         request = health_pb2.HealthCheckRequest(service=arguments.service)
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=arguments.timeout_seconds)
         except grpc.RpcError as error:
-            sys.stderr.write(f"{arguments.address}: {error.code().name}: {error.details()}\n")
-            return UNHEALTHY
-    if answer.status == health_pb2.HealthCheckResponse.SERVING:
-        return HEALTHY
-    name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
-    sys.stderr.write(f"{arguments.address}: {arguments.service or 'liveness'} is {name}\n")
-    return UNHEALTHY
+            raise _UnhealthyError(f"{address}: {error.code().name}: {error.details()}") from error
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        raise _UnhealthyError(f"{address}: {arguments.service or 'liveness'} is {name}")
 
 
-def _channel(address: str, ca_file: Path | None) -> grpc.Channel:
-    if ca_file is None:
+def _channel(address: str, arguments: argparse.Namespace) -> grpc.Channel:
+    if arguments.ca_file is None:
         return grpc.insecure_channel(address)
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(ca_file.read_bytes()))
+    files = (arguments.ca_file, arguments.key_file, arguments.cert_file)
+    try:
+        authority, key, certificate = (path.read_bytes() if path is not None else None for path in files)
+    except OSError as error:
+        raise _UnhealthyError(f"cannot read {error.filename}: {error.strerror}") from error
+    name = arguments.server_name
+    options = [("grpc.ssl_target_name_override", name)] if name else []
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(authority, key, certificate), options)
+
+
+def _shake_hands(address: TcpAddress | UnixAddress, timeout_seconds: float) -> None:
+    """Shows that the gRPC port answers. Whose it is need not be proved: nothing is sent to it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    try:
+        with _connected(address, timeout_seconds) as plain, context.wrap_socket(plain):
+            pass
+    except OSError as error:
+        raise _UnhealthyError(f"{address}: {error}") from error
+
+
+def _connected(address: TcpAddress | UnixAddress, timeout_seconds: float) -> socket.socket:
+    if isinstance(address, TcpAddress):
+        return socket.create_connection((address.host, address.port), timeout_seconds)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(timeout_seconds)
+    try:
+        connection.connect(os.fspath(address.path))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _ask_over_http(address: TcpAddress, arguments: argparse.Namespace) -> None:
+    page = "/readyz" if arguments.service else "/healthz"
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=arguments.timeout_seconds)
+    try:
+        connection.request("GET", page)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise _UnhealthyError(f"{address}: {error}") from error
+    finally:
+        connection.close()
+    if status != http.HTTPStatus.OK:
+        raise _UnhealthyError(f"{address}: {page} answers {status}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from service_host import healthcheck
 from service_host.address import AddressError
 from service_host.host import Host, running
 from service_host.settings.host_config import HostConfig, TlsConfig
-from tests.service_host.tiny_service import TinyService
+from tests.eventually import eventually
+from tests.service_host.tiny_service import NAME, TinyService
 
 
 @pytest.fixture
@@ -98,3 +99,104 @@ async def test_the_container_probe_can_speak_tls(authority, tmp_path):
     async with hosted(tls(authority, tmp_path, must_clients_prove=False)) as listening:
         arguments = [listening.address, "--ca-file", str(tmp_path / "ca.pem")]
         assert await asyncio.to_thread(healthcheck.main, arguments) == 0
+
+
+def container_settings(listening, tls_config, **others):
+    """The environment of a container whose service listens there: on every address, as the images set it."""
+    port = listening.address.rpartition(":")[2]
+    files = {name: getattr(tls_config, name) for name in ("cert_file", "key_file", "client_ca_file")}
+    settings = {"LISTEN": f"0.0.0.0:{port}", **others}
+    settings |= {f"TLS__{name.upper()}": str(path) for name, path in files.items() if path is not None}
+    return {f"TELECINE_ENCODER_HOST__{name}": value for name, value in settings.items()}
+
+
+async def probe(environ, *arguments):
+    return await asyncio.to_thread(healthcheck.main, ["--section", "encoder", *arguments], environ)
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+@pytest.mark.parametrize("has_admin", [False, True])
+async def test_the_container_probe_finds_the_service_by_its_settings(
+    authority, tmp_path, is_tls, has_admin, capsys
+):
+    """Client certificates are asked for, and the probe has none to show."""
+    tls_config = tls(authority, tmp_path, must_clients_prove=True) if is_tls else TlsConfig()
+    admin = "127.0.0.1:0" if has_admin else ""
+    config = HostConfig(
+        listen="127.0.0.1:0",
+        admin_listen=admin,
+        tls=tls_config,
+        stop_grace_seconds=0,
+        admission_poll_seconds=0.01,
+    )
+    async with running(Host(TinyService(), config)) as listening:
+        environ = container_settings(listening, tls_config, ADMIN_LISTEN=listening.admin)
+        # What is not the host's is the service's own affair.
+        environ |= {"TELECINE_ENCODER_WORKERS": "many", "TELECINE_ENCODER_WEBHOOKS__X": "1"}
+        assert await probe(environ) == 0
+        arguments = ["--section", "encoder", "--service", NAME]
+        is_askable = has_admin or not is_tls
+        if is_askable:
+            await asyncio.to_thread(eventually, lambda: healthcheck.main(arguments, environ) == 0)
+        else:
+            assert await probe(environ, "--service", NAME) == 1
+            assert "host.admin_listen" in capsys.readouterr().err
+    assert await probe(environ) == 1
+    assert "refused" in capsys.readouterr().err.lower()
+
+
+async def test_the_container_probe_reads_the_services_file(authority, tmp_path):
+    tls_config = tls(authority, tmp_path, must_clients_prove=True)
+    async with hosted(tls_config) as listening:
+        port = listening.address.rpartition(":")[2]
+        file = tmp_path / "telecine.toml"
+        file.write_text(
+            f"[encoder]\nworkers = 1\n[encoder.host]\nlisten = '127.0.0.1:{port}'\n[encoder.host.tls]\n"
+            f"cert_file = '{tls_config.cert_file}'\nkey_file = '{tls_config.key_file}'\n"
+        )
+        assert await probe({"TELECINE_CONFIG": str(file)}) == 0
+        assert await probe({"TELECINE_CONFIG": str(tmp_path / "missing.toml")}) == 1
+
+
+async def test_the_container_probe_may_show_a_certificate_of_its_own(authority, tmp_path, capsys):
+    mine = authority.issue_cert("probe")
+    mine.private_key_pem.write_to_path(str(tmp_path / "probe.key"))
+    mine.cert_chain_pems[0].write_to_path(str(tmp_path / "probe.pem"))
+    async with hosted(tls(authority, tmp_path, must_clients_prove=True)) as listening:
+        address = f"127.0.0.1:{listening.address.rpartition(':')[2]}"
+        trusting_it = [address, "--ca-file", str(tmp_path / "ca.pem"), "--server-name", "localhost"]
+        shown = ["--cert-file", str(tmp_path / "probe.pem"), "--key-file", str(tmp_path / "probe.key")]
+        assert await asyncio.to_thread(healthcheck.main, [*trusting_it, *shown]) == 0
+        assert await asyncio.to_thread(healthcheck.main, trusting_it) == 1
+        assert "UNAVAILABLE" in capsys.readouterr().err
+
+
+async def test_the_container_probe_reports_a_service_that_answers_plainly_where_tls_is_set(
+    authority, tmp_path, capsys
+):
+    tls_config = tls(authority, tmp_path)
+    async with running(
+        Host(TinyService(), HostConfig(listen="127.0.0.1:0", stop_grace_seconds=0))
+    ) as listening:
+        assert await probe(container_settings(listening, tls_config)) == 1
+    assert listening.address in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--section", "encoder", "127.0.0.1:1"],
+        ["127.0.0.1:1", "--key-file", "k"],
+        ["127.0.0.1:1", "--server-name", "n"],
+    ],
+)
+def test_the_container_probe_names_arguments_that_do_not_fit(arguments, capsys):
+    with pytest.raises(SystemExit):
+        healthcheck.main(arguments)
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_the_container_probe_cannot_guess_a_port(capsys):
+    assert healthcheck.main(["--section", "encoder"], {}) == 1
+    assert "port 0" in capsys.readouterr().err

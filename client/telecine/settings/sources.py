@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -67,6 +67,10 @@ class Layers:
         place[last] = value
         self.sources[key] = source
 
+    def keep(self, names: Collection[str]) -> None:
+        """Forgets everything that stands below other names than these."""
+        self.tree = {name: value for name, value in self.tree.items() if name in names}
+
     def source_of(self, key: str) -> str:
         """The source of a key, of the nearest key above it or of one below it; else "default"."""
         above = key.replace("[", ".[")
@@ -82,14 +86,33 @@ def environment_settings(
 ) -> dict[str, tuple[str, str]]:
     """Dotted key to (variable, text) of every variable that begins with `prefix`; `__` separates levels.
 
-    `aliases`: further variables, and the keys they stand for; those with the prefix come first.
+    `aliases`: further variables, and the keys they stand for; those with the prefix come first. What
+    Kubernetes puts into every container about a Service of our name (`TELECINE_ENCODER_PORT`) is no setting.
     """
     found = {key: (variable, environ[variable]) for variable, key in aliases.items() if environ.get(variable)}
     for variable, text in sorted(environ.items()):
         name = variable.removeprefix(prefix)
-        if name != variable and name != CONFIG_FILE_VARIABLE:
+        if name != variable and name != CONFIG_FILE_VARIABLE and not _is_service_link(name, text):
             found[name.lower().replace("__", ".")] = (variable, text)
     return found
+
+
+_SERVICE_LINKS = tuple(
+    re.compile(rf"(?:[A-Z0-9_]+_)?{name}={value}")
+    for name, value in (
+        ("SERVICE_HOST", r"[0-9a-fA-F.:]+"),
+        (r"SERVICE_PORT(?:_[A-Z0-9_]+)?", r"\d+"),
+        (r"PORT(?:_\d+_(?:TCP|UDP|SCTP))?", r"(?:tcp|udp|sctp)://\S+"),
+        (r"PORT_\d+_(?:TCP|UDP|SCTP)_PROTO", r"(?:tcp|udp|sctp)"),
+        (r"PORT_\d+_(?:TCP|UDP|SCTP)_PORT", r"\d+"),
+        (r"PORT_\d+_(?:TCP|UDP|SCTP)_ADDR", r"[0-9a-fA-F.:]+"),
+    )
+)
+"""With the values that Kubernetes gives them: a misspelt setting of such a name would hold something else."""
+
+
+def _is_service_link(name: str, text: str) -> bool:
+    return any(link.fullmatch(f"{name}={text}") for link in _SERVICE_LINKS)
 
 
 REDACTED = "***redacted***"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from telecine.settings.loading import ConfigError, load_config
-from telecine.settings.sources import shown, without_url_user
+from telecine.settings.sources import environment_settings, shown, without_url_user
 
 
 class Level(StrEnum):
@@ -324,3 +324,22 @@ def test_whatever_is_written_is_a_configuration_or_a_list_of_faults(overrides, e
 def test_of_a_url_only_its_place_is_shown(url: str, expected: str) -> None:
     assert without_url_user(url) == expected
     assert "TOKEN" not in shown("loki.url", url)
+
+
+def test_what_kubernetes_says_of_a_service_of_our_name_is_no_setting():
+    links = {
+        "SERVICE_HOST": "10.0.0.7",
+        "SERVICE_PORT": "50051",
+        "SERVICE_PORT_GRPC": "50051",
+        "PORT": "tcp://10.0.0.7:50051",
+        "PORT_50051_TCP": "tcp://10.0.0.7:50051",
+        "PORT_50051_TCP_PROTO": "tcp",
+        "PORT_50051_TCP_PORT": "50051",
+        "PORT_50051_TCP_ADDR": "fd00::7",
+        "ADMIN_SERVICE_HOST": "10.0.0.8",
+        "ADMIN_PORT": "tcp://10.0.0.8:9101",
+    }
+    assert environment_settings("T_", {f"T_{name}": value for name, value in links.items()}, {}) == {}
+    mistakes = {"SERVICE_HOST": "encoder.local", "PORT": "50051", "SERVICE_PORTS": "1", "HOST__PORT": "50051"}
+    kept = environment_settings("T_", {f"T_{name}": value for name, value in mistakes.items()}, {})
+    assert set(kept) == {"service_host", "port", "service_ports", "host.port"}
