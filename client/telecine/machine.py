@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STATUS = Path("/proc/self/status")
-_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUP_LIMITS = (_CGROUPS / "memory.max", _CGROUPS / "memory/memory.limit_in_bytes")
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 """The unit of `ru_maxrss`: macOS counts bytes, all others kibibytes."""
 
@@ -28,11 +30,28 @@ def host_id() -> str:
 
 
 def usable_cores() -> int:
-    """How many cores this process may run on, at least 1; a container's CPU quota is not counted."""
+    """How many cores this process may keep busy, at least 1: those it may run on, or a container's quota.
+
+    A quota that is no whole number is rounded up: two threads get more out of 1.5 cores than one.
+    """
     try:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     except OSError:  # a system-call filter around the process may forbid the question
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, math.ceil(_cpu_quota(_CGROUPS))))
+
+
+def _cpu_quota(cgroups: Path) -> float:
+    """The cores' worth of time that the container gets; a very large number where there is no quota."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            texts = " ".join((cgroups / name).read_text() for name in names)
+            quota, period = (int(text) for text in texts.split())
+        except (OSError, ValueError):  # no such group, or "max"
+            continue
+        if quota > 0 and period > 0:  # -1: none
+            return quota / period
+    return sys.maxsize
 
 
 @cache

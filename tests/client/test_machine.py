@@ -35,7 +35,33 @@ def test_where_the_affinity_cannot_be_asked_every_core_counts(
         monkeypatch.setattr(os, "sched_getaffinity", denied)
     else:
         monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(machine, "_CGROUPS", Path("/nowhere"))
     assert usable_cores() == os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "5000 100000\n"}, 1),
+        ({"cpu.max": "max 100000\n"}, 3),
+        ({"cpu.max": "900000 100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "50000\n"}, 2),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu.max": "not a number"}, 3),
+        ({}, 3),
+    ],
+)
+def test_a_containers_quota_counts_where_it_is_less_than_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(machine, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2}, raising=False)
+    assert usable_cores() == cores
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1048576\n", 1 << 20), ("max\n", None), (None, None)])
