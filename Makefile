@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format protos baseline bench soak clean
+.PHONY: help demo test check format protos baseline bench soak images test-images clean
 
 help: ## Show the targets.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml services/pyproject.toml constraints.txt
 	@# A system Python may come without ensurepip; its own pip can then provide one.
@@ -47,6 +47,12 @@ bench: $(STAMP) ## Measure side by side against peers. ARGS=name runs one.
 
 soak: $(STAMP) ## Long, seeded fault runs.
 	$(BIN)/python -m pytest -m soak -rP --timeout 3600 $(ARGS)
+
+images: ## Build both container images. BASE=debootstrap needs no registry (docker/README.md).
+	@BASE='$(or $(BASE),registry)' docker/build-images.sh
+
+test-images: $(STAMP) ## Run the images in a container engine: `make images` first.
+	$(BIN)/python -m pytest -m images -rs --timeout 900 $(or $(ARGS),tests/docker)
 
 clean: ## Remove what the targets made.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output

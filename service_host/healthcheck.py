@@ -14,6 +14,7 @@ import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import grpc
 import msgspec
@@ -21,7 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from telecine.settings.loading import ConfigError, load_config
 
 from service_host.address import AddressError, TcpAddress, UnixAddress, parse_address, parse_admin_address
-from service_host.settings.host_config import HostConfig
+from service_host.settings.host_config import HostConfig, TlsConfig
 
 HEALTHY = 0
 UNHEALTHY = 1
@@ -32,6 +33,7 @@ _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is l
 class _Hosted(msgspec.Struct, frozen=True):
     """Of any service's configuration, what every service has."""
 
+    is_part: ClassVar[bool] = True
     host: HostConfig = HostConfig()
 
 
@@ -83,7 +85,7 @@ def _check_tls(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -
 
 def _host_settings(section: str, environ: Mapping[str, str] | None) -> HostConfig:
     prefix = f"TELECINE_{section.upper()}_"
-    return load_config(_Hosted, prefix=prefix, section=section, environ=environ, is_part=True).value.host
+    return load_config(_Hosted, prefix=prefix, section=section, environ=environ).value.host
 
 
 def _ask_as_it_is_set(host: HostConfig, arguments: argparse.Namespace) -> None:
@@ -95,7 +97,7 @@ def _ask_as_it_is_set(host: HostConfig, arguments: argparse.Namespace) -> None:
         _ask_over_grpc(str(address), arguments)
         return
     # The authority of its certificate, the name in it and a certificate for clients are not known here.
-    _shake_hands(address, arguments.timeout_seconds)
+    _shake_hands(address, host.tls, arguments.timeout_seconds)
     admin = parse_admin_address(host.admin_listen)
     if admin is not None:
         _ask_over_http(_reachable(admin), arguments)
@@ -134,13 +136,16 @@ def _channel(address: str, arguments: argparse.Namespace) -> grpc.Channel:
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(authority, key, certificate), options)
 
 
-def _shake_hands(address: TcpAddress | UnixAddress, timeout_seconds: float) -> None:
+def _shake_hands(address: TcpAddress | UnixAddress, tls: TlsConfig, timeout_seconds: float) -> None:
     """Shows that the gRPC port answers. Whose it is need not be proved: nothing is sent to it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
     try:
+        if tls.client_ca_file is not None and tls.cert_file is not None:
+            # The service's own, often of the same authority: else gRPC logs each probe as a failed handshake.
+            context.load_cert_chain(tls.cert_file, tls.key_file)
         with _connected(address, timeout_seconds) as plain, context.wrap_socket(plain):
             pass
     except OSError as error:

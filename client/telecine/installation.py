@@ -79,6 +79,18 @@ def command_for(extra: str, origin: str) -> str:
 @cache
 def _origin() -> str:
     try:
-        return distribution("telecine").read_text("direct_url.json") or ""
+        return while_it_exists(distribution("telecine").read_text("direct_url.json") or "")
     except PackageNotFoundError:
         return ""
+
+
+def while_it_exists(origin: str) -> str:
+    """The text of `direct_url.json`, or an empty one where it names a place of this machine that is gone.
+
+    So it is in container images, which are built from sources that they do not hold.
+    """
+    try:
+        place = urlsplit(str(json.loads(origin)["url"]))
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return "" if place.scheme == "file" and not Path(unquote(place.path)).exists() else origin

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from telecine.installation import PARTS, command_for, missing_parts
+from telecine.installation import PARTS, command_for, missing_parts, while_it_exists
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,3 +73,12 @@ def test_every_part_is_proved_by_a_module_of_its_distribution(extra: str) -> Non
 def test_a_missing_package_above_a_module_is_a_missing_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PARTS, "extra", {"there": "json", "not-there": "no_such_package.inside"})
     assert missing_parts("extra") == ["not-there"]
+
+
+def test_a_place_that_is_gone_is_not_named(tmp_path: Path) -> None:
+    here = json.dumps({"url": tmp_path.as_uri(), "dir_info": {}})
+    assert while_it_exists(here) == here
+    assert while_it_exists(json.dumps({"url": (tmp_path / "gone").as_uri(), "dir_info": {}})) == ""
+    remote = json.dumps({"url": "https://a.org/t.git", "vcs_info": {"vcs": "git", "commit_id": "0"}})
+    assert while_it_exists(remote) == remote
+    assert [while_it_exists(text) for text in ("", "not json", "[]", "{}")] == ["", "", "", ""]

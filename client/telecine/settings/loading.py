@@ -86,7 +86,6 @@ def load_config(
     directory: Path | None = None,
     needs_sections: bool = False,
     found_in: Path | None = None,
-    is_part: bool = False,
 ) -> Loaded[ConfigT]:
     """Lays file over defaults, environment over file and flags over environment.
 
@@ -103,7 +102,6 @@ def load_config(
     nothing names a file, TELECINE_CONFIG does, or `telecine.toml` in `directory` (None: the working one).
     With `needs_sections`, a file without sections is another program's own, and says nothing. A file that was
     merely found may not set everything (`settings.trust`); `found_in`: `path` is one, of this directory.
-    With `is_part`, `kind` has some of a program's fields, and what is said of the others is left alone.
     Raises ConfigError with every fault. Touches nothing but the file.
     """
     environ = os.environ if environ is None else environ
@@ -113,8 +111,6 @@ def load_config(
         tree = _add_file(layers, path, section, must_have_sections, needs_sections)
         _refuse_distrusted(kind, tree, path, found_in)
     _add_variables_and_flags(layers, environment_settings(prefix, environ, aliases or {}), overrides or {})
-    if is_part:
-        layers.keep(kind.__struct_fields__)
     again = partial(
         load_config,
         kind,
@@ -126,7 +122,6 @@ def load_config(
         aliases=aliases,
         needs_sections=needs_sections,
         found_in=found_in,
-        is_part=is_part,
     )
     return Loaded(_coerced(kind, layers), layers.sources, path, again)
 
@@ -142,7 +137,12 @@ def _refuse_distrusted(
 
 
 def _coerced(kind: type[ConfigT], layers: Layers) -> ConfigT:
+    """Reads the layers as `kind`. With a class variable `is_part`, it has some of a program's fields alone,
+    and what is said of the others is neither read nor judged.
+    """
     faults = layers.faults
+    if getattr(kind, "is_part", False):
+        layers.keep(kind.__struct_fields__)
 
     def report(key: str, expected: str) -> None:
         faults.append(ConfigFault(key, layers.source_of(key), expected))
