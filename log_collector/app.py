@@ -36,7 +36,7 @@ from log_collector.query.library import Library
 from log_collector.record import Rejection
 from log_collector.rpc.export import Exporter, ExportLimits
 from log_collector.rpc.queries import LogQueries
-from log_collector.rpc.servicer import SERVICE_NAME, LogCollectorServicer, otlp_handler
+from log_collector.rpc.servicer import OTLP_SERVICE_NAME, SERVICE_NAME, LogCollectorServicer, otlp_handler
 from log_collector.rpc.ship_responses import Write
 from log_collector.rpc.ship_stream import ShipLimits, ShipStream
 from log_collector.rpc.stats import Stats
@@ -92,6 +92,11 @@ class CollectorService:
         """The full name of the gRPC service."""
         return SERVICE_NAME
 
+    @property
+    def other_service_names(self) -> tuple[str, ...]:
+        """Services that answer on the same port."""
+        return (OTLP_SERVICE_NAME,)
+
     def register(self, server: grpc.aio.Server) -> None:
         """Adds both services."""
         servicer = LogCollectorServicer(
@@ -133,7 +138,12 @@ class CollectorService:
         await self._topology.apply(config)
         self._library = Library(logs_directory(config), config.files)
         self._reading = LogQueries(
-            lambda: self._library, self._journal, self._delivered_position, config.reading, self._draining
+            lambda: self._library,
+            self._journal,
+            self._delivered_position,
+            config.reading,
+            self._draining,
+            self._is_filing,
         )
         self._stats = Stats(
             self._journal,
@@ -238,6 +248,10 @@ class CollectorService:
         """All records before it stand in the files."""
         runner = self._fanout.runners.get(FILE_SINK)
         return runner.position if runner is not None else self._journal.durable_position
+
+    def _is_filing(self) -> bool:
+        runner = self._fanout.runners.get(FILE_SINK)
+        return runner is not None and not runner.is_broken
 
     def _held_count(self) -> int:
         return self._ingest.selection.held_count if self._is_open else 0

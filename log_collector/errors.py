@@ -92,8 +92,3 @@ def not_readable(setting: str) -> ServiceError:
     """UNIMPLEMENTED: the files that would answer are switched off, or are not JSON."""
     message = f"records cannot be read back: {setting} is switched off or not in the JSON format"
     return ServiceError(reasons.ERROR_REASON_NOT_IMPLEMENTED, message)
-
-
-def damaged(message: str) -> ServiceError:
-    """INTERNAL: a stored file cannot be read."""
-    return ServiceError(reasons.ERROR_REASON_INTERNAL, f"a log file is damaged: {message}")

@@ -133,4 +133,6 @@ def _read_numbers(column: Sequence[bytes], key: bytes) -> list[bytes] | None:
 
 def all_plain(records: Sequence[Any]) -> bool:
     """Whether none has an event name, a trace, flags or dropped attributes."""
-    return not any(r.event_name or r.trace_id or r.flags or r.dropped_attributes_count for r in records)
+    return not any(
+        r.event_name or r.trace_id or r.span_id or r.flags or r.dropped_attributes_count for r in records
+    )

@@ -9,16 +9,19 @@ from typing import Any, Final, TypeVar
 import msgspec
 import numpy as np
 from google.protobuf.message import DecodeError
-from telecine.logging.catalogue import FIELDS_BY_NAME, STAGES_BY_NAME, Level, parse_level
+from telecine.logging.catalogue import FIELDS_BY_NAME, KEY_ALIASES
 
 from log_collector.journal.entry import Origin
 from log_collector.journal.uids import uid_key
 from log_collector.otlp.columns import MAX_MISSES, MIN_ALIKE, all_plain, by_keys, by_size, read_columns
+from log_collector.otlp.rest import LEVELS, SEVERITIES, add_rest, add_severity, is_usual_severity
 from log_collector.otlp.values import (
+    KEPT_APART,
     Plan,
     make_attribute,
     plan_for,
     read_attribute,
+    read_pair,
     read_planned,
     read_value,
     text_of,
@@ -36,9 +39,6 @@ _SHORTEST: Final = 3
 """Of an attribute that has a key and a value."""
 _OPENING: Final = b'{"timestamp":"'
 _DIGITS: Final = tuple(b"%03d" % number for number in range(1000))
-_LEVELS: Final = (b"TRACE", b"DEBUG", b"INFO", b"WARNING", b"ERROR", b"CRITICAL")
-_SEVERITIES: Final = tuple(number // 4 for number in range(24))
-"""Which level stands for OTLP's severity numbers, from 1 on."""
 _T = TypeVar("_T")
 _encode = msgspec.json.Encoder().encode
 
@@ -98,10 +98,12 @@ def map_request(
         if not mapped.origin.service:
             mapped.origin = shared.origin
         for scope_logs in resource_logs.scope_logs:
-            logger = scope_logs.scope.name
-            fields = {name: b"," + json for name, json in shared.fields.items()}
-            if logger:
-                fields["logger"] = b',"logger":' + _encode(logger)
+            try:
+                fields = _scope_fields(scope_logs.scope, shared, inner)
+            except RecordError as error:
+                mapped.rejected += [(error.reason, error.message)] * len(scope_logs.log_records)
+                mapped.received_count += len(scope_logs.log_records)
+                continue
             mapper = _Mapper(shared.service_json, fields, received_unix_nano, record_limit_bytes, inner)
             mapper.map_all(scope_logs.log_records, mapped)
     return mapped
@@ -140,7 +142,9 @@ class _Mapper:
         inner: _Bytes,
     ) -> None:
         self._inner = inner
-        self._heads = tuple(b'Z","level":"%b","service":%b,"msg":' % (x, service_json) for x in _LEVELS)
+        self._body_level: object = None
+        """What the structured body at hand says of its level."""
+        self._heads = tuple(b'Z","level":"%b","service":%b,"msg":' % (x, service_json) for x in LEVELS)
         self._fields = fields
         self._received_unix_nano = received_unix_nano
         self._limit_bytes = limit_bytes
@@ -175,10 +179,13 @@ class _Mapper:
         """Records of one shape with nothing unusual in them; None: each must be looked at."""
         if len(records) < MIN_ALIKE or not all_plain(records):
             return None
+        words = {(record.severity_number, record.severity_text) for record in records}
+        if not all(is_usual_severity(number, word) for number, word in words):
+            return None
         messages = [self._messages.get(record.body) for record in records]
         whens = [record.time_unix_nano for record in records]
         levels = [record.severity_number for record in records]
-        if None in messages or not all(whens) or min(levels) < 1 or max(levels) > len(_SEVERITIES):
+        if None in messages or not all(whens) or min(levels) < 1 or max(levels) > len(SEVERITIES):
             return None
         try:
             columns = read_columns(attributes, self._fields, self._attributes, self._plans, self._read)
@@ -187,7 +194,7 @@ class _Mapper:
             return None
         if columns is None:
             return None
-        heads = [self._heads[_SEVERITIES[level - 1]] for level in levels]
+        heads = [self._heads[SEVERITIES[level - 1]] for level in levels]
         count = len(records)
         shared = b"".join(self._fields.values())
         parts = (
@@ -220,21 +227,42 @@ class _Mapper:
         uid = b""
         remembered = self._attributes.get
         # The slice makes a list of them at once, which is faster than asking for one after the other.
-        for data in record.attributes[:]:
+        attributes = record.attributes[:]
+        names = set()
+        for data in attributes:
             pair = remembered(data)
             if pair is None:
                 pair, own_uid = self._read(data)
                 uid = own_uid or uid
             fields[pair[0]] = pair[1]
+            names.add(pair[0])
+        if len(names) < len(attributes):
+            self._keep_doubles(attributes, fields)
         body = record.body
+        self._body_level = None
         message = self._messages.get(body)
         if message is None:
             message = self._message(body, fields)
-        if record.event_name or record.trace_id or record.flags or record.dropped_attributes_count:
-            self._add_rest(record, fields)
+        if not all_plain((record,)):
+            add_rest(record, fields)
+        level = add_severity(record, self._body_level, fields)
         when = record.time_unix_nano or record.observed_time_unix_nano or self._received_unix_nano
-        head = self._heads[_level(record)]
-        return b"".join((_OPENING, self._stamp(when), head, message, *fields.values(), b"}")), uid
+        parts = (_OPENING, self._stamp(when), self._heads[level], message, *fields.values(), b"}")
+        return b"".join(parts), uid
+
+    def _keep_doubles(self, attributes: Sequence[bytes], fields: dict[str, bytes]) -> None:
+        """Of attributes that mean the same field the last stands there; the others keep their own keys."""
+        seen: dict[str, str] = {}
+        for data in reversed(attributes):
+            key, value = read_pair(data, self._inner)
+            name = make_attribute(key, value).name
+            if name not in seen:
+                seen[name] = key
+                continue
+            apart = KEPT_APART + key
+            while apart in fields:
+                apart += "_"
+            fields[apart] = b",%b:%b" % (_encode(apart), _encode(value))
 
     def _stamp(self, unix_nano: int) -> bytes:
         second, micro = divmod(unix_nano // 1000, 1_000_000)
@@ -282,26 +310,13 @@ class _Mapper:
             return _encode(text_of(value))
         fields["body"] = b',"body":' + _encode(value)
         for key, inner in value.items():
+            if KEY_ALIASES.get(key, key) == "level" and inner is not None:
+                self._body_level = inner
             if key in FIELDS_BY_NAME and key not in fields:
                 promoted = make_attribute(key, inner)
                 if promoted.name == key:
                     fields[key] = b"," + promoted.json
         return _encode(text_of(value.get("msg", value.get("message", value))))
-
-    @staticmethod
-    def _add_rest(record: Any, fields: dict[str, bytes]) -> None:
-        if name := record.event_name:
-            encoded = _encode(name)
-            fields["event"] = b',"event":' + encoded
-            fallback = "stage" if name in STAGES_BY_NAME else "operation_type"
-            fields.setdefault(fallback, b',"%b":%b' % (fallback.encode(), encoded))
-        if trace_id := record.trace_id:
-            fields["trace_id"] = b',"trace_id":"%b"' % trace_id.hex().encode()
-            fields["span_id"] = b',"span_id":"%b"' % record.span_id.hex().encode()
-        if flags := record.flags & 0xFF:
-            fields["trace_flags"] = b',"trace_flags":%d' % flags
-        if dropped := record.dropped_attributes_count:
-            fields["dropped_attributes_count"] = b',"dropped_attributes_count":%d' % dropped
 
     def _stamps(self, unix_nano: Sequence[int]) -> list[bytes]:
         seconds, micros = np.divmod(np.array(unix_nano, np.uint64) // 1000, 1_000_000)
@@ -333,23 +348,14 @@ def _remember(memory: dict[bytes, _T], data: bytes, value: _T) -> None:
         memory[data] = value
 
 
-def _level(record: Any) -> int:
-    """Which of `_LEVELS`."""
-    number: int = record.severity_number
-    if 1 <= number <= len(_SEVERITIES):
-        return _SEVERITIES[number - 1]
-    level = parse_level(record.severity_text) or Level.INFO
-    return _LEVELS.index(level.name.encode())
-
-
 def _resource_fields(attributes: Iterable[bytes], inner: _Bytes) -> _Shared:
     service, service_json = _UNKNOWN_SERVICE, _encode(_UNKNOWN_SERVICE)
     fields: dict[str, bytes] = {}
     for data in attributes:
         attribute = read_attribute(data, inner)
         if attribute.name == "attributes.service.name":
-            service_json = attribute.json.partition(b":")[2]
-            service = str(msgspec.json.decode(service_json))
+            service = _service_name(attribute.json)
+            service_json = _encode(service)
         elif not attribute.name.startswith(_SDK_PREFIX):
             fields[attribute.name] = attribute.json
     origin = Origin(
@@ -360,6 +366,26 @@ def _resource_fields(attributes: Iterable[bytes], inner: _Bytes) -> _Shared:
         pid=_pid_of(fields),
     )
     return _Shared(service_json, fields, origin)
+
+
+def _service_name(field: bytes) -> str:
+    """A service is always a text, and never an empty one."""
+    value = msgspec.json.decode(b"{" + field + b"}").popitem()[1]
+    return text_of(value) if value not in ("", None) else _UNKNOWN_SERVICE
+
+
+def _scope_fields(scope: Any, shared: _Shared, inner: _Bytes) -> dict[str, bytes]:
+    """What a scope and its resource say of all its records; the scope knows better."""
+    fields = {name: b"," + json for name, json in shared.fields.items()}
+    if scope.name:
+        fields["logger"] = b',"logger":' + _encode(scope.name.decode("utf-8", "replace"))
+    if scope.version:
+        version = _encode(scope.version.decode("utf-8", "replace"))
+        fields["otel.scope.version"] = b',"otel.scope.version":' + version
+    for data in scope.attributes:
+        attribute = read_attribute(data, inner)
+        fields[attribute.name] = b"," + attribute.json
+    return fields
 
 
 def _text_of_field(fields: dict[str, bytes], name: str) -> str:

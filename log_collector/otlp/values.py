@@ -13,11 +13,12 @@ import msgspec
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from telecine.logging.catalogue import FIELDS, FIELDS_BY_NAME, LEADING_FIELDS, FieldType
+from telecine.logging.record.plain import number
 
 from log_collector.processors.normalise import coerce
 from log_collector.record import RecordError, RejectionReason
 
-_KEPT_APART: Final = "attributes."
+KEPT_APART: Final = "attributes."
 """Before the name of an attribute whose value is none of the catalogue field of that name."""
 _OWN_PREFIX: Final = "telecine."
 _FIELD_BY_OTLP: Final[dict[str, str]] = {
@@ -88,7 +89,7 @@ RedactBytes = Callable[[bytes], bytes]
 
 def read_attribute(data: bytes, redact: RedactBytes) -> Attribute:
     """Reads one KeyValue and maps it onto the catalogue. Raises RecordError where the bytes are none."""
-    key, value = _read_pair(data, redact)
+    key, value = read_pair(data, redact)
     return make_attribute(key, value)
 
 
@@ -113,9 +114,9 @@ def read_planned(data: bytes, plan: Plan) -> bytes | None:
         except UnicodeDecodeError as error:
             raise _unreadable() from error
     if kind == DOUBLE_TAG and plan.takes_number and size == end + 11:
-        number = _unpack_double(data, end + 3)[0]
-        if math.isfinite(number):
-            return plan.prefix + _encode(number)
+        double = _unpack_double(data, end + 3)[0]
+        if math.isfinite(double):
+            return plan.prefix + _encode(double)
     return None
 
 
@@ -123,7 +124,7 @@ def make_attribute(key: str, value: object) -> Attribute:
     """Maps a name and a value onto the catalogue; what is not in it keeps its name."""
     name = _FIELD_BY_OTLP.get(key, key)
     if name in LEADING_FIELDS:
-        return _attribute(_KEPT_APART + key, value)
+        return _attribute(KEPT_APART + key, value)
     if (match := _DURATION.fullmatch(name)) is not None and isinstance(value, int | float):
         return _attribute("duration_ms", value * _MILLISECONDS[match[1]])
     field = FIELDS_BY_NAME.get(name)
@@ -133,7 +134,7 @@ def make_attribute(key: str, value: object) -> Attribute:
         coerced = coerce(name, field.type, value)
     except RecordError:
         # An OTLP client does not know our catalogue: the value is kept, under a name of its own.
-        return _attribute(_KEPT_APART + key, value)
+        return _attribute(KEPT_APART + key, value)
     uid = str(coerced).encode() if name == "uid" and coerced != "" else b""
     return msgspec.structs.replace(_attribute(name, coerced), uid=uid)
 
@@ -166,8 +167,7 @@ def plain(value: Any, redact: RedactBytes) -> object:
         case "int_value":
             return value.int_value
         case "double_value":
-            number = value.double_value
-            return number if math.isfinite(number) else str(number)
+            return number(value.double_value)
         case "array_value":
             return [plain(item, redact) for item in value.array_value.values]
         case "kvlist_value":
@@ -178,8 +178,11 @@ def plain(value: Any, redact: RedactBytes) -> object:
             return None
 
 
-def _read_pair(data: bytes, redact: RedactBytes) -> tuple[str, object]:
-    """The usual shape, a short key and a short scalar, is read here; the rest by protobuf."""
+def read_pair(data: bytes, redact: RedactBytes) -> tuple[str, object]:
+    """Reads one KeyValue.
+
+    The usual shape, a short key and a short scalar, is read here; the rest by protobuf.
+    """
     try:
         if data[0] == 0x0A and data[1] < 0x80:
             end = 2 + data[1]
@@ -188,8 +191,7 @@ def _read_pair(data: bytes, redact: RedactBytes) -> tuple[str, object]:
                 if value[0] == 0x0A and value[1] == len(value) - 2:
                     return data[2:end].decode(), value[2:].decode()
                 if value[0] == 0x21 and len(value) == 9:
-                    number = _DOUBLE.unpack_from(value, 1)[0]
-                    return data[2:end].decode(), number if math.isfinite(number) else str(number)
+                    return data[2:end].decode(), number(_DOUBLE.unpack_from(value, 1)[0])
     except IndexError:
         pass
     except UnicodeDecodeError as error:

@@ -24,11 +24,15 @@ _MESSAGES: Final[dict[str, list[tuple[str, int, int, bool, str]]]] = {
         ("scope", 1, _F.TYPE_MESSAGE, False, "Scope"),
         ("log_records", 2, _F.TYPE_MESSAGE, True, "LogRecord"),
     ],
-    "Scope": [("name", 1, _F.TYPE_STRING, False, "")],
+    "Scope": [
+        ("name", 1, _F.TYPE_BYTES, False, ""),
+        ("version", 2, _F.TYPE_BYTES, False, ""),
+        ("attributes", 3, _F.TYPE_BYTES, True, ""),
+    ],
     "LogRecord": [
         ("time_unix_nano", 1, _F.TYPE_FIXED64, False, ""),
         ("severity_number", 2, _F.TYPE_INT32, False, ""),
-        ("severity_text", 3, _F.TYPE_STRING, False, ""),
+        ("severity_text", 3, _F.TYPE_BYTES, False, ""),
         ("body", 5, _F.TYPE_BYTES, False, ""),
         ("attributes", 6, _F.TYPE_BYTES, True, ""),
         ("dropped_attributes_count", 7, _F.TYPE_UINT32, False, ""),
@@ -36,10 +40,13 @@ _MESSAGES: Final[dict[str, list[tuple[str, int, int, bool, str]]]] = {
         ("trace_id", 9, _F.TYPE_BYTES, False, ""),
         ("span_id", 10, _F.TYPE_BYTES, False, ""),
         ("observed_time_unix_nano", 11, _F.TYPE_FIXED64, False, ""),
-        ("event_name", 12, _F.TYPE_STRING, False, ""),
+        ("event_name", 12, _F.TYPE_BYTES, False, ""),
     ],
 }
-"""Message to fields: name, number, type, whether it is repeated, message type."""
+"""Message to fields: name, number, type, whether it is repeated, message type.
+
+Texts are bytes too: one that is no UTF-8 would make protobuf refuse all records of the request.
+"""
 
 
 def _build() -> Any:

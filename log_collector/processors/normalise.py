@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -13,11 +14,14 @@ from telecine.logging.catalogue import FIELDS_BY_NAME, KEY_ALIASES, FieldType, L
 
 from log_collector.record import RecordError, RejectionReason
 
+_ALIASES: Final = {**KEY_ALIASES, "service.name": "service"}
 _CANONICAL_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _LONG_FRACTION: Final = re.compile(r"(\.\d{6})\d+", re.ASCII)
+_SHORT_LEVELS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_EPOCH_SECONDS: Final = 253_402_300_799
 """The last second of the year 9999."""
+_MAX_EPOCH_NANO: Final = 10**21
 
 Tree = dict[str, Any]
 """One record as parsed; it goes no further than this module and the OTLP mapping."""
@@ -26,8 +30,9 @@ Tree = dict[str, Any]
 def normalise(tree: Tree, service: str, received_unix_nano: int) -> bool:
     """Changes the record in place; returns whether anything changed.
 
-    `service` and the time of receipt stand in where the record has none. Raises RecordError where a
-    catalogue field cannot be understood; the record is then wrong for ever.
+    `service` and the time of receipt stand in where the record has none. A value that cannot be understood
+    as its catalogue field costs no other: it is kept as it came under `attributes.<name>`, an unknown level
+    as `severity_text`.
     """
     is_changed = _rename_aliases(tree)
     for name, value in list(tree.items()):
@@ -38,20 +43,28 @@ def normalise(tree: Tree, service: str, received_unix_nano: int) -> bool:
             del tree[name]
             is_changed = True
             continue
-        coerced = coerce(name, field.type, value)
+        try:
+            coerced = coerce(name, field.type, value)
+        except RecordError:
+            del tree[name]
+            _keep_apart(tree, name, value)
+            is_changed = True
+            continue
         if coerced is not value:
             tree[name] = coerced
             is_changed = True
+            if name == "level" and isinstance(value, str) and not _is_usual(value, coerced):
+                tree.setdefault("severity_text", value)
     return _fill_required(tree, service, received_unix_nano) or is_changed
 
 
 def coerce(name: str, kind: FieldType, value: object) -> object:
     """The value as the field's type; the same object if it was so already. Raises RecordError."""
-    if isinstance(value, msgspec.Raw):
-        value = _plain_float(value, name)
     try:
+        if isinstance(value, msgspec.Raw):
+            value = _read_number(value, kind)
         return _COERCIONS[kind](value)
-    except (ValueError, OverflowError) as error:
+    except (ValueError, ArithmeticError) as error:
         raise RecordError(RejectionReason.WRONG_FIELD, f"{name}: expected {error}") from error
 
 
@@ -65,11 +78,24 @@ def format_timestamp(unix_nano: int) -> str:
 
 def _rename_aliases(tree: Tree) -> bool:
     is_changed = False
-    for alias, name in KEY_ALIASES.items():
+    for alias, name in _ALIASES.items():
         if alias in tree and name not in tree:
             tree[name] = tree.pop(alias)
             is_changed = True
     return is_changed
+
+
+def _keep_apart(tree: Tree, name: str, value: object) -> None:
+    apart = "severity_text" if name == "level" and isinstance(value, str) else f"attributes.{name}"
+    while apart in tree:
+        apart += "_"
+    tree[apart] = value
+
+
+def _is_usual(word: str, level: object) -> bool:
+    """Whether the word says no more than the level that it became."""
+    known = word.strip().upper()
+    return known in (level, _SHORT_LEVELS.get(str(level))) or known.isdecimal()
 
 
 def _fill_required(tree: Tree, service: str, received_unix_nano: int) -> bool:
@@ -89,13 +115,13 @@ def _fill_required(tree: Tree, service: str, received_unix_nano: int) -> bool:
     return is_changed
 
 
-def _plain_float(raw: msgspec.Raw, name: str) -> float:
+def _read_number(raw: msgspec.Raw, kind: FieldType) -> object:
     """Numbers are kept as they were written, until a type needs one."""
     text = bytes(raw).decode("ascii", "replace")
-    try:
-        return float(text)
-    except ValueError as error:
-        raise RecordError(RejectionReason.WRONG_FIELD, f"{name}: expected a number") from error
+    if kind is FieldType.TIMESTAMP:
+        return Decimal(text)
+    is_text = kind in (FieldType.TEXT, FieldType.ID) and not float(text).is_integer()
+    return text if is_text else float(text)
 
 
 def _coerce_timestamp(value: object) -> object:
@@ -104,14 +130,14 @@ def _coerce_timestamp(value: object) -> object:
             datetime.fromisoformat(value)
             return value
         return _parse_timestamp(value.strip())
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return format_timestamp(_epoch_nano(value))
     raise ValueError("a time in RFC 3339, or seconds since the epoch")
 
 
 def _parse_timestamp(text: str) -> str:
     if re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
-        return format_timestamp(_epoch_nano(float(text) if "." in text else int(text)))
+        return format_timestamp(_epoch_nano(Decimal(text)))
     try:
         moment = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text.replace(",", ".")))
     except ValueError as error:
@@ -125,13 +151,20 @@ def _parse_timestamp(text: str) -> str:
     return format_timestamp((passed // timedelta(microseconds=1)) * 1000)
 
 
-def _epoch_nano(value: float) -> int:
-    """Nanoseconds from seconds, milli-, micro- or nanoseconds, distinguished by their size."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a finite time")
+def _epoch_nano(value: float | Decimal) -> int:
+    """Nanoseconds from seconds, milli-, micro- or nanoseconds, distinguished by their size.
+
+    Reckoned in decimals: a float of seconds times a billion has lost its microseconds.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("a finite time")
+        value = Decimal(repr(value))
+    if not -_MAX_EPOCH_NANO < value < _MAX_EPOCH_NANO:
+        raise ValueError("a time between 1970 and 9999")
     for limit, factor in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)):
         if abs(value) < limit:
-            return int(value * factor) if isinstance(value, int) else round(value * factor)
+            return int(value * factor)
     return int(value)
 
 

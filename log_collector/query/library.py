@@ -22,11 +22,16 @@ _STORY_RECORDS: Final = 1000
 _MAX_PAGE_RECORDS: Final = 10_000
 _MAX_PAGE_BYTES: Final = 3 << 20
 """Stock gRPC clients take answers of 4 MiB."""
+_MAX_NAMED: Final = 100
+"""So many damaged files does an answer name at most."""
 _MAX_JOB_ID_CHARS: Final = 256
 
 
 class Library:
-    """All calls block on the disk; any thread may call. Raises ServiceError and DamagedFileError."""
+    """All calls block on the disk; any thread may call. Raises ServiceError.
+
+    Of a damaged file all is read that can be, and the answer names it.
+    """
 
     def __init__(self, root: Path, config: FilesConfig) -> None:
         self._root = root
@@ -46,7 +51,12 @@ class Library:
             is_newest_first=is_newest_first,
         )
         records, token = _fitting(page.found, has_more=page.has_more, question=question)
-        return pb.QueryResponse(records=records, next_page_token=token, scanned_bytes=page.scanned_bytes)
+        return pb.QueryResponse(
+            records=records,
+            next_page_token=token,
+            scanned_bytes=page.scanned_bytes,
+            damaged_files=page.damaged[:_MAX_NAMED],
+        )
 
     def newest(self, selector: Selector, count: int) -> list[bytes]:
         """The newest records that pass, in the order of their times."""
@@ -74,10 +84,12 @@ class Library:
         story = pb.GetJobStoryResponse(job_id=job_id)
         lines, story.next_page_token = _fitting(page.found, has_more=page.has_more, question=question)
         story.records.extend(lines)
+        damaged = page.damaged
         if after is None:
             receipts = [f for f in files if f.stream == f"{directory}/{names.RECEIPTS_FILE}"]
             gaps = [f for f in names.files_in(self._root) if f.stream == names.GAPS_FILE]
-            tell_story(story, records, receipts, gaps)
+            tell_story(story, records, receipts, gaps, damaged)
+        story.damaged_files.extend(damaged[:_MAX_NAMED])
         return story
 
     def _files(self, selector: Selector) -> list[names.LogFile]:

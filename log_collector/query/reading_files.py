@@ -3,59 +3,105 @@
 from __future__ import annotations
 
 import gzip
-import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import zstandard
 
 BLOCK_BYTES: Final = 512 << 10
 
 
+_PACKED_BYTES: Final = 64 << 10
+"""So much of a packed file is unpacked at once, which bounds what a hostile one may need."""
+
+
 class DamagedFileError(Exception):
-    """A packed file cannot be unpacked."""
+    """A packed file cannot be unpacked, or not to its end."""
 
 
 def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
     """Yields the offset in the plain content, and whole lines; a last line that is not ended is left out.
 
     A file that was packed since its name was read is found in its packed form; one that is gone is empty.
-    Raises DamagedFileError.
+    Raises DamagedFileError behind the last whole line that can be read.
     """
     source = _open(path)
     if source is None:
         return
     offset = 0
     rest = b""
+    with source:
+        pieces = _pieces(source, block_bytes)
+        while True:
+            try:
+                data = next(pieces, b"")
+            except (zstandard.ZstdError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+                raise DamagedFileError(f"{Path(source.name).name}: {error}") from error
+            if not data:
+                return
+            end = data.rfind(b"\n") + 1
+            if not end:
+                rest += data
+                continue
+            block = rest + data[:end]
+            yield offset, block
+            offset += len(block)
+            rest = data[end:]
+
+
+def read_sound_blocks(path: Path, damaged: list[str]) -> Iterator[tuple[int, bytes]]:
+    """As `read_blocks`; of a damaged file what can be read, and its name and fault are added to `damaged`."""
     try:
-        with source:
-            while True:
-                data = source.read(block_bytes)
-                if not data:
-                    return
-                end = data.rfind(b"\n") + 1
-                if not end:
-                    rest += data
-                    continue
-                block = rest + data[:end]
-                yield offset, block
-                offset += len(block)
-                rest = data[end:]
-    except (zstandard.ZstdError, gzip.BadGzipFile, EOFError) as error:
-        raise DamagedFileError(f"{path.name}: {error}") from error
+        yield from read_blocks(path)
+    except DamagedFileError as error:
+        if str(error) not in damaged:
+            damaged.append(str(error))
+
+
+def _pieces(source: IO[bytes], block_bytes: int) -> Iterator[bytes]:
+    suffix = Path(source.name).suffix
+    if suffix == ".gz":
+        yield from _gunzipped(source, block_bytes)
+    elif suffix == ".zst":
+        yield from _unpacked(source, block_bytes)
+    else:
+        while data := source.read(block_bytes):
+            yield data
+
+
+def _gunzipped(source: IO[bytes], block_bytes: int) -> Iterator[bytes]:
+    reader = gzip.GzipFile(fileobj=source, mode="rb")
+    while data := reader.read1(block_bytes):
+        yield data
+
+
+def _unpacked(source: IO[bytes], block_bytes: int) -> Iterator[bytes]:
+    """Frame by frame: zstandard's own reader takes a frame that was cut off for one that ends there."""
+    frame: Any = None
+    waiting = bytearray()
+    while raw := source.read(_PACKED_BYTES):
+        while raw:
+            if frame is None:
+                frame = zstandard.ZstdDecompressor().decompressobj()
+            waiting += frame.decompress(raw)
+            raw = frame.unused_data if frame.eof else b""
+            if frame.eof:
+                frame = None
+        while len(waiting) >= block_bytes:
+            yield bytes(waiting[:block_bytes])
+            del waiting[:block_bytes]
+    if waiting:
+        yield bytes(waiting)
+    if frame is not None:
+        raise EOFError("it was cut off")
 
 
 def _open(path: Path) -> IO[bytes] | None:
     for candidate in (path, path.with_name(f"{path.name}.zst"), path.with_name(f"{path.name}.gz")):
         try:
-            raw = candidate.open("rb", buffering=0)
+            return candidate.open("rb", buffering=0)
         except FileNotFoundError:
             continue
-        if candidate.suffix == ".gz":
-            return io.BufferedReader(gzip.GzipFile(fileobj=raw, mode="rb"), BLOCK_BYTES)
-        if candidate.suffix == ".zst":
-            reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=True)
-            return io.BufferedReader(reader, BLOCK_BYTES)
-        return raw
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -10,10 +11,11 @@ from typing import Final
 import msgspec
 
 from log_collector.files.names import LogFile
-from log_collector.query.reading_files import read_blocks
+from log_collector.query.reading_files import read_sound_blocks
 from log_collector.query.selector import Selector
 
 _KNOWN_BLOCKS: Final = 200_000
+_KNOWN_BY_BYTES: Final = 4 << 10
 _NEWLINE: Final = b"\n"
 
 
@@ -41,12 +43,12 @@ class TimeIndex:
     """Remembers the oldest and newest time of blocks that were read once: those never change."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, int, int, int], tuple[str, str]] = OrderedDict()
+        self._known: OrderedDict[tuple[int, int, int], tuple[str, str]] = OrderedDict()
         self._decoder = msgspec.json.Decoder(_Time)
 
-    def times(self, file: LogFile, offset: int, block: bytes) -> tuple[str, str]:
-        """Oldest and newest time in a block."""
-        key = (file.stream, file.number, offset, len(block))
+    def times(self, block: bytes) -> tuple[str, str]:
+        """Oldest and newest time in a block, which is known by what it holds: names and places change."""
+        key = (len(block), hash(block[:_KNOWN_BY_BYTES]), hash(block[-_KNOWN_BY_BYTES:]))
         known = self._known.get(key)
         if known is None:
             known = self._read(block)
@@ -69,6 +71,8 @@ class Page(msgspec.Struct):
     found: list[Found]
     has_more: bool
     scanned_bytes: int
+    damaged: list[str]
+    """Files that could not be read to their end, each with its fault."""
 
 
 class Scanner:
@@ -86,22 +90,27 @@ class Scanner:
         *,
         is_newest_first: bool,
     ) -> Page:
-        """The first `size` records that pass behind `after`. Raises DamagedFileError."""
+        """The first `size` records that pass behind `after`."""
         kept = _Best(size + 1, is_newest_first=is_newest_first)
         scanned = 0
-        for file in reversed(files) if is_newest_first else files:
-            for offset, block in read_blocks(file.path):
+        damaged: list[str] = []
+        for listed in reversed(files) if is_newest_first else files:
+            file = listed
+            for offset, block in read_sound_blocks(listed.path, damaged):
+                if not offset and not listed.number:
+                    # Others number anew at each rotation: what the file begins with is all that stays.
+                    file = msgspec.structs.replace(listed, number=_number_of(block))
                 scanned += len(block)
                 self._scan(file, offset, block, selector, after, kept)
         found = kept.in_order()
-        return Page(found[:size], len(found) > size, scanned)
+        return Page(found[:size], len(found) > size, scanned, damaged)
 
     def _scan(
         self, file: LogFile, offset: int, block: bytes, selector: Selector, after: Place | None, kept: _Best
     ) -> None:
         is_time_all = not selector.needles
         if is_time_all or kept.is_full or after is not None or selector.since or selector.until:
-            oldest, newest = self._index.times(file, offset, block)
+            oldest, newest = self._index.times(block)
             if (selector.since and newest < selector.since) or (selector.until and oldest >= selector.until):
                 return
             if not kept.may_take(oldest, newest):
@@ -139,6 +148,12 @@ class Scanner:
                 if after is None or kept.is_behind(place, after):
                     kept.take(Found(place, line))
             at += len(line) + 1
+
+
+def _number_of(block: bytes) -> int:
+    """A number below 0 for a file that others have rotated, which it keeps when it is renamed or packed."""
+    digest = hashlib.blake2b(block[:_KNOWN_BY_BYTES], digest_size=7).digest()
+    return -1 - int.from_bytes(digest, "big")
 
 
 def _time_of(line: bytes) -> _Time:

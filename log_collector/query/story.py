@@ -15,7 +15,7 @@ from telecine.logs.v1 import logs_pb2
 from log_collector.files.names import LogFile
 from log_collector.files.routing import Gap, Receipt
 from log_collector.journal.ownership import shown_producer
-from log_collector.query.reading_files import read_blocks
+from log_collector.query.reading_files import read_sound_blocks
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
@@ -43,11 +43,12 @@ def tell_story(
     records: Sequence[LogFile],
     receipts: Sequence[LogFile],
     gaps: Sequence[LogFile],
+    damaged: list[str],
 ) -> None:
-    """Fills in everything of the first page but the records themselves. Raises DamagedFileError."""
+    """Fills in everything of the first page but the records themselves, and adds to `damaged` what is."""
     stages: dict[tuple[str, str, int], _Stage] = {}
     first, last = "", ""
-    for record in _structs(records, _Record):
+    for record in _structs(records, _Record, damaged):
         story.record_count += 1
         is_error = record.level in ("ERROR", "CRITICAL")
         story.error_count += is_error
@@ -63,7 +64,7 @@ def tell_story(
     story.stages.extend(
         _stage_story(key, stage) for key, stage in sorted(stages.items(), key=lambda item: item[1].first)
     )
-    story.receipts.extend(_receipts(receipts, gaps))
+    story.receipts.extend(_receipts(receipts, gaps, damaged))
     story.expected_record_count = story.record_count + sum(receipt.missing for receipt in story.receipts)
 
 
@@ -109,9 +110,11 @@ def _stage_story(key: tuple[str, str, int], stage: _Stage) -> logs_pb2.StageStor
     )
 
 
-def _receipts(receipts: Sequence[LogFile], gaps: Sequence[LogFile]) -> list[logs_pb2.ProducerReceipt]:
+def _receipts(
+    receipts: Sequence[LogFile], gaps: Sequence[LogFile], damaged: list[str]
+) -> list[logs_pb2.ProducerReceipt]:
     joined: dict[str, Receipt] = {}
-    for receipt in _structs(receipts, Receipt):
+    for receipt in _structs(receipts, Receipt, damaged):
         # Files of release 0.1.0 have the ids themselves.
         known = joined.setdefault(shown_producer(receipt.producer), receipt)
         if known is not receipt:
@@ -119,7 +122,7 @@ def _receipts(receipts: Sequence[LogFile], gaps: Sequence[LogFile]) -> list[logs
             known.first_seq = min(known.first_seq, receipt.first_seq)
             known.last_seq = max(known.last_seq, receipt.last_seq)
     missing = dict.fromkeys(joined, 0)
-    for gap in _structs(gaps, Gap):
+    for gap in _structs(gaps, Gap, damaged):
         name = shown_producer(gap.producer)
         of = joined.get(name)
         if of is not None and of.first_seq < gap.first_missing_seq < of.last_seq:
@@ -130,10 +133,10 @@ def _receipts(receipts: Sequence[LogFile], gaps: Sequence[LogFile]) -> list[logs
     ]
 
 
-def _structs(files: Sequence[LogFile], kind: type[StructT]) -> Iterator[StructT]:
+def _structs(files: Sequence[LogFile], kind: type[StructT], damaged: list[str]) -> Iterator[StructT]:
     decoder = msgspec.json.Decoder(kind)
     for file in files:
-        for _, block in read_blocks(file.path):
+        for _, block in read_sound_blocks(file.path, damaged):
             for line in block[:-1].split(b"\n"):
                 try:
                     yield decoder.decode(line)

@@ -14,10 +14,11 @@ from log_collector.journal import Journal
 from log_collector.query.config import ReadingConfig
 from log_collector.query.follow import Follower
 from log_collector.query.library import Library
-from log_collector.query.reading_files import DamagedFileError
 from log_collector.query.selector import Selector
 
 _CATCH_UP_SECONDS: Final = 2.0
+_FILING_SECONDS: Final = 10.0
+"""A disk that is this far behind makes an answer incomplete rather than later still."""
 _LOOK_SECONDS: Final = 0.005
 _MAX_LAST: Final = 10_000
 
@@ -32,8 +33,13 @@ class LogQueries:
         delivered_position: Callable[[], int],
         config: ReadingConfig,
         draining: asyncio.Event,
+        is_filing: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`delivered_position`: all records before it stand in the files that the library reads."""
+        """`delivered_position`: all records before it stand in the files that the library reads.
+
+        `is_filing`: whether more will stand there soon, so that it is worth waiting for.
+        """
+        self._is_filing = is_filing
         self._library = library
         self._journal = journal
         self._delivered_position = delivered_position
@@ -51,18 +57,14 @@ class LogQueries:
     async def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
         """See `Queries`."""
         loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._executor, self._library().query, request)
-        except DamagedFileError as error:
-            raise errors.damaged(str(error)) from error
+        await self._wait_for_files(self._journal.durable_position, _FILING_SECONDS)
+        return await loop.run_in_executor(self._executor, self._library().query, request)
 
     async def job_story(self, request: pb.GetJobStoryRequest) -> pb.GetJobStoryResponse:
         """See `Queries`."""
         loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._executor, self._library().story, request)
-        except DamagedFileError as error:
-            raise errors.damaged(str(error)) from error
+        await self._wait_for_files(self._journal.durable_position, _FILING_SECONDS)
+        return await loop.run_in_executor(self._executor, self._library().story, request)
 
     async def tail(self, request: pb.TailRequest) -> AsyncIterator[pb.TailResponse]:
         """See `Queries`."""
@@ -86,26 +88,23 @@ class LogQueries:
     async def _tail(self, selector: Selector, last: int) -> AsyncIterator[pb.TailResponse]:
         position = self._journal.durable_position
         if last:
-            await self._wait_for_files(position)
+            await self._wait_for_files(position, _CATCH_UP_SECONDS)
         position = min(position, self._delivered_position()) if last else position
         follower = Follower(self._journal, selector, position, self._following)
         if last:
             loop = asyncio.get_running_loop()
-            try:
-                stored = await loop.run_in_executor(self._executor, self._library().newest, selector, last)
-            except DamagedFileError as error:
-                raise errors.damaged(str(error)) from error
+            stored = await loop.run_in_executor(self._executor, self._library().newest, selector, last)
             follower.skip_once(stored)
             for first in range(0, len(stored), 1000):
                 yield pb.TailResponse(records=stored[first : first + 1000])
         async for answer in follower.follow():
             yield answer
 
-    async def _wait_for_files(self, position: int) -> None:
-        """Where the files lag, the newest records are shown by following, if late."""
+    async def _wait_for_files(self, position: int, limit_seconds: float) -> None:
+        """Returns when all that was durable before stands in the files, or will not soon."""
         try:
-            async with asyncio.timeout(_CATCH_UP_SECONDS):
-                while self._delivered_position() < position:  # noqa: ASYNC110 - another thread moves it
+            async with asyncio.timeout(limit_seconds):
+                while self._delivered_position() < position and self._is_filing():  # noqa: ASYNC110 - another thread moves it
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -156,6 +156,8 @@ class LogClient:
     ) -> None:
         self._channel = LogChannel(Target(server, tls, keep_alive or KeepAlive()))
         self._timeout_seconds = call_timeout_seconds
+        self.damaged_files: list[str] = []
+        """Files that the collector could not read to their end, in the calls so far; each with its fault."""
 
     def query(
         self, wanted: LogFilter | None = None, *, is_oldest_first: bool = False, limit: int | None = None
@@ -178,6 +180,7 @@ class LogClient:
             size = _PAGE_RECORDS if left is None else min(left, _PAGE_RECORDS)
             request = pb.QueryRequest(filter=message, order=order, page_size=size, page_token=token)
             answer = self._channel.query(request, self._timeout_seconds, current_request_id())
+            self._note_damages(answer.damaged_files)
             yield from answer.records
             token = answer.next_page_token
             if not token:
@@ -206,6 +209,7 @@ class LogClient:
             JobNotFoundError: The collector has no record of that job.
         """
         first = self._story_page(job_id, "")
+        self._note_damages(first.damaged_files)
         records = list(first.records)
         token = first.next_page_token
         while token and (max_records is None or len(records) < max_records):
@@ -227,6 +231,9 @@ class LogClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _note_damages(self, damages: Iterable[str]) -> None:
+        self.damaged_files += [damage for damage in damages if damage not in self.damaged_files]
 
     def _story_page(self, job_id: str, token: str) -> pb.GetJobStoryResponse:
         request = pb.GetJobStoryRequest(job_id=job_id, page_token=token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,6 +23,11 @@ class Tail(Protocol):
 
 class RecordSource(Protocol):
     """Reads records, blocking; any thread may call. Raises TelecineErrors and the like."""
+
+    @property
+    def damaged_files(self) -> Sequence[str]:
+        """Files that could not be read to their end in the calls so far, each with its fault."""
+        ...
 
     def query(self, wanted: LogFilter, *, is_oldest_first: bool, limit: int | None) -> Iterator[bytes]:
         """Stored records, as JSON lines; a page is asked for when its first record is."""

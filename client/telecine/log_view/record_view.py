@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from telecine.logging.catalogue import FIELDS_BY_NAME, ID_FIELDS, LEVEL_ALIASES, Level
+from telecine.logging.outputs.rendering import local_time
 
 _IN_ROW: Final = frozenset({"timestamp", "level", "service", "msg", "logger", "stage", "stack", "env"})
 _IDS: Final = frozenset(ID_FIELDS)
@@ -93,7 +94,7 @@ def row_of(view: RecordView) -> Row:
     # Ids are long and rarely what is looked for in a row: they come last.
     others.sort(key=lambda pair: pair[0] in _IDS)
     return Row(
-        time=plain(view.timestamp[:23].replace("T", " ")),
+        time=plain(local_time(view.timestamp)),
         level=view.level,
         source=plain(_text(fields.get("logger")) or _text(fields.get("service"))),
         message=plain(f"{stage} {message}".rstrip() if has_stage else message),

@@ -81,6 +81,13 @@ _T = FieldType
 FIELDS: Final[tuple[Field, ...]] = (
     Field("timestamp", _T.TIMESTAMP, "When it happened, in UTC.", (), "@timestamp", is_required=True),
     Field("level", _T.LEVEL, "Severity.", (), "log.level", is_required=True),
+    Field(
+        "severity_text",
+        _T.TEXT,
+        "The sender's own word for the level, where it says more than the level.",
+        (),
+        "labels.severity_text",
+    ),
     Field("msg", _T.TEXT, "Short event message; values belong into fields.", (), "message", is_required=True),
     Field("service", _T.TEXT, "Component that emits.", ("service.name",), "service.name", is_required=True),
     Field(
@@ -211,6 +218,9 @@ KEY_ALIASES: Final[dict[str, str]] = {
     "ts": "timestamp",
     "@timestamp": "timestamp",
     "exception": "stack",
+    "asctime": "timestamp",
+    "log.level": "level",
+    "log.logger": "logger",
 }
 """Keys that others write, taken when the field itself is absent."""
 

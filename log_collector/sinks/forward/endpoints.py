@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import google_crc32c
@@ -11,15 +10,13 @@ import grpc
 import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
-from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-from telecine.logging.catalogue import Level
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from telecine.logs.v1 import logs_pb2
 
 from log_collector.journal.entry import pack
 from log_collector.sinks.forward.config import ForwardConfig, ForwardProtocol
+from log_collector.sinks.forward.otlp import request_of
 from log_collector.sinks.forward.sink import Endpoint, ForwardSink, Parcel
 from log_collector.sinks.sink import SinkError
 from log_collector.sinks.table import Place
@@ -29,9 +26,6 @@ _OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 30_000),
 )
-_SEVERITIES: Final = {Level.TRACE: 1, Level.DEBUG: 5, Level.INFO: 9, Level.WARNING: 13, Level.ERROR: 17}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FATAL: Final = 21
 _PERMANENT: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED})
 
 
@@ -63,6 +57,7 @@ class ShipEndpoint:
         """See `Endpoint`."""
         goal = parcels[-1].first_seq + parcels[-1].count - 1
         rejected = 0
+        is_done = False
         try:
             for answer in self._stub.Ship(_requests(parcels), timeout=self._timeout_seconds):
                 if answer.HasField("rejected"):
@@ -71,9 +66,13 @@ class ShipEndpoint:
                     reason = logs_pb2.RefusalReason.Name(answer.refused.reason)
                     raise SinkError(f"refused: {reason.removeprefix('REFUSAL_REASON_').lower()}")
                 elif answer.HasField("acknowledged") and answer.acknowledged.last_seq >= goal:
-                    return rejected
+                    # The other side ends the call now, in good order.
+                    is_done = True
         except grpc.RpcError as error:
-            raise _sink_error(error) from error
+            if not is_done:
+                raise _sink_error(error) from error
+        if is_done:
+            return rejected
         raise SinkError("the other side ended the stream before it had acknowledged all")
 
     def close(self) -> None:
@@ -128,57 +127,14 @@ class OtlpEndpoint:
         self._channel.close()
 
     def _request(self, parcel: Parcel) -> ExportLogsServiceRequest:
-        request = ExportLogsServiceRequest()
-        scopes: dict[str, Any] = {}
-        for offset, line in enumerate(parcel.lines[:-1].split(b"\n")):
-            fields = self._decode(line)
-            service = str(fields.pop("service", parcel.service))
-            if service not in scopes:
-                resource = request.resource_logs.add()
-                resource.resource.attributes.append(_pair("service.name", service))
-                scopes[service] = resource.scope_logs.add()
-            uid = f"{parcel.producer}:{parcel.first_seq + offset}"
-            scopes[service].log_records.append(_log_record(fields, uid))
-        return request
-
-
-def _log_record(fields: dict[str, Any], uid: str) -> LogRecord:
-    level = Level.__members__.get(str(fields.pop("level", "INFO")), Level.INFO)
-    record = LogRecord(
-        time_unix_nano=_unix_nano(str(fields.pop("timestamp", ""))),
-        severity_number=_SEVERITIES.get(level, _FATAL),  # type: ignore[arg-type]  # the enum is an int
-        severity_text=level.name,
-        body=AnyValue(string_value=str(fields.pop("msg", ""))),
-    )
-    fields.setdefault("log.record.uid", fields.pop("uid", uid))
-    record.attributes.extend(_pair(name, value) for name, value in fields.items())
-    return record
-
-
-def _unix_nano(timestamp: str) -> int:
-    try:
-        passed = datetime.fromisoformat(timestamp) - _EPOCH
-    except (ValueError, TypeError):
-        return 0
-    return passed // timedelta(microseconds=1) * 1000
-
-
-def _pair(name: str, value: object) -> KeyValue:
-    return KeyValue(key=name, value=_any(value))
-
-
-def _any(value: object) -> AnyValue:
-    if isinstance(value, bool):
-        return AnyValue(bool_value=value)
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
-        return AnyValue(int_value=value)
-    if isinstance(value, float):
-        return AnyValue(double_value=value)
-    if isinstance(value, dict):
-        return AnyValue(kvlist_value=KeyValueList(values=[_pair(str(k), v) for k, v in value.items()]))
-    if isinstance(value, list):
-        return AnyValue(array_value=ArrayValue(values=[_any(item) for item in value]))
-    return AnyValue() if value is None else AnyValue(string_value=str(value))
+        lines = parcel.lines[:-1].split(b"\n")
+        return request_of(
+            parcel.service,
+            (
+                (self._decode(line), f"{parcel.producer}:{parcel.first_seq + offset}")
+                for offset, line in enumerate(lines)
+            ),
+        )
 
 
 def _sink_error(error: grpc.RpcError) -> SinkError:

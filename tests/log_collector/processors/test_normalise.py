@@ -26,6 +26,10 @@ CANONICAL = "2025-11-21T03:51:14.123456Z"
         ("2025-11-21 03:51:14.123456", CANONICAL),
         (1763697074, "2025-11-21T03:51:14.000000Z"),
         (1763697074.5, "2025-11-21T03:51:14.500000Z"),
+        (1763697074.123456, CANONICAL),
+        ("1763697074.123456", CANONICAL),
+        (msgspec.Raw(b"1763697074.1234567"), CANONICAL),
+        (msgspec.Raw(b"1.763697074123456e9"), CANONICAL),
         (1763697074123, "2025-11-21T03:51:14.123000Z"),
         (1763697074123456, CANONICAL),
         (NANO, CANONICAL),
@@ -37,7 +41,18 @@ def test_times_become_utc_with_microseconds(given_time: object, expected: str) -
 
 
 @pytest.mark.parametrize(
-    "wrong", ["yesterday", "2025-13-01T00:00:00Z", -5, float("inf"), True, [], "9" * 30, {}]
+    "wrong",
+    [
+        "yesterday",
+        "2025-13-01T00:00:00Z",
+        -5,
+        float("inf"),
+        True,
+        [],
+        "9" * 30,
+        msgspec.Raw(b"1e999999999"),
+        {},
+    ],
 )
 def test_what_is_no_time_says_what_was_expected(wrong: object) -> None:
     with pytest.raises(RecordError, match="timestamp: expected"):

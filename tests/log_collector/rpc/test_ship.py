@@ -132,8 +132,6 @@ async def test_several_producers_share_a_stream(tmp_path: Path) -> None:
         ([b'{"a":"\xff"}'], {}, logs_pb2.REJECTION_REASON_NOT_JSON),
         ([b"[" * 100_000], {}, logs_pb2.REJECTION_REASON_NOT_JSON),
         ([record(1, text="x" * 2_000_000)], {}, logs_pb2.REJECTION_REASON_RECORD_TOO_LARGE),
-        ([record(1, timestamp="yesterday")], {}, logs_pb2.REJECTION_REASON_WRONG_FIELD),
-        ([record(1, attempt="many")], {}, logs_pb2.REJECTION_REASON_WRONG_FIELD),
     ],
 )
 async def test_what_is_wrong_for_ever_is_quarantined_counted_and_acknowledged(
@@ -149,6 +147,24 @@ async def test_what_is_wrong_for_ever_is_quarantined_counted_and_acknowledged(
         assert running.quarantined()[0]["count"] == request.batch.count
         assert running.service._accounting.rejected.total() == request.batch.count
         assert running.service._accounting.is_balanced()
+
+
+async def test_a_value_of_a_wrong_type_costs_no_other_value_of_its_record(tmp_path: Path) -> None:
+    odd = [
+        record(1, timestamp="yesterday", job_id="j"),
+        record(2, attempt="many", duration_ms="NaN", job_id=7),
+        record(3, level="NOTICE", big=2**70, ratio=0.5),
+        record(4, level="LOUD", trace_id=5),
+    ]
+    async with collector(tmp_path) as running:
+        answers = await ship(running.address, batch(1, odd))
+        assert [a.WhichOneof("message") for a in answers] == ["acknowledged"]
+        found = running.records()
+    assert [(r["n"], r["attributes.timestamp"], r["job_id"]) for r in found[:1]] == [(1, "yesterday", "j")]
+    assert found[1]["attributes.attempt"] == "many"
+    assert (found[1]["attributes.duration_ms"], found[1]["job_id"]) == ("NaN", 7)
+    assert (found[2]["level"], found[2]["severity_text"], found[2]["big"]) == ("INFO", "NOTICE", 2**70)
+    assert (found[3]["level"], found[3]["severity_text"], found[3]["trace_id"]) == ("INFO", "LOUD", "5")
 
 
 async def test_one_bad_line_costs_only_itself(tmp_path: Path) -> None:

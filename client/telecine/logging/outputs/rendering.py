@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -57,6 +58,15 @@ def _key_value(line: bytes) -> bytes:
     return (" ".join(pairs) + "\n").encode("utf-8", "backslashreplace")
 
 
+def local_time(timestamp: str) -> str:
+    """A record's time in this machine's zone, which is shown: as it stands there it may be asked for."""
+    try:
+        moment = datetime.fromisoformat(timestamp)
+        return moment.astimezone().isoformat(" ", "milliseconds")
+    except (ValueError, OverflowError):
+        return visible(timestamp[:23].replace("T", " "))
+
+
 def _human_plain(line: bytes) -> bytes:
     return _human(_decode(line), has_colours=False)
 
@@ -69,7 +79,7 @@ def _human(record: dict[str, Any], *, has_colours: bool) -> bytes:
     dim, reset = (_DIM, _RESET) if has_colours else ("", "")
     level = visible(str(record.get("level", "INFO")))
     colour = _COLOURS.get(level, "") if has_colours else ""
-    time_text = visible(str(record.get("timestamp", ""))[:23].replace("T", " "))
+    time_text = local_time(str(record.get("timestamp", "")))
     source = visible(str(record.get("logger") or record.get("service") or ""))
     stage = record.get("stage")
     message = visible(

@@ -31,6 +31,8 @@ _CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 
+_CLOSE_SECONDS = 0.25
+
 
 class GrpcShipStream:
     """A `ShipStream` over gRPC."""
@@ -46,7 +48,8 @@ class GrpcShipStream:
             self._channel = grpc.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
         stub = service_grpc.LogCollectorServiceStub(self._channel)
         self._call: Any = stub.Ship(self._requests_until_closed())
-        threading.Thread(target=self._receive, name="telecine-log-answers", daemon=True).start()
+        self._receiver = threading.Thread(target=self._receive, name="telecine-log-answers", daemon=True)
+        self._receiver.start()
 
     def resume(self, producer: str, secret: bytes = b"") -> None:
         """See `ShipStream`."""
@@ -88,6 +91,9 @@ class GrpcShipStream:
     def close(self) -> None:
         """See `ShipStream`."""
         self._requests.put(None)
+        if threading.current_thread() is not self._receiver:
+            # A collector that answers ends the call itself, which is no cancelled one then.
+            self._receiver.join(_CLOSE_SECONDS)
         self._call.cancel()
         self._channel.close()
 

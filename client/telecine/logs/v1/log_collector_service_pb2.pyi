@@ -158,6 +158,7 @@ class QueryResponse(_message.Message):
     RECORDS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SCANNED_BYTES_FIELD_NUMBER: _builtins.int
+    DAMAGED_FILES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty: this is the last page."""
     scanned_bytes: _builtins.int
@@ -166,16 +167,24 @@ class QueryResponse(_message.Message):
     def records(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Each is one record: a JSON object in UTF-8, without a line end."""
 
+    @_builtins.property
+    def damaged_files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that could not be read to their end (cut off, damaged), each with what
+        is wrong; of each of them the records up to that place are in the answer. At
+        most 100. Empty: all files were read.
+        """
+
     def __init__(
         self,
         *,
         records: _abc.Iterable[_builtins.bytes] | None = ...,
         next_page_token: _builtins.str = ...,
         scanned_bytes: _builtins.int = ...,
+        damaged_files: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "records", b"records", "scanned_bytes", b"scanned_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_files", b"damaged_files", "next_page_token", b"next_page_token", "records", b"records", "scanned_bytes", b"scanned_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,6 +358,7 @@ class GetJobStoryResponse(_message.Message):
     LAST_ATTEMPT_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
     STARTED_FIELD_NUMBER: _builtins.int
+    DAMAGED_FILES_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     next_page_token: _builtins.str
     """Empty: this is the last page."""
@@ -381,6 +391,10 @@ class GetJobStoryResponse(_message.Message):
     def started(self) -> _timestamp_pb2.Timestamp:
         """Time of the first record."""
 
+    @_builtins.property
+    def damaged_files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As QueryResponse.damaged_files; on the first page those of the whole story."""
+
     def __init__(
         self,
         *,
@@ -395,10 +409,11 @@ class GetJobStoryResponse(_message.Message):
         last_attempt: _builtins.int = ...,
         duration: _duration_pb2.Duration | None = ...,
         started: _timestamp_pb2.Timestamp | None = ...,
+        damaged_files: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "error_count", b"error_count", "expected_record_count", b"expected_record_count", "job_id", b"job_id", "last_attempt", b"last_attempt", "next_page_token", b"next_page_token", "receipts", b"receipts", "record_count", b"record_count", "records", b"records", "stages", b"stages", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_files", b"damaged_files", "duration", b"duration", "error_count", b"error_count", "expected_record_count", b"expected_record_count", "job_id", b"job_id", "last_attempt", b"last_attempt", "next_page_token", b"next_page_token", "receipts", b"receipts", "record_count", b"record_count", "records", b"records", "stages", b"stages", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -87,9 +87,9 @@ class LogCollectorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Query(self, request, context):
-        """Returns stored records that pass a filter, a page at a time. Records are
-        found some tens of milliseconds after their acknowledgement. Safe to
-        repeat.
+        """Returns stored records that pass a filter, a page at a time. A record that
+        is acknowledged is found: the call waits until it stands in the files, for
+        10 seconds at most, and not where they cannot be written. Safe to repeat.
 
         Errors:
         * INVALID_ARGUMENT: an unknown id, an expression that cannot be read, a

@@ -74,9 +74,9 @@ class LogCollectorServiceStub:
     * UNAVAILABLE: the server drains or starts; try again after RetryInfo.
     """
     Query: _grpc.UnaryUnaryMultiCallable[_log_collector_service_pb2.QueryRequest, _log_collector_service_pb2.QueryResponse]
-    """Returns stored records that pass a filter, a page at a time. Records are
-    found some tens of milliseconds after their acknowledgement. Safe to
-    repeat.
+    """Returns stored records that pass a filter, a page at a time. A record that
+    is acknowledged is found: the call waits until it stands in the files, for
+    10 seconds at most, and not where they cannot be written. Safe to repeat.
 
     Errors:
     * INVALID_ARGUMENT: an unknown id, an expression that cannot be read, a
@@ -148,9 +148,9 @@ class LogCollectorServiceAsyncStub(LogCollectorServiceStub):
     * UNAVAILABLE: the server drains or starts; try again after RetryInfo.
     """
     Query: _aio.UnaryUnaryMultiCallable[_log_collector_service_pb2.QueryRequest, _log_collector_service_pb2.QueryResponse]  # type: ignore[assignment]
-    """Returns stored records that pass a filter, a page at a time. Records are
-    found some tens of milliseconds after their acknowledgement. Safe to
-    repeat.
+    """Returns stored records that pass a filter, a page at a time. A record that
+    is acknowledged is found: the call waits until it stands in the files, for
+    10 seconds at most, and not where they cannot be written. Safe to repeat.
 
     Errors:
     * INVALID_ARGUMENT: an unknown id, an expression that cannot be read, a
@@ -231,9 +231,9 @@ class LogCollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _log_collector_service_pb2.QueryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_log_collector_service_pb2.QueryResponse, _abc.Awaitable[_log_collector_service_pb2.QueryResponse]]:
-        """Returns stored records that pass a filter, a page at a time. Records are
-        found some tens of milliseconds after their acknowledgement. Safe to
-        repeat.
+        """Returns stored records that pass a filter, a page at a time. A record that
+        is acknowledged is found: the call waits until it stands in the files, for
+        10 seconds at most, and not where they cannot be written. Safe to repeat.
 
         Errors:
         * INVALID_ARGUMENT: an unknown id, an expression that cannot be read, a

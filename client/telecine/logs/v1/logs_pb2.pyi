@@ -158,7 +158,9 @@ class _RejectionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rejec
     REJECTION_REASON_RECORD_TOO_LARGE: _RejectionReason.ValueType  # 5
     """A record is larger than the limit (1 MiB unless configured)."""
     REJECTION_REASON_WRONG_FIELD: _RejectionReason.ValueType  # 6
-    """A catalogue field has a value that cannot be understood."""
+    """A catalogue field has a value that cannot be understood. Collectors from
+    0.2.0 on keep such a record, the value under `attributes.<name>`.
+    """
 
 class RejectionReason(_RejectionReason, metaclass=_RejectionReasonEnumTypeWrapper):
     """Why records are wrong for ever."""
@@ -176,7 +178,9 @@ REJECTION_REASON_NOT_JSON: RejectionReason.ValueType  # 4
 REJECTION_REASON_RECORD_TOO_LARGE: RejectionReason.ValueType  # 5
 """A record is larger than the limit (1 MiB unless configured)."""
 REJECTION_REASON_WRONG_FIELD: RejectionReason.ValueType  # 6
-"""A catalogue field has a value that cannot be understood."""
+"""A catalogue field has a value that cannot be understood. Collectors from
+0.2.0 on keep such a record, the value under `attributes.<name>`.
+"""
 Global___RejectionReason: _TypeAlias = RejectionReason  # noqa: Y015
 
 @_typing.final
