@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from telecine.exceptions import JobNotFoundError
 from telecine.log_view.record_source import RecordSource
 from telecine.logging.outputs.rendering import Format, renderer
 from telecine.logging.outputs.visible_text import visible_json
+from telecine.logging.record.plain import number
 
 app = typer.Typer(
     help="Follow, search and analyse log records.",
@@ -38,6 +39,7 @@ app = typer.Typer(
 
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plain, .gz or .zst.")]
 
+_ALL_SHOWN = 12
 _NO_STORY = "Check the id; records of jobs that ended long ago are deleted (keep_days, keep_bytes)."
 
 
@@ -274,6 +276,14 @@ def redact(
         raise typer.Exit(int(ExitCode.FINDINGS))
 
 
+@app.command("lnav-format", epilog=epilog())
+def print_lnav_format() -> None:
+    """Print the format file with which lnav reads these logs: lnav -i FILE."""
+    from telecine.cli.logs.forms.lnav import lnav_format
+
+    terminal.write(lnav_format())
+
+
 @contextmanager
 def _source(server: str | None, directory: Path | None) -> Iterator[RecordSource]:
     if directory is None:
@@ -283,6 +293,15 @@ def _source(server: str | None, directory: Path | None) -> Iterator[RecordSource
         yield source
     finally:
         source.close()
+    _report_damages(source.damaged_files)
+
+
+def _report_damages(damaged: Sequence[str]) -> None:
+    """Names what could not be read to its end, behind all that could. Raises typer.Exit."""
+    for text in damaged:
+        terminal.notices().print(f"[yellow]damaged, read as far as it goes: {escape(text)}[/]")
+    if damaged:
+        raise typer.Exit(int(ExitCode.FINDINGS))
 
 
 def _print(lines: Iterable[bytes], *, as_json: bool) -> None:
@@ -304,14 +323,27 @@ def _query_sql(sql: str, directory: Path | None, *, as_json: bool) -> None:
 
     if directory is None:
         raise UsageError("--sql needs --dir", "name a directory of log files")
-    columns, rows = run_sql(directory, sql)
+    damaged: list[str] = []
+    columns, rows = run_sql(directory, sql, damaged)
     if as_json:
         for row in rows:
-            terminal.write(
-                visible_json(msgspec.json.encode(dict(zip(columns, row, strict=True)), enc_hook=str)) + b"\n"
-            )
-        return
-    table = terminal.table(*columns)
+            fields = dict(zip(columns, map(_json_value, row), strict=True))
+            terminal.write(visible_json(msgspec.json.encode(fields, enc_hook=str)) + b"\n")
+    else:
+        _print_table(columns, rows)
+    _report_damages(damaged)
+
+
+def _json_value(value: object) -> object:
+    return number(value) if isinstance(value, float) else value
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Of many columns those alone that hold anything: a record has few of the catalogue's fields."""
+    shown = [at for at in range(len(columns)) if any(row[at] is not None for row in rows)]
+    if len(columns) <= _ALL_SHOWN or not shown:
+        shown = list(range(len(columns)))
+    table = terminal.table(*(columns[at] for at in shown))
     for row in rows:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+        table.add_row(*("" if row[at] is None else escape(str(row[at])) for at in shown))
     terminal.results().print(table)

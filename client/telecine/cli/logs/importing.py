@@ -6,62 +6,144 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from telecine.cli.logs.forms.json_lines import understood
+from telecine.cli.logs.forms.text_lines import guessed_level, read_text
 from telecine.cli.logs.old_text import message_fields, stack_fields
 from telecine.cli.show.failures import UnavailableHereError
-from telecine.logging.catalogue import LEVEL_ALIASES
 from telecine.logging.shipping.messages import Acknowledged, Broken, Refused, Rejected, ShipStream
 from telecine.logging.shipping.spool import Resource
 from telecine.logging.shipping.spool_reader import SpooledBatch
 
-_TIME: Final = r"(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)"
-_WORD: Final = r"[A-Za-z]{3,9}"
-_FORMS: Final = (
-    # 2025-11-11 22:30:45 - job_processor - INFO - Processing job
-    re.compile(rf"{_TIME} - (?P<logger>[^ ]+) - (?P<level>{_WORD}) - (?P<msg>.*)"),
-    # [2025-11-27 14:09:15] [pipeline] [INFO] Stage demux: STARTING
-    re.compile(rf"\[{_TIME}\] \[(?P<logger>[^\]]+)\] \[(?P<level>{_WORD})\] ?(?P<msg>.*)"),
-    # 2026-11-21 03:51:14.123 INFO     worker.denoise step finished
-    re.compile(rf"{_TIME} +\[?(?P<level>{_WORD})\]?:? +(?P<logger>[A-Za-z_][\w.]*)[: ] *(?P<msg>.*)"),
-    re.compile(rf"{_TIME}[ -]+\[?(?P<level>{_WORD})\]?[ :-]+(?P<msg>.*)"),
-)
 _MAX_STACK_CHARS: Final = 64_000
+"""Of lines that follow a record; those behind begin a record of their own."""
+_TRACEBACK: Final = "Traceback (most recent call last):"
+_ERROR: Final = re.compile(r"(?P<type>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?")
+_FOLLOWS: Final = (
+    " ", "\t", _TRACEBACK, "Caused by:", "During handling of", "The above exception",
+    "}", "]", ")", "| ", "+-",
+)  # fmt: skip
+"""What a line begins with that belongs to the record before it."""
 _BATCH_RECORDS: Final = 1000
 
 
 def read_records(
     lines: Iterator[bytes], service: str, now: Callable[[], datetime], zone: tzinfo | None = None
 ) -> Iterator[bytes]:
-    """Yields a JSON line for each record; a line that begins none belongs to the record before it.
+    """Yields a JSON line for each record.
+
+    Lines that are indented, and those of a traceback, belong to the record before them. Every other line is a
+    record, be its form known or not; one without a time has that of the record before it.
 
     Args:
         lines: The file.
         service: For records that name none.
-        now: The time of records without one.
+        now: The time of the first records, where they have none.
         zone: Of times that name none. None: this machine's.
     """
-    pending: dict[str, Any] | None = None
+    reading = _Reading(service, now, zone)
     for line in lines:
-        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        yield from reading.take(line)
+    yield from reading.end()
+
+
+class _Reading:
+    """The lines of one file; the record at hand waits for what may belong to it."""
+
+    def __init__(self, service: str, now: Callable[[], datetime], zone: tzinfo | None) -> None:
+        self._zone = zone
+        self._service = service
+        self._now = now
+        self._pending: dict[str, Any] | None = None
+        self._following: list[str] = []
+        self._following_chars = 0
+        self._is_in_traceback = False
+        self._last_time: object = None
+        self._parts: list[str] = []
+
+    def take(self, line: bytes) -> Iterator[bytes]:
+        """Takes a line, and yields the record that it ends."""
+        text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
         if not text.strip():
-            continue
-        fields = _json_fields(text) if text.startswith("{") else _text_fields(text, zone)
+            return
+        if not text.startswith("{") and self._follows(text):
+            self._following.append(text)
+            self._following_chars += len(text) + 1
+            return
+        fields = self._read(text)
         if fields is None:
-            if pending is None:
-                pending = {"timestamp": now().isoformat(), "level": "INFO", "msg": text}
-            else:
-                pending["stack"] = f"{pending.get('stack', '')}{text}\n"[:_MAX_STACK_CHARS]
-            continue
-        if pending is not None:
-            yield _line(pending, service)
-        pending = fields
-    if pending is not None:
-        yield _line(pending, service)
+            return
+        yield from self.end()
+        if "timestamp" in fields:
+            self._last_time = fields["timestamp"]
+        else:
+            fields["timestamp"] = self._last_time or self._now().isoformat()
+        self._pending = fields
+
+    def end(self) -> Iterator[bytes]:
+        """Yields the record at hand."""
+        fields, self._pending = self._pending, None
+        if fields is None:
+            return
+        if self._following:
+            stack = "\n".join(self._following)
+            before = fields.get("stack")
+            fields["stack"] = f"{before}\n{stack}" if isinstance(before, str) else stack
+        said = stack_fields(str(fields.get("stack", "")))
+        msg = fields.get("msg")
+        if isinstance(msg, str) and fields.keys().isdisjoint(("duration_ms", "stage")):
+            said |= message_fields(msg)
+        for name, value in said.items():
+            fields.setdefault(name, value)
+        self._following, self._following_chars, self._is_in_traceback = [], 0, False
+        fields.setdefault("service", self._service)
+        yield msgspec.json.encode(fields)
+
+    def _follows(self, text: str) -> bool:
+        if self._pending is None or self._following_chars + len(text) > _MAX_STACK_CHARS:
+            return False
+        if text.startswith(_FOLLOWS):
+            self._is_in_traceback |= text == _TRACEBACK
+            return True
+        if not self._is_in_traceback or read_text(text, self._now(), self._zone) is not None:
+            return False
+        # The error itself ends a traceback.
+        self._is_in_traceback = False
+        return _ERROR.fullmatch(text) is not None
+
+    def _fields_of(self, text: str) -> dict[str, Any] | None:
+        if not text.startswith("{"):
+            return read_text(text, self._now(), self._zone)
+        try:
+            tree: dict[str, Any] = _decoder.decode(text)
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+        return understood(tree, self._inner, self._zone)
+
+    def _read(self, text: str) -> dict[str, Any] | None:
+        """The fields of a line; None: it is a part of a line that goes on."""
+        fields = self._fields_of(text)
+        if fields is None:
+            return {"level": guessed_level(text), "msg": text}
+        if "inner" in fields and "part" in fields:
+            self._parts.append(fields.pop("inner"))
+            if fields.pop("part") == "P" and sum(map(len, self._parts)) < _MAX_STACK_CHARS:
+                return None
+            inner, self._parts = "".join(self._parts), []
+            return fields | self._inner(inner)
+        return fields
+
+    def _inner(self, text: str) -> dict[str, Any]:
+        """A line that another one wraps; its own time counts, where it has one."""
+        fields = self._fields_of(text)
+        if fields is None or "inner" in fields:
+            return {"level": guessed_level(text), "msg": text}
+        return fields
 
 
 def ship_records(stream: ShipStream, path: Path, service: str, records: Iterator[bytes]) -> tuple[int, int]:
@@ -125,41 +207,5 @@ class _Shipping:
         raise UnavailableHereError("the collector does not answer", "check --server, then repeat the command")
 
 
-def _json_fields(text: str) -> dict[str, Any] | None:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        return None
-
-
-def _text_fields(text: str, zone: tzinfo | None) -> dict[str, Any] | None:
-    for form in _FORMS:
-        match = form.fullmatch(text)
-        if match is None:
-            continue
-        found = match.groupdict()
-        if found["level"].upper() not in LEVEL_ALIASES:
-            continue
-        moment = datetime.fromisoformat(found["time"].replace(",", "."))
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        fields = {
-            "timestamp": moment.astimezone(UTC).isoformat(),
-            "level": found["level"],
-            "msg": found["msg"],
-        }
-        if found.get("logger"):
-            fields["logger"] = found["logger"]
-        return fields
-    return None
-
-
-def _line(fields: dict[str, Any], service: str) -> bytes:
-    said = stack_fields(str(fields.get("stack", "")))
-    msg = fields.get("msg", fields.get("message"))
-    if isinstance(msg, str) and fields.keys().isdisjoint(("duration_ms", "stage")):
-        said |= message_fields(msg)
-    for name, value in said.items():
-        fields.setdefault(name, value)
-    fields.setdefault("service", service)
-    return msgspec.json.encode(fields)
+# Numbers stay as they were written: 1.10 is not 1.1 for who compares.
+_decoder: Final = msgspec.json.Decoder(dict[str, Any], float_hook=lambda text: msgspec.Raw(text.encode()))

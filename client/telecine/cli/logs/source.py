@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +42,8 @@ class DirectorySource:
             raise SourceError(f"{directory} is no directory", "name a directory of log files")
         self._root = directory / "logs" if (directory / "logs").is_dir() else directory
         self._library = _library(self._root)
+        self.damaged_files: list[str] = []
+        """Files that could not be read to their end, each with its fault."""
 
     def query(self, wanted: LogFilter, *, is_oldest_first: bool, limit: int | None) -> Iterator[bytes]:
         """See `RecordSource`."""
@@ -54,6 +56,7 @@ class DirectorySource:
             size = _PAGE_RECORDS if left is None else min(left, _PAGE_RECORDS)
             request = pb.QueryRequest(filter=wanted.message(), order=order, page_size=size, page_token=token)
             page = _asked(self._library.query, request)
+            self._note_damages(page.damaged_files)
             yield from page.records
             token = page.next_page_token
             if not token:
@@ -63,11 +66,11 @@ class DirectorySource:
     def lines(self) -> Iterator[bytes]:
         """Every record, in the order of the files: quicker than `query` where the order does not count."""
         from log_collector.files.names import files_in, is_service_stream
-        from log_collector.query.reading_files import read_blocks
+        from log_collector.query.reading_files import read_sound_blocks
 
         for file in files_in(self._root):
             if is_service_stream(file.stream):
-                for _, block in read_blocks(file.path):
+                for _, block in read_sound_blocks(file.path, self.damaged_files):
                     yield from block[:-1].split(b"\n")
 
     def tail(self, wanted: LogFilter, *, last: int) -> FileTail:
@@ -84,6 +87,7 @@ class DirectorySource:
 
         records: list[bytes] = []
         first = page = _asked(self._library.story, pb.GetJobStoryRequest(job_id=job_id))
+        self._note_damages(first.damaged_files)
         records += page.records
         while page.next_page_token and (max_records is None or len(records) < max_records):
             request = pb.GetJobStoryRequest(job_id=job_id, page_token=page.next_page_token)
@@ -97,6 +101,9 @@ class DirectorySource:
 
     def close(self) -> None:
         """Nothing is open between calls."""
+
+    def _note_damages(self, damages: Iterable[str]) -> None:
+        self.damaged_files += [damage for damage in damages if damage not in self.damaged_files]
 
 
 def _library(root: Path) -> Library:
@@ -116,13 +123,10 @@ def _library(root: Path) -> Library:
 
 def _asked(call: Callable[[Any], Any], request: Any) -> Any:
     """Calls the library; what it raises becomes what a server's answer would."""
-    from log_collector.query.reading_files import DamagedFileError
     from service_host.status.status import ServiceError
 
     try:
         return call(request)
-    except DamagedFileError as error:
-        raise SourceError(f"a file is damaged: {error}", "take it away, or restore it") from error
     except ServiceError as error:
         if error.reason_name == "JOB_NOT_FOUND":
             raise JobNotFoundError(error.message) from error

@@ -1,0 +1,1 @@
+"""The forms of log lines: those of others, as they are read, and our own, as others read them."""
