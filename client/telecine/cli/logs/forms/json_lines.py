@@ -1,4 +1,4 @@
-"""Reads JSON log lines of other loggers: where they keep time, level and message. All else stays as it is."""
+"""Reads JSON log lines of other loggers: their time, level and message are understood, all else is kept."""
 
 from __future__ import annotations
 
