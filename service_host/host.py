@@ -199,6 +199,8 @@ class Host:
         except Exception:  # noqa: BLE001 - whatever went wrong, calls must still be ended and files closed
             _log.exception("drain_failed")
         await server.stop(self._config.stop_grace_seconds)
+        # The last word of the log; what is left is closing files, the log's own among them.
+        _log.info("stopped", reason=reason)
 
 
 @asynccontextmanager

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
+import structlog
 
 from service_host.address import AddressError, TcpAddress, UnixAddress, clear_stale_socket, parse_address
 from service_host.settings.host_config import HostConfig, TlsConfig
+
+_log = structlog.get_logger("service_host")
+_PEM_END = "-----END CERTIFICATE-----"
 
 
 def channel_options(config: HostConfig) -> list[tuple[str, int]]:
@@ -66,6 +71,37 @@ def _credentials(tls: TlsConfig) -> Any:
     )
 
 
+def check_certificate(cert_file: Path, key_file: Path, client_ca_file: Path | None) -> None:
+    """Raises AddressError for files that are no PEM, and for a key that is not the certificate's.
+
+    gRPC would say "cannot listen", which looks like a port that is in use.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # Without a password OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(cert_file, key_file, password=lambda: "")
+    except ssl.SSLError as error:
+        raise AddressError(_certificate_fault(cert_file, key_file, error)) from error
+    if client_ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=client_ca_file)
+        except ssl.SSLError as error:
+            raise AddressError(f"client_ca_file: {client_ca_file} holds no PEM certificates") from error
+
+
+def _certificate_fault(cert_file: Path, key_file: Path, error: ssl.SSLError) -> str:
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return (
+            f"key_file: the key in {key_file} does not belong to the certificate in {cert_file}; "
+            "expected the first certificate of the file to be the server's own, and its key"
+        )
+    try:
+        ssl.PEM_cert_to_DER_cert(cert_file.read_text("ascii", "replace").partition("-----END")[0] + _PEM_END)
+    except ValueError:
+        return f"cert_file: {cert_file} holds no PEM certificate"
+    return f"key_file: {key_file} holds no PEM private key that can be read without a password"
+
+
 class _CertificateFiles:
     """Reads the certificate files again after they were replaced; asked by gRPC at each handshake."""
 
@@ -80,6 +116,7 @@ class _CertificateFiles:
             self._seen = self._stamps()
             if tls.cert_file is None or tls.key_file is None:
                 raise AddressError("TLS needs cert_file and key_file")
+            check_certificate(tls.cert_file, tls.key_file, tls.client_ca_file)
             return grpc.ssl_server_certificate_configuration(
                 [(tls.key_file.read_bytes(), tls.cert_file.read_bytes())],
                 root_certificates=tls.client_ca_file.read_bytes() if tls.client_ca_file else None,
@@ -91,7 +128,8 @@ class _CertificateFiles:
         """New credentials, or None to keep what is in force, also while the files are being replaced."""
         try:
             return None if self._stamps() == self._seen else self.read()
-        except (AddressError, OSError):
+        except (AddressError, OSError) as error:
+            _log.warning("certificate_not_taken", error=str(error))
             return None
 
     def _stamps(self) -> tuple[tuple[int, int], ...]:

@@ -65,7 +65,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     running = CollectorProcess(directory / "telecine-logs").start()
     asyncio.run(ship(running.address, batch(1, records())))
     with LogClient(running.address) as client:
-        eventually(lambda: client.stats()["sinks"][0]["delivered"] == "6")
+        eventually(lambda: client.stats()["sinks"][0]["delivered"] == 6)
     (directory / "old").mkdir()
     (directory / "old" / "backend.log").write_text("2025-11-11 22:30:45 - app - INFO - Processing job\n")
     environment = dict(os.environ) | {

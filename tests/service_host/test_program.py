@@ -90,7 +90,7 @@ def test_it_says_where_it_listens_serves_and_drains_on_sigterm(child):
     tiny.process.send_signal(signal.SIGTERM)
     code, rest, errors = tiny.end()
     assert (code, rest) == (0, "")
-    assert errors.index("tiny: draining") < errors.index("tiny: closed")
+    assert errors.index("tiny: draining") < errors.index('"event": "stopped"') < errors.index("tiny: closed")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -90,7 +90,7 @@ async def test_a_replaced_certificate_is_served_without_a_restart(authority, tmp
 async def test_a_certificate_that_is_no_certificate_is_told_at_start(tmp_path):
     (tmp_path / "cert.pem").write_text("no certificate")
     (tmp_path / "key.pem").write_text("no key")
-    with pytest.raises(AddressError, match="cannot listen"):
+    with pytest.raises(AddressError, match="holds no PEM certificate"):
         async with hosted(TlsConfig(tmp_path / "cert.pem", tmp_path / "key.pem")):
             pass
 
@@ -200,3 +200,35 @@ def test_the_container_probe_names_arguments_that_do_not_fit(arguments, capsys):
 def test_the_container_probe_cannot_guess_a_port(capsys):
     assert healthcheck.main(["--section", "encoder"], {}) == 1
     assert "port 0" in capsys.readouterr().err
+
+
+def _write(path, blob):
+    path.write_bytes(blob if isinstance(blob, bytes) else blob.bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("key.pem", None, "does not belong to the certificate"),
+        ("key.pem", b"", "key_file: "),
+        ("key.pem", b"-----BEGIN PRIVATE KEY-----\nnope\n-----END PRIVATE KEY-----\n", "key_file: "),
+        ("cert.pem", b"no pem", "cert_file: "),
+        ("cert.pem", b"", "cert_file: "),
+        ("ca.pem", b"no pem", "client_ca_file: "),
+    ],
+)
+async def test_files_that_do_not_fit_are_one_clear_error_and_no_port_in_use(
+    authority, tmp_path, name, text, expected
+):
+    config = tls(authority, tmp_path, must_clients_prove=True)
+    _write(tmp_path / name, authority.issue_cert("localhost").private_key_pem if text is None else text)
+    with pytest.raises(AddressError, match=expected) as raised:
+        async with hosted(config):
+            pass
+    assert "in use" not in str(raised.value)
+
+
+async def test_a_pair_that_does_not_fit_is_not_taken_while_serving(authority, tmp_path):
+    async with hosted(tls(authority, tmp_path)) as opened:
+        _write(tmp_path / "key.pem", authority.issue_cert("localhost").private_key_pem)
+        assert await check(opened.address, trusting(authority))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,12 +79,43 @@ def _is_local(address: str) -> bool:
 
 
 def credentials(tls: Tls) -> grpc.ChannelCredentials:
-    """Reads the PEM files. Raises InvalidRequestError when one cannot be read."""
-    return grpc.ssl_channel_credentials(
-        root_certificates=_read(tls.root_certificates, "root_certificates"),
-        private_key=_read(tls.private_key, "private_key"),
-        certificate_chain=_read(tls.certificate_chain, "certificate_chain"),
+    """Reads the PEM files. Raises InvalidRequestError for what cannot be read or does not fit."""
+    roots, key, chain = (
+        _read(getattr(tls, name), name) for name in ("root_certificates", "private_key", "certificate_chain")
     )
+    _check_files(tls)
+    return grpc.ssl_channel_credentials(root_certificates=roots, private_key=key, certificate_chain=chain)
+
+
+def _check_files(tls: Tls) -> None:
+    """gRPC would try to connect with them for ever, and say only that nobody answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if tls.root_certificates is not None:
+            context.load_verify_locations(cafile=tls.root_certificates)
+    except ssl.SSLError as error:
+        raise _refused("tls.root_certificates", "expected certificates in PEM", error) from error
+    if (tls.private_key is None) != (tls.certificate_chain is None):
+        raise _refused("tls.private_key", "expected tls.certificate_chain beside it, or neither of them")
+    if tls.private_key is None or tls.certificate_chain is None:
+        return
+    try:
+        # Without a password OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(tls.certificate_chain, tls.private_key, password=lambda: "")
+    except ssl.SSLError as error:
+        is_mismatch = error.reason == "KEY_VALUES_MISMATCH"
+        expected = f"expected the key of the certificate in {tls.certificate_chain}"
+        if not is_mismatch:
+            expected = (
+                "expected a key in PEM without a password, and its certificate in tls.certificate_chain"
+            )
+        raise _refused("tls.private_key", expected, error) from error
+
+
+def _refused(field: str, expected: str, error: Exception | None = None) -> InvalidRequestError:
+    reason = f" ({getattr(error, 'reason', None) or error})" if error is not None else ""
+    text = f"{expected}{reason}"
+    return InvalidRequestError(f"{field}: {text}", faults=[FieldViolation(field, text)])
 
 
 def _read(path: str | None, name: str) -> bytes | None:
@@ -92,4 +124,4 @@ def _read(path: str | None, name: str) -> bytes | None:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InvalidRequestError(f"tls.{name}: {error}") from error
+        raise _refused(f"tls.{name}", f"{path} cannot be read: {error.strerror}") from error

@@ -91,9 +91,10 @@ def watch(job_id: JobArgument, *, server: RunningServerOption = None, as_json: J
             view.update(progress_of(job))
             if as_json:
                 terminal.show(readable.job_document(job), lambda _: None, as_json=True)
+        readback = None if as_json else read_view(client.manifest(job_id))
     if not as_json:
         document = readable.job_document(job)
-        artifacts = [readable.artifact_document(artifact, None) for artifact in job.artifacts]
+        artifacts = [readable.artifact_document(artifact, readback) for artifact in job.artifacts]
         _render_job(terminal.results(), document, artifacts)
     if job.state is not JobState.SUCCEEDED:
         raise typer.Exit(int(ExitCode.FINDINGS))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
-import msgspec
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from telecine.channel.arguments import Target
@@ -268,14 +269,31 @@ def story_of(first: pb.GetJobStoryResponse, records: Sequence[bytes]) -> JobStor
 
 
 def stats_of(answer: pb.GetStatsResponse) -> Mapping[str, Any]:
-    """The counters as plain values."""
-    from google.protobuf import json_format
+    """The counters as plain values: numbers are numbers, durations are seconds."""
+    return _plain_message(answer)
 
-    text = json_format.MessageToJson(
-        answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    found: dict[str, Any] = msgspec.json.decode(text)
+
+def _plain_message(message: Message) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for entry in message.DESCRIPTOR.fields:
+        if entry.message_type is not None and entry.has_presence and not message.HasField(entry.name):
+            continue
+        value = getattr(message, entry.name)
+        if isinstance(value, Mapping):
+            found[entry.name] = {str(key): _plain_value(item) for key, item in value.items()}
+        elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            found[entry.name] = [_plain_value(item) for item in value]
+        else:
+            found[entry.name] = _plain_value(value)
     return found
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Duration):
+        return value.ToTimedelta().total_seconds()
+    if isinstance(value, Timestamp):
+        return value.ToJsonString()
+    return _plain_message(value) if isinstance(value, Message) else value
 
 
 def _timestamp(moment: datetime) -> Timestamp:

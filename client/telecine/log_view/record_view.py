@@ -47,8 +47,10 @@ class Row:
     time: str
     """Date and time in UTC, to the millisecond."""
     level: Level
+    service: str
+    """Empty: the record names none."""
     source: str
-    """The logger, else the service."""
+    """The logger; empty: none, or the service itself."""
     message: str
     """The stage where it has one, and the message."""
     fields: tuple[tuple[str, str], ...]
@@ -88,6 +90,7 @@ def view_of(line: bytes) -> RecordView:
 def row_of(view: RecordView) -> Row:
     """The record as one line."""
     fields = _fields_of(view)
+    service, logger = _text(fields.get("service")), _text(fields.get("logger"))
     stage, message = _text(fields.get("stage")), _text(fields.get("msg"))
     has_stage = bool(stage) and stage != message
     others = [(plain(name), plain(_text(value))) for name, value in fields.items() if name not in _IN_ROW]
@@ -96,7 +99,8 @@ def row_of(view: RecordView) -> Row:
     return Row(
         time=plain(local_time(view.timestamp)),
         level=view.level,
-        source=plain(_text(fields.get("logger")) or _text(fields.get("service"))),
+        service=plain(service),
+        source=plain("" if logger == service else logger),
         message=plain(f"{stage} {message}".rstrip() if has_stage else message),
         fields=tuple(others),
     )

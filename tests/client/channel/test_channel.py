@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
 import structlog
+import trustme
 from telecine import exceptions as errors
 from telecine.channel import calls
 from telecine.channel.arguments import Target, channel_options
@@ -136,3 +138,32 @@ def test_the_channel_notices_a_dead_server() -> None:
 def test_a_certificate_that_cannot_be_read_is_named() -> None:
     with pytest.raises(errors.InvalidRequestError, match=r"tls\.root_certificates"):
         BlockingChannel(Target("host:1", tls=Tls(root_certificates="/no/such.pem")))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "expected"),
+    [
+        ("other key", "tls.private_key", "expected the key of the certificate"),
+        ("no key", "tls.private_key", "beside it"),
+        ("no pem", "tls.root_certificates", "in PEM"),
+        ("gone", "tls.root_certificates", "cannot be read"),
+        ("garbage key", "tls.private_key", "in PEM"),
+    ],
+)
+def test_files_of_tls_that_do_not_fit_are_refused_before_anybody_is_called(
+    wrong: str, field: str, expected: str, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    issued, other = authority.issue_cert("a"), authority.issue_cert("b")
+    key = other.private_key_pem if wrong == "other key" else issued.private_key_pem
+    (tmp_path / "ca").write_bytes(b"no" if wrong == "no pem" else authority.cert_pem.bytes())
+    (tmp_path / "key").write_bytes(b"no" if wrong == "garbage key" else key.bytes())
+    (tmp_path / "cert").write_bytes(issued.cert_chain_pems[0].bytes())
+    tls = Tls(
+        root_certificates=str(tmp_path / ("gone" if wrong == "gone" else "ca")),
+        private_key=None if wrong == "no key" else str(tmp_path / "key"),
+        certificate_chain=str(tmp_path / "cert"),
+    )
+    with pytest.raises(errors.InvalidRequestError, match=expected) as raised:
+        BlockingChannel(Target("localhost:1", tls))
+    assert raised.value.faults[0].field == field

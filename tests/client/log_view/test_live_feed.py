@@ -170,7 +170,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProce
     odds = [record(n, producer="b") for n in range(1, 2000, 2)]
     shipped(running, batch(1, evens, producer="a"), batch(1, odds, producer="b"))
     source = open_source(running.address, None)
-    eventually(lambda: source.stats()["sinks"][0]["delivered"] == "2000")
+    eventually(lambda: source.stats()["sinks"][0]["delivered"] == 2000)
     source.close()
     yield running
     running.stop()

@@ -24,6 +24,7 @@ from telecine.cli.show import terminal
 from telecine.cli.show.exits import ExitCode, epilog
 from telecine.cli.show.failures import UsageError
 from telecine.cli.show.terminal import escape
+from telecine.clients.logs import LogFilter
 from telecine.exceptions import JobNotFoundError
 from telecine.log_view.record_source import RecordSource
 from telecine.logging.outputs.rendering import Format, renderer
@@ -172,7 +173,9 @@ def stats(*, server: opt.CollectorOption = None, as_json: JsonOption = False) ->
     )
     for producer in counters["producers"][:20]:
         service = (producer.get("resource") or {}).get("service", "")
-        table.add_row(escape(producer["producer"]), escape(service), producer["last_seq"], producer["lost"])
+        table.add_row(
+            escape(producer["producer"]), escape(service), str(producer["last_seq"]), str(producer["lost"])
+        )
     console.print(table)
 
 
@@ -184,6 +187,9 @@ def report(
     level: opt.LevelOption = None,
     service: opt.ServiceOption = None,
     job: opt.JobOption = None,
+    ids: opt.IdOption = None,
+    stage: opt.StageOption = None,
+    logger: opt.LoggerOption = None,
     text: opt.TextOption = "",
     where: opt.WhereOption = "",
     server: opt.CollectorOption = None,
@@ -192,9 +198,18 @@ def report(
 ) -> None:
     """Analyse records: levels, loggers, operations with durations, top errors, records over time."""
     wanted = opt.read_filter(
-        since=since, until=until, level=level, services=service, job=job, text=text, where=where
+        since=since,
+        until=until,
+        level=level,
+        services=service,
+        job=job,
+        ids=ids,
+        stages=stage,
+        loggers=logger,
+        text=text,
+        where=where,
     )
-    has_filter = any((since, until, level, service, job, text, where))
+    has_filter = wanted != LogFilter()
     with _source(server, directory) as source:
         if isinstance(source, DirectorySource) and not has_filter:
             document = make_report(source.lines())
@@ -306,7 +321,7 @@ def _report_damages(damaged: Sequence[str]) -> None:
 
 def _print(lines: Iterable[bytes], *, as_json: bool) -> None:
     form = Format.JSON if as_json else Format.HUMAN
-    render = renderer(form, has_colours=sys.stdout.isatty())
+    render = renderer(form, has_colours=sys.stdout.isatty(), shows_service=True)
     for line in lines:
         terminal.write(visible_json(line) + b"\n" if as_json else render(line))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -40,13 +42,18 @@ Renderer = Callable[[bytes], bytes]
 """Takes a record's JSON line; gives what is written, ended by a line feed."""
 
 
-def renderer(form: Format, *, has_colours: bool = False) -> Renderer:
-    """What writes in this form."""
+def renderer(form: Format, *, has_colours: bool = False, shows_service: bool = False) -> Renderer:
+    """What writes in this form.
+
+    `has_colours`: where a terminal takes them; NO_COLOR, and a terminal that is "dumb", take them away.
+    `shows_service`: in lines for people, before the logger: records of several programs are shown.
+    """
     if form is Format.JSON:
         return _as_it_is
     if form is Format.KV:
         return _key_value
-    return _human_coloured if has_colours else _human_plain
+    coloured = has_colours and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return partial(_human_line, has_colours=coloured, shows_service=shows_service)
 
 
 def _as_it_is(line: bytes) -> bytes:
@@ -67,20 +74,18 @@ def local_time(timestamp: str) -> str:
         return visible(timestamp[:23].replace("T", " "))
 
 
-def _human_plain(line: bytes) -> bytes:
-    return _human(_decode(line), has_colours=False)
+def _human_line(line: bytes, *, has_colours: bool, shows_service: bool) -> bytes:
+    return _human(_decode(line), has_colours=has_colours, shows_service=shows_service)
 
 
-def _human_coloured(line: bytes) -> bytes:
-    return _human(_decode(line), has_colours=True)
-
-
-def _human(record: dict[str, Any], *, has_colours: bool) -> bytes:
+def _human(record: dict[str, Any], *, has_colours: bool, shows_service: bool) -> bytes:
     dim, reset = (_DIM, _RESET) if has_colours else ("", "")
     level = visible(str(record.get("level", "INFO")))
     colour = _COLOURS.get(level, "") if has_colours else ""
     time_text = local_time(str(record.get("timestamp", "")))
-    source = visible(str(record.get("logger") or record.get("service") or ""))
+    logger, service = str(record.get("logger") or ""), str(record.get("service") or "")
+    both = f"{service} {logger}" if shows_service and service != logger else logger
+    source = visible((both if logger else service).strip())
     stage = record.get("stage")
     message = visible(
         f"{stage} {record.get('msg', '')}"

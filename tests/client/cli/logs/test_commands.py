@@ -39,7 +39,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorPro
         asyncio.run(ship(running.address, batch(first, filler, producer="filler")))
     asyncio.run(ship(running.address, batch(1, RECORDS)))
     with LogClient(running.address) as client:
-        eventually(lambda: client.stats()["sinks"][0]["delivered"] == "204")
+        eventually(lambda: client.stats()["sinks"][0]["delivered"] == 204)
     eventually(lambda: list((data / "logs").glob("filler.log.*.zst")))
     yield running
     running.stop()
@@ -121,6 +121,21 @@ def test_stats_show_sinks_and_producers(collector: CollectorProcess) -> None:
     assert ran.exit_code == 0, ran.err
     assert shown_producer("filler") in ran.out
     assert "file" in ran.out
+    counters = telecine("logs", "stats", "--json", "--server", collector.address).document
+    assert counters["sinks"][0]["delivered"] == 204, "a number, no text"
+    assert all(isinstance(producer["last_seq"], int) for producer in counters["producers"])
+
+
+def test_lines_of_several_services_name_theirs(collector: CollectorProcess) -> None:
+    ran = telecine("logs", "query", "--service", "worker", "--server", collector.address)
+    assert ran.exit_code == 0, ran.err
+    assert all(" worker" in line for line in ran.out.splitlines())
+
+
+def test_report_takes_the_filters_of_query(collector: CollectorProcess) -> None:
+    for option in ("--logger", "--stage"):
+        ran = telecine("logs", "report", option, "no.such", "--json", "--server", collector.address)
+        assert ran.document["records"] == 0, option
 
 
 def test_sql_runs_over_plain_and_packed_files(collector: CollectorProcess) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 from textual.app import App
@@ -24,7 +25,8 @@ class WatchApp(App[None]):
 
     def __init__(self, place: WatchedPlace, wanted: LogFilter, *, last: int, limits: WindowLimits) -> None:
         """`wanted`: the filter to begin with. `last`: so many stored records to begin with."""
-        super().__init__()
+        # The terminal's own colours can be left out; of its own, Textual makes greys under NO_COLOR.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.watching = WatchScreen(place, wanted, last=last, limits=limits)
 
     def on_mount(self) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from rich.text import Text
 
 from telecine.log_view.live_feed import Connection, Delivery
+from telecine.log_view.quick_filters import QUICK_FILTERS, QuickFilter
 from telecine.log_view.record_view import Details, Gap, Item, Row, details_of, row_of
 from telecine.logging.catalogue import Level
 
@@ -27,6 +28,8 @@ _STATE_STYLES: Final = {
     Connection.FAILED: "bold #ff6c6b",
     Connection.CLOSED: _DIM,
 }
+ALL_RECORDS: Final = QUICK_FILTERS[QuickFilter.ALL].label
+_SERVICE_CHARS: Final = 12
 _SOURCE_COLUMN: Final = 16
 _SOURCE_CHARS: Final = 24
 
@@ -42,7 +45,8 @@ def row_text(item: Item, *, is_chosen: bool) -> Text:
     text = Text(mark, no_wrap=True)
     text.append(row.time.ljust(23), _DIM).append(" ")
     text.append(row.level.name.ljust(8), style).append(" ")
-    text.append(_shortened(row.source).ljust(_SOURCE_COLUMN), _DIM).append(" ")
+    source = " ".join(filter(None, (_shortened(row.service, _SERVICE_CHARS), _shortened(row.source))))
+    text.append(source.ljust(_SOURCE_COLUMN), _DIM).append(" ")
     text.append(row.message, style if row.level >= Level.WARNING else "")
     for name, value in row.fields:
         text.append(f" {name}=", _DIM).append(value)
@@ -65,14 +69,16 @@ def details_text(item: Item | None) -> Text:
     return text
 
 
-def connection_text(name: str, delivery: Delivery, quick_label: str) -> Text:
-    """Where the records come from and how it stands with that."""
+def connection_text(name: str, delivery: Delivery, quick_label: str, filter_text: str = "") -> Text:
+    """Where the records come from, how it stands with that, and which of them are shown."""
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     text.append(name, "bold").append("  ")
     text.append(f"● {delivery.connection}", _STATE_STYLES[delivery.connection])
     if delivery.problem:
         text.append(f": {delivery.problem}", _DIM)
-    return text.append("  showing ", _DIM).append(quick_label, "bold")
+    text.append("  showing ", _DIM)
+    shown = [quick_label] if quick_label != ALL_RECORDS or not filter_text else []
+    return text.append(", ".join([*shown, *([filter_text] if filter_text else [])]), "bold")
 
 
 def counts_text(delivery: Delivery, losses: Mapping[str, int]) -> Text:
@@ -101,5 +107,5 @@ def window_text(shown: int, chosen: int, waiting: int, *, is_paused: bool, note:
     return text.append(f"  {note}", "#e5c07b") if note else text
 
 
-def _shortened(source: str) -> str:
-    return source if len(source) <= _SOURCE_CHARS else "…" + source[-_SOURCE_CHARS + 1 :]
+def _shortened(source: str, most: int = _SOURCE_CHARS) -> str:
+    return source if len(source) <= most else "…" + source[-most + 1 :]

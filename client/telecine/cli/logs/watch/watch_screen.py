@@ -284,11 +284,14 @@ class WatchScreen(Screen[None]):
         note = drawing.window_text(
             len(window), chosen, window.waiting_count, is_paused=window.is_paused, note=self._note
         )
-        self._tell("connection", drawing.connection_text(self._place.name, self.delivery, label))
+        self._tell("connection", self._header(self.delivery, label))
         self._tell("counts", drawing.counts_text(self.delivery, self._losses))
         self._tell("window", note)
         if self.query_one("#detail").has_class("is-open"):
             self._tell("fields", drawing.details_text(records.chosen_item))
+
+    def _header(self, delivery: Delivery, label: str) -> Text:
+        return drawing.connection_text(self._place.name, delivery, label, format_filter(self._typed))
 
     def _tell(self, place: str, text: Text) -> None:
         """Draws only what has changed: a watched service may be silent for hours."""

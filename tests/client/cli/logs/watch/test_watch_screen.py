@@ -40,7 +40,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorPro
     asyncio.run(ship(running.address, batch(1, old, producer="old")))
     asyncio.run(ship(running.address, batch(1, RECORDS)))
     source = open_source(running.address, None)
-    eventually(lambda: source.stats()["sinks"][0]["delivered"] == "2006")
+    eventually(lambda: source.stats()["sinks"][0]["delivered"] == 2006)
     source.close()
     yield running
     running.stop()
@@ -171,7 +171,7 @@ async def test_the_jobs_story_is_told_and_left_again(collector) -> None:
         await screen.press("end", "enter")
         await screen.sees("TimeoutError: 30 s")
         await screen.press("escape")
-        await screen.sees("showing all")
+        await screen.sees("showing level:error job:j")
         assert screen.has_focus_on_records()
 
 
@@ -252,7 +252,7 @@ async def test_without_colours_levels_and_the_choice_are_still_seen(collector, m
                   for s in line._segments if s.style and s.style.color]  # fmt: skip
         assert styles
         filters = screen.app.get_line_filters()
-        assert any(type(each).__name__ == "Monochrome" for each in filters)
+        assert any(type(each).__name__ == "NoColor" for each in filters), "Monochrome writes greys"
 
 
 async def test_a_dead_collector_is_told_and_found_again(tmp_path: Path) -> None:
