@@ -213,9 +213,11 @@ def _converted(color: Color | None) -> Color:
     """The colour of converted frames: the declared one, with BT.709 limited as matrix and range."""
     color = color or Color()
     if color.matrix not in {None, "gbr"} or color.range not in {None, "pc"}:
-        raise InvalidRequestError("convert_to takes full-range RGB; leave color.matrix and color.range out")
+        wrong = "takes full-range RGB; leave color.matrix and color.range out"
+        raise InvalidRequestError(f"convert_to {wrong}", faults=[FieldViolation("convert_to", wrong)])
     if color.primaries == "bt2020":
-        raise InvalidRequestError("convert_to has the BT.709 matrix; leave it out for BT.2020 frames")
+        wrong = "has the BT.709 matrix; leave it out for BT.2020 frames"
+        raise InvalidRequestError(f"convert_to {wrong}", faults=[FieldViolation("convert_to", wrong)])
     return Color(
         primaries=color.primaries or "bt709",
         transfer=color.transfer or "iec61966-2-1",

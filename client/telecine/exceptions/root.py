@@ -38,6 +38,8 @@ class TelecineError(Exception):
     """Who can fix it."""
     is_retryable: ClassVar[bool] = False
     """Whether the same call may succeed later. The SDK has already retried as long as its policy allows."""
+    about: ClassVar[str] = ""
+    """The argument that it is about where no field is named. Empty: it is about none."""
     recovery: str = "Read the message."
     """What to do, in plain words; shown below the traceback too."""
 
@@ -69,7 +71,7 @@ class TelecineError(Exception):
         """When the server says to try again; None: it did not say."""
         self.metadata = dict(metadata or {})
         """ErrorInfo.metadata as the server sent it."""
-        self.faults = tuple(faults)
+        self.faults = tuple(faults) or ((FieldViolation(self.about, message),) if self.about else ())
         """Each wrong field, where it has a name."""
         self.job_id = ""
         """The job that it is about; empty where there is none yet."""

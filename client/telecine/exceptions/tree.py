@@ -17,6 +17,7 @@ class CallerError(TelecineError):
 class InvalidFramesError(CallerError, ValueError):
     """The frames have a shape, type or size that cannot be taken."""
 
+    about = "frames"
     recovery = (
         "Pass uint8, uint16 or float (0 to 1) frames as (T, H, W, C), (H, W, C), (T, H, W) or (H, W), "
         'PIL images, or say layout="TCHW".'

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from telecine.exceptions import InvalidFramesError, ValueRangeError
+from telecine.exceptions.root import FieldViolation
 from telecine.frames.axes import Arrangement, Axes
 from telecine.request.options import PixelFormat
 
@@ -120,7 +121,8 @@ class OutOfRange:
 
     def __post_init__(self) -> None:
         if self.policy not in CHOICES:
-            raise InvalidFramesError(f'out_of_range is {self.policy!r}; expected "error" or "clip"')
+            wrong = f'is {self.policy!r}; expected "error" or "clip"'
+            raise InvalidFramesError(f"out_of_range {wrong}", faults=[FieldViolation("out_of_range", wrong)])
 
     def refuse(self, lowest: float, highest: float, nan_samples: int) -> ValueRangeError:
         """The error for a frame with values from `lowest` to `highest` (0 to 1 is right)."""

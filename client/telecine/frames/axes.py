@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from telecine.exceptions import InvalidFramesError
+from telecine.exceptions.root import FieldViolation
 
 
 class Axes(StrEnum):
@@ -47,7 +48,8 @@ def declared_axes(layout: str) -> Axes | None:
     if layout == "auto":
         return None
     if not isinstance(layout, str) or layout not in _DECLARED:
-        raise InvalidFramesError(f'layout is {layout!r}; expected "auto" or one of {", ".join(_DECLARED)}')
+        wrong = f'is {layout!r}; expected "auto" or one of {", ".join(_DECLARED)}'
+        raise InvalidFramesError(f"layout {wrong}", faults=[FieldViolation("layout", wrong)])
     return _DECLARED[layout]
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from telecine.exceptions import InvalidFramesError, InvalidRequestError
+from telecine.exceptions import InvalidFramesError
 from telecine.frames.animation import StillsSeen, Whole, ignores_profile, pictures_of
 from telecine.frames.arrays import Array, OutOfRange, bits_of, check_sample_range, code_blocks
 from telecine.frames.axes import CHANNELS_FIRST_OF_ALL, Axes, arrange, declared_axes
 from telecine.frames.foreign import image_array, is_array_like, is_image, open_array
 from telecine.frames.tensors import is_tensor, tensor_bits, tensor_blocks
 from telecine.frames.yuv420 import Yuv420Converter
+from telecine.request.fields import refused
 from telecine.request.frame_layout import MAX_SIDE, FrameLayout, packed_format
 from telecine.request.options import PixelFormat, chosen
 from telecine.request.source_warnings import SourceCode, SourceWarnings
@@ -57,7 +58,7 @@ class FrameReader:
         self._axes = declared_axes(layout)
         self._format = chosen(PixelFormat, pixel_format, "pixel_format") if pixel_format else None
         if convert_to not in {None, "yuv420p"}:
-            raise InvalidRequestError(f'convert_to is {convert_to!r}; expected "yuv420p" or None')
+            raise refused("convert_to", convert_to, '"yuv420p" or None')
         self._is_converting = convert_to is not None
         self._converter: Yuv420Converter | None = None
         self._width, self._height = width, height

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from telecine.exceptions import CallerError
+from telecine.exceptions.root import FieldViolation
 from telecine.logging.catalogue import Level, parse_level
 from telecine.logging.outputs.console import ConsoleTarget
 from telecine.logging.outputs.rendering import Format
@@ -53,6 +54,7 @@ E = TypeVar("E", bound=StrEnum)
 class LogConfigError(CallerError, ValueError):
     """The configuration cannot be used; the message lists every fault in it."""
 
+    about = "configure_logging"
     recovery = "Fix what the message names: an argument of configure_logging, or a TELECINE_LOG_ variable."
 
 
@@ -150,7 +152,11 @@ def log_config(
             values[name] = value
     _check(values, faults)
     if faults:
-        raise LogConfigError("logging cannot be configured: " + "; ".join(faults))
+        named = [fault.partition(": ") for fault in faults]
+        raise LogConfigError(
+            "logging cannot be configured: " + "; ".join(faults),
+            faults=[FieldViolation(name, wrong) for name, _, wrong in named if wrong],
+        )
     return EffectiveLogConfig(**values)
 
 
