@@ -223,7 +223,7 @@ class OutputSpec(msgspec.Struct, frozen=True):
     """One thing to produce from the frames of a job."""
 
     name: str
-    """Unique in the job; file names are made from it."""
+    """Unique in the job."""
     format: str
     """A row of `formats.FORMATS`."""
     codec: str = ""
@@ -260,6 +260,13 @@ class OutputSpec(msgspec.Struct, frozen=True):
     """Later frames are left out. 0: everything."""
     bit_rate: int = 0
     """Bits per second. 0: by quality."""
+    file_name: str = ""
+    """Of its file, without extension. Empty: `name`."""
+
+    @property
+    def stem(self) -> str:
+        """The name of its file without extension."""
+        return self.file_name or self.name
 
 
 class SkippedOutput(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.options.choice import best_fit
 from encoder_service.options.reading import MAX_OPTIONS
-from encoder_service.spec.formats import FORMATS
+from encoder_service.spec.formats import FORMATS, WriterKind
 from encoder_service.spec.limits import rate_fault, size_fault
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS, SHORT_SIDES, parse_aspect_ratio
 from encoder_service.spec.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode, SkippedOutput
@@ -38,6 +38,7 @@ def parse_outputs(
     asked = message.outputs[:most]
     names = _names(asked, violations)
     prefixes: set[str] = set()
+    files: set[tuple[str, str]] = set()
     outputs, skipped = [], []
     pictures = pictures_of(message)
     for index, (output, name) in enumerate(zip(asked, names, strict=True)):
@@ -54,8 +55,21 @@ def parse_outputs(
         if output.format == "png":
             violations.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
             prefixes.add(prefix)
+        claimed = _files_of(outputs[-1])
+        named = f"{outputs[-1].stem!r} names the file of another output too"
+        violations.check(files.isdisjoint(claimed), f"{at}.file_name", named)
+        files |= claimed
     violations.check(bool(outputs) or not skipped, "spec.outputs", "none of their formats is known here")
     return tuple(outputs), tuple(skipped)
+
+
+def _files_of(output: OutputSpec) -> set[tuple[str, str]]:
+    """The files that an output may make, by stem and extension."""
+    row = FORMATS.get(output.format)
+    if row is None:
+        return set()
+    is_picture = row.writer in (WriterKind.POSTER, WriterKind.CONTACT_SHEET)
+    return {(output.stem, each) for each in ((".png", ".jpg") if is_picture else (row.extension,))}
 
 
 def _names(outputs: Iterable[pb.OutputSpec], violations: FieldViolations) -> list[str]:
@@ -123,6 +137,7 @@ def _output(
         overlays=parse_overlays(message, job, pictures, at, limits, violations),
         max_duration_seconds=seconds(message.max_duration, f"{at}.max_duration", violations),
         bit_rate=message.bit_rate,
+        file_name=message.file_name,
     )
     return _fitted(output, at, limits, violations)
 
@@ -191,12 +206,13 @@ def _check_bit_rate(message: pb.OutputSpec, at: str, violations: FieldViolations
 
 
 def _check_words(message: pb.OutputSpec, at: str, violations: FieldViolations) -> None:
-    violations.check(
-        not message.prefix or _NAME.fullmatch(message.prefix) is not None,
-        f"{at}.prefix",
-        "must be 1 to 64 characters of [A-Za-z0-9._-], beginning with a letter, digit or _, "
-        f"is {message.prefix[:80]!r}",
-    )
+    for field, word in (("prefix", message.prefix), ("file_name", message.file_name)):
+        violations.check(
+            not word or _NAME.fullmatch(word) is not None,
+            f"{at}.{field}",
+            "must be 1 to 64 characters of [A-Za-z0-9._-], beginning with a letter, digit or _, "
+            f"is {word[:80]!r}",
+        )
     violations.check(
         not message.background or _RGB.fullmatch(message.background) is not None,
         f"{at}.background",

@@ -35,7 +35,7 @@ def test_the_page_on_save_generation_leaves_what_it_says(tmp_path: Path) -> None
     (directory,) = (tmp_path / "outputs").iterdir()
     assert re.fullmatch(r"\d{8}_\d{6}", directory.name)
     assert {path.name for path in directory.iterdir()} == {
-        "frames", "fox_mp4.mp4", "fox_webm.webm", "fox_webp.webp", "manifest.json",
+        "frames", "fox_video.mp4", "fox_video.webm", "fox_animation.webp", "manifest.json",
     }  # fmt: skip
 
 

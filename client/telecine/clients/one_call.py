@@ -23,6 +23,11 @@ from telecine.results.values import EncodeResult
 FORMATS = ("png", "webp", "mp4", "webm")
 """What is saved by default."""
 SKIPPED = "OUTPUT_SKIPPED"
+_FILE_NAMES = {
+    **dict.fromkeys(("mp4", "webm", "mov", "mkv"), "video"),
+    **dict.fromkeys(("webp", "gif", "apng", "avif"), "animation"),
+}
+"""What files are called whose output has no name of its own."""
 _SEQUENCE = "png"
 _FRAMES = "frames"
 
@@ -77,7 +82,7 @@ def save_generation(
         formats: Format names, or `Output`s where one needs settings of its own.
         fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
         base_dir: The directory in which the new one, `<YYYYMMDD_HHMMSS>` (UTC), is made.
-        prefix: Begins the names of the files ("fox_mp4.mp4", "frames/fox_00000.png"). Empty: no prefix.
+        prefix: Begins the names of the files ("fox_video.mp4", "frames/fox_00000.png"). Empty: no prefix.
         quality: Quality of the formats that are given by name.
         bit_rate: Bits per second, such as 2_000_000 or "2M", of the video formats that are given by name.
             0: by quality.
@@ -151,7 +156,9 @@ def _named(item: tuple[Output, bool], prefix: str, quality: Quality | str, bit_r
         is_video = output.format in {"mp4", "webm", "mov", "mkv"}
         output = replace(output, quality=quality, bit_rate=bit_rate if is_video else 0)
     name = output.name or (f"{prefix}_{output.format}" if prefix else output.format)
-    return replace(output, name=name, prefix=output.prefix or prefix)
+    kind = "" if output.name else _FILE_NAMES.get(output.format, output.format)
+    file_name = output.file_name or (f"{prefix}_{kind}" if prefix and kind else kind)
+    return replace(output, name=name, prefix=output.prefix or prefix, file_name=file_name)
 
 
 def _new_directory(base: Path, now: datetime) -> Path:

@@ -197,6 +197,7 @@ def _output(output: Output, index: int, overlays: OverlayMessages) -> pb.OutputS
         ],
         max_duration=_longest(output.max_duration_seconds, f"{where}.max_duration_seconds"),
         bit_rate=_bit_rate(output.bit_rate, f"{where}.bit_rate"),
+        file_name=text(output.file_name, f"{where}.file_name"),
     )
 
 

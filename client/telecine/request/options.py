@@ -119,7 +119,8 @@ class Output:
     """"mp4", "webm", "webp", "png", "gif", "apng", "avif", "mov", "mkv", "poster", "contact_sheet" ..."""
     _: KW_ONLY
     name: str = ""
-    """Names it in progress, manifest and file name; unique in the job. Empty: the format's name."""
+    """Names it in progress and manifest, and its file unless `file_name` does; unique in the job. Empty: the
+    format's name."""
     codec: str = ""
     """"h264", "hevc", "av1", "vp9", "prores", "ffv1" ... Empty: the format's default."""
     quality: Quality | str = Quality.HIGH
@@ -158,6 +159,9 @@ class Output:
     """The output ends by then; later frames are left out, with a warning. 0: everything."""
     bit_rate: int | str = 0
     """Bits per second to aim at, such as 2_000_000 or "2M", instead of a constant quality. 0: by quality."""
+    file_name: str = ""
+    """Of its file, without extension: "fox" makes `fox.mp4`. Outputs of other extensions may share it.
+    Empty: `name`."""
 
 
 @dataclass(frozen=True, slots=True)

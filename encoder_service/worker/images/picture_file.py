@@ -57,7 +57,7 @@ class PictureFile:
     def write(self, picture: StillPicture) -> Finished:
         """Writes the file and reads it back. Raises OutputError."""
         suffix, media_type = _KINDS[self._row.codec]
-        path = self._context.directory / f"{self._context.output.name}{suffix}"
+        path = self._context.directory / f"{self._context.output.stem}{suffix}"
         data = self._encode(picture)
         path.write_bytes(data)
         began = time.monotonic()

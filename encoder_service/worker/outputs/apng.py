@@ -63,7 +63,7 @@ class ApngOutput:
         self._clock = TickClock(self._rate, self._ticks_per_second)
         self._reuse = Reuse(lossless_rule(_KEY_INTERVAL, can_blend=False))
         self._prints: list[tuple[FrameControl, int]] = []
-        self._path = context.directory / f"{context.output.name}{row.extension}"
+        self._path = context.directory / f"{context.output.stem}{row.extension}"
         self._file: BinaryIO = self._path.open("w+b")
         self._pool: FramePool[_Encoded] = FramePool(threads_for(context.threads, self._pixels.frame_bytes))
         try:

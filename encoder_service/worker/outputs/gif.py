@@ -76,7 +76,7 @@ class GifWriter:
         self._group: list[Pixels] = []
         self._is_alpha_hard = False  # and that was reported
         self._encoded = 0
-        self._path = context.directory / f"{context.output.name}{row.extension}"
+        self._path = context.directory / f"{context.output.stem}{row.extension}"
         self._pool: FramePool[list[Picture]] = FramePool(
             threads_for(context.threads, self._group_frames * frame_bytes)
         )

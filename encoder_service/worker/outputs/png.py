@@ -64,7 +64,7 @@ class PngWriter:
         )
         self._entries: list[_Entry] = []
         (context.directory / DIRECTORY).mkdir()
-        self._zip_path = context.directory / f"{context.output.name}{row.extension}"
+        self._zip_path = context.directory / f"{context.output.stem}{row.extension}"
         self._zip = zipfile.ZipFile(self._zip_path, "w", zipfile.ZIP_STORED)
         self._pool: FramePool[_Encoded] = FramePool(threads_for(context.threads, self._pixels.frame_bytes))
         self._bytes = 0

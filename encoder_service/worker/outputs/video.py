@@ -98,7 +98,7 @@ def _settings(plan: VideoPlan, options: dict[str, str], codec_tag: str = "") -> 
 
 
 def _path(context: WriterContext, row: FormatRow) -> Path:
-    return context.directory / f"{context.output.name}{row.extension}"
+    return context.directory / f"{context.output.stem}{row.extension}"
 
 
 def _blame_options(error: OutputError, output: OutputSpec, plan: VideoPlan) -> None:

@@ -64,7 +64,7 @@ class WebpWriter:
             )
         self._prints: list[FramePrint] = []
         self._is_opaque = True
-        self._path = context.directory / f"{context.output.name}{row.extension}"
+        self._path = context.directory / f"{context.output.stem}{row.extension}"
         self._file: BinaryIO = self._path.open("w+b")
         self._pool: FramePool[CodedFrame] = FramePool(threads_for(context.threads, self._pixels.frame_bytes))
         self._muxer = self._open_muxer()

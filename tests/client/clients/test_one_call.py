@@ -33,7 +33,7 @@ def test_everything_lies_in_a_directory_named_after_the_time(tmp_path: Path, enc
     assert saved.directory == tmp_path / "20260304_050607"
     assert sorted(saved.files) == ["mp4", "png", "webm", "webp"]
     assert [path.name for path in saved["png"]] == [f"fox_{index:05d}.png" for index in range(6)]
-    assert saved["mp4"] == (saved.directory / "fox_mp4.mp4",)
+    assert saved["mp4"] == (saved.directory / "fox_video.mp4",)
     listed = {path for paths in saved.files.values() for path in paths} | {saved.manifest_path}
     assert {path for path in saved.directory.rglob("*") if path.is_file()} == listed
     with Image.open(saved["png"][3]) as image:
@@ -113,5 +113,5 @@ def test_an_output_that_fails_leaves_the_others_in_place(tmp_path: Path, encoder
             FRAMES, {}, ["mp4", "png", wrong], base_dir=tmp_path, server=encoder.address, now=NOW
         )
     directory = tmp_path / "20260304_050607"
-    assert {path.name for path in directory.iterdir()} == {"mp4.mp4", "frames", "manifest.json"}
+    assert {path.name for path in directory.iterdir()} == {"video.mp4", "frames", "manifest.json"}
     assert len(list((directory / "frames").iterdir())) == 6

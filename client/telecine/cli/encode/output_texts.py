@@ -15,6 +15,7 @@ OPTION_PREFIX = "options."
 _COLOR_KEYS = ("primaries", "transfer", "matrix", "range")
 _TEXT_KEYS = (
     "name", "codec", "quality", "preset", "alpha", "background", "fps", "pixel_format", "prefix", "bit_rate",
+    "file_name",
 )  # fmt: skip
 _WHOLE_NUMBER_KEYS = ("loop_count", "frame_index", "columns", "rows")
 

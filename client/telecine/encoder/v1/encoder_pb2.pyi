@@ -1124,8 +1124,10 @@ class OutputSpec(_message.Message):
     OVERLAYS_FIELD_NUMBER: _builtins.int
     MAX_DURATION_FIELD_NUMBER: _builtins.int
     BIT_RATE_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Names the output in progress, manifest and file name; unique in the job;
+    """Names the output in progress and manifest, and its file unless `file_name`
+    does; unique in the job;
     1 to 64 characters of [A-Za-z0-9._-], beginning with a letter, a digit or
     "_". Empty: the format's name, numbered if it is taken.
     """
@@ -1172,6 +1174,12 @@ class OutputSpec(_message.Message):
     quality; up to 10 billion. For encoders of video that know rate control;
     else the output fails. Not together with `crf` or quality LOSSLESS. 0: by
     quality.
+    """
+    file_name: _builtins.str
+    """Names the output's file, without extension, where it is to be called
+    otherwise than the output; characters as of `name`. Two outputs may have the
+    same, unless their files would have the same extension too. Of a sequence
+    it names the archive, `prefix` the frames. Empty: `name`.
     """
     @_builtins.property
     def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1241,10 +1249,11 @@ class OutputSpec(_message.Message):
         overlays: _abc.Iterable[Global___Overlay] | None = ...,
         max_duration: _duration_pb2.Duration | None = ...,
         bit_rate: _builtins.int = ...,
+        file_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "color", b"color", "crf", b"crf", "frame_rate", b"frame_rate", "max_duration", b"max_duration", "scale", b"scale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "alpha", b"alpha", "background", b"background", "bit_rate", b"bit_rate", "codec", b"codec", "color", b"color", "columns", b"columns", "crf", b"crf", "format", b"format", "frame_index", b"frame_index", "frame_rate", b"frame_rate", "loop_count", b"loop_count", "max_duration", b"max_duration", "name", b"name", "options", b"options", "overlays", b"overlays", "pixel_format", b"pixel_format", "prefix", b"prefix", "preset", b"preset", "quality", b"quality", "rows", b"rows", "scale", b"scale", "strict", b"strict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "alpha", b"alpha", "background", b"background", "bit_rate", b"bit_rate", "codec", b"codec", "color", b"color", "columns", b"columns", "crf", b"crf", "file_name", b"file_name", "format", b"format", "frame_index", b"frame_index", "frame_rate", b"frame_rate", "loop_count", b"loop_count", "max_duration", b"max_duration", "name", b"name", "options", b"options", "overlays", b"overlays", "pixel_format", b"pixel_format", "prefix", b"prefix", "preset", b"preset", "quality", b"quality", "rows", b"rows", "scale", b"scale", "strict", b"strict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crf: _TypeAlias = _typing.Literal["crf"]  # noqa: Y015
     _WhichOneofArgType__crf: _TypeAlias = _typing.Literal["_crf", b"_crf"]  # noqa: Y015
