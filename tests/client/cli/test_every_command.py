@@ -44,6 +44,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "logs report": [],
     "logs import": ["old.log"],
     "logs redact": ["old.log"],
+    "logs lnav-format": [],
     "stages graph": ["."],
     "stages check": ["."],
     "stages report": ["."],
@@ -65,7 +66,15 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
 COMMANDS = leaves(typer.main.get_command(cli.app))
 WITH_SERVER = [name for name, leaf in COMMANDS.items() if any("--server" in p.opts for p in leaf.params)]
 WITH_JSON = [name for name, leaf in COMMANDS.items() if any("--json" in p.opts for p in leaf.params)]
-NO_JSON = {"serve encoder", "serve collector", "serve all", "logs watch", "logs import", "config schema"}
+NO_JSON = {
+    "serve encoder",
+    "serve collector",
+    "serve all",
+    "logs watch",
+    "logs import",
+    "logs lnav-format",
+    "config schema",
+}
 """Their output is a line of JSON, a screen, or JSON anyway; docs/cli.md and the README name them."""
 
 
