@@ -26,6 +26,8 @@ SLOW_ANSWER_SECONDS = 10.0
 SAY_EVERY_SECONDS = 10.0
 STAGE = "server:unreachable"
 _LOGGER = "telecine.connection"
+_JOIN_SECONDS = 1.0
+"""For a line that is being written."""
 _NO_ANSWER = "does not answer"
 _GRPC_PREFIX = "Failed to connect to remote host: "
 _LEAST_SECONDS = 0.05
@@ -166,6 +168,8 @@ class Outage:
             yield
         finally:
             done.set()
+            # Python aborts where it ends while another thread writes to standard error.
+            thread.join(_JOIN_SECONDS)
 
     def _watch(self, done: threading.Event) -> None:
         while not done.wait(max(_LEAST_SECONDS, self.wait_seconds)):

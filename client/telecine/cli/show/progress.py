@@ -30,7 +30,10 @@ _ENDED = {OutputState.SUCCEEDED, OutputState.FAILED, OutputState.CANCELLED}
 
 
 class JobProgressView:
-    """A context manager whose `update` is a progress callback; safe to call from any thread."""
+    """A context manager whose `update` is a progress callback; safe to call from any thread.
+
+    Nothing is written after its end: Python aborts where it ends while another thread writes.
+    """
 
     def __init__(self, *, frame_bytes: int, frame_count: int, is_silent: bool) -> None:
         console = terminal.notices()
@@ -39,6 +42,7 @@ class JobProgressView:
         self._bars = _Bars(console) if console.is_terminal and not is_silent else None
         self._lines = _Lines(console) if not console.is_terminal and not is_silent else None
         self._lock = threading.Lock()
+        self._is_over = False
 
     def __enter__(self) -> Self:
         if self._bars:
@@ -48,12 +52,16 @@ class JobProgressView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._lock:
+            self._is_over = True
         if self._bars:
             self._bars.stop()
 
     def update(self, progress: JobProgress) -> None:
         """Shows the newest state of the job."""
         with self._lock:
+            if self._is_over:
+                return
             if self._bars:
                 self._bars.show(progress, self._expected_bytes, self._expected_frames)
             if self._lines:

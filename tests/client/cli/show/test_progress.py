@@ -6,7 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
-from telecine.cli.show.progress import LINE_SECONDS, _Lines, frames_text, left_text
+from telecine.cli.show.progress import LINE_SECONDS, JobProgressView, _Lines, frames_text, left_text
 from telecine.results.values import OutputProgress, OutputState, Progress
 
 
@@ -27,6 +27,14 @@ def test_a_pipe_gets_the_total_and_the_time_that_is_left() -> None:
     assert said[1] == "mp4: encoding, 100 of 480 frames (20 %), about 38.00 s left"
     assert said[2].startswith("mp4: encoding, 200 of 480 frames (41 %), about 28")
     assert said[3:] == ["mp4: succeeded, 480 frames"]
+
+
+def test_nothing_is_written_once_the_view_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    """Another thread that writes to standard error while Python ends makes it abort."""
+    with JobProgressView(frame_bytes=1, frame_count=480, is_silent=False) as view:
+        view.update(progress(0))
+    view.update(progress(480, state=OutputState.CANCELLED))
+    assert capsys.readouterr().err == "upload: 10 B handed off\n"
 
 
 @pytest.mark.parametrize(
