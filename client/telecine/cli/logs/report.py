@@ -118,7 +118,10 @@ def render_report(console: Console, report: ReportDocument) -> None:
         console.print("no records")
         return
     console.print(f"[bold]{report.records}[/] records from {report.first} to {report.last}")
-    console.print(escape(sparkline(report.over_time)))
+    bars = sparkline(report.over_time)
+    if bars:
+        console.print(escape(bars))
+        console.print(f"[dim]{escape(axis(report.first, report.last, max(report.over_time), len(bars)))}[/]")
     for title, counts in (
         ("level", report.levels),
         ("service", report.services),
@@ -145,6 +148,14 @@ def sparkline(counts: list[int]) -> str:
     if not most:
         return ""
     return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in counts)
+
+
+def axis(first: str, last: str, most: int, width: int) -> str:
+    """The line below the bars: when they begin and end, and how much the highest stands for."""
+    is_one_day = first[:10] == last[:10]
+    begin, end = (text[11:19] if is_one_day else text[:10] for text in (first, last))
+    peak = f"highest: {most} records"
+    return f"{begin}{peak:^{max(0, width - len(begin) - len(end))}}{end}"
 
 
 def _top(counts: Counter[str]) -> list[CountOf]:

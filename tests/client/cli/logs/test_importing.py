@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from telecine.cli.logs.importing import read_records
 from telecine.cli.logs.options import zone_of
-from telecine.cli.logs.report import make_report
+from telecine.cli.logs.report import axis, make_report
 from telecine.cli.show.failures import UsageError
 
 CHAPTRIX = """\
@@ -98,3 +98,10 @@ def test_local_times_are_of_the_zone_that_is_named(zone: str, hour: int) -> None
 def test_a_zone_that_is_none_is_an_error_that_says_what_to_write(zone: str) -> None:
     with pytest.raises(UsageError, match="--timezone"):
         zone_of(zone)
+
+
+def test_the_bars_over_time_say_when_they_begin_and_end_and_what_the_highest_is() -> None:
+    day = axis("2026-11-21T08:00:00", "2026-11-21T09:30:00", 42, 60)
+    assert (len(day), day.split()) == (60, ["08:00:00", "highest:", "42", "records", "09:30:00"])
+    days = axis("2026-11-21T08:00:00", "2026-11-23T09:30:00", 1, 60)
+    assert (len(days), days[:10], days[-10:]) == (60, "2026-11-21", "2026-11-23")
