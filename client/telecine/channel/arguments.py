@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
 
+from telecine.channel.proxy import is_local
 from telecine.exceptions import FieldViolation, InvalidRequestError
 from telecine.request.options import KeepAlive, Tls
 from telecine.settings.address import AddressError, parse_address
@@ -63,19 +63,9 @@ def channel_options(target: Target) -> list[tuple[str, int | str]]:
         ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
         ("grpc.primary_user_agent", "telecine-python"),
     ]
-    if _is_local(target.address):
+    if is_local(target.address):
         options.append(("grpc.enable_http_proxy", 0))
     return options
-
-
-def _is_local(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
-    if address.startswith("unix:") or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def credentials(tls: Tls) -> grpc.ChannelCredentials:

@@ -21,6 +21,7 @@ from telecine.channel.calls import (
     call_metadata,
 )
 from telecine.channel.errors import raise_translated
+from telecine.channel.proxy import proxy_note
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import UnavailableError
 
@@ -28,14 +29,15 @@ from telecine.exceptions import UnavailableError
 class AsyncStream(Generic[ResponseT]):
     """A running call: answers are iterated, requests are written."""
 
-    def __init__(self, call: Any, request_id: str) -> None:
+    def __init__(self, call: Any, request_id: str, note: str) -> None:
         self._call = call
         self._request_id = request_id
+        self._note = note
         self._is_cancelled = False
 
     async def __aiter__(self) -> AsyncIterator[ResponseT]:
         try:
-            with _translating(self._request_id):
+            with _translating(self._request_id, self._note):
                 async for answer in self._call:
                     yield answer
         except asyncio.CancelledError:
@@ -47,7 +49,7 @@ class AsyncStream(Generic[ResponseT]):
 
     async def write(self, message: bytes) -> None:
         """Sends a serialised request; returns when there is room for the next."""
-        with _translating(self._request_id):
+        with _translating(self._request_id, self._note):
             await self._call.write(message)
 
     def cancel(self) -> None:
@@ -60,6 +62,7 @@ class AsyncChannel:
     """One connection to a server, of one event loop. Not to be used after a fork."""
 
     def __init__(self, target: Target) -> None:
+        self._note = proxy_note(target.address)
         options = channel_options(target)
         if target.tls is None:
             self._channel = grpc.aio.insecure_channel(target.address, options)
@@ -88,7 +91,7 @@ class AsyncChannel:
             request_serializer=type(request).SerializeToString,
             response_deserializer=rpc.response.FromString,
         )
-        with _translating(request_id):
+        with _translating(request_id, self._note):
             answer: ResponseT = await method(
                 request, timeout=timeout_seconds, metadata=call_metadata(request_id)
             )
@@ -96,17 +99,17 @@ class AsyncChannel:
 
     def encode(self, request_id: str) -> AsyncStream[pb.EncodeResponse]:
         """Opens an Encode stream; serialised requests go in with `write`."""
-        with _translating(request_id):
-            return AsyncStream(self._encode(metadata=call_metadata(request_id)), request_id)
+        with _translating(request_id, self._note):
+            return AsyncStream(self._encode(metadata=call_metadata(request_id)), request_id, self._note)
 
     def download(
         self, request: pb.DownloadArtifactRequest, timeout_seconds: float, request_id: str
     ) -> AsyncStream[pb.DownloadArtifactResponse]:
         """Opens a DownloadArtifact stream, for at most that long."""
         metadata = call_metadata(request_id)
-        with _translating(request_id):
+        with _translating(request_id, self._note):
             return AsyncStream(
-                self._download(request, timeout=timeout_seconds, metadata=metadata), request_id
+                self._download(request, timeout=timeout_seconds, metadata=metadata), request_id, self._note
             )
 
     def watch(
@@ -114,8 +117,10 @@ class AsyncChannel:
     ) -> AsyncStream[pb.WatchJobResponse]:
         """Opens a WatchJob stream; None: for as long as it goes on."""
         metadata = call_metadata(request_id)
-        with _translating(request_id):
-            return AsyncStream(self._watch(request, timeout=timeout_seconds, metadata=metadata), request_id)
+        with _translating(request_id, self._note):
+            return AsyncStream(
+                self._watch(request, timeout=timeout_seconds, metadata=metadata), request_id, self._note
+            )
 
     async def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
@@ -123,9 +128,9 @@ class AsyncChannel:
 
 
 @contextmanager
-def _translating(request_id: str) -> Iterator[None]:
+def _translating(request_id: str, note: str) -> Iterator[None]:
     # UsageError and InternalError: the call or the channel is over.
     try:
         yield
     except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
-        raise_translated(error, request_id)
+        raise_translated(error, request_id, note)

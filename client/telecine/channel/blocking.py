@@ -19,18 +19,20 @@ from telecine.channel.calls import (
     call_metadata,
 )
 from telecine.channel.errors import raise_translated
+from telecine.channel.proxy import proxy_note
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 
 class Stream(Iterator[ResponseT]):
     """The answers of a running call. Iterated by one thread; `cancel` may come from any."""
 
-    def __init__(self, call: Any, request_id: str) -> None:
+    def __init__(self, call: Any, request_id: str, note: str) -> None:
         self._call = call
         self._request_id = request_id
+        self._note = note
 
     def __next__(self) -> ResponseT:
-        with _translating(self._request_id):
+        with _translating(self._request_id, self._note):
             answer: ResponseT = next(self._call)
         return answer
 
@@ -43,6 +45,7 @@ class BlockingChannel:
     """One connection to a server, opened at the first call. Thread-safe. Not to be used after a fork."""
 
     def __init__(self, target: Target) -> None:
+        self._note = proxy_note(target.address)
         options = channel_options(target)
         if target.tls is None:
             self._channel = grpc.insecure_channel(target.address, options)
@@ -71,30 +74,34 @@ class BlockingChannel:
             request_serializer=type(request).SerializeToString,
             response_deserializer=rpc.response.FromString,
         )
-        with _translating(request_id):
+        with _translating(request_id, self._note):
             answer: ResponseT = method(request, timeout=timeout_seconds, metadata=call_metadata(request_id))
         return answer
 
     def encode(self, messages: Iterator[bytes], request_id: str) -> Stream[pb.EncodeResponse]:
         """Opens an Encode stream; `messages` are serialised requests, iterated by a thread of gRPC."""
-        with _translating(request_id):
-            return Stream(self._encode(messages, metadata=call_metadata(request_id)), request_id)
+        with _translating(request_id, self._note):
+            return Stream(self._encode(messages, metadata=call_metadata(request_id)), request_id, self._note)
 
     def download(
         self, request: pb.DownloadArtifactRequest, timeout_seconds: float, request_id: str
     ) -> Stream[pb.DownloadArtifactResponse]:
         """Opens a DownloadArtifact stream, for at most that long."""
         metadata = call_metadata(request_id)
-        with _translating(request_id):
-            return Stream(self._download(request, timeout=timeout_seconds, metadata=metadata), request_id)
+        with _translating(request_id, self._note):
+            return Stream(
+                self._download(request, timeout=timeout_seconds, metadata=metadata), request_id, self._note
+            )
 
     def watch(
         self, request: pb.WatchJobRequest, timeout_seconds: float | None, request_id: str
     ) -> Stream[pb.WatchJobResponse]:
         """Opens a WatchJob stream; None: for as long as it goes on."""
         metadata = call_metadata(request_id)
-        with _translating(request_id):
-            return Stream(self._watch(request, timeout=timeout_seconds, metadata=metadata), request_id)
+        with _translating(request_id, self._note):
+            return Stream(
+                self._watch(request, timeout=timeout_seconds, metadata=metadata), request_id, self._note
+            )
 
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
@@ -102,8 +109,8 @@ class BlockingChannel:
 
 
 @contextmanager
-def _translating(request_id: str) -> Iterator[None]:
+def _translating(request_id: str, note: str) -> Iterator[None]:
     try:
         yield
     except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
-        raise_translated(error, request_id)
+        raise_translated(error, request_id, note)

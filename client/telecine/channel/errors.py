@@ -56,9 +56,15 @@ _CHECK_ADDRESS = (
 _TOO_LARGE = "larger than max"
 
 
-def raise_translated(error: BaseException, request_id: str = "") -> NoReturn:
-    """Raises the SDK's error for `error`, which stays attached as its cause."""
-    raise translated(error, request_id) from error
+def raise_translated(error: BaseException, request_id: str = "", note: str = "") -> NoReturn:
+    """Raises the SDK's error for `error`, which stays attached as its cause.
+
+    `note`: what to add where the server could not be reached. Empty: nothing.
+    """
+    raised = translated(error, request_id)
+    if note and type(raised) is errors.UnavailableError:
+        raised = errors.UnavailableError(raised.message + note, request_id=raised.request_id)
+    raise raised from error
 
 
 def translated(error: BaseException, request_id: str = "") -> errors.TelecineError:
