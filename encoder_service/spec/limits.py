@@ -21,6 +21,15 @@ _RATES = {
 """Lowest and highest of formats and codecs that take less than the general limits."""
 _SMALLEST = {"hevc": (16, 16), "av1": (4, 4)}
 """Columns and rows of what is coded."""
+_SMALLEST_BY_BIT_RATE = {"av1": (64, 64)}
+"""The same where a bit rate is aimed at: SVT-AV1's rate control wants more."""
+MIN_BIT_RATE = 1000
+"""Encoders count in kilobits."""
+MAX_BIT_RATE = 10_000_000_000
+_MAX_BIT_RATES = {"av1": 100_000_000}
+_NOT_OF_FFMPEG = {"webp", "jpeg"}
+_FFMPEG_BITS = 1 << 31
+"""FFmpeg opens no codec for a picture whose samples, and a margin, could be more than this."""
 
 
 def rate_fault(format_name: str, codec: str, rate: Fraction) -> str:
@@ -32,12 +41,25 @@ def rate_fault(format_name: str, codec: str, rate: Fraction) -> str:
     return ""
 
 
-def size_fault(codec: str, width: int, height: int) -> str:
-    """Says why a codec cannot have pictures of that size; empty: it can."""
+def size_fault(codec: str, width: int, height: int, *, has_bit_rate: bool = False) -> str:
+    """Says why a codec cannot have pictures of that size; empty: it can.
+
+    `has_bit_rate`: a bit rate is aimed at instead of a quality.
+    """
+    if codec not in _NOT_OF_FFMPEG and (8 * width + 1024) * (height + 128) >= _FFMPEG_BITS:
+        return f"{codec} takes no pictures of {width} x {height}, which is more than 260 million pixels"
     columns, rows = _SMALLEST.get(codec, (1, 1))
+    if has_bit_rate:
+        columns, rows = _SMALLEST_BY_BIT_RATE.get(codec, (columns, rows))
     if width >= columns and height >= rows:
         return ""
-    return f"{codec} takes pictures from {columns} x {rows} on, not {width} x {height}"
+    why = " where a bit_rate is given" if has_bit_rate and codec in _SMALLEST_BY_BIT_RATE else ""
+    return f"{codec} takes pictures from {columns} x {rows} on{why}, not {width} x {height}"
+
+
+def most_bits(codec: str) -> int:
+    """The highest bit rate that can be aimed at, in bits each second."""
+    return _MAX_BIT_RATES.get(codec, MAX_BIT_RATE)
 
 
 def frame_limit(output: OutputSpec, video: VideoSpec) -> int:

@@ -11,17 +11,25 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service.options.choice import best_fit
 from encoder_service.options.reading import MAX_OPTIONS
+from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FORMATS, WriterKind
-from encoder_service.spec.limits import rate_fault, size_fault
+from encoder_service.spec.geometry import plan_geometry
+from encoder_service.spec.limits import MIN_BIT_RATE, most_bits, rate_fault, size_fault
 from encoder_service.spec.sizes import MAX_SIDE_PIXELS, SHORT_SIDES, parse_aspect_ratio
-from encoder_service.spec.spec import AlphaMode, OutputSpec, Quality, Scale, ScaleMode, SkippedOutput
+from encoder_service.spec.spec import (
+    AlphaMode,
+    OddSizePolicy,
+    OutputSpec,
+    Quality,
+    Scale,
+    ScaleMode,
+    SkippedOutput,
+)
 from encoder_service.wire.enums import ALPHAS, QUALITIES, SCALE_MODES
 from encoder_service.wire.fields import FieldViolations, color_override, rational
 from encoder_service.wire.limits import WireLimits
 from encoder_service.wire.made import check_made
 from encoder_service.wire.overlays import parse_overlays, pictures_of, seconds
-
-MAX_BIT_RATE = 10_000_000_000
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -172,10 +180,24 @@ def _check_limits(output: OutputSpec, video: pb.VideoTrack, at: str, violations:
         violations.add(
             f"{at}.frame_rate", violation if own else f"{violation}, which is spec.video.frame_rate"
         )
-    # Odd sides may be padded; what is scaled is measured where it is planned.
-    width, height = video.width + video.width % 2, video.height + video.height % 2
-    if output.scale is None and width > 0 and height > 0 and (violation := size_fault(codec, width, height)):
-        violations.add(at, violation)
+    _check_size(output, codec, video, at, violations)
+
+
+def _check_size(
+    output: OutputSpec, codec: str, video: pb.VideoTrack, at: str, violations: FieldViolations
+) -> None:
+    """Notes a size that the codec cannot have, whichever pixel format is chosen."""
+    if not (0 < video.width <= MAX_SIDE_PIXELS and 0 < video.height <= MAX_SIDE_PIXELS):
+        return
+    faults = []
+    for steps in ((1, 1), (2, 2)):  # of 4:4:4, and of 4:2:0, which may be padded
+        try:
+            size = plan_geometry(video.width, video.height, output.scale, OddSizePolicy.PAD, steps)
+        except OutputError:
+            return  # too large: noted where it is measured
+        faults.append(size_fault(codec, size.width, size.height, has_bit_rate=output.bit_rate > 0))
+    if all(faults):
+        violations.add(f"{at}.scale" if output.scale is not None else at, faults[-1])
 
 
 def _check_format(message: pb.OutputSpec, at: str, violations: FieldViolations) -> None:
@@ -193,11 +215,12 @@ def _check_format(message: pb.OutputSpec, at: str, violations: FieldViolations) 
 def _check_bit_rate(message: pb.OutputSpec, at: str, violations: FieldViolations) -> None:
     if not message.bit_rate:
         return
-    violations.number(message.bit_rate, 0, MAX_BIT_RATE, f"{at}.bit_rate")
+    row = FORMATS.get(message.format)
+    codec = message.codec or (row.default_codec if row is not None else "")
+    violations.number(message.bit_rate, MIN_BIT_RATE, most_bits(codec), f"{at}.bit_rate")
     is_alone = not message.HasField("crf") and message.quality != pb.QUALITY_LOSSLESS
     violations.check(is_alone, f"{at}.bit_rate", "must be 0 beside crf or quality lossless")
-    row = FORMATS.get(message.format)
-    encoders = row.candidates(message.codec or row.default_codec) if row is not None else ()
+    encoders = row.candidates(codec) if row is not None else ()
     violations.check(
         not encoders or any(encoder.bit_rate_options is not None for encoder in encoders),
         f"{at}.bit_rate",

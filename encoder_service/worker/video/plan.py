@@ -94,7 +94,7 @@ def plan_video(
         only_range=_only_range(video, pixel_format),
     )
     geometry = plan_size(video, output, pixel_format)
-    if fault := size_fault(row.codec, geometry.width, geometry.height):
+    if fault := size_fault(row.codec, geometry.width, geometry.height, has_bit_rate=output.bit_rate > 0):
         raise OutputError(FailureCode.UNSUPPORTED_SIZE, fault)
     options = resolve_options(
         output, row, pixel_format, keeps_alpha=keeps_alpha, threads=threads, cores=cores

@@ -29,7 +29,8 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
     "address",
     [
         "unix:/x", "localhost:1", "LocalHost:1", "dns:localhost:1", "dns:///localhost:1", "127.0.0.1:1",
-        "127.9.9.9:1", "0.0.0.0:1", "ipv4:127.0.0.1:1", "[::1]:1", "ipv6:[::1]:1", f"{socket.gethostname()}:1",
+        "127.9.9.9:1", "0.0.0.0:1", "ipv4:127.0.0.1:1", "[::1]:1", "ipv6:[::1]:1",
+        f"{socket.gethostname()}:1",
     ],
 )  # fmt: skip
 def test_what_is_on_this_machine_is_local(address: str, proxied: None) -> None:

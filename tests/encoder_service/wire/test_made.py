@@ -220,3 +220,41 @@ def test_many_tiny_pictures_count_as_more_than_their_pixels() -> None:
     output = (OutputSpec(name="png", format="png"),)
     video = VideoSpec(1, 1, PixelFormat.GRAY8, Rational(24))
     assert most_frames(output, video, 4096 * 1000) == 1000
+
+
+@pytest.mark.parametrize(
+    ("size", "output", "field"),
+    [
+        ((48, 48), pb.OutputSpec(format="mp4", codec="av1", bit_rate=10**6), ""),
+        ((48, 128), pb.OutputSpec(format="avif", bit_rate=10**6), ""),
+        (
+            (128, 128),
+            pb.OutputSpec(format="webm", codec="av1", bit_rate=10**6, scale=pb.Scale(width=32)),
+            "scale",
+        ),
+        ((16, 16), pb.OutputSpec(format="mp4", codec="hevc", scale=pb.Scale(width=8, height=8)), "scale"),
+        ((128, 128), pb.OutputSpec(format="mov", codec="hevc", scale=pb.Scale(width=14, height=14)), "scale"),
+        ((128, 128), pb.OutputSpec(format="mp4", codec="av1", scale=pb.Scale(width=2)), "scale"),
+        ((64, 64), pb.OutputSpec(format="mp4", bit_rate=999), "bit_rate"),
+        ((64, 64), pb.OutputSpec(format="mp4", codec="av1", bit_rate=100_000_001), "bit_rate"),
+    ],
+)
+def test_what_a_codec_cannot_make_is_refused_before_frames_come(
+    size: tuple[int, int], output: pb.OutputSpec, field: str
+) -> None:
+    assert list(wrong(job(*size, output))) == [field or "spec.outputs[0]"]
+
+
+@pytest.mark.parametrize(
+    ("size", "output"),
+    [
+        ((64, 64), pb.OutputSpec(format="mp4", codec="av1", bit_rate=10**6)),
+        ((63, 63), pb.OutputSpec(format="mp4", codec="av1", bit_rate=10**6)),
+        ((48, 48), pb.OutputSpec(format="mp4", codec="av1")),
+        ((15, 15), pb.OutputSpec(format="mp4", codec="hevc")),
+        ((8, 8), pb.OutputSpec(format="mp4", codec="hevc", scale=pb.Scale(width=64))),
+        ((8, 8), pb.OutputSpec(format="mp4", bit_rate=1000)),
+    ],
+)
+def test_what_it_can_make_is_taken(size: tuple[int, int], output: pb.OutputSpec) -> None:
+    assert wrong(job(*size, output)) == {}

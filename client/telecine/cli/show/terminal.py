@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import errno
 import io
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -74,7 +75,11 @@ def show(document: msgspec.Struct, render: Callable[[Console], None], *, as_json
 
 def write_json(document: object) -> None:
     """Writes one line of JSON; whatever would act on a terminal stands in it as an escape."""
-    write(visible_json(msgspec.json.encode(document, enc_hook=str)) + b"\n")
+    try:
+        data = msgspec.json.encode(document, enc_hook=str)
+    except UnicodeEncodeError:  # a path that is no UTF-8: JSON's escapes have a form for its bytes
+        data = json.dumps(msgspec.to_builtins(document, enc_hook=str), separators=(",", ":")).encode()
+    write(visible_json(data) + b"\n")
 
 
 def write(data: bytes) -> None:

@@ -1171,8 +1171,8 @@ class OutputSpec(_message.Message):
     """For "contact_sheet": rows, at most 100; 0: chosen by the number of tiles."""
     bit_rate: _builtins.int
     """Bits per second to aim at over the whole clip, instead of a constant
-    quality; up to 10 billion. For encoders of video that know rate control;
-    else the output fails. Not together with `crf` or quality LOSSLESS. 0: by
+    quality: 1000 to 10 billion. For encoders of video that know rate control;
+    else it is refused. Not together with `crf` or quality LOSSLESS. 0: by
     quality.
     """
     file_name: _builtins.str

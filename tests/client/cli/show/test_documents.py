@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
 import msgspec
 import pytest
 from telecine.cli.show import documents, failures
+from telecine.cli.show.documents import EncodeDocument
 from telecine.cli.show.exits import MEANINGS, ExitCode
+from telecine.cli.show.terminal import write_json
 from telecine.results.values import DamagedJob, EncoderCapability, JobWarning, Sandbox
 
 from tests.client.cli.terminal_command import telecine
@@ -78,3 +81,12 @@ def test_help_states_the_exit_codes_and_the_page_every_command() -> None:
 )
 def test_a_value_of_the_sdk_is_printed_with_its_fields_in_their_order(value: object, line: bytes) -> None:
     assert msgspec.json.encode(value) == line
+
+
+def test_a_path_that_is_no_utf8_is_escaped_and_comes_back(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    document = EncodeDocument(
+        job_id="j", state="succeeded", directory="b\udce4r/ü", manifest=None, frames=1, sent_bytes=1,
+        hand_off_seconds=0.1, total_seconds=0.2, artifacts=[], warnings=[], problems=[],
+    )  # fmt: skip
+    write_json(document)
+    assert json.loads(capsysbinary.readouterr().out)["directory"] == "b\udce4r/ü"
