@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
         if type(error).__name__ == _NO_ARGUMENTS:
             return int(ExitCode.USAGE)  # its help has been shown
         if isinstance(error, _WrongCommandLine):
-            error = usage_error(error, path, arguments)
+            error = usage_error(error, path)
         return show_failure(error, as_json=as_json, command=path)
     if code == ExitCode.INTERRUPTED and not _ends_by_interruption(arguments):
         return show_failure(KeyboardInterrupt(), as_json=as_json, command=path)  # typer has made a code of it

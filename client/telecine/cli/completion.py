@@ -10,7 +10,7 @@ import typer
 
 from telecine.cli.connection import DEFAULT_COLLECTOR, collector_of, configured_server
 from telecine.cli.options import DEFAULT_SERVER
-from telecine.logging.catalogue import ID_FIELDS, LEVEL_ALIASES
+from telecine.logging.catalogue import ID_FIELDS, Level
 from telecine.results.values import JobState
 from telecine.settings.config_file import SECTIONS
 
@@ -36,7 +36,7 @@ def words(*known: str) -> Completion:
 
 complete_format = words(*FORMATS)
 complete_state = words(*JobState)
-complete_level = words(*(level for level in LEVEL_ALIASES if level.isupper()))
+complete_level = words(*(level.name for level in Level))
 complete_id_field = words(*(f"{name}=" for name in ID_FIELDS))
 complete_section = words(*SECTIONS)
 
