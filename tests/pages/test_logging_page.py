@@ -29,7 +29,7 @@ def run(program: str, directory: Path, **environ: str) -> str:
 
 
 def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
-    (program,) = examples("docs/logging.md", "python")
+    program, _in_a_test = examples("docs/logging.md", "python")
     run(program, tmp_path)
     done, retrying = map(json.loads, (tmp_path / "logs" / "worker.log").read_text().splitlines())
     assert (done["msg"], done["job_id"], done["request_id"], done["step"]) == ("step done", "job-7", "r-1", 3)
