@@ -45,6 +45,17 @@ CHECKED_KEYS = (
                 "signature key",
             ),
             *(
+                "admin key",
+                "service key",
+                "integration key",
+                "genie key",
+                "nonce salt",
+                "auth salt",
+                "logged in salt",
+                "logged in key",
+                "nonce key",
+            ),
+            *(
                 "unlock code",
                 "auth code",
                 "activation code",
@@ -65,6 +76,7 @@ CHECKED_KEYS = (
         phrases=(
             *(
                 "certificate key",
+                "ca key",
                 "client key data",
                 "priv key",
                 "wifi key",
@@ -95,7 +107,7 @@ CHECKED_KEYS = (
     ),
     KeyRule(
         id="password",
-        phrases=("clave", "contrasenia"),
+        phrases=("clave", "contrasenia", "parola"),
         position=Position.LAST_WORD,
         is_prose=True,
         check=Check.TOKEN_LIKE,
@@ -103,7 +115,19 @@ CHECKED_KEYS = (
     ),
     KeyRule(
         id="pwd",
-        phrases=("psw", "passw", "bind pw", "root pw", "ldap pw", "smtp pw", "mysql pw", "ftp pw", "my pw"),
+        phrases=(
+            "psw",
+            "passw",
+            "bind pw",
+            "root pw",
+            "ldap pw",
+            "smtp pw",
+            "mysql pw",
+            "ftp pw",
+            "my pw",
+            "remote pass",
+            "default authtok",
+        ),
         position=Position.LAST,
         keeps_numbers=True,
         matches=("psw", "passw", "bindpw", "rootpw", "olcRootPW"),
@@ -111,7 +135,7 @@ CHECKED_KEYS = (
     ),
     KeyRule(
         id="one_time_code",
-        phrases=("pin", "card pin", "sim pin", "user pin"),
+        phrases=("pin", "card pin", "sim pin", "user pin", "puk"),
         position=Position.WHOLE,
         check=Check.CODE,
         is_prose=True,
@@ -130,6 +154,18 @@ CHECKED_KEYS = (
         position=Position.WHOLE,
         check=Check.GENERATED,
         spares=("toks", "breadcrumb"),
+    ),
+    KeyRule(
+        # Cookies and headers of programs, whose values are long and generated.
+        id="session_cookie",
+        phrases=(
+            *("laravel session", "aspxauth", "asp net core cookies"),
+            *("pat", "authtok", "art api", "sonar login", "authentication string", "wallet wif"),
+        ),
+        position=Position.LAST_WORD,
+        check=Check.RANDOM,
+        is_prose=True,
+        spares=("user_session", "laravel_session_count"),
     ),
 )
 """They come before the others: the first rule that covers a key decides."""

@@ -376,7 +376,8 @@ SPARED_KEY_ENDINGS = (
     "enabled", "path", "paths", "file", "filename", "at", "age", "ttl", "expiry", "expires", "expired",
     "version", "valid", "present", "changed", "url", "uri", "ref", "arn", "usage", "status", "ms", "seconds",
     "hint", "hints", "manager", "provider", "store", "format", "field", "fields", "index", "prompt",
-    "strength",    "reset", "rules", "mode", "kind", "env", "algorithm", "error", "errors"
+    "strength",    "reset", "rules", "backend", "engine", "mode", "kind", "env", "algorithm", "error",
+    "errors"
 )  # fmt: skip
 """Last words that make a key harmless: `secret_name`, `password_length`."""
 

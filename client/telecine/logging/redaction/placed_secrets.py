@@ -12,7 +12,7 @@ _ALNUM_20 = "a1B2c3D4e5F6g7H8i9J0"
 _QUOTE = r"\\{0,8}[\"']"
 
 
-def _placed(
+def placed_rule(
     rule_id: str,
     pattern: str,
     trigger: str,
@@ -38,7 +38,7 @@ def _placed(
 
 
 PLACED_SECRETS = (
-    _placed(
+    placed_rule(
         "vault_login",
         r"vault[ ]{1,4}login[ ]{1,4}(?:-[a-z-]{1,20}(?:=[^\s\"']{1,64})?[ ]{1,4}){0,3}"
         r"(?P<secret>[A-Za-z0-9._-]{8,256})(?![=A-Za-z0-9._-])",
@@ -48,7 +48,7 @@ PLACED_SECRETS = (
         check=Check.TOKEN_LIKE,
         spares=("vault login successful", "vault login failed", "vault login -method=userpass username=ada1"),
     ),
-    _placed(
+    placed_rule(
         "password_manager_login",
         r"bw[ ]{1,4}(?:login"
         r"|unlock)[ ]{1,4}(?:[^\s@\"']{1,64}@[^\s\"']{1,64}[ ]{1,4})?(?P<secret>[^\s\"'\\]{8,128})",
@@ -58,7 +58,7 @@ PLACED_SECRETS = (
         anchor=r"bw[ ]{1,4}(?:login|unlock)[ ]",
         check=Check.PASSWORD,
     ),
-    _placed(
+    placed_rule(
         "oracle_login",
         r"(?:sqlplus|sqlldr|expdp|impdp|rman)(?:[ ]{1,4}-[A-Za-z]{1,8}){0,3}[ ]{1,4}(?:target[ ])?[\"']?"
         r"[A-Za-z][A-Za-z0-9_$#]{0,30}/(?P<secret>[^\s\"'\\@/]{2,64})",
@@ -67,7 +67,7 @@ PLACED_SECRETS = (
         "sqlplus -s scott/" + _SECRET + "@orcl",
         spares=("sqlplus / as sysdba",),
     ),
-    _placed(
+    placed_rule(
         "oracle_address",
         r"jdbc:oracle:(?:thin|oci8?):[A-Za-z][A-Za-z0-9_$#]{0,30}/(?P<secret>[^\s\"'\\@]{2,64})@",
         r"jdbc:oracle:(?:thin|oci)",
@@ -75,7 +75,7 @@ PLACED_SECRETS = (
         "jdbc:oracle:thin:scott/" + _SECRET + "@db:1521:x",
         spares=("jdbc:oracle:thin:@//db:1521/x",),
     ),
-    _placed(
+    placed_rule(
         "redis_auth",
         r"AUTH(?:[ ]default)?[ ](?P<secret>[^\s\"'\\]{8,256})",
         r"AUTH[ ][a-zA-Z0-9!#$%&*+.^_~-]{7}",
@@ -84,7 +84,7 @@ PLACED_SECRETS = (
         check=Check.GENERATED,
         spares=("AUTH LOGIN PLAIN CRAM-MD5", "AUTH required"),
     ),
-    _placed(
+    placed_rule(
         "redis_monitor",
         rf"AUTH{_QUOTE} (?:{_QUOTE}[A-Za-z0-9_.-]{{1,64}}{_QUOTE} )?{_QUOTE}"
         rf"(?P<secret>[^\s\"'\\()]{{4,256}}){_QUOTE}",
@@ -94,14 +94,14 @@ PLACED_SECRETS = (
         check=Check.TOKEN_LIKE,
         spares=('"AUTH" "(redacted)"',),
     ),
-    _placed(
+    placed_rule(
         "redis_user",
         r"SETUSER[ ][^\s\"']{1,64}[ ](?:[^\s\"'\\<>]{1,32}[ ]){0,6}>(?P<secret>[^\s\"'\\]{1,128})",
         r"SETUSER[ ]",
         "setuser",
         "ACL SETUSER ada on >" + _SECRET + " ~* +@all",
     ),
-    _placed(
+    placed_rule(
         "sasl_plain",
         r"AUTH(?:ENTICATE)?[ ](?:PLAIN|LOGIN)[ ](?P<secret>[A-Za-z0-9+/]{8,512}={0,2})",
         r"AUTH(?:ENTICATE)?[ ](?:PLAIN|LOGIN)[ ][A-Za-z0-9+/]{8}",
@@ -110,7 +110,7 @@ PLACED_SECRETS = (
         check=Check.BASIC_CREDENTIALS,
         spares=("AUTH LOGIN PLAINTEXT", "AUTH PLAIN LOGIN CRAM-MD5"),
     ),
-    _placed(
+    placed_rule(
         "smtp_login",
         r"UGFzc3dvcmQ6(?:\\[rn]|[\s\"'<>CS:]){1,8}(?P<secret>[A-Za-z0-9+/]{4,256}={0,2})",
         r"UGFzc3dvcmQ6",
@@ -118,7 +118,7 @@ PLACED_SECRETS = (
         "334 UGFzc3dvcmQ6\r\n" + "aHVudGVyMngx",
         spares=("334 UGFzc3dvcmQ6",),
     ),
-    _placed(
+    placed_rule(
         "imap_login",
         r"LOGIN[ ]\\{0,8}\"?[A-Za-z0-9._@+-]{1,64}\\{0,8}\"?[ ]\\{0,8}\"?(?P<secret>[^\s\"\\]{6,128})",
         r"LOGIN[ ]\\{0,8}\"?[A-Za-z0-9._@+-]{1,64}\\{0,8}\"?[ ]\\{0,8}\"?[^\s\"\\]{6}",
@@ -127,7 +127,7 @@ PLACED_SECRETS = (
         check=Check.GENERATED,
         spares=("a1 LOGIN ada from 10.0.0.1", "a1 OK LOGIN completed"),
     ),
-    _placed(
+    placed_rule(
         "protocol_password",
         r"PASS[ ](?:oauth:)?(?P<secret>[^\s\"'\\]{8,128})(?=\\[rn]|[\r\n\"']|$)",
         r"PASS[ ][!-~]{8}",
@@ -136,7 +136,7 @@ PLACED_SECRETS = (
         check=Check.GENERATED,
         spares=("PASS TestParseAddress2Port10", "PASS tests/auth.test.js", "PASS 12 of 12"),
     ),
-    _placed(
+    placed_rule(
         "nickserv",
         r"NickServ[ ]{1,2}:?(?:IDENTIFY|identify)[ ](?P<secret>[^\s\"'\\]{4,128})",
         r"NickServ[ ]{1,2}:?(?i:identify)[ ]",
@@ -144,7 +144,7 @@ PLACED_SECRETS = (
         "NickServ IDENTIFY " + _SECRET,
         check=Check.TOKEN_LIKE,
     ),
-    _placed(
+    placed_rule(
         "user_command",
         r"(?:psexec(?:64)?(?:\.exe)? [^\r\n\"']{0,96}?-p|rabbitmqctl (?:add_user|change_password"
         r"|authenticate_user) [^\s\"']{1,64}"
@@ -161,7 +161,7 @@ PLACED_SECRETS = (
         check=Check.PASSWORD,
         spares=("htpasswd -v f ada", "net user ada /delete", "aws configure set region us-east-1"),
     ),
-    _placed(
+    placed_rule(
         "piped_password",
         r"echo (?:-[ne]{1,2} )?[\"']?(?P<secret>[^\s\"'\\|$`]{4,128})[\"']?[ ]?\|[ ]?"
         r"(?:sudo -S|sudo -[a-zA-Z]{0,4}S|docker login|podman login|helm registry|gh auth"
@@ -171,7 +171,7 @@ PLACED_SECRETS = (
         "echo " + _SECRET + " | sudo -S ls",
         spares=("echo done | sudo tee /etc/x", "echo $X | sudo -S ls"),
     ),
-    _placed(
+    placed_rule(
         "changed_password",
         r"echo (?:-[ne]{1,2} )?[\"']?[A-Za-z_][A-Za-z0-9_.-]{0,63}:"
         r"(?P<secret>[^\s\"'\\|$`]{1,128})[\"']?[ ]?\|[ ]?(?:sudo )?chpasswd",
@@ -180,7 +180,7 @@ PLACED_SECRETS = (
         "echo 'ada:" + _SECRET + "' | chpasswd",
         spares=("chpasswd: line 1: missing new password",),
     ),
-    _placed(
+    placed_rule(
         "credential_call",
         rf"(?:PSCredential|NetworkCredential|UsernamePasswordCredentials?|UsernamePasswordCredential|HTTPBasicAuth|BasicAuth"
         rf"|WiFi\.begin|sp_addlogin|pgp_sym_encrypt|pgp_sym_decrypt|set_basic_auth"
@@ -191,7 +191,7 @@ PLACED_SECRETS = (
         'new NetworkCredential("ada", "' + _SECRET + '")',
         spares=("new NetworkCredential(user, pass)", "WiFi.begin(ssid, password)"),
     ),
-    _placed(
+    placed_rule(
         "secure_string",
         rf"ConvertTo-SecureString (?:-String )?{_QUOTE}(?P<secret>[^\"'\\$\s]{{4,256}}){_QUOTE}",
         r"ConvertTo-SecureString",
@@ -199,7 +199,7 @@ PLACED_SECRETS = (
         'ConvertTo-SecureString "' + _SECRET + '" -AsPlainText -Force',
         spares=("ConvertTo-SecureString $password -AsPlainText",),
     ),
-    _placed(
+    placed_rule(
         "wifi_code",
         r"WIFI:[^\s\"']{0,128}?P:(?P<secret>[^;\s\"'\\]{4,64});",
         r"WIFI:",
@@ -207,7 +207,7 @@ PLACED_SECRETS = (
         "WIFI:T:WPA;S:home;P:" + _SECRET + ";;",
         spares=("WIFI:T:nopass;S:guest;;",),
     ),
-    _placed(
+    placed_rule(
         "network_device",
         r"(?:enable (?:secret|password) [0-9] "
         r"|username [^\s\"']{1,64} (?:privilege [0-9]{1,2} )?(?:secret|password) [0-9] "
@@ -218,7 +218,7 @@ PLACED_SECRETS = (
         "username ada password 7 " + _SECRET,
         spares=("enable secret is set", "username ada privilege 15", "snmp-server location rack 12"),
     ),
-    _placed(
+    placed_rule(
         "pre_shared_key",
         r"PSK[ ]\\{0,8}[\"'](?P<secret>[^\s\"'\\]{4,128})",
         r"PSK[ ]\\{0,8}[\"']",
@@ -226,7 +226,7 @@ PLACED_SECRETS = (
         'ada : PSK "' + _SECRET + '"',
         spares=("WPA-PSK",),
     ),
-    _placed(
+    placed_rule(
         "identified_by",
         rf"IDENTIFIED[ ]WITH[ ][a-z0-9_]{{1,40}}[ ](?:BY|AS)[ ]{_QUOTE}(?P<secret>[^\"'\\]{{1,256}}){_QUOTE}",
         r"IDENTIFIED[ ]WITH[ ]",
@@ -234,7 +234,7 @@ PLACED_SECRETS = (
         "IDENTIFIED WITH mysql_native_password BY '" + _SECRET + "'",
         spares=("IDENTIFIED WITH auth_socket",),
     ),
-    _placed(
+    placed_rule(
         "code_message",
         r"(?P<secret>[0-9]{4,8})[ ]is[ ]your[ ](?:[A-Za-z-]{1,20}[ ]){0,3}(?:code|PIN|password|OTP)",
         r"[0-9]{4}[ ]is[ ]your[ ]",
@@ -243,7 +243,7 @@ PLACED_SECRETS = (
         anchor=r"[0-9]{4,8}[ ]is[ ]your[ ]",
         spares=("1234 is your order number",),
     ),
-    _placed(
+    placed_rule(
         "repository_token",
         r"://(?P<secret>[A-Za-z0-9_-]{20,128})@(?:[a-z0-9.-]{0,64}\.)?(?:dev\.azure\.com|visualstudio\.com|github\.com|gitlab\.[a-z]{2,8}|bitbucket\.org)",
         r"://[A-Za-z0-9_-]{20,128}@[a-z0-9.-]{0,64}(?:azure|visualstudio|github|gitlab|bitbucket)\.",
@@ -252,14 +252,14 @@ PLACED_SECRETS = (
         check=Check.HAS_DIGIT,
         spares=("https://some-long-user-name-of-a-team@github.com/x/y",),
     ),
-    _placed(
+    placed_rule(
         "pragma_key",
         r"PRAGMA (?:re|hex)?key[ ]?=[ ]?\\{0,8}[\"'](?:x')?(?P<secret>[^\s\"'\\]{4,128})",
         r"PRAGMA (?:re|hex)?key",
         "pragma",
         "PRAGMA key = '" + _SECRET + "'",
     ),
-    _placed(
+    placed_rule(
         "named_iban",
         r"(?i:iban)[\"'\\ :=]{1,8}(?P<secret>[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}"
         r"(?:[ -]?[A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])",

@@ -15,7 +15,7 @@ from telecine.logging.redaction import named_values
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import Check, KeyRule, RulePack, Trigger
 from telecine.logging.redaction.scanner import build_scanner
-from telecine.logging.redaction.text import addresses, commands, encodings, escapes, lookalikes
+from telecine.logging.redaction.text import addresses, commands, encodings, escapes, lookalikes, spots
 from telecine.logging.redaction.text.checks import IS_MASK, is_secret_value
 from telecine.logging.redaction.text.secret_keys import SecretKeys, key_triggers
 from telecine.logging.redaction.text.secret_text import MASK, SecretText
@@ -336,6 +336,7 @@ def triggers_of(pack: RulePack) -> tuple[Trigger, ...]:
         *commands.TRIGGERS,
         *addresses.TRIGGERS,
         *lookalikes.TRIGGERS,
+        *spots.TRIGGERS,
     )
     return (*values, *key_triggers(pack), *own)
 

@@ -133,7 +133,7 @@ _PREFIXED = (
     ),
     token_rule(
         "stripe_key",
-        "sk_live_ sk_test_ rk_live_ rk_test_ sk_prod_ rk_prod_",
+        "sk_live_ sk_test_ sk_sbox_ rk_live_ rk_test_ sk_prod_ rk_prod_",
         r"[0-9A-Za-z]{10,255}",
         _ALNUM_40[:24],
         spares=("risk_live_1234567890abcdef",),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tests.client.logging.redaction.placed_kinds import PLACED
+from tests.client.logging.redaction.printed_kinds import PRINTED
 
 _ALNUM = string.ascii_letters + string.digits
 _HEX = "0123456789abcdef"
@@ -164,6 +165,9 @@ def _fours(text: str) -> list[str]:
     return [text[i : i + 4] for i in range(0, len(text), 4)]
 
 
+FORMS = {**PLACED, **{f"printed {kind}": template for kind, template in PRINTED.items()}}
+"""By their names; `@@` is where the secret stands."""
+
 _NEEDLE_BEGINS = {
     "telegram": ":AA", "putty": "AAAA", "pem": "MIIE", "card in groups": "paid with ",
     "card as a number": ": ",    "iban in groups": "to ", "code": ": ", "aws in a key": "err_",
@@ -179,7 +183,7 @@ def planted(seed: int) -> Iterator[Planted]:
     for kind, form in _BY_PASSWORD.items():
         secret = password(rng)
         yield Planted(kind, form(secret), secret)
-    for kind, template in PLACED.items():
+    for kind, template in FORMS.items():
         secret = generated(rng)
         yield Planted(kind, template.replace("@@", secret), secret)
     for kind, make in _OWN.items():

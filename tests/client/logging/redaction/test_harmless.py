@@ -9,6 +9,7 @@ import zstandard
 from telecine.logging.redaction import Redactor
 
 from tests.client.logging.redaction.look_alikes import RECORDS, TEXTS
+from tests.client.logging.redaction.printed_look_alikes import PRINTED
 
 _CORPUS = Path(__file__).parent / "corpus" / "harmless.jsonl.zst"
 
@@ -34,7 +35,7 @@ def test_no_line_of_the_corpus_is_changed() -> None:
 
 def test_nothing_that_only_looks_like_a_secret_is_changed_as_a_text_a_list_or_a_record() -> None:
     redactor = Redactor()
-    texts = [line for line in TEXTS.split("\n") if line]
+    texts = [line for line in (TEXTS + PRINTED).split("\n") if line]
     eaten: list[object] = [text for text in texts if redactor.redact_text(text) != (text, {})]
     for tree in (*({"msg": text, "argv": text.split()} for text in texts), *RECORDS):
         line = json.dumps(tree, ensure_ascii=False).encode()

@@ -86,3 +86,30 @@ def test_whatever_stands_before_a_card_number_the_scan_finds_what_the_rule_does(
     for escaped in (True, False):
         line = json.dumps({"msg": text}, ensure_ascii=escaped).encode()
         assert (card.encode() not in redactor.redact_lines(line + b"\n")[0]) is is_secret, line
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_card_behind_a_colon_is_found_by_the_scan_wherever_a_word_makes_it_one(engine: str) -> None:
+    redactor = BY_ENGINE[engine]
+    card = "4111111111" + "111111"
+    taken = 0
+    for word in (
+        "card",
+        "Paid",
+        "VISA",
+        "mastercard",
+        "pan",
+        "cc",
+        "card_num",
+        "cardNumber",
+        "no.",
+        "no",
+        "sum",
+    ):
+        for sign in (":", " :", ": ", "':", '":', '\\":', '_":', "[:", "="):
+            texts = (f"{word}{sign}{card}", json.dumps({word + "_": int(card)}, separators=(",", ":")))
+            for record in (*({"msg": text} for text in texts), {word: int(card)}, {word + "-": [int(card)]}):
+                if redactor.redact_value(record)[1]:
+                    taken += 1
+                    assert redactor.scan(json.dumps(record, separators=(",", ":")).encode()), record
+    assert taken > 200

@@ -17,7 +17,7 @@ HARMLESS = re.compile(
     r"|\$\{[^{}:?=+-]*\}|\$?\{\{[^{}]*\}\}|\{[A-Za-z_. ]*[0-9]{0,2}(?:\[[^\[\]]{0,40}\])?(?:![rsa])?\}"
     r"|\$[A-Z_][A-Z0-9_]*|\$\([^()]*\)|%\(?\w*\)?s"
     r"|\$?\{\{|\([A-Za-z][A-Za-z ]{2,40}\)|\.{1,2}/[\w./-]{1,64}\.[a-z]{2,5}"
-    r"|</?\|?[A-Za-z][A-Za-z0-9_ -]{0,30}\|?/?>|\[[A-Z]{2,8}\]"
+    r"|</?\|?[A-Za-z][A-Za-z0-9_ -]{0,30}\|?/?>|\[[A-Z]{2,8}\]|X(?:-[A-Z][a-z]{1,20}){1,5}"
 )
 """What stands for a value: absent, taken out already, a placeholder of a template or a vocabulary."""
 STATE = re.compile(
@@ -25,7 +25,8 @@ STATE = re.compile(
     r"|rejected|denied|failed|ok|okay|success|successful|reset|updated|set|unset|not|no|yes|too|must|is|was|are"
     r"|has|cannot|should|needs|field|hidden|masked|enabled|disabled|unknown|none|given|provided|supplied"
     r"|found|present|valid|verified|mismatch|mismatched|matches|created|deleted|removed|rotated|revoked|loaded"
-    r"|hashing|authentication|prompt|protected|default|string|str|bytes|text|type|int|on|off|basic|digest|include|omit|same-origin|file|hashed|cached|local|none|null|sensitive|computed|anonymous|auto)"
+    r"|hashing|authentication|prompt|protected|default|string|str|bytes|text|type|int|on|off|basic|digest|include|omit|same-origin|file|hashed|cached|local|none|null|sensitive|computed|anonymous|auto"
+    r"|(?:creat|destroy|modify|read|refresh|rotat|reset|updat|delet|load|import)ing(?:\.{3})?|creation|destruction)"
 )
 """Words that tell of a secret without being one: `password: required`."""
 NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)

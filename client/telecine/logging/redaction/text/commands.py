@@ -82,16 +82,19 @@ _PROGRAMS: dict[str, dict[str, _Form]] = {
     "openssl": _SSL,
     "login": _LOGIN,
     **{key: {} for key in ("docker", "podman", "helm", "skopeo", "crane", "az", "nerdctl", "registry")},
+    **{key: {} for key in ("buildah", "oras", "oc", "cf")},
 }  # fmt: skip
 """What follows `login` is `docker login`, `podman login`, `helm registry login`, `az login`."""
 _NAMES = "|".join(sorted(map(re.escape, set(_PROGRAMS) - {"login"}), key=len, reverse=True))
-_PROGRAM_NAME = re.compile(rf"(?:{_NAMES})(?:\.exe)?(?=\s|[\"'],?\s)")
+_PROGRAM_NAME = re.compile(rf"(?:{_NAMES})(?:\.exe)?(?=\s|[\"'],?[\s\"'])")
 _PROGRAM = re.compile(rf"(?<![A-Za-z0-9_.\-]){_PROGRAM_NAME.pattern}")
 _ARGUMENT = re.compile(
     r"[ \t,\[(]*(\\{0,8}[\"'])?((?(1)(?:(?!\1).)*|(?:-[A-Za-z]{1,2}(?:'[^'\\\s]*'|\"[^\"\\\s]*\")"
     r"|[^\s\"'\\|;&]+)))(?(1)(?:\1|$))",
     re.ASCII,
 )
+_NAME_ENDS = re.compile(r"\\{0,8}[\"'](?=[ ]?,)")
+"""The quote behind a program's name in a list of arguments: `['docker', …`."""
 _REAL_OPTION = re.compile(r"-{1,2}[A-Za-z]")
 _DIRECTORY = re.compile(r"/[a-z]{2,16}(?:/[A-Za-z0-9_.-]{0,64}){0,8}")
 _SHORT = 2
@@ -219,6 +222,8 @@ class CommandSearch:
                 break
             spans.append(match.span(2))
             position = match.end()
+            if len(spans) == 1 and (closing := _NAME_ENDS.match(text, position, stop)) is not None:
+                position = closing.end()
         self._looked_before = max(position, start + 1)
         arguments = [text[begin:end] for begin, end in spans]
         return [(spans[i][0] + begin, spans[i][0] + end) for i, begin, end in secrets_in(arguments)]
@@ -258,7 +263,10 @@ TRIGGERS = (
     Trigger(f"7z[arz]?{_DELIMITER}[a-z]", ("7z",)),
     Trigger(f"[ur/ \"'n]rar{_DELIMITER}[a-z]", ("rar",)),
     Trigger(f"zip{_DELIMITER}-", ("zip",)),
-    Trigger(rf"(?:docker|podman|helm|registry|az|skopeo|crane|nerdctl){_DELIMITER}login", ("login",)),
+    Trigger(
+        rf"(?:docker|podman|helm|registry|az|skopeo|crane|nerdctl|buildah|oras|oc|cf){_DELIMITER}login",
+        ("login",),
+    ),
     Trigger(r"-pass(?:in|out)?[ \t\"',\\=]{1,8}pass:", ("pass:",)),
     Trigger(
         r"-(?:u|U|a|A|P|-user|-proxy-user|-auth)[ \t\"',\\=]{0,8}[^\s\"'\\:%,=]{1,64}[:%][^\s\"'\\]",
