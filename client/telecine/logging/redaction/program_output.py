@@ -250,7 +250,7 @@ PROGRAM_OUTPUT = (
         r"(?i:token|api key|apikey|authorization)[ ](?P<secret>[A-Za-z0-9_-]{20,256})(?![A-Za-z0-9_./:-])",
         _NAMED,
         "token|api key|apikey|authorization",
-        "use token " + _ALNUM_40 + " for access",
+        "authorization " + _ALNUM_40 + " sent",
         anchor=_NAMED,
         check=Check.GENERATED,
         spares=("token TokenRefreshHandler2Impl was closed", "token is_valid_for_the_session"),
