@@ -127,7 +127,6 @@ class Host:
         one task, so that it may hold a TaskGroup open in between. A cancelled `serve` leaves out drain
         and grace. Raises AddressError where a port cannot be had, and whatever `service.start` raises.
         """
-        has_served = False
         try:
             server = await self._bound()
             address = bind(server, self._config)
@@ -135,7 +134,6 @@ class Host:
                 admin = await self._open_admin()
                 if await stop.unless_requested(self._service.start):
                     await server.start()
-                    has_served = True
                     await self._until_stopped(server, stop, on_listening, Listening(address, admin))
             finally:
                 self.phase = Phase.STOPPED
@@ -146,8 +144,6 @@ class Host:
                 await self._service.close()
             finally:
                 await self._admin.close()
-                if has_served:
-                    _log.info("stopped", reason=stop.reason)
 
     async def _bound(self) -> grpc.aio.Server:
         server = make_server(self._config, [self._interceptor])

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 from telecine.logging.catalogue import ID_FIELDS, LEVEL_ALIASES, Level
+from telecine.logging.record.reading import fields_of
 from telecine.logs.v1 import logs_pb2
 
 from log_collector import errors
@@ -70,7 +71,10 @@ class Selector:
         try:
             fields = self._decode(line)
         except msgspec.MsgspecError:
-            return None
+            odd = fields_of(line)
+            if odd is None:
+                return None
+            fields = odd
         timestamp = str(fields.get("timestamp", ""))
         if (self.since and timestamp < self.since) or (self.until and timestamp >= self.until):
             return None

@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from telecine.logging.record.reading import LineReader
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
@@ -21,7 +22,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 class _Record(msgspec.Struct, gc=False):
-    timestamp: str
+    timestamp: str = ""
     level: str = "INFO"
     service: str = ""
     stage: str | None = None
@@ -134,15 +135,14 @@ def _receipts(
 
 
 def _structs(files: Sequence[LogFile], kind: type[StructT], damaged: list[str]) -> Iterator[StructT]:
-    decoder = msgspec.json.Decoder(kind)
+    reader = LineReader(kind)
     for file in files:
         for _, block in read_sound_blocks(file.path, damaged):
             for line in block[:-1].split(b"\n"):
-                try:
-                    yield decoder.decode(line)
-                except msgspec.MsgspecError:
-                    # What others wrote into our files is no record of ours.
-                    continue
+                found = reader.read(line)
+                # What others wrote into our files is no record of ours.
+                if found is not None:
+                    yield found
 
 
 def _moment(text: str) -> datetime:

@@ -55,3 +55,23 @@ async def test_what_is_acknowledged_is_found_by_the_very_next_query(tmp_path: Pa
                 story = await client.GetJobStory(pb.GetJobStoryRequest(job_id="j"))
             assert json.loads(found.records[0])["n"] == number
             assert story.record_count == number
+
+
+async def test_the_counters_are_numbers_and_the_law_can_be_read_off_them(tmp_path: Path) -> None:
+    from telecine.clients.logs import LogClient
+
+    def counters(address: str) -> Any:
+        with LogClient(address) as client:
+            return client.stats()
+
+    async with collector(tmp_path) as running:
+        await ship(running.address, batch(1, [record(1), b"{oops", record(3)]))
+        async with stub(running.address) as client:
+            await client.Query(pb.QueryRequest())
+        found = await asyncio.to_thread(counters, running.address)
+    ingest = found["ingest"]
+    assert (ingest["received"], ingest["accepted"], ingest["rejected"]) == (3, 2, 1)
+    assert all(type(ingest[name]) is int for name in ("received", "refused", "duplicate", "held"))
+    for sink in found["sinks"]:
+        assert sink["accepted"] == sum(sink["dropped"].values()) + sink["buffered"] + sink["delivered"]
+    assert [type(producer["last_seq"]) for producer in found["producers"]] == [int]

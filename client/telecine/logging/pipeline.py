@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from telecine.logging.bridges.capturing import capture_for_handlers, capture_for_structlog, is_capturing
 from telecine.logging.catalogue import EVENT_RECORDS_LOST, ID_FIELDS, STAGES_BY_NAME, Level
-from telecine.logging.outputs.console import are_consoles_writing, is_echo
+from telecine.logging.outputs.console import WRITING, is_echo
 from telecine.logging.record.call_arguments import exc_info_of, formatted, normalised
 from telecine.logging.record.context import task_fields
 from telecine.logging.record.line import LineRenderer
@@ -135,10 +135,11 @@ class Pipeline:
     ) -> None:
         """Takes one record of a logger. `is_bridged`: stdlib's own handlers have seen it already."""
         try:
-            is_shown = self._is_shown_to_tests and not is_bridged
-            if is_shown and is_capturing() and self._is_captured(level, event, args, logger, fields):
+            if is_capturing() and self._is_captured(
+                level, event, args, logger, fields, is_bridged=is_bridged
+            ):
                 return
-            if level < logger.source.level or (are_consoles_writing() and _is_echo(event, args)):
+            if level < logger.source.level or (WRITING and _is_echo(event, args)):
                 return
             if args or type(event) is not str or event in STAGES_BY_NAME or not _SPECIAL.isdisjoint(fields):
                 event, fields = normalised(event, args, fields)
@@ -264,9 +265,18 @@ class Pipeline:
             self._failed(int(Level.INFO), error, "the last records of sampled stages", {})
 
     def _is_captured(
-        self, level: int, event: Any, args: tuple[Any, ...], logger: Bound, fields: dict[str, Any]
+        self,
+        level: int,
+        event: Any,
+        args: tuple[Any, ...],
+        logger: Bound,
+        fields: dict[str, Any],
+        *,
+        is_bridged: bool,
     ) -> bool:
         """Shows a record to what a test captures; whether that is all that is to be done with it."""
+        if is_bridged or not self._is_shown_to_tests:
+            return False
         if capture_for_structlog(level, formatted(event, args) if args else event, fields, logger):
             return True
         info = exc_info_of(fields.get("exc_info"))

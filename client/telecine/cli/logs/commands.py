@@ -161,13 +161,17 @@ def stats(*, server: opt.CollectorOption = None, as_json: JsonOption = False) ->
     for name in ("dropped", "redacted"):
         for reason, count in ingest[name].items():
             console.print(f"{name} by {escape(reason)}: {count}")
-    columns = ("accepted", "delivered", "buffered")
+    columns = ("accepted", "dropped", "buffered", "delivered")
     table = terminal.table("sink", "kind", *columns, "state", numbers=columns, whole=("sink",))
     for sink in counters["sinks"]:
         state = sink["last_error"] or "ok"
         marked = terminal.mark("problem" if sink["is_broken"] else "ok", escape(state))
-        table.add_row(escape(sink["name"]), sink["kind"], *(str(sink[name]) for name in columns), marked)
+        figures = sink | {"dropped": sum(sink["dropped"].values())}
+        table.add_row(escape(sink["name"]), sink["kind"], *(str(figures[name]) for name in columns), marked)
     console.print(table)
+    for sink in counters["sinks"]:
+        for reason, count in sink["dropped"].items():
+            console.print(f"{escape(sink['name'])}: dropped by {escape(reason)}: {count}")
     table = terminal.table(
         "producer", "service", "last seq", "lost", numbers=("last seq", "lost"), whole=("producer",)
     )

@@ -122,8 +122,9 @@ def _time(text: str | None, option: str) -> datetime | None:
     try:
         if age is not None:
             return datetime.now(UTC) - timedelta(seconds=float(age[1]) * _UNITS[age[2]])
-        return datetime.fromisoformat(text)
+        return datetime.fromisoformat(text.strip().replace(",", "."))
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{option} is {text!r}", "write 2026-11-21T08:00:00, or an age such as 30s, 15m, 2h, 7d"
+            f"{option} is {text!r}",
+            "write 2026-11-21T08:00:00, with Z or +01:00 where it is not local, or an age such as 30s, 2h",
         ) from None

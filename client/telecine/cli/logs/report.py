@@ -12,6 +12,8 @@ from rich.console import Console
 
 from telecine.cli.show import terminal
 from telecine.cli.show.terminal import escape
+from telecine.logging.outputs.rendering import local_time
+from telecine.logging.record.reading import LineReader
 
 _BINS: Final = 60
 _BARS: Final = " ▁▂▃▄▅▆▇█"
@@ -71,7 +73,7 @@ class _Record(msgspec.Struct, gc=False):
 
 def make_report(lines: Iterable[bytes]) -> ReportDocument:
     """Counts; a record that was sampled 1 in N counts as N. Lines that are no records are left out."""
-    decode = msgspec.json.Decoder(_Record).decode
+    reader = LineReader(_Record)
     levels: Counter[str] = Counter()
     loggers: Counter[str] = Counter()
     services: Counter[str] = Counter()
@@ -79,9 +81,8 @@ def make_report(lines: Iterable[bytes]) -> ReportDocument:
     seconds: Counter[str] = Counter()
     durations: dict[str, list[float]] = {}
     for line in lines:
-        try:
-            record = decode(line)
-        except msgspec.MsgspecError:
+        record = reader.read(line)
+        if record is None:
             continue
         weight = max(1, record.sample_rate or 1)
         levels[record.level] += weight
@@ -117,11 +118,12 @@ def render_report(console: Console, report: ReportDocument) -> None:
     if not report.records:
         console.print("no records")
         return
-    console.print(f"[bold]{report.records}[/] records from {report.first} to {report.last}")
+    first, last = _shown(report.first), _shown(report.last)
+    console.print(f"[bold]{report.records}[/] records from {first} to {last}")
     bars = sparkline(report.over_time)
     if bars:
         console.print(escape(bars))
-        console.print(f"[dim]{escape(axis(report.first, report.last, max(report.over_time), len(bars)))}[/]")
+        console.print(f"[dim]{axis(first, last, max(report.over_time), len(bars))}[/]")
     for title, counts in (
         ("level", report.levels),
         ("service", report.services),
@@ -140,6 +142,10 @@ def render_report(console: Console, report: ReportDocument) -> None:
             figures = (op.mean_ms, op.min_ms, op.max_ms, op.p95_ms)
             table.add_row(escape(op.name), str(op.count), *(f"{figure:.2f}" for figure in figures))
         console.print(table)
+
+
+def _shown(second: str) -> str:
+    return escape(local_time(f"{second}Z"))
 
 
 def sparkline(counts: list[int]) -> str:

@@ -26,8 +26,8 @@ class _Text:
         self.is_echoed = False
 
 
-_writing: dict[int, list[_Text]] = {}
-"""What each thread is writing to a console; without a thread that writes, empty."""
+WRITING: dict[int, list[_Text]] = {}
+"""What each thread is writing to a console. Empty while none does: then no record can be an echo."""
 
 
 class ConsoleTarget(StrEnum):
@@ -62,7 +62,7 @@ class Console:
         if stream is None:
             return
         raw = self._render(line)
-        texts = _writing.setdefault(threading.get_ident(), [])
+        texts = WRITING.setdefault(threading.get_ident(), [])
         if len(texts) >= _MAX_NESTED:
             return
         text = raw.decode("utf-8", "replace")
@@ -79,7 +79,7 @@ class Console:
             if texts.pop().is_echoed:
                 self._echoing = stream
             if not texts:
-                _writing.pop(threading.get_ident(), None)
+                WRITING.pop(threading.get_ident(), None)
 
     def close(self) -> None:
         """Nothing to release: the stream belongs to the interpreter."""
@@ -90,18 +90,13 @@ def is_echo(event: object) -> bool:
 
     That is so where a program has put a stream in the place of standard output that logs what is printed.
     """
-    texts = _writing.get(threading.get_ident())
+    texts = WRITING.get(threading.get_ident())
     if not texts or not isinstance(event, str):
         return False
     if not any(line in event for line in texts[-1].lines):
         return False
     texts[-1].is_echoed = True
     return True
-
-
-def are_consoles_writing() -> bool:
-    """Whether any thread writes to a console: only then can a record be an echo."""
-    return bool(_writing)
 
 
 def is_terminal(target: ConsoleTarget) -> bool:
