@@ -60,3 +60,12 @@ def test_a_download_says_the_directory(encoder: EmbeddedServer, job_id: str, tmp
     ran = telecine("jobs", "download", job_id, server=encoder.address, cwd=tmp_path)
     assert ran.exit_code == 0, ran.err
     assert f"in {tmp_path}" in ran.out.replace("\n", "")
+
+
+def test_the_last_table_of_watch_has_what_was_read_back(encoder: EmbeddedServer, job_id: str) -> None:
+    ran = telecine("jobs", "watch", job_id, server=encoder.address)
+    assert ran.exit_code == 0, ran.err
+    heading, line = ran.out.splitlines()[-2:]
+    assert heading.split()[:3] == ["file", "bytes", "picture"]
+    assert "16x16" in line
+    assert "png" in line
