@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ LINE = json.dumps(
 
 def test_a_row_tells_time_level_source_stage_and_fields() -> None:
     row = row_of(view_of(LINE))
-    assert row.time == "2026-11-21 03:51:14.123"
+    assert datetime.fromisoformat(row.time) == datetime(2026, 11, 21, 3, 51, 14, 123_000, tzinfo=UTC)
     assert row.level is Level.ERROR
     assert row.source == "app.submit"
     assert row.message == "provider:error submit failed"

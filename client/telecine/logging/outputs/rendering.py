@@ -69,7 +69,8 @@ def local_time(timestamp: str) -> str:
     """A record's time in this machine's zone, which is shown: as it stands there it may be asked for."""
     try:
         moment = datetime.fromisoformat(timestamp)
-        return moment.astimezone().isoformat(" ", "milliseconds")
+        text = moment.astimezone().isoformat(" ", "milliseconds")
+        return f"{text[:-6]}Z" if text.endswith("+00:00") else text
     except (ValueError, OverflowError):
         return visible(timestamp[:23].replace("T", " "))
 

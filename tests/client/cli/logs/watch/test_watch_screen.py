@@ -16,6 +16,7 @@ from telecine.cli.logs.watch.story_screen import StoryScreen
 from telecine.log_view.filter_text import parse_filter
 from telecine.log_view.record_source import WatchedPlace
 from telecine.log_view.record_window import WindowLimits
+from telecine.logging.outputs.rendering import local_time
 from textual.pilot import Pilot
 
 from tests.eventually import eventually, eventually_async
@@ -247,7 +248,7 @@ async def test_another_size_of_the_terminal_is_filled(collector) -> None:
 async def test_without_colours_levels_and_the_choice_are_still_seen(collector, monkeypatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with watching(server_of(collector), parse_filter("service:api")) as screen:
-        await screen.sees("INFO     api", "› 2026-11-21 03:51:14.000 CRITICAL api")
+        await screen.sees("INFO     api", f"› {local_time('2026-11-21T03:51:14.000000Z')} CRITICAL api")
         styles = [s.style for line in screen.app.screen._compositor.render_strips(screen.app.screen.size)
                   for s in line._segments if s.style and s.style.color]  # fmt: skip
         assert styles
