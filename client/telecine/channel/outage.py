@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -26,11 +27,13 @@ SLOW_ANSWER_SECONDS = 10.0
 SAY_EVERY_SECONDS = 10.0
 STAGE = "server:unreachable"
 _LOGGER = "telecine.connection"
-_JOIN_SECONDS = 1.0
+_END_SECONDS = 1.0
 """For a line that is being written."""
 _NO_ANSWER = "does not answer"
 _GRPC_PREFIX = "Failed to connect to remote host: "
 _LEAST_SECONDS = 0.05
+_LOOK_SECONDS = 0.1
+_IDLE_SECONDS = 2.0
 
 
 class Outage:
@@ -66,6 +69,7 @@ class Outage:
         self._log = log
         self._fields: dict[str, str] = {"job_id": job_id} if job_id else {}
         self._lock = threading.Lock()
+        self._saying = threading.Lock()
         self._since = clock()
         self._next = self._since + (SLOW_ANSWER_SECONDS if is_slow else SAY_AFTER_SECONDS)
         self._problem = _NO_ANSWER
@@ -161,19 +165,20 @@ class Outage:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        done = threading.Event()
-        thread = threading.Thread(target=self._watch, args=(done,), name="telecine-outage", daemon=True)
-        thread.start()
+        _watch.add(self)
         try:
             yield
         finally:
-            done.set()
+            _watch.remove(self)
             # Python aborts where it ends while another thread writes to standard error.
-            thread.join(_JOIN_SECONDS)
+            if self._saying.acquire(timeout=_END_SECONDS):
+                self._saying.release()
 
-    def _watch(self, done: threading.Event) -> None:
-        while not done.wait(max(_LEAST_SECONDS, self.wait_seconds)):
-            self.look()
+    def look_beside(self) -> None:
+        """Does as `look`, in the thread that watches."""
+        if not self.wait_seconds:
+            with self._saying:
+                self.look()
 
     async def _watch_async(self) -> None:
         while True:
@@ -184,6 +189,52 @@ class Outage:
         from telecine.logging import get_logger  # late: the logging itself may use the channel
 
         return self._log or get_logger(_LOGGER)
+
+
+class _Watch:
+    """One thread that looks after every blocking call under way; it ends when none has been for a while.
+
+    A thread for each call would double what a call costs.
+    """
+
+    def __init__(self) -> None:
+        self._outages: set[Outage] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin_anew)
+
+    def add(self, outage: Outage) -> None:
+        with self._lock:
+            self._outages.add(outage)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="telecine-outage", daemon=True)
+                self._thread.start()
+
+    def remove(self, outage: Outage) -> None:
+        with self._lock:
+            self._outages.discard(outage)
+
+    def _run(self) -> None:
+        idle_until = time.monotonic() + _IDLE_SECONDS
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            with self._lock:
+                outages = tuple(self._outages)
+                if not outages and time.monotonic() > idle_until:
+                    self._thread = None
+                    return
+            if outages:
+                idle_until = time.monotonic() + _IDLE_SECONDS
+            for outage in outages:
+                outage.look_beside()
+
+    def _begin_anew(self) -> None:
+        """The thread and the calls of the parent are not this process's."""
+        self._outages, self._lock, self._thread = set(), threading.Lock(), None
+
+
+_watch = _Watch()
 
 
 def problem_of(error: TelecineError) -> str:
