@@ -42,7 +42,16 @@ def run_program(tmp_path: Path) -> Iterator[RunProgram]:
 
     def run(source: str, collector: str = "", **options: Any) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + source, str(tmp_path), collector],
+            # Since 3.12 Python itself warns of a fork beside threads, which is what these programs do.
+            [
+                sys.executable,
+                "-W",
+                "ignore::DeprecationWarning",
+                "-c",
+                PRELUDE + source,
+                str(tmp_path),
+                collector,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A service whose workers may be traitors."""
     settings = {
         "worker_wrapper": json.dumps([sys.executable, str(TRAITOR)]),
-        "worker_silence_timeout_seconds": "3",
+        "worker_silence_timeout_seconds": "8",
         "worker_memory_bytes": str(400 << 20),
         "max_output_bytes": str(200 << 20),
         "attempts": "1",

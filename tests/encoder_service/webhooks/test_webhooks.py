@@ -195,7 +195,9 @@ async def test_gone_means_never_again(telling: ServerProcess) -> None:
 
 async def test_what_nobody_takes_is_given_up_in_the_open(make_server: Maker) -> None:
     with Listener(*[503] * 1000) as listener:
-        server = make_server(webhooks__give_up_after_seconds="500ms").start()
+        server = make_server(
+            webhooks__give_up_after_seconds="2s", webhooks__first_retry_seconds="100ms"
+        ).start()
         await encode(server, "in-vain", hook(listener.url))
         await eventually_async(lambda: "webhook given up" in server.log())
         await eventually_async(lambda: not list((server.data_dir / "webhooks").iterdir()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Any
 
 import numpy as np
@@ -130,8 +131,17 @@ def test_matrix_and_range_of_yuv_are_converted() -> None:
     assert converted(white, "yuv420p", "yuv420p", FULL_BT709, BT709)[0].max() == 235
 
 
+def plane_on_a_page(height: int, width: int, value: int) -> Plane:
+    """A plane in the middle of a page of memory, behind which FFmpeg may read."""
+    memory = np.zeros(2 * mmap.PAGESIZE, np.uint8)
+    begin = -memory.__array_interface__["data"][0] % mmap.PAGESIZE
+    plane = memory[begin : begin + height * width].reshape(height, width)
+    plane[...] = value
+    return plane
+
+
 def test_samples_that_are_right_already_are_not_touched_or_copied() -> None:
-    planes = [np.full((8, 8), 81, np.uint8), np.full((4, 4), 90, np.uint8), np.full((4, 4), 240, np.uint8)]
+    planes = [plane_on_a_page(8, 8, 81), plane_on_a_page(4, 4, 90), plane_on_a_page(4, 4, 240)]
     layout = PictureFormat("yuv420p", 8, 8, BT709)
     picture = wrap(planes, layout)
     assert Converter(layout, layout).convert(picture) is picture

@@ -46,17 +46,19 @@ class KeepEverything:
 
 def elasticsearch() -> tuple[Any, Account]:
     service = FakeElasticsearch()
-    return service, lambda: [d["numeric_labels"]["n"] for d in service.documents.values()]
+    return service, lambda: [d["numeric_labels"]["n"] for d in list(service.documents.values())]
 
 
 def loki() -> tuple[Any, Account]:
     service = FakeLoki()
-    return service, lambda: [int(m["n"]) for kept in service.entries.values() for m in kept.values()]
+    return service, lambda: [
+        int(m["n"]) for kept in list(service.entries.values()) for m in list(kept.values())
+    ]
 
 
 def sentry() -> tuple[Any, Account]:
     service = FakeSentry()
-    return service, lambda: [event["contexts"]["fields"]["n"] for event in service.events.values()]
+    return service, lambda: [event["contexts"]["fields"]["n"] for event in list(service.events.values())]
 
 
 def webhook() -> tuple[Any, Account]:
@@ -76,7 +78,7 @@ def logstash() -> tuple[Any, Account]:
     service = KeepEverything()
 
     def account() -> list[int]:
-        documents = [document for _, body in service.requests for document in json.loads(body)]
+        documents = [document for _, body in list(service.requests) for document in json.loads(body)]
         return list({d["event"]["id"]: d["numeric_labels"]["n"] for d in documents}.values())
 
     return service, account
