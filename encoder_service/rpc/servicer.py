@@ -132,6 +132,9 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         """Lists jobs, newest first."""
         if request.page_size < 0:
             raise errors.invalid_field("page_size", f"must not be below 0, is {request.page_size}")
+        most = len(pb.JobState.values())
+        if len(request.states) > most:
+            raise errors.invalid_field("states", f"must be at most {most}, are {len(request.states)}")
         size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         begin = _parse_token(request.page_token) if request.page_token else None
         found = [job for job in self._jobs.registry.newest_first() if _matches(job, request, begin)]

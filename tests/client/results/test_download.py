@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from pathlib import Path
 
 import google_crc32c
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from telecine import exceptions as errors
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.results.download import Transfer, below, open_part, place, place_manifest, target_of
+from telecine.results.values import Artifact
 
 WHOLE = bytes(range(256)) * 20
 
@@ -109,3 +111,37 @@ def test_a_server_whose_checksum_is_wrong_twice_is_given_up() -> None:
     transfer.after_failure(wrong)
     with pytest.raises(errors.ChecksumMismatchError):
         transfer.after_failure(wrong)
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "pipe"])
+def test_what_somebody_planted_where_a_download_goes_is_replaced_never_written_to(
+    tmp_path: Path, kind: str
+) -> None:
+    victim, target = tmp_path / "victim", tmp_path / "to" / "video.mp4"
+    target.parent.mkdir()
+    victim.write_bytes(b"of another")
+    part = target.with_name("video.mp4.part")
+    if kind == "pipe":
+        os.mkfifo(part)
+    elif kind == "hard link":
+        part.hardlink_to(victim)
+    else:
+        part.symlink_to(victim if kind == "link" else tmp_path / "missing")
+    with open_part(target) as file:
+        file.write(WHOLE)
+    place(target, Artifact("video.mp4", "video.mp4", len(WHOLE), "", ""))
+    assert victim.read_bytes() == b"of another"
+    assert not target.is_symlink()
+    assert target.read_bytes() == WHOLE
+    assert {path.name for path in tmp_path.iterdir()} == {"victim", "to"}
+
+
+def test_a_manifest_is_written_over_no_link(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"of another")
+    for name in ("manifest.json", "manifest.json.part", ".manifest.json.tmp"):
+        (tmp_path / name).symlink_to(victim)
+    place_manifest(tmp_path, b"{}")
+    assert victim.read_bytes() == b"of another"
+    assert not (tmp_path / "manifest.json").is_symlink()
+    assert (tmp_path / "manifest.json").read_bytes() == b"{}"

@@ -58,6 +58,7 @@ def test_a_page_never_outgrows_a_message_however_much_its_jobs_say(warnings: int
         pb.ListJobsRequest(page_size=-1),
         pb.ListJobsRequest(page_token="bm8="),
         pb.ListJobsRequest(page_token="é"),
+        pb.ListJobsRequest(states=[pb.JOB_STATE_ENCODING] * 1_000_000),
     ],
 )
 async def test_a_page_that_nobody_made_is_refused(

@@ -27,6 +27,7 @@ from encoder_service.spec.spec import (
     differing_fields,
 )
 from encoder_service.spool.ring import Ring
+from encoder_service.wire import outputs as outputs_of_wire
 from encoder_service.wire.chunks import RawChunk, from_message, parse_request
 from encoder_service.wire.job_spec import checked_chunk, parse_spec
 from encoder_service.wire.limits import WireLimits
@@ -114,6 +115,19 @@ def test_nameless_outputs_are_numbered_around_the_names_taken() -> None:
     ]
     job = parse_spec(spec("job", *outputs), CONFIG)
     assert [output.name for output in job.outputs] == ["mp4_2", "mp4", "mp4_3"]
+
+
+def test_what_is_too_many_is_counted_and_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look for what each of them was meant to be stops the service for everybody."""
+
+    def never(*_: object) -> None:
+        raise AssertionError("it was looked at")
+
+    many = pb.OutputSpec(format="mp4", options={f"{number:x}": "1" for number in range(9000)})
+    monkeypatch.setattr(outputs_of_wire, "best_fit", never)
+    assert wrong_fields(spec("job", *[many] * 3)) == {f"spec.outputs[{n}].options" for n in range(3)}
+    monkeypatch.setattr(outputs_of_wire, "pictures_of", never)
+    assert wrong_fields(spec("job", *[pb.OutputSpec()] * 100_000)) == {"spec.outputs"}
 
 
 def test_two_outputs_of_one_name_or_two_sequences_of_one_prefix_are_refused() -> None:
