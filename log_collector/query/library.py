@@ -13,6 +13,7 @@ from log_collector import errors
 from log_collector.files import names
 from log_collector.files.config import FilesConfig
 from log_collector.query.page_token import make_token, read_token
+from log_collector.query.reading_files import Prepare
 from log_collector.query.scan import Found, Scanner, TimeIndex
 from log_collector.query.selector import Selector
 from log_collector.query.story import tell_story
@@ -33,10 +34,11 @@ class Library:
     Of a damaged file all is read that can be, and the answer names it.
     """
 
-    def __init__(self, root: Path, config: FilesConfig) -> None:
+    def __init__(self, root: Path, config: FilesConfig, prepare: Prepare | None = None) -> None:
+        """`prepare`: see `Scanner`."""
         self._root = root
         self._config = config
-        self._scanner = Scanner(TimeIndex())
+        self._scanner = Scanner(TimeIndex(), prepare)
 
     def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
         """As the rpc of this name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -12,6 +12,8 @@ import zstandard
 
 BLOCK_BYTES: Final = 512 << 10
 
+Prepare = Callable[[Iterator[bytes]], Iterator[bytes]]
+"""Takes the content of a file in pieces; gives pieces, none of them empty, whose lines are JSON objects."""
 
 _PACKED_BYTES: Final = 64 << 10
 """So much of a packed file is unpacked at once, which bounds what a hostile one may need."""
@@ -21,9 +23,12 @@ class DamagedFileError(Exception):
     """A packed file cannot be unpacked, or not to its end."""
 
 
-def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
+def read_blocks(
+    path: Path, block_bytes: int = BLOCK_BYTES, prepare: Prepare | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Yields the offset in the plain content, and whole lines; a last line that is not ended is left out.
 
+    `prepare`: what the content goes through first; the offset is that in what it gives.
     A file that was packed since its name was read is found in its packed form; one that is gone is empty.
     Raises DamagedFileError behind the last whole line that can be read.
     """
@@ -34,6 +39,8 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[in
     rest = b""
     with source:
         pieces = _pieces(source, block_bytes)
+        if prepare is not None:
+            pieces = prepare(pieces)
         while True:
             try:
                 data = next(pieces, b"")
@@ -51,10 +58,12 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[in
             rest = data[end:]
 
 
-def read_sound_blocks(path: Path, damaged: list[str]) -> Iterator[tuple[int, bytes]]:
+def read_sound_blocks(
+    path: Path, damaged: list[str], prepare: Prepare | None = None
+) -> Iterator[tuple[int, bytes]]:
     """As `read_blocks`; of a damaged file what can be read, and its name and fault are added to `damaged`."""
     try:
-        yield from read_blocks(path)
+        yield from read_blocks(path, prepare=prepare)
     except DamagedFileError as error:
         if str(error) not in damaged:
             damaged.append(str(error))

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from log_collector.files.names import LogFile
-from log_collector.query.reading_files import read_sound_blocks
+from log_collector.query.reading_files import Prepare, read_sound_blocks
 from log_collector.query.selector import Selector
 
 _KNOWN_BLOCKS: Final = 200_000
@@ -78,8 +78,10 @@ class Page(msgspec.Struct):
 class Scanner:
     """Holds no files between calls; `index` may be shared by threads, for it is only a memory."""
 
-    def __init__(self, index: TimeIndex) -> None:
+    def __init__(self, index: TimeIndex, prepare: Prepare | None = None) -> None:
+        """`prepare`: for files whose lines need not be records; None: they are the collector's own."""
         self._index = index
+        self._prepare = prepare
 
     def page(
         self,
@@ -96,7 +98,7 @@ class Scanner:
         damaged: list[str] = []
         for listed in reversed(files) if is_newest_first else files:
             file = listed
-            for offset, block in read_sound_blocks(listed.path, damaged):
+            for offset, block in read_sound_blocks(listed.path, damaged, self._prepare):
                 if not offset and not listed.number:
                     # Others number anew at each rotation: what the file begins with is all that stays.
                     file = msgspec.structs.replace(listed, number=_number_of(block))

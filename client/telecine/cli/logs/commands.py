@@ -15,6 +15,7 @@ import typer
 from telecine.cli.completion import complete_logged_job
 from telecine.cli.connection import collector_of, expect_collector
 from telecine.cli.logs import options as opt
+from telecine.cli.logs.forms.any_lines import as_record
 from telecine.cli.logs.report import make_report, render_report
 from telecine.cli.logs.source import DirectorySource, open_source
 from telecine.cli.logs.story_view import render_story
@@ -327,7 +328,7 @@ def _print(lines: Iterable[bytes], *, as_json: bool) -> None:
     form = Format.JSON if as_json else Format.HUMAN
     render = renderer(form, has_colours=sys.stdout.isatty(), shows_service=True)
     for line in lines:
-        terminal.write(visible_json(line) + b"\n" if as_json else render(line))
+        terminal.write(visible_json(as_record(line)) + b"\n" if as_json else render(line))
 
 
 def _with_gaps(records: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from telecine.cli.logs.forms.any_lines import records_of
+from telecine.cli.logs.forms.encodings import whole_lines, wide_encoding
+
 if TYPE_CHECKING:
     from log_collector.files.names import LogFile
     from log_collector.query.selector import Selector
@@ -61,8 +64,8 @@ class FileTail:
         for file in _in_order(self._root):
             if _identity(file) in self._done:
                 continue
-            lines = self._new_lines(file)
-            passing += [line for line in lines if line and self._selector.passes(line) is not None]
+            lines = records_of(self._new_lines(file))
+            passing += [line for line in lines if self._selector.passes(line) is not None]
         return passing
 
     def _skip_all(self) -> None:
@@ -89,8 +92,8 @@ class FileTail:
             place = place if place <= found.st_size else 0
             source.seek(place)
             data = source.read(_READ_BYTES)
-        whole = data[: data.rfind(b"\n") + 1]
-        self._places[file.stream, head] = place + len(whole)
+        size, whole = whole_lines(data, wide_encoding(head))
+        self._places[file.stream, head] = place + size
         if not file.is_active and len(data) < _READ_BYTES and time.time() - found.st_mtime > _SETTLED_SECONDS:
             self._done.add(identity)
         return whole[:-1].split(b"\n") if whole else []

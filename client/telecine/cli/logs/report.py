@@ -88,7 +88,8 @@ def make_report(lines: Iterable[bytes]) -> ReportDocument:
         levels[record.level] += weight
         services[record.service] += weight
         loggers[record.logger or record.service] += weight
-        seconds[record.timestamp[:19]] += weight
+        if record.timestamp:
+            seconds[record.timestamp[:19]] += weight
         if record.level in ("ERROR", "CRITICAL"):
             errors[
                 f"{record.error_type}: {record.error or record.msg}" if record.error_type else record.msg

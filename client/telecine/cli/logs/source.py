@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from telecine.cli.connection import collector_of, open_collector
+from telecine.cli.logs.forms.any_lines import record_pieces
 from telecine.cli.show.failures import SourceError, UnavailableHereError, UsageError
 from telecine.clients.logs import JobStory, LogFilter, story_of
 from telecine.exceptions import JobNotFoundError
@@ -70,7 +71,7 @@ class DirectorySource:
 
         for file in files_in(self._root):
             if is_service_stream(file.stream):
-                for _, block in read_sound_blocks(file.path, self.damaged_files):
+                for _, block in read_sound_blocks(file.path, self.damaged_files, record_pieces):
                     yield from block[:-1].split(b"\n")
 
     def tail(self, wanted: LogFilter, *, last: int) -> FileTail:
@@ -118,7 +119,7 @@ def _library(root: Path) -> Library:
     config = FilesConfig(
         jobs=FileClass(is_on=(root / "jobs").is_dir()), errors=FileClass(is_on=(root / "errors.log").exists())
     )
-    return Library(root, config)
+    return Library(root, config, record_pieces)
 
 
 def _asked(call: Callable[[Any], Any], request: Any) -> Any:

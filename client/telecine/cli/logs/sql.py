@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from telecine.cli.logs.forms.any_lines import is_sound, record_pieces
 from telecine.cli.logs.sql_columns import Column, Seen, columns_of
 from telecine.cli.show.failures import SourceError, UnavailableHereError, UsageError
 from telecine.installation import install_command
@@ -80,23 +81,20 @@ def _require_questions(statements: Sequence[Any], kinds: Any) -> None:
 
 
 def _readable(paths: Sequence[Path], place: Path, damaged: list[str]) -> list[Path]:
-    """The files themselves; of one that is damaged a copy of what can be read."""
+    """The files themselves; of one that is damaged, or has lines that are no JSON, a copy of its records."""
     from log_collector.query.reading_files import read_sound_blocks
 
     found = []
     for path in paths:
-        if path.suffix not in (".zst", ".gz"):
-            found.append(path)
-            continue
         known = len(damaged)
-        for _ in read_sound_blocks(path, damaged):
-            pass
-        if len(damaged) == known:
+        # Read to its end though a line was found that is no JSON: its damage would be missed.
+        are_sound = [is_sound(block) for _, block in read_sound_blocks(path, damaged)]
+        if len(damaged) == known and all(are_sound):
             found.append(path)
             continue
         sound = place / f"{len(found)}.log"
         with sound.open("wb") as copy:
-            for _, block in read_sound_blocks(path, []):
+            for _, block in read_sound_blocks(path, [], record_pieces):
                 copy.write(block)
         found.append(sound)
     return [path.absolute() for path in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from telecine.logging.outputs.visible_text import visible, visible_json, visible_lines
+from telecine.logging.record.reading import fields_of
 
 _QUIET = frozenset({"timestamp", "level", "service", "msg", "logger", "env", "stack", "stage"})
 _NEEDS_QUOTES = frozenset(" \"'=\n\t\\")
@@ -60,8 +62,17 @@ def _as_it_is(line: bytes) -> bytes:
     return line
 
 
+def _fields(line: bytes) -> dict[str, Any]:
+    """Of a line that is no record its text: one odd line ends no output."""
+    try:
+        return _decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        fields = fields_of(line)
+        return {"msg": line.decode("utf-8", "backslashreplace")} if fields is None else fields
+
+
 def _key_value(line: bytes) -> bytes:
-    pairs = (f"{_key(name)}={_value(value)}" for name, value in _decode(line).items())
+    pairs = (f"{_key(name)}={_value(value)}" for name, value in _fields(line).items())
     return (" ".join(pairs) + "\n").encode("utf-8", "backslashreplace")
 
 
@@ -76,7 +87,7 @@ def local_time(timestamp: str) -> str:
 
 
 def _human_line(line: bytes, *, has_colours: bool, shows_service: bool) -> bytes:
-    return _human(_decode(line), has_colours=has_colours, shows_service=shows_service)
+    return _human(_fields(line), has_colours=has_colours, shows_service=shows_service)
 
 
 def _human(record: dict[str, Any], *, has_colours: bool, shows_service: bool) -> bytes:
@@ -117,9 +128,16 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
-        return _quoted(_encode(value).decode())
+        return _quoted(_json(value))
     return visible(str(value))
 
 
 def _quoted(text: str) -> str:
-    return visible_json(_encode(text)).decode()
+    return visible_json(_json(text).encode()).decode()
+
+
+def _json(value: Any) -> str:
+    try:
+        return _encode(value).decode()
+    except (msgspec.MsgspecError, UnicodeEncodeError, OverflowError, RecursionError):
+        return json.dumps(value)
