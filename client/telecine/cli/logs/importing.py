@@ -102,7 +102,7 @@ class _Reading:
             fields.setdefault(name, value)
         self._following, self._following_chars, self._is_in_traceback = [], 0, False
         fields.setdefault("service", self._service)
-        yield msgspec.json.encode(fields)
+        yield _encoded(fields)
 
     def _follows(self, text: str) -> bool:
         if self._pending is None or self._following_chars + len(text) > _MAX_STACK_CHARS:
@@ -144,6 +144,22 @@ class _Reading:
         if fields is None or "inner" in fields:
             return {"level": guessed_level(text), "msg": text}
         return fields
+
+
+def _encoded(fields: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(fields)
+    except (ValueError, OverflowError, RecursionError):
+        # A value that no JSON line of ours can hold, such as a number of a hundred digits, stays as its text.
+        return msgspec.json.encode({name: _held(value) for name, value in fields.items()})
+
+
+def _held(value: object) -> object:
+    try:
+        msgspec.json.encode(value)
+    except (ValueError, OverflowError, RecursionError):
+        return str(value)
+    return value
 
 
 def ship_records(stream: ShipStream, path: Path, service: str, records: Iterator[bytes]) -> tuple[int, int]:

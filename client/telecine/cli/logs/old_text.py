@@ -75,7 +75,7 @@ def stack_fields(stack: str) -> dict[str, Any]:
 def _operation_fields(name: str, text: str) -> dict[str, Any]:
     try:
         record = msgspec.json.decode(text, type=_Record)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return _named(name)
     fields: dict[str, Any] = {**record.context, **_named(name)}
     if record.duration is not None:

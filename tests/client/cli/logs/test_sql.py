@@ -95,6 +95,14 @@ def test_a_question_reads_the_logs_and_nothing_else(
     assert [path.name for path in tmp_path.iterdir()] == ["app.log"]
 
 
+@pytest.mark.parametrize("name", ["d[x]", "d*", "d?", "[!d]", "[", "d**", "d{a,b}", "it's", "d]x["])
+def test_a_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    for directory in ("dx", "da", "dd", name):
+        (tmp_path / directory).mkdir()
+        write(tmp_path / directory / "app.log", {"msg": directory})
+    assert answer(tmp_path / name, "SELECT msg FROM records") == [(name,)]
+
+
 def test_a_damaged_file_is_named_and_read_as_far_as_it_goes(tmp_path: Path) -> None:
     write(tmp_path / "app.log", *USUAL)
     packed = zstandard.ZstdCompressor().compress((tmp_path / "app.log").read_bytes())

@@ -29,7 +29,10 @@ _NAMES: Final = {
     "stack": ("stack_trace", "exc_info", "exc_text", "exception", "Exception", "stacktrace", "@x"),
 }  # fmt: skip
 """What others call our fields, the most usual name first."""
-_HOLE: Final = re.compile(r"\{[@$]?(\w+)(?:[,:][^}]*)?\}")
+_HOLE: Final = re.compile(r"\{[@$]?(\w++)(?:[,:][^{}]*+)?\}")
+_MAX_RENDERED_CHARS: Final = 64_000
+"""Of a message whose values are filled in; a long value named often would fill the memory."""
+_MAX_WHOLE: Final = 2**63 - 1
 
 
 def understood(tree: Fields, inner: Callable[[str], Fields], zone: tzinfo | None = None) -> Fields:
@@ -93,10 +96,23 @@ def _serilog(fields: Fields, _: object) -> Fields:
     if "@m" not in fields and "RenderedMessage" not in fields and isinstance(template, str):
         values = fields.get("Properties", fields)
         known: Mapping[str, Any] = values if isinstance(values, dict) else fields
-        fields["msg"] = _HOLE.sub(lambda hole: str(known.get(hole[1], hole[0])), template)
+        fields["msg"] = _rendered(template, known)
     if isinstance(fields.get("Level"), str):
         del fields["@l"]
     return fields
+
+
+def _rendered(template: str, values: Mapping[str, Any]) -> str:
+    """The template with its values; holes behind the longest message stay as they are written."""
+    parts: list[str] = []
+    chars = end = 0
+    for hole in _HOLE.finditer(template):
+        parts += template[end : hole.start()], str(values.get(hole[1], hole[0]))
+        chars += len(parts[-2]) + len(parts[-1])
+        end = hole.end()
+        if chars > _MAX_RENDERED_CHARS:
+            break
+    return "".join(parts) + template[end:]
 
 
 def _gelf(fields: Fields, _: object) -> Fields:
@@ -139,7 +155,8 @@ def _log4j(fields: Fields, _: object) -> Fields:
     instant = fields["instant"]
     seconds, nanos = instant.get("epochSecond"), instant.get("nanoOfSecond", 0)
     if isinstance(seconds, int) and isinstance(nanos, int):
-        fields["timestamp"] = seconds * 10**9 + nanos
+        moment = seconds * 10**9 + nanos
+        fields["timestamp"] = moment if abs(moment) <= _MAX_WHOLE else str(moment)
     return fields
 
 
@@ -181,6 +198,7 @@ def _with_zone(value: object, zone: tzinfo | None) -> object:
         return value
     try:
         moment = datetime.fromisoformat(value.strip().replace(",", ".").replace("/", "-"))
-    except ValueError:
+        return moment.replace(tzinfo=zone).astimezone(UTC).isoformat() if moment.tzinfo is None else value
+    except (ValueError, OverflowError):
+        # No time, or one at either end of the calendar (the zero time of Go and .NET) that UTC cannot have.
         return value
-    return moment.replace(tzinfo=zone).astimezone(UTC).isoformat() if moment.tzinfo is None else value

@@ -36,7 +36,7 @@ _FORMS: Final = tuple(
         # celery: [2025-01-02 03:04:05,678: ERROR/MainProcess] Task failed
         rf"\[{_TIME}: (?P<level>{_WORD})/(?P<thread>[^\]]+)\] ?(?P<msg>.*)",
         # env_logger: [2025-01-02T03:04:05Z ERROR app::module] failed
-        rf"\[{_TIME} +(?P<level>{_WORD}) +(?P<logger>[^\]]+)\] ?(?P<msg>.*)",
+        rf"\[{_TIME} +(?P<level>{_WORD}) ++(?P<logger>[^\]]+)\] ?(?P<msg>.*)",
         # transformers: [INFO|trainer.py:12] 2025-01-02 03:04:05,678 >> step
         rf"\[(?P<level>{_WORD})\|(?P<module>[^\]:]+):(?P<line>\d+)\] {_TIME} >> (?P<msg>.*)",
         # nginx: 2025/01/02 03:04:05 [error] 12#0: *1 open() failed
@@ -44,12 +44,12 @@ _FORMS: Final = tuple(
         # tensorflow: 2025-01-02 03:04:05.678901: E core/file.cc:12] failed
         rf"{_TIME}: (?P<letter>[IWEF]) (?P<module>[^\]:]+):(?P<line>\d+)\] (?P<msg>.*)",
         # 2026-11-21 03:51:14.123 INFO     worker.denoise step finished
-        rf"{_TIME} +\[?(?P<level>{_WORD})\]?:? +(?P<logger>[A-Za-z_][\w.]*)[: ] *(?P<msg>.*)",
-        rf"{_TIME}[ -]+\[?(?P<level>{_WORD})\]?[ :-]+(?P<msg>.*)",
+        rf"{_TIME} +\[?(?P<level>{_WORD})\]?:? +(?P<logger>[A-Za-z_][\w.]*)[: ] *+(?P<msg>.*)",
+        rf"{_TIME}[ -]+\[?(?P<level>{_WORD})\]?[ :-]++(?P<msg>.*)",
         # CRI: 2025-01-02T03:04:05.678901234Z stderr F line
         rf"{_TIME} (?P<stream>stdout|stderr) (?P<part>[FP]) (?P<inner>.*)",
         # RFC 5424: <34>1 2025-01-02T03:04:05Z host app 12 - - failed
-        rf"{_PRIORITY}1 {_TIME} (?P<host>\S+) (?P<logger>\S+) \S+ \S+ (?:-|\[.*?\]) ?(?P<msg>.*)",
+        rf"{_PRIORITY}1 {_TIME} (?P<host>\S+) (?P<logger>\S+) \S+ \S+ (?:-|\[[^\]]*+\]) ?(?P<msg>.*)",
         # RFC 3164: Jan  2 03:04:05 host app[12]: failed
         rf"(?:{_PRIORITY})?{_DAY} (?P<host>\S+) (?P<logger>[^\s:\[]+)(?:{_PID})?: (?P<msg>.*)",
         # journalctl -o short-iso
@@ -61,10 +61,10 @@ _FORMS: Final = tuple(
         # NCCL: host:12:34 [0] NCCL WARN failed
         rf"(?P<host>[\w.-]+):(?P<pid>\d+):\d+ \[\d+\] (?P<logger>NCCL) (?P<level>{_WORD}) (?P<msg>.*)",
         # uvicorn, and stdlib's basicConfig: no time
-        r"(?P<level>TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL): {2,}(?P<msg>.*)",
+        r"(?P<level>TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL): {2,}+(?P<msg>.*)",
         rf"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL):(?P<logger>{_NAME}):(?P<msg>.*)",
         # Whatever begins with a time.
-        rf"[\[(]?{_TIME}[\])]?[:,]? *(?P<msg>.*)",
+        rf"[\[(]?{_TIME}[\])]?[:,]? *+(?P<msg>.*)",
     )
 )
 _LEVEL_WORD: Final = re.compile(
@@ -73,6 +73,8 @@ _LEVEL_WORD: Final = re.compile(
 _LEVEL_WITHIN: Final = 100
 _LETTERS: Final = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "CRITICAL"}
 _NUMBERS: Final = frozenset({"pid", "line"})
+_MAX_DIGITS: Final = 18
+"""Of a number that JSON lines can hold as one; a longer row of digits stays text."""
 
 
 def read_text(text: str, now: datetime, zone: tzinfo | None = None) -> Fields | None:
@@ -91,16 +93,17 @@ def read_text(text: str, now: datetime, zone: tzinfo | None = None) -> Fields | 
             continue
         try:
             moment = _moment(found, now, zone)
-        except ValueError:
+            if moment is not None:
+                found["timestamp"] = moment.astimezone(UTC).isoformat()
+        except (ValueError, OverflowError):
+            # No such day, or one at either end of the calendar that UTC cannot have.
             continue
-        if moment is not None:
-            found["timestamp"] = moment.astimezone(UTC).isoformat()
         if "priority" in found:
             found["level"] = syslog_level(int(found.pop("priority")))
         if "letter" in found:
             found["level"] = _LETTERS[found.pop("letter")]
         for name in _NUMBERS & found.keys():
-            found[name] = int(found[name])
+            found[name] = int(found[name]) if len(found[name]) <= _MAX_DIGITS else found[name]
         if "inner" not in found:
             found.setdefault("level", guessed_level(found["msg"]))
         return found
