@@ -135,10 +135,11 @@ class Pipeline:
     ) -> None:
         """Takes one record of a logger. `is_bridged`: stdlib's own handlers have seen it already."""
         try:
-            if is_capturing() and self._is_captured(
-                level, event, args, logger, fields, is_bridged=is_bridged
-            ):
-                return
+            if is_capturing() and self._is_shown_to_tests and not is_bridged:
+                shown = self._show_to_tests(level, event, args, logger, fields)
+                if shown is None:
+                    return
+                (event, fields), args = shown, ()
             if level < logger.source.level or (WRITING and _is_echo(event, args)):
                 return
             if args or type(event) is not str or event in STAGES_BY_NAME or not _SPECIAL.isdisjoint(fields):
@@ -264,27 +265,22 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - the end of logging never fails the application
             self._failed(int(Level.INFO), error, "the last records of sampled stages", {})
 
-    def _is_captured(
-        self,
-        level: int,
-        event: Any,
-        args: tuple[Any, ...],
-        logger: Bound,
-        fields: dict[str, Any],
-        *,
-        is_bridged: bool,
-    ) -> bool:
-        """Shows a record to what a test captures; whether that is all that is to be done with it."""
-        if is_bridged or not self._is_shown_to_tests:
-            return False
+    def _show_to_tests(
+        self, level: int, event: Any, args: tuple[Any, ...], logger: Bound, fields: dict[str, Any]
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Shows a record to what captures; returns it, or None where nothing else wants it.
+
+        It is returned without the program's objects: what one does when it is shown, it does once.
+        """
         if capture_for_structlog(level, formatted(event, args) if args else event, fields, logger):
-            return True
+            return None
         info = exc_info_of(fields.get("exc_info"))
         event, fields = normalised(event, args, fields)
+        fields = {key: plain(value) for key, value in fields.items()}
         line = self._line(self._heads[level], event, logger.source.rendered, b"", logger.bound | fields)
         is_taken = level >= logger.source.level
         capture_for_handlers(logger.source.name, level, line, info, is_taken=is_taken)
-        return False
+        return event, fields
 
     def _deliver(self, level: int, line: bytes) -> None:
         spool = self._spool
