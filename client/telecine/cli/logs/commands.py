@@ -240,8 +240,10 @@ def import_files(
         bool, typer.Option("--dry-run", help="Print the records as JSON lines instead.")
     ] = False,
 ) -> None:
-    """Ship old log files, JSON lines or plain text, to the collector; repeated, it stores nothing twice."""
-    from telecine.cli.logs.importing import read_records, ship_records
+    """Ship old log files, JSON lines or plain text, to the collector; the same content is stored once."""
+    from telecine.cli.logs.forms.encodings import utf8_lines
+    from telecine.cli.logs.import_shipping import content_marks, ship_records
+    from telecine.cli.logs.importing import read_marked_records, read_records
     from telecine.logging.redaction.files import open_lines
     from telecine.logging.shipping.stream import open_ship_stream
 
@@ -250,14 +252,17 @@ def import_files(
     if not is_dry_run:
         expect_collector(collector)
     for path in files:
-        with open_lines(path) as lines:
-            records = read_records(iter(lines), service, lambda: datetime.now(UTC), zone)
+        # Opened twice at once: the file may be renamed while its content is looked at.
+        with open_lines(path) as looked_at, open_lines(path) as read:
+            records = read_records(utf8_lines(read), service, lambda: datetime.now(UTC), zone)
             if is_dry_run:
                 _print(records, as_json=True)
                 continue
+            lines = utf8_lines(looked_at)
+            marks = content_marks(read_marked_records(lines, service, lambda: datetime.now(UTC), zone))
             stream = open_ship_stream(collector)
             try:
-                taken, rejected = ship_records(stream, path, service, records)
+                taken, rejected = ship_records(stream, service, marks, records)
             finally:
                 stream.close()
         terminal.results().print(f"{escape(str(path))}: {taken} records, {rejected} of them rejected")

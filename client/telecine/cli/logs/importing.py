@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from telecine.cli.logs.forms.encodings import BYTE_ORDER_MARK
 from telecine.cli.logs.forms.json_lines import understood
 from telecine.cli.logs.forms.text_lines import guessed_level, read_text
 from telecine.cli.logs.old_text import message_fields, stack_fields
-from telecine.cli.show.failures import UnavailableHereError
-from telecine.logging.shipping.messages import Acknowledged, Broken, Refused, Rejected, ShipStream
-from telecine.logging.shipping.spool import Resource
-from telecine.logging.shipping.spool_reader import SpooledBatch
 
 _MAX_STACK_CHARS: Final = 64_000
 """Of lines that follow a record; those behind begin a record of their own."""
@@ -29,7 +24,10 @@ _FOLLOWS: Final = (
     "}", "]", ")", "| ", "+-",
 )  # fmt: skip
 """What a line begins with that belongs to the record before it."""
-_BATCH_RECORDS: Final = 1000
+_DOCKER_PIECE_BYTES: Final = 16_000
+"""Docker cuts lines at 16 KiB; a shorter one without a line feed was the program's last."""
+_STREAMS: Final = ("stdout", "stderr")
+_MARK_BYTES: Final = 12
 
 
 def read_records(
@@ -46,10 +44,47 @@ def read_records(
         now: The time of the first records, where they have none.
         zone: Of times that name none. None: this machine's.
     """
+    for record, _ in read_marked_records(lines, service, now, zone):
+        yield record
+
+
+def read_marked_records(
+    lines: Iterator[bytes], service: str, now: Callable[[], datetime], zone: tzinfo | None = None
+) -> Iterator[tuple[bytes, bytes]]:
+    """As `read_records`, each with a digest of all lines of the file up to where the record ends.
+
+    Neither empty lines nor the forms of line ends count, nor `service`, `now` and `zone`.
+    """
     reading = _Reading(service, now, zone)
+    content = hashlib.blake2b(digest_size=_MARK_BYTES)
     for line in lines:
-        yield from reading.take(line)
-    yield from reading.end()
+        text = line_text(line)
+        for record in reading.take(text):
+            yield record, content.digest()
+        if text.strip():
+            content.update(text.encode("utf-8", "surrogatepass") + b"\n")
+    for record in reading.finish():
+        yield record, content.digest()
+
+
+def line_text(line: bytes) -> str:
+    """A line without its end, byte order mark and NULs; what is no UTF-8 is Latin-1 in JSON, else escaped."""
+    line = line.replace(b"\0", b"").rstrip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        latin = line.decode("latin-1")
+        return latin if _tree(latin) is not None else line.decode("utf-8", "backslashreplace")
+
+
+def _tree(text: str) -> dict[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        tree: dict[str, Any] = _decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return tree
 
 
 class _Reading:
@@ -64,11 +99,13 @@ class _Reading:
         self._following_chars = 0
         self._is_in_traceback = False
         self._last_time: object = None
-        self._parts: list[str] = []
+        self._parts: dict[str, list[str]] = {}
+        """The pieces so far of a line that goes on, by the container's stream."""
+        self._unfinished: dict[str, dict[str, Any]] = {}
+        """The fields of the last such piece."""
 
-    def take(self, line: bytes) -> Iterator[bytes]:
+    def take(self, text: str) -> Iterator[bytes]:
         """Takes a line, and yields the record that it ends."""
-        text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
         if not text.strip():
             return
         if not text.startswith("{") and self._follows(text):
@@ -76,8 +113,18 @@ class _Reading:
             self._following_chars += len(text) + 1
             return
         fields = self._read(text)
-        if fields is None:
-            return
+        if fields is not None:
+            yield from self._begin(fields)
+
+    def finish(self) -> Iterator[bytes]:
+        """Yields the records at hand at the end of the file."""
+        for stream in list(self._parts):
+            yield from self._begin(
+                self._unfinished.pop(stream) | self._inner("".join(self._parts.pop(stream)))
+            )
+        yield from self.end()
+
+    def _begin(self, fields: dict[str, Any]) -> Iterator[bytes]:
         yield from self.end()
         if "timestamp" in fields:
             self._last_time = fields["timestamp"]
@@ -119,24 +166,45 @@ class _Reading:
     def _fields_of(self, text: str) -> dict[str, Any] | None:
         if not text.startswith("{"):
             return read_text(text, self._now(), self._zone)
-        try:
-            tree: dict[str, Any] = _decoder.decode(text)
-        except (msgspec.MsgspecError, RecursionError):
-            return None
-        return understood(tree, self._inner, self._zone)
+        tree = _tree(text)
+        return None if tree is None else understood(tree, self._inner, self._zone)
 
     def _read(self, text: str) -> dict[str, Any] | None:
         """The fields of a line; None: it is a part of a line that goes on."""
+        docker = self._docker_piece(text)
+        if docker is not None:
+            return self._joined(docker)
         fields = self._fields_of(text)
         if fields is None:
             return {"level": guessed_level(text), "msg": text}
-        if "inner" in fields and "part" in fields:
-            self._parts.append(fields.pop("inner"))
-            if fields.pop("part") == "P" and sum(map(len, self._parts)) < _MAX_STACK_CHARS:
-                return None
-            inner, self._parts = "".join(self._parts), []
-            return fields | self._inner(inner)
+        if not text.startswith("{") and "inner" in fields:
+            return self._joined(fields)
         return fields
+
+    def _docker_piece(self, text: str) -> dict[str, Any] | None:
+        """A piece of a line that docker has cut, as those of CRI; None: the line is no such piece."""
+        if not text.startswith('{"log":') or (len(text) < _DOCKER_PIECE_BYTES and not self._parts):
+            return None
+        tree = _tree(text) or {}
+        log, moment = tree.get("log"), tree.get("time")
+        stream = tree.get("stream")
+        if not isinstance(log, str) or moment is None or stream not in _STREAMS:
+            return None
+        goes_on = not log.endswith("\n") and len(log.encode("utf-8", "replace")) >= _DOCKER_PIECE_BYTES
+        if not goes_on and stream not in self._parts:
+            return None
+        inner = log if goes_on else log.rstrip("\r\n")
+        return {"timestamp": moment, "stream": stream, "inner": inner, "part": "P" if goes_on else "F"}
+
+    def _joined(self, fields: dict[str, Any]) -> dict[str, Any] | None:
+        stream = fields["stream"]
+        parts = self._parts.setdefault(stream, [])
+        parts.append(fields.pop("inner"))
+        if fields.pop("part") == "P" and sum(map(len, parts)) < _MAX_STACK_CHARS:
+            self._unfinished[stream] = fields
+            return None
+        self._unfinished.pop(stream, None)
+        return fields | self._inner("".join(self._parts.pop(stream)))
 
     def _inner(self, text: str) -> dict[str, Any]:
         """A line that another one wraps; its own time counts, where it has one."""
@@ -160,67 +228,6 @@ def _held(value: object) -> object:
     except (ValueError, OverflowError, RecursionError):
         return str(value)
     return value
-
-
-def ship_records(stream: ShipStream, path: Path, service: str, records: Iterator[bytes]) -> tuple[int, int]:
-    """Ships all; returns how many were taken and rejected. The same file shipped again is stored once.
-
-    Raises UnavailableHereError when the collector does not take them.
-    """
-    digest = hashlib.blake2b(f"{path.resolve()}|{path.stat().st_ino}".encode(), digest_size=10).hexdigest()
-    producer = f"import-{digest}"
-    shipping = _Shipping(stream, producer)
-    stream.resume(producer)
-    last = shipping.wait(lambda: shipping.known)
-    seq = 0
-    batch: list[bytes] = []
-    for record in records:
-        seq += 1
-        if seq > last:
-            batch.append(record)
-        if len(batch) == _BATCH_RECORDS:
-            shipping.send(service, seq, batch)
-            batch = []
-    if batch:
-        shipping.send(service, seq, batch)
-    return max(0, seq - last), shipping.rejected
-
-
-class _Shipping:
-    """One batch under way at a time: an import need not be fast, but whole."""
-
-    _PATIENCE_SECONDS = 30.0
-
-    def __init__(self, stream: ShipStream, producer: str) -> None:
-        self._stream = stream
-        self._producer = producer
-        self.known: int | None = None
-        self.rejected = 0
-
-    def send(self, service: str, last_seq: int, batch: list[bytes]) -> None:
-        lines = b"\n".join((*batch, b""))
-        made = SpooledBatch(first_seq=last_seq - len(batch) + 1, count=len(batch), lines=lines, lost_before=0)
-        self._stream.send(self._producer, Resource(service), made)
-        self.wait(lambda: self.known if (self.known or 0) >= last_seq else None)
-
-    def wait(self, found: Callable[[], int | None]) -> int:
-        deadline = time.monotonic() + self._PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            for answer in self._stream.answers(0.2):
-                if isinstance(answer, Acknowledged):
-                    self.known = max(self.known or 0, answer.last_seq)
-                elif isinstance(answer, Rejected):
-                    self.rejected += answer.count
-                elif isinstance(answer, Broken | Refused):
-                    reason = answer.reason if isinstance(answer, Broken) else "it is full or stops"
-                    raise UnavailableHereError(
-                        f"the collector does not take the records: {reason}",
-                        "repeat the command later; what was taken is not stored twice",
-                    )
-            value = found()
-            if value is not None:
-                return value
-        raise UnavailableHereError("the collector does not answer", "check --server, then repeat the command")
 
 
 # Numbers stay as they were written: 1.10 is not 1.1 for who compares.

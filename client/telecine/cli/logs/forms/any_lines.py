@@ -104,4 +104,8 @@ def _text_record(text: str, before: bytes) -> bytes:
     else:
         stated = (fields_of(before) or {}).get("timestamp") if before else None
     head = {} if stated is None else {"timestamp": stated}
-    return msgspec.json.encode(head | fields)
+    try:
+        return msgspec.json.encode(head | fields)
+    except (ValueError, OverflowError):
+        # Such as a process's number of a hundred digits.
+        return msgspec.json.encode({name: str(value) for name, value in (head | fields).items()})

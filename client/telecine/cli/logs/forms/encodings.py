@@ -53,12 +53,13 @@ def utf8_lines(source: IO[bytes]) -> Iterator[bytes]:
     """Yields the lines of an open file in UTF-8, each with its line feed."""
     begun: list[bytes] = []
     for piece in utf8_pieces(iter(lambda: source.read(_PIECE_BYTES), b"")):
-        for line in piece.splitlines(keepends=True) if b"\r" not in piece else _lines(piece):
-            begun.append(line)
-            if line.endswith(b"\n"):
-                yield b"".join(begun)
-                begun.clear()
-    if begun:
+        *ended, rest = piece.split(b"\n")
+        for line in ended:
+            begun += (line, b"\n")
+            yield b"".join(begun)
+            begun.clear()
+        begun.append(rest)
+    if any(begun):
         yield b"".join(begun)
 
 
@@ -73,11 +74,3 @@ def whole_lines(data: bytes, encoding: str) -> tuple[int, bytes]:
     text = codecs.getincrementaldecoder(encoding)("replace").decode(data)
     text = text[: text.rfind("\n") + 1]
     return len(text.encode(encoding)), text.encode("utf-8", "replace")
-
-
-def _lines(piece: bytes) -> Iterator[bytes]:
-    """As `splitlines`, which would end a line at a carriage return as well."""
-    *ended, rest = piece.split(b"\n")
-    yield from (line + b"\n" for line in ended)
-    if rest:
-        yield rest

@@ -94,6 +94,8 @@ def test_a_text_line_has_the_time_and_level_that_it_states_else_the_time_before(
         "timestamp": "2026-11-02T09:00:00.000000Z", "level": "WARNING", "logger": "a", "msg": "disk",
     }  # fmt: skip
     other = json.loads(as_record(b"CRITICAL all is lost", before))
+    huge = json.loads(as_record(b"[2026-11-02 10:00:00 +0000] [%b] [INFO] m" % (b"9" * 100)))
+    assert (huge["msg"], huge["pid"]) == ("m", "9" * 100)
     assert (other["timestamp"], other["level"]) == ("2026-11-01T10:00:07Z", "CRITICAL")
 
 
