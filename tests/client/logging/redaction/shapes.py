@@ -132,3 +132,44 @@ _OTHERS = (
     "***redacted***AKIAIOSFODNN7EXAMPLE",
     "AKIAIOSFODNN7EXAMPLE4111111111111111",
 )
+
+_OPENERS = (
+    *("=", "=[", "=(", ": ", ": [", ": {", ": |\n  ", ': "', "='''", " => ", "\t", "\t{", "\t[", "\t|", "|"),
+    *("|{", " .... ", ">", "> ", '">x ', "','", "', '", "': '", '": ["', " is ", "('", '","value":"', ",a\n"),
+    *("=digest ", "\tdigest ", "=a=b ", "\ta=b ", "=x\\", "|`"),
+)
+"""What begins a value behind a name; the value may be closed much later, or never."""
+_BLOCK_BEGINNING = "-----BEGIN PRIVATE " + "KEY-----"
+_SECONDS = (
+    "",
+    "aaaa" + _BLOCK_BEGINNING,
+    "AKIA",
+    "mysql -p",
+    "://a:",
+    "-u a:",
+    "Private-Lines: 1\n",
+    "{",
+    "'",
+    "a ",
+)
+_BEFORE = ("", "['--", '"', "<", ":", 'name="', "mysql -p", "AKIA", "-----BEGIN PRIVATE " + "KEY-----\n")
+"""What a name may stand behind, and what another rule begins with."""
+
+
+def combined_shapes() -> Iterator[tuple[str, str]]:
+    """Two rules' beginnings in one piece: a name's value that holds another's beginning and never ends.
+
+    A name for each way in which its values are judged, for these decide alone what a name is read on for.
+    """
+    names: dict[tuple[object, ...], str] = {}
+    for rule in DEFAULT_PACK.keys:
+        if rule.phrases[0].isascii():
+            kind = (rule.check, rule.keeps_numbers, rule.keeps_paths, rule.is_prose)
+            named = rule.id if rule.id in ("authorization", "cookie", "credentials") else ""
+            names.setdefault((kind, named), rule.phrases[0].replace(" ", "_"))
+    for name in names.values():
+        for opener in _OPENERS:
+            for second in _SECONDS:
+                yield f"{name}{opener!r} holds {second!r}", name + opener + second
+            for before in _BEFORE[1:]:
+                yield f"{name}{opener!r} behind {before!r}", before + name + opener

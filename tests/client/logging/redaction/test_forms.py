@@ -138,3 +138,29 @@ def test_keys_that_only_resemble_those_of_secrets_keep_their_values(key: str, va
 )  # fmt: skip
 def test_texts_that_only_resemble_those_of_secrets_stay(text: str) -> None:
     assert REDACTOR.redact_value({"msg": text}) == ({"msg": text}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("client_secret[]=a1B2c3D4e5&x=1", "a1B2c3D4e5"), ("password[0]=hunter2x", "hunter2x"),
+        ("password%5B12%5D=hunter2x&b=c", "hunter2x"), ("token[]=a1B2c3D4e5F6g7H8", "a1B2c3D4e5F6g7H8"),
+        ("--user\nada\n--password\nhunter2x\n--verbose", "hunter2x"),
+        ("--api-key\r\n  a1B2c3D4e5F6g7", "a1B2c3D4e5F6g7"),
+    ],
+)  # fmt: skip
+def test_fields_of_forms_and_options_of_one_line_each_name_secrets(text: str, secret: str) -> None:
+    redacted, counts = REDACTOR.redact_value({"msg": text})
+    assert secret not in redacted["msg"]
+    assert sum(counts.values()) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  --password\n        the password of the database\n  --token\n        read from the environment",
+        "--password\n--user\nada12345", "secret[0] = 0x12;", "password[i] = read_line()", "tokens[3]=the",
+    ],
+)  # fmt: skip
+def test_help_texts_and_indexed_names_stay(text: str) -> None:
+    assert REDACTOR.redact_value({"msg": text}) == ({"msg": text}, {})

@@ -9,7 +9,7 @@ import time
 import pytest
 from telecine.logging.redaction import Redactor
 
-from tests.client.logging.redaction.shapes import shapes
+from tests.client.logging.redaction.shapes import combined_shapes, shapes
 
 REDACTOR = Redactor()
 _SMALL_BYTES = 1 << 10
@@ -19,6 +19,9 @@ _SECONDS_PER_BYTE = 60e-6
 _RATIO = 6.0
 _EVERY = 3
 """Neighbours are alike; all of them were searched when the rules were made."""
+_EVERY_COMBINED = 61
+"""Shares no factor with the lengths of the lists that are combined, so that each part meets many others."""
+_SUSPECT_SECONDS_PER_BYTE = 5e-6
 
 
 def seconds_per_byte(piece: str, size: int, rounds: int) -> float:
@@ -43,6 +46,38 @@ def test_time_per_byte_is_flat_for_every_shape_that_the_rules_suggest() -> None:
         if ratio > _RATIO and seconds_per_byte(piece, _LARGE_BYTES, 3) > _RATIO * small:
             slow.append((name, ratio))
     assert not slow
+
+
+def growth(piece: str) -> float:
+    """How much more a byte costs in a text that is twelve times as long."""
+    small = max(seconds_per_byte(piece, _LARGE_BYTES // 12, 2), 0.5e-6)
+    ratio = seconds_per_byte(piece, _LARGE_BYTES, 1) / small
+    return ratio if ratio < 3 else min(ratio, seconds_per_byte(piece, _LARGE_BYTES, 2) / small)
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_time_per_byte_is_flat_where_one_rule_begins_in_what_another_reads(first: int) -> None:
+    chosen = list(combined_shapes())[first * 11 :: 4 * _EVERY_COMBINED]
+    suspects = [
+        (name, piece)
+        for name, piece in chosen
+        if seconds_per_byte(piece, _LARGE_BYTES // 6, 1) > _SUSPECT_SECONDS_PER_BYTE
+    ]
+    assert [name for name, piece in suspects if growth(piece) > 3] == []
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "['--token', 'aaaa-----BEGIN PRIVATE " + "KEY-----",
+        *("passwd\t{", "passwd\t{\u200b", "AKIApasswd\t{", "passwd|", "tokens=", "tokens=[", "tokens: ["),
+        *("tokens: |\n  ", "tok=", ":password> ", 'name="password">x y ', "authorization\tdigest "),
+        *("cookie\ta=b ", "password,a\n"),
+    ],
+)
+def test_a_beginning_without_an_end_is_followed_once(piece: str) -> None:
+    """Each of them took time by the square of its length: 20 s for 40 KB of `password,a`."""
+    assert growth(piece) < 3
 
 
 @pytest.mark.parametrize("seed", range(8))

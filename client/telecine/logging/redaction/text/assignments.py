@@ -8,6 +8,7 @@ from typing import NamedTuple
 from telecine.logging.redaction.rules import KeyRule, RulePack
 from telecine.logging.redaction.text import forms, source_code
 from telecine.logging.redaction.text.checks import (
+    IS_MASK,
     NUMBER,
     STATE,
     is_generated,
@@ -24,6 +25,8 @@ _REACH = 64
 """Characters of a key to each side of the phrase in it."""
 _LONGEST_PHRASE = 64
 _SHORTEST = 3
+_JUDGED = 8 << 10
+"""Characters of a value without quotes that are looked at, where its form is asked for."""
 _WINDOW = 64 << 10
 _KEY_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 _KEY_RUN = re.compile(r"[A-Za-z0-9_.\-]*", re.ASCII)
@@ -31,11 +34,15 @@ _QUOTE_END = re.compile(r"(?<!\\)(\\*)([\"'])")
 _COLOUR = r"(?:\x1b\[[0-9;]{0,16}m){0,4}"
 _SIGN = re.compile(
     _COLOUR
+    # An index, as forms have it: `password[]=x`.
+    + r"(?:\[[0-9]{0,4}\](?==))?"
     + r"(?:\\{0,64}[\"'`])?\*{0,2}\]?[ \t]{0,40}\\{0,2}(?:=>|={1,3}|:=|\?=|->|[:=])[ \t]{0,40}(?!=)"
     + _COLOUR,
     re.ASCII,
 )
 _OPTION_BLANK = re.compile(r"[ \t]{1,4}(?!-)", re.ASCII)
+_OPTION_LINE = re.compile(r"(?:\r?\n|(?:\\r)?\\n)[ \t]{0,8}(?P<value>[^\s\"'\\,;&<>)}\]\-][^\s\"'\\]{3,255})")
+"""A value on the line below its option, where each argument has a line."""
 _OPTION_COMMA = re.compile(r"\\{0,64}[\"'][ \t]{0,4},\s{0,4}(?=[bru]{0,2}\\{0,64}[\"'])", re.ASCII)
 _NAMED_VALUE = re.compile(
     r"\\{0,64}[\"']\s{0,4},?\s{0,4}(?:\\{0,64}[\"'])?(?i:value|val)(?:\\{0,64}[\"'])?\s{0,4}[:=]\s{0,4}"
@@ -44,7 +51,8 @@ _TAG_END = re.compile(r"(?:\s[^<>]{0,128})?>(?:<!\[CDATA\[|\s{0,32}<(?i:value|st
 _TAG_VALUE = re.compile(r"[^<\]]*(?:\](?!\]>)[^<\]]*)*")
 _NEXT_ELEMENT = re.compile(r"</[A-Za-z]{1,16}>\s{0,8}<[A-Za-z]{1,16}>")
 _ATTRIBUTE_END = re.compile(r"[\"'][^<>]{0,64}>")
-_BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*(?:\r?\n|\\n)[ \t]+(?P<body>[^\n]*(?:\n[ \t]+[^\n]+)*)")
+_BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*(?:\r?\n|\\n)[ \t]+")
+_BLOCK_BODY = re.compile(r"[^\n]*(?:\n[ \t]+[^\n]+)*")
 _PROSE = re.compile(
     r"[ \t]{1,4}(?:(?P<link>(?:(?:is|was|been|be|has[ \t]been)[ \t])?"
     r"(?:now[ \t]|set[ \t]to|changed[ \t]to|reset[ \t]to|entered|used|given)"
@@ -63,10 +71,10 @@ _TRIPLE = re.compile(r"((?:\\{0,64}[\"']){3})(?:\r?\n|\\n)?")
 _ARGUMENT = re.compile(r"[ ]?\((?:default:?[ ]|\s{0,4})[bru]{0,2}(\\{0,64})([\"'])", re.ASCII)
 _SECOND = re.compile(r"(?:,[^\s,\"'\\;&|<>=:(){}\[\]\x1b]+)+", re.ASCII)
 _BARE = re.compile(r"[^\s\"'\\,;&<>)}\]\x1b]+")
-_AUTHORIZATION = re.compile(
-    r"(?i:digest|aws4-hmac-sha256|hawk|ntlm|negotiate)\s[^\r\n]*"
-    r"|(?:[A-Za-z][A-Za-z0-9-]{1,30}[ \t]{1,4})?[^\s\"'\\,;&<>)}\]]+"
-)
+_LINE_SCHEME = re.compile(r"(?i:digest|aws4-hmac-sha256|hawk|ntlm|negotiate)\s")
+_LINE = re.compile(r"[^\r\n]*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[ \t]{1,4}(?=[^\s\"'\\,;&<>)}\]])")
+_CREDENTIALS = re.compile(r"[^\s\"'\\,;&<>)}\]]+")
 _COOKIE_BEGINS = re.compile(r"[A-Za-z0-9!#$%&^_`|~.+-]{1,128}=")
 _COOKIES = re.compile(r"[^\r\n\"'\\]+")
 _PASSWORDS = frozenset({"password", "pwd", "credentials"})
@@ -103,6 +111,7 @@ class AssignmentSearch:
         self._keys = assignments.keys
         self._phrases = assignments.phrases
         self._text = text
+        self._reach = forms.Reach(text)
         lowered = text.lower()
         self._lowered = lowered if len(lowered) == len(text) else "".join(map(_lower, text))
 
@@ -169,6 +178,8 @@ class AssignmentSearch:
         )
         if is_option and (blank := _OPTION_BLANK.match(text, end)) is not None:
             return self._value(rule, blank.end(), "--" if text.startswith("--", start) else "-")
+        if is_option and (line := _OPTION_LINE.match(text, end)) is not None:
+            return self._looking(rule, line.span("value"))
         if before[-1:] in ("'", '"'):
             is_pair = is_option or before[:-1].rstrip("bru ")[-1:] in ("(", "[")
             comma = _OPTION_COMMA.match(text, end) if is_pair else None
@@ -199,19 +210,19 @@ class AssignmentSearch:
 
     def _looking(self, rule: KeyRule, span: tuple[int, int]) -> tuple[int, int] | None:
         """The span if what stands there looks like a secret even without its name."""
-        value = self._text[slice(*span)]
-        is_secret = is_password_like(value) if rule.id in _PASSWORDS else is_generated(value)
+        looks = is_password_like if rule.id in _PASSWORDS else is_generated
+        is_secret = self._reach.judge(looks, *span, looks)
         return self._checked(rule, *span) if is_secret else None
 
     def _content(self, rule: KeyRule, start: int) -> tuple[int, int] | None:
         """What stands in an element; behind `<your-api-key>`, which is none, a text goes on."""
-        value = _TAG_VALUE.match(self._text, start)
-        if value is None or value[0][:2] in ('",', '"]', "',", "']"):
+        end = self._reach.end(_TAG_VALUE, start)
+        if end is None or self._text[start : min(start + 2, end)] in ('",', '"]', "',", "']"):
             return None
-        is_closed = self._text.startswith(("</", "]]>", "\\u003c", "<!"), value.end())
-        if not is_closed and any(map(str.isspace, value[0].strip())):
+        is_closed = self._text.startswith(("</", "]]>", "\\u003c", "<!"), end)
+        if not is_closed and self._reach.judge(_has_blank, start, end, _has_blank):
             return None
-        return self._checked(rule, *value.span())
+        return self._checked(rule, start, end)
 
     def _element(self, before: str, start: int, end: int) -> int | None:
         """Where the content begins of `<entry key="password">` and of what follows `<key>password</key>`."""
@@ -325,27 +336,41 @@ class AssignmentSearch:
         if quoted is not None:
             return self._checked(rule, quoted.end(), self._closing(quoted))
         if (block := _BLOCK.match(text, start)) is not None:
-            return self._checked(rule, *block.span("body"))
+            body_end = self._reach.end(_BLOCK_BODY, block.end())
+            return self._checked(rule, block.end(), body_end or block.end())
         if rule.id == "cookie":
             return self._cookies(rule, start)
-        form = _AUTHORIZATION if rule.id == "authorization" else _BARE
-        match = _BRACKETED.match(text, start) if text[start : start + 1] in ("[", "{", "(") else None
-        match = match or form.match(text, start)
-        if match is None or STATE.fullmatch(match[0].rstrip(".:!?")):
+        unquoted_end = self._unquoted_end(rule, start)
+        if unquoted_end is None:
+            return None
+        end = unquoted_end
+        value = text[start : min(end, start + _JUDGED)]
+        if STATE.fullmatch(value.rstrip(".:!?")):
             return None
         # `unexpected token: x`, the package `python3-jwt:all`.
-        if ":" in sign and rule.keeps_numbers and not is_token_like(match[0]):
+        if ":" in sign and rule.keeps_numbers and not is_token_like(value):
             return None
         # `passwd=3` compares; `-pass val` explains.
-        if (NUMBER.fullmatch(match[0]) and len(match[0]) < _SHORTEST) or (sign == "-" and match[0].isalpha()):
+        if (NUMBER.fullmatch(value) and len(value) < _SHORTEST) or (sign == "-" and value.isalpha()):
             return None
-        end = match.end()
         if sign == "=" and rule.id in _PASSWORDS and self._is_word_before(start):
             # Two in one argument: `passwd=abc,123`; in `a=b,password=c,ro` other things follow.
             second = _SECOND.match(text, end)
             stop = second.end() if second is not None else end
             end = stop if stop == len(text) or text[stop].isspace() else end
-        return self._checked(rule, match.start(), end)
+        return self._checked(rule, start, end)
+
+    def _unquoted_end(self, rule: KeyRule, start: int) -> int | None:
+        """Where a value ends that stands in no quotes, or None where there is none."""
+        text = self._text
+        if text[start : start + 1] in ("[", "{", "("):
+            return self._reach.end(_BRACKETED, start)
+        if rule.id != "authorization":
+            return self._reach.end(_BARE, start)
+        if (scheme := _LINE_SCHEME.match(text, start)) is not None:
+            return self._reach.end(_LINE, scheme.end())
+        scheme = _SCHEME.match(text, start)
+        return self._reach.end(_CREDENTIALS, scheme.end() if scheme is not None else start)
 
     def _is_word_before(self, start: int) -> bool:
         """Whether the assignment whose value begins here is a word of its own."""
@@ -355,8 +380,8 @@ class AssignmentSearch:
     def _cookies(self, rule: KeyRule, start: int) -> tuple[int, int] | None:
         if not _COOKIE_BEGINS.match(self._text, start) or forms.EMPTY_COOKIE.match(self._text, start):
             return None
-        match = _COOKIES.match(self._text, start)
-        return self._checked(rule, *match.span()) if match is not None else None
+        end = self._reach.end(_COOKIES, start)
+        return self._checked(rule, start, end) if end is not None else None
 
     def _closing(self, opened: re.Match[str]) -> int:
         """Where the quote closes: with as many backslashes as it opened with, or with whole escapes more."""
@@ -373,10 +398,15 @@ class AssignmentSearch:
         return len(self._text)
 
     def _checked(self, rule: KeyRule, start: int, end: int) -> tuple[int, int] | None:
-        value = self._text[start:end]
-        if not is_secret_value(rule, value):
+        if IS_MASK.match(self._text, start, end):
             return None
-        return start, end
+        question = (rule.id, rule.check, rule.keeps_numbers, rule.keeps_paths)
+        is_secret = self._reach.judge(question, start, end, lambda value: is_secret_value(rule, value))
+        return (start, end) if is_secret else None
+
+
+def _has_blank(value: str) -> bool:
+    return any(map(str.isspace, value.strip()))
 
 
 def _lower(char: str) -> str:

@@ -1,8 +1,9 @@
-"""What may stand between a name and its value besides a sign: lines, cells, attributes, calls."""
+"""What may stand between a name and its value besides a sign, and how far a value reaches."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import NamedTuple
 
@@ -122,6 +123,46 @@ _FORMS: tuple[tuple[re.Pattern[str], Kind, re.Pattern[str] | str], ...] = (
     (_QUOTED_NEXT, Kind.LOOSE, _QUOTE_BEFORE),
     (_CELL, Kind.CELL, ""),
 )
+
+
+_LONG = 512
+"""A value that is longer is judged once, together with the values that begin later and end where it ends."""
+
+
+class Reach:
+    """How far the values of one text go, and what they are worth.
+
+    Names may stand in the value of a name, as in `token=[token=[…`. Were each value measured and judged from
+    its own beginning, the time would grow with the square of the text's length.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._measured: dict[re.Pattern[str], tuple[int, int]] = {}
+        self._verdicts: dict[tuple[Hashable, int], bool] = {}
+
+    def end(self, form: re.Pattern[str], start: int) -> int | None:
+        """Where a match of `form` at `start` ends, or None.
+
+        The form must match to the same end from each place in a match at which it matches at all.
+        """
+        begin, end = self._measured.get(form, (0, 0))
+        if begin <= start < end:
+            return end
+        match = form.match(self._text, start)
+        if match is None:
+            return None
+        self._measured[form] = match.span()
+        return match.end()
+
+    def judge(self, question: Hashable, start: int, end: int, verdict: Callable[[str], bool]) -> bool:
+        """What `verdict` says of the text from `start` to `end`, of a long one by its longest form."""
+        if end - start <= _LONG:
+            return verdict(self._text[start:end])
+        known = self._verdicts.get((question, end))
+        if known is None:
+            known = self._verdicts[question, end] = verdict(self._text[start:end])
+        return known
 
 
 _PAIR_END = re.compile(rf"{_QUOTE}\s{{0,4}}[\])]")

@@ -29,6 +29,8 @@ _CARD_WORDS = (
 )
 """Ends of words and of keys behind which digits may be a card's, though a colon stands between."""
 _ESCAPED = "nrtbf"
+_TO_CLOSING = "(?P<secret>(?s:.*?))"
+"""In a pattern: the secret goes on to what stands behind this, which is searched once for many beginnings."""
 _MAX_BEGINNINGS = 48
 _LONGEST_BEGINNING = 24
 _SHORTEST_BEGINNING = 3
@@ -65,6 +67,8 @@ class CompiledRule(NamedTuple):
     pattern: re.Pattern[str]
     group: str | int
     segment: re.Pattern[str] | None
+    closing: re.Pattern[str] | None = None
+    """What ends the secret however far it goes on; the pattern then ends where the secret begins."""
 
 
 class Spot(NamedTuple):
@@ -113,6 +117,8 @@ class SpotSearch:
         self.waiting: deque[Secret] = deque()
         """Digits that were no number of their own, for what follows them."""
         self._hopeless_before: dict[str, int] = {}
+        self._closings: dict[re.Pattern[str], tuple[int, re.Match[str] | None]] = {}
+        """Of each closing: from where it was looked for, and the first one behind."""
 
     def advance(self, floor: int) -> Secret | None:
         """See `Search`."""
@@ -175,28 +181,48 @@ class SpotSearch:
             is_word = False
         by_letters = self._spot.by_letters
         rules = self._spot.rules if by_letters is None else by_letters.get(text[start : start + 2], ())
-        for rule, pattern, group, segment in rules:
+        for compiled in rules:
+            rule = compiled.rule
             if start < self._hopeless_before.get(rule.id, 0):
                 continue
             if rule.needs_left_edge and (is_word or (before == "_" and rule.joins_underscore)):
                 continue
             if rule.check is Check.LUHN and (self._is_id or self._is_named_id(start, floor)):
                 continue
-            match = pattern.match(text, start)
-            if match is None:
-                if segment is not None and (same := segment.match(text, start)) is not None:
-                    self._hopeless_before[rule.id] = same.end()
+            found = self._match(compiled, start)
+            if found is None:
                 continue
-            begin, end = match.span(group)
+            begin, end, match_end = found
             if begin >= end or IS_MASK.fullmatch(text, begin, end):
                 continue
             edge = before if begin == start else text[begin - 1]
             if edge in (":", "#") and rule.check is Check.LUHN and self._is_named_card(start, floor):
                 edge = " "
             if passes(rule.check, text, begin, end, edge):
-                return Secret(begin, match.end() if is_whole else end, rule.id)
+                return Secret(begin, match_end if is_whole else end, rule.id)
             self._note_failure(rule, Secret(begin, end, rule.id), before)
         return None
+
+    def _match(self, compiled: CompiledRule, start: int) -> tuple[int, int, int] | None:
+        """Where the secret of a rule begins and ends, and where all that the rule matched ends."""
+        match = compiled.pattern.match(self._text, start)
+        if match is None:
+            segment = compiled.segment
+            if segment is not None and (same := segment.match(self._text, start)) is not None:
+                self._hopeless_before[compiled.rule.id] = same.end()
+            return None
+        if compiled.closing is None:
+            return *match.span(compiled.group), match.end()
+        closed = self._closing_behind(compiled.closing, match.end())
+        return (match.end(), *closed.span()) if closed is not None else None
+
+    def _closing_behind(self, closing: re.Pattern[str], position: int) -> re.Match[str] | None:
+        """The first closing behind a beginning; beginnings without a closing between them share one."""
+        begin, match = self._closings.get(closing, (len(self._text) + 1, None))
+        if position < begin or (match is not None and position > match.start()):
+            match = closing.search(self._text, position)
+            self._closings[closing] = position, match
+        return match
 
     def _note_failure(self, rule: ValueRule, failed: Secret, before: str) -> None:
         """Remembers what of a place that is no secret need not be tried again, or must be."""
@@ -231,8 +257,11 @@ def spots_of(rules: Iterable[ValueRule]) -> list[Spot]:
 
 
 def _compiled(rule: ValueRule) -> CompiledRule:
-    pattern = re.compile(f"(?:{rule.pattern})", re.ASCII)
     segment = re.compile(rule.segment, re.ASCII) if rule.segment else None
+    opening, found, closing = rule.pattern.partition(_TO_CLOSING)
+    if found and closing:
+        return CompiledRule(rule, re.compile(opening, re.ASCII), 0, segment, re.compile(closing, re.ASCII))
+    pattern = re.compile(f"(?:{rule.pattern})", re.ASCII)
     return CompiledRule(rule, pattern, "secret" if "secret" in pattern.groupindex else 0, segment)
 
 

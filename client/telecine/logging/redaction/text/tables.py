@@ -47,6 +47,8 @@ class TableSearch:
 
     def __init__(self, text: str, keys: SecretKeys) -> None:
         self._keys = keys
+        self._read: dict[tuple[str, int, int, str], int] = {}
+        """How far a column was read, by its table's sign and width, its place and its rule."""
         # Line ends and tabs that are written as escapes, in as many letters.
         self._text = text if "\n" in text else text.replace("\\n", " \n").replace("\\t", " \t")
         self._found = self._all()
@@ -113,12 +115,16 @@ class TableSearch:
     def _rows(self, position: int, sign: str, count: int, rules: dict[int, KeyRule]) -> Iterator[Column]:
         """The secrets of the rows that begin at `position`, as long as they have as many cells."""
         text = self._text
-        for _ in range(_MOST_ROWS):
+        # A row may be the header of a table itself: what was read as rows of the same form is not read again.
+        places = {index: (sign, count, index, rule.id) for index, rule in rules.items()}
+        rules = {index: rule for index, rule in rules.items() if self._read.get(places[index], 0) <= position}
+        for _ in range(_MOST_ROWS if rules else 0):
             end = text.find("\n", position)
             end = len(text) if end < 0 else end
             cells = text[position:end].split(sign)
-            if len(cells) != count:
+            if len(cells) != count or end < position:
                 return
+            self._read.update((places[index], end) for index in rules)
             start = position
             for index, cell in enumerate(cells):
                 value = cell.strip(" \t\r\"'`")
