@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
+
+from telecine.exceptions import InvalidRequestError
 
 ErrorChoice: TypeAlias = (
-    type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+    type[BaseException]
+    | tuple[type[BaseException], ...]
+    | list[type[BaseException]]
+    | set[type[BaseException]]
+    | frozenset[type[BaseException]]
+    | Callable[[BaseException], bool]
 )
-"""Error classes, or a function that returns whether an error is worth another try."""
+"""An error class, several (a list or set is taken as a tuple), or a function that returns whether an error is
+worth another try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,7 @@ class RetryPolicy:
     """Retries that each success earns: 0.1 is one retry for ten calls in the long run."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError and names every number below zero."""
+        """Raises InvalidRequestError and names what is wrong: a number below zero, or `retry_on`."""
         at_least_zero = (
             "give_up_after_seconds", "max_attempts", "initial_backoff_seconds", "max_backoff_seconds",
             "attempt_timeout_seconds", "budget_tokens", "budget_ratio",
@@ -55,7 +64,8 @@ class RetryPolicy:
         if self.delay_seconds is not None and not 0 <= self.delay_seconds < math.inf:
             wrong.append(f"delay_seconds is {self.delay_seconds!r}")
         if wrong:
-            raise ValueError(f"a RetryPolicy takes numbers from 0 on; {', '.join(wrong)}")
+            raise InvalidRequestError(f"a RetryPolicy takes numbers from 0 on; {', '.join(wrong)}")
+        object.__setattr__(self, "retry_on", _checked(self.retry_on))
 
     def is_worth_it(self, error: BaseException) -> bool:
         """Returns whether the same call may succeed after `error`.
@@ -70,7 +80,7 @@ class RetryPolicy:
             return says if isinstance(says, bool) else isinstance(error, ConnectionError | TimeoutError)
         if isinstance(choice, type | tuple):
             return isinstance(error, choice)
-        return choice(error)
+        return cast(Callable[[BaseException], bool], choice)(error)
 
     def __str__(self) -> str:
         tries = f", {self.max_attempts} tries" if self.max_attempts else ""
@@ -78,6 +88,35 @@ class RetryPolicy:
         if self.delay_seconds is not None:
             return f"every {self.delay_seconds:g} s{limit}{tries}"
         return f"full jitter {self.initial_backoff_seconds:g}-{self.max_backoff_seconds:g} s{limit}{tries}"
+
+
+def _checked(choice: object) -> ErrorChoice | None:
+    """The choice, a list or set of classes as a tuple. Raises InvalidRequestError: found out
+    later, while an error is handled, a wrong one would hide that error."""
+    if isinstance(choice, list | set | frozenset):
+        choice = tuple(choice)
+    classes = choice if isinstance(choice, tuple) else (choice,) if isinstance(choice, type) else None
+    if classes is None:
+        if choice is None or callable(choice):
+            if choice is not None and not _takes_one(choice):
+                raise InvalidRequestError(f"retry_on is {choice!r}; a function takes one argument, the error")
+            return choice
+    elif all(isinstance(each, type) and issubclass(each, BaseException) for each in classes):
+        return cast(ErrorChoice, choice)
+    raise InvalidRequestError(
+        f"retry_on is {choice!r}; expected an error class, several such as (ConnectionError, OSError), "
+        "or a function of an error"
+    )
+
+
+def _takes_one(function: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # built-in functions may have no signature
+        return True
+    return not inspect.iscoroutinefunction(function)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +130,9 @@ class BreakerPolicy:
     again. A trial that has not ended after this long counts as failed."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that make no sense."""
+        """Raises InvalidRequestError for numbers that make no sense."""
         if self.failures_to_open < 1 or not self.open_seconds > 0:
-            raise ValueError(
+            raise InvalidRequestError(
                 "a BreakerPolicy takes failures_to_open from 1 on and open_seconds above 0, "
                 f"not {self.failures_to_open!r} and {self.open_seconds!r}"
             )

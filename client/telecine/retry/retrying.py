@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
-from telecine.exceptions import CircuitOpenError
+from telecine.exceptions import CircuitOpenError, InvalidRequestError
 from telecine.retry.attempt import Attempt, under_way
 from telecine.retry.backoff import Backoff, Decision, RetryBudget
 from telecine.retry.circuit import CircuitBreaker
@@ -81,13 +81,16 @@ class Retry:
         """Returns the function, retried as the policy says.
 
         Raises:
+            InvalidRequestError: It is no function.
             TypeError: It is a generator: what it has yielded cannot be taken back.
         """
+        if not callable(function):
+            raise InvalidRequestError(f"only a function can be retried, not {function!r}")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(
-                f"{function.__qualname__} is a generator; what it has given away cannot be tried again"
+                f"{_name_of(function)} is a generator; what it has given away cannot be tried again"
             )
-        name = self._name or function.__qualname__
+        name = self._name or _name_of(function)
 
         if inspect.iscoroutinefunction(function):
 
@@ -179,6 +182,11 @@ class Retry:
         return Backoff(self.policy, self._budget, started_seconds=self.runtime.clock())
 
 
+def _name_of(function: Callable[..., object]) -> str:
+    """Its qualified name; that of its class for an object that can be called, such as a partial."""
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
 async def _within_time(
     attempt: Attempt, limit_seconds: float, function: Callable[[Attempt], Awaitable[_R]]
 ) -> _R:
@@ -239,6 +247,9 @@ class _Call:
             self._retry.breaker.leave(self._permit, error)
 
 
+@overload
+def retry(function: Callable[_P, _R], /) -> Callable[_P, _R]: ...
+@overload
 def retry(
     *,
     max_attempts: int = 0,
@@ -250,10 +261,25 @@ def retry(
     retry_on: ErrorChoice | None = None,
     breaker: CircuitBreaker | None = None,
     log: Logger | None = None,
-) -> Retry:
-    """Makes a `Retry` in one line: `@retry(max_attempts=3, retry_on=ConnectionError)`.
+) -> Retry: ...
+def retry(
+    function: Callable[_P, _R] | None = None,
+    /,
+    *,
+    max_attempts: int = 0,
+    delay: float | None = None,
+    give_up_after_seconds: float | None = None,
+    initial_backoff_seconds: float = 0.1,
+    max_backoff_seconds: float = 5.0,
+    attempt_timeout_seconds: float = 0.0,
+    retry_on: ErrorChoice | None = None,
+    breaker: CircuitBreaker | None = None,
+    log: Logger | None = None,
+) -> Retry | Callable[_P, _R]:
+    """Makes a `Retry` in one line: `@retry(max_attempts=3, retry_on=ConnectionError)`, or plain `@retry`.
 
     Args:
+        function: The function, where the decorator stands without brackets.
         max_attempts: Tries in all, the first included. 0: as many as there is time for.
         delay: Seconds before each further try, always the same, as plain retry decorators have it. With it
             every Exception is worth another try, unless `retry_on` says otherwise. 0: at once. None:
@@ -269,7 +295,8 @@ def retry(
         log: Where the records go. None: the logger `telecine.retry`.
 
     Raises:
-        ValueError: A number is below zero.
+        InvalidRequestError: A number is below zero, or `retry_on` is no choice of errors; or, raised by the
+            decorator, what is to be retried is no function.
     """
     if give_up_after_seconds is None:
         give_up_after_seconds = math.inf if delay is not None and max_attempts else 300.0
@@ -284,4 +311,5 @@ def retry(
         attempt_timeout_seconds=attempt_timeout_seconds,
         retry_on=retry_on,
     )
-    return Retry(policy, breaker=breaker, log=log)
+    retrying = Retry(policy, breaker=breaker, log=log)
+    return retrying if function is None else retrying(function)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -409,3 +410,48 @@ def test_without_a_number_of_attempts_a_delay_ends_with_the_time() -> None:
 def test_a_delay_that_is_none_is_an_error(delay: float) -> None:
     with pytest.raises(ValueError, match="delay_seconds"):
         retry(delay=delay)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    ["x", 5, ValueError("x"), (ValueError, "x"), [ValueError, 5], {"x"}, int, lambda: True],
+)
+def test_what_is_no_choice_of_errors_is_refused_when_decorating(choice: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=r"retry_on is .*; "):
+        retry(max_attempts=2, delay=0, retry_on=choice)
+
+
+@pytest.mark.parametrize("choice", [[ValueError], {ValueError, KeyError}, lambda e: True])
+def test_a_list_of_classes_is_a_choice_too(choice: Any) -> None:
+    tried: list[int] = []
+
+    @retry(max_attempts=3, delay=0, retry_on=choice)
+    def fails() -> None:
+        tried.append(1)
+        raise ValueError("the real one")
+
+    with pytest.raises(ValueError, match="the real one"):
+        fails()
+    assert len(tried) == 3
+
+
+async def test_the_decorator_needs_no_brackets() -> None:
+    @retry
+    def blocking(value: int) -> int:
+        return value
+
+    @retry
+    async def asynchronous(value: int) -> int:
+        return value
+
+    assert (blocking(3), await asynchronous(4)) == (3, 4)
+
+
+@pytest.mark.parametrize("thing", [5, "f", None])
+def test_only_functions_are_retried(thing: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="only a function can be retried"):
+        retry(max_attempts=2)(thing)
+
+
+def test_an_object_that_can_be_called_is_retried_too() -> None:
+    assert retry(max_attempts=2)(functools.partial(int, "7"))() == 7
