@@ -99,8 +99,14 @@ def save_generation(
     outputs = tuple(_named(output, prefix, quality, bit_rate) for output in _settled(formats))
     job = cast(JobArguments, {"skip_unavailable": True, **arguments, "metadata": metadata or {}})
     base = directory_of(base_dir, "base_dir") or Path()
+    made = [each for each in (base, *base.parents) if not each.exists()]
     directory = _new_directory(base, now or datetime.now(UTC))
-    return _encode_into(directory, frames, fps, outputs, server, job, allow_partial=allow_partial)
+    try:
+        return _encode_into(directory, frames, fps, outputs, server, job, allow_partial=allow_partial)
+    except BaseException:
+        for each in (directory, *made):
+            _remove_if_empty(each)
+        raise
 
 
 def _encode_into(
@@ -123,9 +129,6 @@ def _encode_into(
     except JobIncompleteError as error:
         if error.result is not None:
             _saved(directory, outputs, error.result)
-        raise
-    except BaseException:
-        _remove_if_empty(directory)
         raise
     return _saved(directory, outputs, result)
 
@@ -164,14 +167,16 @@ def _named(item: tuple[Output, bool], prefix: str, quality: Quality | str, bit_r
 def _new_directory(base: Path, now: datetime) -> Path:
     """Makes the directory of this moment; numbered where another one has it."""
     stamp = now.astimezone(UTC).strftime("%Y%m%d_%H%M%S")
-    base.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
+        base.mkdir(parents=True, exist_ok=True)
         directory = base / (stamp if number == 1 else f"{stamp}_{number}")
         try:
             directory.mkdir()
         except FileExistsError:
             number += 1
+        except FileNotFoundError:
+            continue  # another call has failed, and has removed the base that it had made
         else:
             return directory
 

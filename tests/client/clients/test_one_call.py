@@ -69,6 +69,18 @@ def test_when_nothing_is_left_it_is_an_error_and_no_directory_stays(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_base_that_was_made_stays_without_a_clip(tmp_path: Path, encoder: EmbeddedServer) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    for base in (tmp_path / "new" / "deep", there / "new"):
+        with pytest.raises(exceptions.InvalidRequestError):
+            telecine.save_generation(FRAMES, None, "holo", base_dir=base, server=encoder.address)
+    with pytest.raises(exceptions.InvalidRequestError):
+        telecine.save_generation(FRAMES, None, "gif", -1, base_dir=there, server=encoder.address)
+    assert list(tmp_path.iterdir()) == [there]
+    assert not list(there.iterdir())
+
+
 def test_two_clips_of_the_same_second_do_not_meet(tmp_path: Path, encoder: EmbeddedServer) -> None:
     saved = [
         telecine.save_generation(

@@ -42,7 +42,9 @@ app = typer.Typer(
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plain, .gz or .zst.")]
 
 _ALL_SHOWN = 12
-_NO_STORY = "Check the id; records of jobs that ended long ago are deleted (keep_days, keep_bytes)."
+_NO_STORY = (
+    "Check the id; records of jobs that ended long ago are deleted (keep_seconds, keep_bytes, keep_jobs)."
+)
 
 
 @app.command("query", epilog=epilog())
