@@ -99,9 +99,8 @@ class ClientSettings:
     ) -> None:
         """Logs what was decided after an upload lost its connection; None: nothing was."""
         if decision is not None:
-            level = _level(error)
             report_decision(
-                decision, self.retry, error, call="Encode", level=level, job_id=job_id, connection=connection
+                decision, self.retry, error, call="Encode", level="INFO", job_id=job_id, connection=connection
             )
 
     def calling(self, rpc: str, timeout_seconds: float | None) -> tuple[float, Retry, Outage]:
@@ -208,15 +207,10 @@ def pause_seconds(backoff: Backoff, error: errors.TelecineError, call: str, outa
     """
     outage.failed(error)
     decision = backoff.decide(error, time.monotonic(), random.random())  # noqa: S311 -- jitter
-    report_decision(decision, backoff.policy, error, call=call, level=_level(error))
+    report_decision(decision, backoff.policy, error, call=call, level="INFO")
     if not decision.is_again:
         raise error
     return decision.delay_seconds
-
-
-def _level(error: errors.TelecineError) -> str:
-    """A lost connection comes back by itself; a full disk may need an operator."""
-    return "WARNING" if isinstance(error, errors.DiskFullError | errors.SpoolFullError) else "INFO"
 
 
 PREFIX = "TELECINE_SDK_"

@@ -11,10 +11,12 @@ from contextlib import redirect_stderr
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 from telecine import AsyncClient, Client, RetryPolicy
 from telecine.channel.outage import QUIET_AFTER_ANSWER_SECONDS, SAY_EVERY_SECONDS, Outage
 from telecine.clients.logs import LogClient
-from telecine.exceptions import LaterError, SpoolFullError, TelecineError, UnavailableError
+from telecine.clients.settings import pause_seconds
+from telecine.exceptions import DiskFullError, LaterError, SpoolFullError, TelecineError, UnavailableError
 
 FRAMES = np.zeros((2, 16, 16, 3), np.uint8)
 REFUSED = (
@@ -156,3 +158,13 @@ def test_a_server_that_takes_the_connection_and_is_silent_is_reported_too(
     with redirect_stderr(FirstWord()) as said, pytest.raises(TelecineError):
         call(silent)
     assert f"{silent} does not answer" in said.getvalue()
+
+
+@pytest.mark.parametrize("error", [DiskFullError("full"), SpoolFullError("full"), UnavailableError("gone")])
+def test_a_full_disk_is_reported_by_the_outage_and_its_decisions_are_information(error: LaterError) -> None:
+    with Client("127.0.0.1:1") as client, capture_logs() as records:
+        backoff, outage = client.settings.stream_backoff(), client.settings.outage()
+        pause_seconds(backoff, error, "WatchJob", outage)
+        decision = backoff.decide(error, time.monotonic(), 0.5)
+        client.settings.report_lost(decision, error, "j", 1)
+    assert [record["log_level"] for record in records] == ["info", "info"]
