@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Generic
 
 import grpc
@@ -20,7 +20,7 @@ from telecine.channel.calls import (
     Unary,
     call_metadata,
 )
-from telecine.channel.errors import raise_translated
+from telecine.channel.errors import closed_error, raise_translated
 from telecine.channel.proxy import proxy_note
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import UnavailableError
@@ -29,15 +29,17 @@ from telecine.exceptions import UnavailableError
 class AsyncStream(Generic[ResponseT]):
     """A running call: answers are iterated, requests are written."""
 
-    def __init__(self, call: Any, request_id: str, note: str) -> None:
+    def __init__(
+        self, call: Any, request_id: str, translating: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self._call = call
         self._request_id = request_id
-        self._note = note
+        self._translating = translating
         self._is_cancelled = False
 
     async def __aiter__(self) -> AsyncIterator[ResponseT]:
         try:
-            with _translating(self._request_id, self._note):
+            with self._translating():
                 async for answer in self._call:
                     yield answer
         except asyncio.CancelledError:
@@ -49,7 +51,7 @@ class AsyncStream(Generic[ResponseT]):
 
     async def write(self, message: bytes) -> None:
         """Sends a serialised request; returns when there is room for the next."""
-        with _translating(self._request_id, self._note):
+        with self._translating():
             await self._call.write(message)
 
     def cancel(self) -> None:
@@ -63,6 +65,7 @@ class AsyncChannel:
 
     def __init__(self, target: Target) -> None:
         self._note = proxy_note(target.address)
+        self._is_closed = False
         options = channel_options(target)
         if target.tls is None:
             self._channel = grpc.aio.insecure_channel(target.address, options)
@@ -91,7 +94,7 @@ class AsyncChannel:
             request_serializer=type(request).SerializeToString,
             response_deserializer=rpc.response.FromString,
         )
-        with _translating(request_id, self._note):
+        with self._translating(request_id):
             answer: ResponseT = await method(
                 request, timeout=timeout_seconds, metadata=call_metadata(request_id)
             )
@@ -99,38 +102,44 @@ class AsyncChannel:
 
     def encode(self, request_id: str) -> AsyncStream[pb.EncodeResponse]:
         """Opens an Encode stream; serialised requests go in with `write`."""
-        with _translating(request_id, self._note):
-            return AsyncStream(self._encode(metadata=call_metadata(request_id)), request_id, self._note)
+        return self._stream(request_id, lambda metadata: self._encode(metadata=metadata))
 
     def download(
         self, request: pb.DownloadArtifactRequest, timeout_seconds: float, request_id: str
     ) -> AsyncStream[pb.DownloadArtifactResponse]:
         """Opens a DownloadArtifact stream, for at most that long."""
-        metadata = call_metadata(request_id)
-        with _translating(request_id, self._note):
-            return AsyncStream(
-                self._download(request, timeout=timeout_seconds, metadata=metadata), request_id, self._note
-            )
+        return self._stream(
+            request_id,
+            lambda metadata: self._download(request, timeout=timeout_seconds, metadata=metadata),
+        )
 
     def watch(
         self, request: pb.WatchJobRequest, timeout_seconds: float | None, request_id: str
     ) -> AsyncStream[pb.WatchJobResponse]:
         """Opens a WatchJob stream; None: for as long as it goes on."""
-        metadata = call_metadata(request_id)
-        with _translating(request_id, self._note):
-            return AsyncStream(
-                self._watch(request, timeout=timeout_seconds, metadata=metadata), request_id, self._note
-            )
+        return self._stream(
+            request_id,
+            lambda metadata: self._watch(request, timeout=timeout_seconds, metadata=metadata),
+        )
 
     async def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
+        self._is_closed = True
         await self._channel.close()
 
+    def _stream(
+        self, request_id: str, begin: Callable[[tuple[tuple[str, str], ...]], Any]
+    ) -> AsyncStream[ResponseT]:
+        with self._translating(request_id):
+            call = begin(call_metadata(request_id))
+        return AsyncStream(call, request_id, lambda: self._translating(request_id))
 
-@contextmanager
-def _translating(request_id: str, note: str) -> Iterator[None]:
-    # UsageError and InternalError: the call or the channel is over.
-    try:
-        yield
-    except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
-        raise_translated(error, request_id, note)
+    @contextmanager
+    def _translating(self, request_id: str) -> Iterator[None]:
+        # UsageError and InternalError: the call or the channel is over.
+        try:
+            yield
+        except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
+            if self._is_closed:  # what was under way ends too; the server is not to blame
+                raise closed_error() from error
+            raise_translated(error, request_id, self._note)

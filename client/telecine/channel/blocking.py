@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import grpc
@@ -18,7 +18,7 @@ from telecine.channel.calls import (
     Unary,
     call_metadata,
 )
-from telecine.channel.errors import raise_translated
+from telecine.channel.errors import check_open, closed_error, raise_translated
 from telecine.channel.proxy import proxy_note
 from telecine.encoder.v1 import encoder_pb2 as pb
 
@@ -26,13 +26,12 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 class Stream(Iterator[ResponseT]):
     """The answers of a running call. Iterated by one thread; `cancel` may come from any."""
 
-    def __init__(self, call: Any, request_id: str, note: str) -> None:
+    def __init__(self, call: Any, translating: Callable[[], AbstractContextManager[None]]) -> None:
         self._call = call
-        self._request_id = request_id
-        self._note = note
+        self._translating = translating
 
     def __next__(self) -> ResponseT:
-        with _translating(self._request_id, self._note):
+        with self._translating():
             answer: ResponseT = next(self._call)
         return answer
 
@@ -46,6 +45,7 @@ class BlockingChannel:
 
     def __init__(self, target: Target) -> None:
         self._note = proxy_note(target.address)
+        self._is_closed = False
         options = channel_options(target)
         if target.tls is None:
             self._channel = grpc.insecure_channel(target.address, options)
@@ -74,43 +74,52 @@ class BlockingChannel:
             request_serializer=type(request).SerializeToString,
             response_deserializer=rpc.response.FromString,
         )
-        with _translating(request_id, self._note):
+        with self._translating(request_id):
             answer: ResponseT = method(request, timeout=timeout_seconds, metadata=call_metadata(request_id))
         return answer
 
     def encode(self, messages: Iterator[bytes], request_id: str) -> Stream[pb.EncodeResponse]:
         """Opens an Encode stream; `messages` are serialised requests, iterated by a thread of gRPC."""
-        with _translating(request_id, self._note):
-            return Stream(self._encode(messages, metadata=call_metadata(request_id)), request_id, self._note)
+        return self._stream(request_id, lambda metadata: self._encode(messages, metadata=metadata))
 
     def download(
         self, request: pb.DownloadArtifactRequest, timeout_seconds: float, request_id: str
     ) -> Stream[pb.DownloadArtifactResponse]:
         """Opens a DownloadArtifact stream, for at most that long."""
-        metadata = call_metadata(request_id)
-        with _translating(request_id, self._note):
-            return Stream(
-                self._download(request, timeout=timeout_seconds, metadata=metadata), request_id, self._note
-            )
+        return self._stream(
+            request_id,
+            lambda metadata: self._download(request, timeout=timeout_seconds, metadata=metadata),
+        )
 
     def watch(
         self, request: pb.WatchJobRequest, timeout_seconds: float | None, request_id: str
     ) -> Stream[pb.WatchJobResponse]:
         """Opens a WatchJob stream; None: for as long as it goes on."""
-        metadata = call_metadata(request_id)
-        with _translating(request_id, self._note):
-            return Stream(
-                self._watch(request, timeout=timeout_seconds, metadata=metadata), request_id, self._note
-            )
+        return self._stream(
+            request_id,
+            lambda metadata: self._watch(request, timeout=timeout_seconds, metadata=metadata),
+        )
+
+    def check(self) -> None:
+        """Raises OutOfOrderError once it is closed."""
+        check_open(is_closed=self._is_closed)
 
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
+        self._is_closed = True
         self._channel.close()
 
+    def _stream(
+        self, request_id: str, begin: Callable[[tuple[tuple[str, str], ...]], Any]
+    ) -> Stream[ResponseT]:
+        with self._translating(request_id):
+            return Stream(begin(call_metadata(request_id)), lambda: self._translating(request_id))
 
-@contextmanager
-def _translating(request_id: str, note: str) -> Iterator[None]:
-    try:
-        yield
-    except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
-        raise_translated(error, request_id, note)
+    @contextmanager
+    def _translating(self, request_id: str) -> Iterator[None]:
+        try:
+            yield
+        except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
+            if self._is_closed:  # what was under way ends too; the server is not to blame
+                raise closed_error() from error
+            raise_translated(error, request_id, self._note)

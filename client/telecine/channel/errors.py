@@ -56,6 +56,19 @@ _CHECK_ADDRESS = (
 _TOO_LARGE = "larger than max"
 
 
+def closed_error() -> errors.OutOfOrderError:
+    """The error of every call of a client after its `close`, to be raised; trying again cannot help."""
+    return errors.OutOfOrderError(
+        "the client is closed", recovery="Make a new client, or close this one after its last call."
+    )
+
+
+def check_open(*, is_closed: bool) -> None:
+    """Raises OutOfOrderError where the client, or its connection, is closed."""
+    if is_closed:
+        raise closed_error()
+
+
 def raise_translated(error: BaseException, request_id: str = "", note: str = "") -> NoReturn:
     """Raises the SDK's error for `error`, which stays attached as its cause.
 

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from telecine.channel.arguments import Target, channel_options, credentials
 from telecine.channel.calls import call_metadata
-from telecine.channel.errors import raise_translated
+from telecine.channel.errors import check_open, closed_error, raise_translated
 from telecine.channel.outage import Outage
 from telecine.exceptions import UnavailableError
 from telecine.logs.v1 import log_collector_service_pb2 as pb
@@ -30,6 +30,7 @@ class LogChannel:
 
     def __init__(self, target: Target) -> None:
         self._address = target.address
+        self._is_closed = False
         options = channel_options(target)
         if target.tls is None:
             self._channel = grpc.insecure_channel(target.address, options)
@@ -59,16 +60,21 @@ class LogChannel:
 
     def tail(self, request: pb.TailRequest, request_id: str) -> TailCall:
         """Records as they arrive."""
+        self._check()
         return TailCall(self._stub.Tail, request, request_id)
 
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
+        self._is_closed = True
         self._channel.close()
+
+    def _check(self) -> None:
+        check_open(is_closed=self._is_closed)
 
     def _unary(self, method: Any, request: Message, timeout_seconds: float, request_id: str) -> Any:
         """Every call may be repeated, and one that could not connect is, within its time."""
+        self._check()
         deadline = time.monotonic() + timeout_seconds
-
         outage = Outage(f"collector {self._address}", timeout_seconds)
 
         def call() -> Any:
@@ -76,6 +82,8 @@ class LogChannel:
                 left = max(0.0, deadline - time.monotonic())
                 return method(request, timeout=left, metadata=call_metadata(request_id))
             except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
+                if self._is_closed:
+                    raise closed_error() from error
                 raise_translated(error, request_id)
 
         policy = RetryPolicy(give_up_after_seconds=timeout_seconds, retry_on=_could_not_connect)

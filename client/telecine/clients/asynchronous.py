@@ -15,6 +15,7 @@ from telecine import exceptions as errors
 from telecine.channel import calls
 from telecine.channel.arguments import Target
 from telecine.channel.asynchronous import AsyncChannel
+from telecine.channel.errors import check_open
 from telecine.clients.asynchronous_job import AsyncJob
 from telecine.clients.belonging import PICKLING_ADVICE, EventLoop, not_pickled
 from telecine.clients.embedded import embedded_address
@@ -162,6 +163,7 @@ class AsyncClient:
             OutOfOrderError: The client was made before this process was forked, or belongs to another loop.
         """
         self._check()
+        check_open(is_closed=self._is_closed)
         job = AsyncJob(self, plan_job(fps, outputs, arguments), calls.current_request_id())
         self._jobs.add(job)
         return job
@@ -413,11 +415,9 @@ class AsyncClient:
         """
         self._check()
         async with self._opening:
-            if self._is_closed:
-                raise errors.OutOfOrderError("the client is closed")
+            check_open(is_closed=self._is_closed)
             if self._channel is None:
-                address = self.settings.server
-                if address is None:
+                if not (address := self.settings.server):
                     address = await asyncio.to_thread(embedded_address)
                 self._channel = AsyncChannel(Target(address, self.settings.tls, self.settings.keep_alive))
             return self._channel

@@ -73,6 +73,8 @@ class AsyncJob:
         self._changed = Signal()
         self._driver: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
+        self._ended: errors.TelecineError | None = None
+        """Why it was over before its first frame."""
         self._spec = pb.JobSpec()
         self._codec = MessageCodec(self._spec, shares_memory=False)
         self._frame_bytes = 0
@@ -116,6 +118,8 @@ class AsyncJob:
         """
         self._client.settings.check_process()
         self._loop.enter()
+        if self._ended is not None:
+            raise self._ended
         if isinstance(frames, AsyncIterable):
             async for part in frames:
                 await self.push(part)
@@ -139,7 +143,7 @@ class AsyncJob:
         self._loop.enter()
         upload = self._upload
         if upload is None:
-            raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
+            raise self._ended or errors.InvalidFramesError("no frame was pushed; a job has at least one")
         if upload.total_frames is None:
             upload.finish(self._plan.last_warnings())
             self._changed.notify()
@@ -198,9 +202,7 @@ class AsyncJob:
     async def cancel(self) -> None:
         """Cancels the job here and on the server; its waiters get JobCancelledError. Idempotent."""
         upload = self._upload
-        if upload is None:
-            return
-        is_known = upload.connection > 0 and not upload.has_ended
+        is_known = upload is not None and upload.connection > 0 and not upload.has_ended
         self._end(errors.JobCancelledError(f"job {self.job_id} was cancelled here"))
         if is_known:
             try:
@@ -281,7 +283,9 @@ class AsyncJob:
             raise errors.TimedOutError(f"job {self.job_id} did not get there in {timeout_seconds:g} s")
 
     def _end(self, error: errors.TelecineError) -> None:
-        if self._upload is not None:
+        if self._upload is None:
+            self._ended = self._ended or error
+        else:
             self._upload.cancelled(error)
             self._changed.notify()
 

@@ -125,6 +125,7 @@ class Client:
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
             LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
+        self._check()
         directory = directory_of(to)
         job = self.open_job(fps=fps, outputs=outputs, **arguments)
         try:
@@ -161,9 +162,9 @@ class Client:
         Raises:
             InvalidRequestError: An argument is wrong.
             InvalidFramesError: The declared size is one that cannot be taken.
-            OutOfOrderError: The client was made before this process was forked.
+            OutOfOrderError: The client is closed, or was made before this process was forked.
         """
-        self.settings.check_process()
+        self._check()
         job = Job(self, plan_job(fps, outputs, arguments), calls.current_request_id())
         self._jobs.add(job)
         return job
@@ -228,7 +229,7 @@ class Client:
         """
         watching = Watching(job_id, interval_seconds)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_of(timeout_seconds)
-        self.settings.check_process()
+        self._check()
         channel = self.channel
         backoff = self.settings.stream_backoff()
         request_id = calls.current_request_id()
@@ -279,6 +280,7 @@ class Client:
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
+        self._check()
         directory = directory_of(to)
         info = self.get_job(job_id)
         reporter = ProgressReporter(on_progress)
@@ -353,6 +355,7 @@ class Client:
             TargetError: The file cannot be made or written.
             UnavailableError: The server could not be reached for longer than `retry` allows.
         """
+        self._check()
         target = target_of(to, path)
         mine, secret = self.settings.host_id, self.settings.secret
         with (
@@ -424,13 +427,17 @@ class Client:
 
     # --- inside ----------------------------------------------------------------------------------
 
+    def _check(self) -> None:
+        self.settings.check_process()
+        self.channel.check()
+
     def _call(
         self,
         rpc: calls.Unary[calls.RequestT, calls.ResponseT],
         request: calls.RequestT,
         timeout_seconds: float | None = None,
     ) -> calls.ResponseT:
-        self.settings.check_process()
+        self._check()
         timeout, retrying, outage = self.settings.calling(rpc.path, timeout_seconds)
         request_id = calls.current_request_id()
         return outage.run(retrying, lambda: self.channel.call(rpc, request, timeout, request_id))
@@ -445,7 +452,7 @@ class Client:
         return replace(result, artifacts=fetched)
 
     def _transfer(self, transfer: Transfer) -> Artifact:
-        self.settings.check_process()
+        self._check()
         backoff = self.settings.stream_backoff()
         request_id = calls.current_request_id()
         outage = self.settings.outage()

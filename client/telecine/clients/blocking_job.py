@@ -75,6 +75,8 @@ class Job:
         self._driver_wakes = threading.Condition(lock)
         self._lock = lock
         self._upload: Upload | None = None
+        self._ended: errors.TelecineError | None = None
+        """Why it was over before its first frame."""
         self._spec = pb.JobSpec()
         self._codec = MessageCodec(self._spec, shares_memory=False)
         self._frame_bytes = 0
@@ -118,6 +120,8 @@ class Job:
             TelecineError: Any other error that ended the job.
         """
         self._client.settings.check_process()
+        if self._ended is not None:
+            raise self._ended
         reader = self._plan.reader
         for item in reader.items(frames):
             for block in reader.blocks(item):
@@ -143,7 +147,7 @@ class Job:
         with self._lock:
             upload = self._upload
             if upload is None:
-                raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
+                raise self._ended or errors.InvalidFramesError("no frame was pushed; a job has at least one")
             if upload.total_frames is None:
                 upload.finish(self._plan.last_warnings())
                 self._sender_wakes.notify_all()
@@ -204,9 +208,7 @@ class Job:
     def cancel(self) -> None:
         """Cancels the job here and on the server; its waiters get JobCancelledError. Idempotent."""
         upload = self._upload
-        if upload is None:
-            return
-        is_known = upload.connection > 0 and not upload.has_ended
+        is_known = upload is not None and upload.connection > 0 and not upload.has_ended
         self._end(errors.JobCancelledError(f"job {self.job_id} was cancelled here"))
         if is_known:
             try:
@@ -275,7 +277,9 @@ class Job:
 
     def _end(self, error: errors.TelecineError) -> None:
         with self._lock:
-            if self._upload is not None:
+            if self._upload is None:
+                self._ended = self._ended or error
+            else:
                 self._upload.cancelled(error)
                 self._wake_all()
 
