@@ -125,7 +125,6 @@ class Client:
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
             LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
-        self._check()
         directory = directory_of(to)
         job = self.open_job(fps=fps, outputs=outputs, **arguments)
         try:

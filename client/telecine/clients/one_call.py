@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,14 +100,8 @@ def save_generation(
     outputs = tuple(_named(output, prefix, quality, bit_rate) for output in _settled(formats))
     job = cast(JobArguments, {"skip_unavailable": True, **arguments, "metadata": metadata or {}})
     base = directory_of(base_dir, "base_dir") or Path()
-    made = [each for each in (base, *base.parents) if not each.exists()]
-    directory = _new_directory(base, now or datetime.now(UTC))
-    try:
+    with _new_directory(base, now or datetime.now(UTC)) as directory:
         return _encode_into(directory, frames, fps, outputs, server, job, allow_partial=allow_partial)
-    except BaseException:
-        for each in (directory, *made):
-            _remove_if_empty(each)
-        raise
 
 
 def _encode_into(
@@ -164,7 +159,20 @@ def _named(item: tuple[Output, bool], prefix: str, quality: Quality | str, bit_r
     return replace(output, name=name, prefix=output.prefix or prefix, file_name=file_name)
 
 
-def _new_directory(base: Path, now: datetime) -> Path:
+@contextmanager
+def _new_directory(base: Path, now: datetime) -> Iterator[Path]:
+    """The directory of this moment. Directories that were made go again if the block fails and leaves none full."""
+    missing = [each for each in (base, *base.parents) if not each.exists()]
+    directory = _made(base, now)
+    try:
+        yield directory
+    except BaseException:
+        for each in (directory, *missing):
+            _remove_if_empty(each)
+        raise
+
+
+def _made(base: Path, now: datetime) -> Path:
     """Makes the directory of this moment; numbered where another one has it."""
     stamp = now.astimezone(UTC).strftime("%Y%m%d_%H%M%S")
     number = 1

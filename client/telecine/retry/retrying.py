@@ -295,8 +295,7 @@ def retry(
         log: Where the records go. None: the logger `telecine.retry`.
 
     Raises:
-        InvalidRequestError: A number is below zero, or `retry_on` is no choice of errors; or, raised by the
-            decorator, what is to be retried is no function.
+        InvalidRequestError: A number is below zero, or `retry_on` is no choice of errors.
     """
     if give_up_after_seconds is None:
         give_up_after_seconds = math.inf if delay is not None and max_attempts else 300.0
