@@ -211,6 +211,14 @@ def _check(values: dict[str, Any], faults: list[str]) -> None:
             faults.append(
                 f"{name}: expected a number that is not negative (bytes: 1024 or more), got {value!r}"
             )
+    for name, kind in (
+        ("redaction_rules", RulePack),
+        ("redaction_key", bytes),
+        ("spool_limits", SpoolLimits),
+    ):
+        value = values.get(name)
+        if value is not None and not isinstance(value, kind):
+            faults.append(f"{name}: expected {kind.__name__}, got a value of {type(value).__name__}")
     sampling = values.get("sampling", {})
     if not isinstance(sampling, Mapping) or not all(_is_rate(rate) for rate in sampling.values()):
         faults.append(f"sampling: expected stages with whole numbers from 1 on, got {sampling!r}")

@@ -56,9 +56,9 @@ class StageSettings:
 
     def __post_init__(self) -> None:
         faults = [
-            f"{name} is {getattr(self, name)}; it must be at least {least}"
+            f"{name} is {getattr(self, name)!r}; it must be a number, at least {least}"
             for name, least in _LEAST.items()
-            if getattr(self, name) < least
+            if not isinstance(getattr(self, name), int | float) or not getattr(self, name) >= least
         ]
         if faults:
             raise StageUsageError("; ".join(faults))

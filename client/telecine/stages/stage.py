@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import msgspec
 
@@ -35,6 +36,7 @@ from telecine.stages.running.job_directory import (
     StageDirectory,
     absolute,
     check_name,
+    check_number,
     is_own_file,
     list_stages,
     path_below,
@@ -101,7 +103,11 @@ class Stage:
         self._settings = settings or StageSettings()
         self._context: LogContext | None = None
         order = Order(
-            name=name, job_dir=self.job_dir, job_id=self.job_id, number=number, takes_over=takes_over
+            name=name,
+            job_dir=self.job_dir,
+            job_id=self.job_id,
+            number=check_number(number),
+            takes_over=takes_over,
         )
         started = start_stage(order, this_process(), self._settings, datetime.now(UTC))
         self._ledger = started.ledger
@@ -344,12 +350,18 @@ class Stage:
             currency: ISO 4217.
             quantity: How much was bought, in `unit`. None: not said.
             unit: Of the quantity. Empty: pieces.
+
+        Raises:
+            StageUsageError: An amount or a quantity that is no number, or another thing that is no text.
         """
+        for field, text in (("name", name), ("currency", currency), ("unit", unit)):
+            if not isinstance(text, str):
+                raise StageUsageError(f"the {field} of a cost is {text!r}; expected text")
         item = CostItem(
             name=self._keeper.clean("a cost", name),
-            amount=float(amount),
+            amount=_number_of(amount, f"the amount of cost {name!r}"),
             currency=currency,
-            quantity=None if quantity is None else float(quantity),
+            quantity=None if quantity is None else _number_of(quantity, f"the quantity of cost {name!r}"),
             unit=unit,
         )
         self._keeper.note(lambda: self._ledger.costs.append(item))
@@ -478,3 +490,14 @@ class Stage:
             self.add_warning(
                 f"stage {source.name} is {status}, and its files are read", code="INPUT_UNFINISHED"
             )
+
+
+def _number_of(value: object, what: str) -> float:
+    is_number = hasattr(value, "__float__") and not isinstance(value, bool)
+    try:
+        found = float(cast(float, value)) if is_number else math.nan
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise StageUsageError(f"{what} is {value!r}; expected a number")
+    return found

@@ -7,10 +7,10 @@ import shlex
 import subprocess
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from telecine.stages.errors import ToolFailedError
+from telecine.stages.errors import StageUsageError, ToolFailedError
 from telecine.stages.running.logger import StageLogger
 
 _TAIL_LINES = 20
@@ -36,10 +36,11 @@ def run_tool(
         environ: Variables that are added to this process's own. None: no others.
 
     Raises:
+        StageUsageError: The command is no list of arguments.
         ToolFailedError: It ended with another code than 0; the message holds its last lines.
         OSError: It cannot be started.
     """
-    words = [os.fspath(word) for word in command]
+    words = _words_of(command)
     logger.debug("$ %s", shlex.join(words))
     began_seconds = time.monotonic()
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -67,3 +68,14 @@ def run_tool(
     if program.returncode:
         said = "\n".join(tail)[-_TAIL_CHARS:]
         raise ToolFailedError(f"{words[0]} ended with code {program.returncode}: {said}")
+
+
+def _words_of(command: object) -> list[str]:
+    is_list = isinstance(command, Iterable) and not isinstance(command, str | bytes | os.PathLike | Mapping)
+    words = list(command) if isinstance(command, Iterable) and is_list else []
+    if not words or not all(isinstance(word, str | os.PathLike) for word in words):
+        raise StageUsageError(
+            f"the command is {command!r}; expected a list of arguments, text or paths, such as "
+            '["ffmpeg", "-version"]; no shell reads them'
+        )
+    return [os.fspath(word) for word in words]

@@ -59,6 +59,9 @@ def test_arguments_win_over_the_config_and_the_config_over_the_environment(
         (LogConfig(fmt_type="xml"), "file_format"),
         (LogConfig(log_dir="a", directory="b"), "log_dir and directory"),
         (LogConfig(file_max_bytes=[1]), "file_max_bytes"),  # type: ignore[arg-type]
+        (LogConfig(redaction_rules=5), "redaction_rules: expected RulePack"),  # type: ignore[arg-type]
+        (LogConfig(redaction_key="k"), "redaction_key"),  # type: ignore[arg-type]
+        (LogConfig(spool_limits={}), "spool_limits"),  # type: ignore[arg-type]
     ],
 )
 def test_a_config_that_cannot_be_used_is_one_error(config: LogConfig, told: str) -> None:

@@ -435,3 +435,29 @@ def test_every_error_is_the_sdks_and_says_what_to_do() -> None:
         error = kind("what happened")
         assert str(error) == "what happened"
         assert error.recovery.endswith(".")
+
+
+@pytest.mark.parametrize("arguments", [{"number": "q"}, {"number": 1.5}, {"name": 5}, {"name": None}])
+def test_what_no_stage_can_have_is_refused_before_anything_is_made(job_dir: Path, arguments: dict) -> None:
+    with pytest.raises(StageUsageError):
+        Stage(**{"name": "x", "job_dir": job_dir / "job", **arguments})
+    assert not (job_dir / "job").exists()
+
+
+def test_costs_and_bounds_that_are_no_numbers_are_refused(job_dir: Path) -> None:
+    with Stage("x", job_dir) as stage:
+        for cost in (
+            ("api", "x"),
+            ("api", None),
+            ("api", True),
+            ("api", float("nan")),
+            (5, 1),
+            ("api", 1, 5),
+        ):
+            with pytest.raises(StageUsageError, match="cost"):
+                stage.add_cost(*cost)  # type: ignore[arg-type]
+        with pytest.raises(StageUsageError, match="quantity"):
+            stage.add_cost("api", 1, quantity="6")  # type: ignore[arg-type]
+    assert manifest_of(job_dir, "01_x")["status"] == "success"
+    with pytest.raises(StageUsageError, match="max_files is 'x'"):
+        StageSettings(max_files="x")  # type: ignore[arg-type]

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from telecine.stages import Stage, ToolFailedError, read_manifest, run_tool
+from telecine.stages import Stage, StageUsageError, ToolFailedError, read_manifest, run_tool
 
 from tests.client.stages.conftest import StartProgram
 from tests.eventually import eventually
@@ -69,3 +70,14 @@ except KeyboardInterrupt:
     assert not Path(f"/proc/{pid}").exists()
     manifest = read_manifest(job_dir / "01_demux" / "manifest.json")
     assert manifest.errors[0].exception_type == "KeyboardInterrupt"
+
+
+@pytest.mark.parametrize(
+    "command", ["echo hi", b"echo", Path("/bin/echo"), [], ["echo", 5], None, {"echo": "hi"}]
+)
+def test_what_is_no_list_of_arguments_is_refused(job_dir: Path, command: Any) -> None:
+    with (
+        Stage("demux", job_dir) as stage,
+        pytest.raises(StageUsageError, match="expected a list of arguments"),
+    ):
+        run_tool(stage.logger, command)

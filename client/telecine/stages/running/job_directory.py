@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import fcntl
+import operator
 import os
 import re
 import time
@@ -41,11 +42,21 @@ class StageDirectory(msgspec.Struct, frozen=True):
 
 def check_name(name: str) -> str:
     """Returns a stage's name. Raises StageUsageError for one that cannot be part of a directory's."""
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise StageUsageError(
             f"a stage cannot be called {name!r}: letters, digits, '_', '.' and '-' are allowed, 64 at most"
         )
     return name
+
+
+def check_number(number: int | None) -> int | None:
+    """Returns a stage's number. Raises StageUsageError for what is no whole number; its range comes later."""
+    if number is None:
+        return None
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise StageUsageError(f"the number of a stage is {number!r}; expected a whole number") from None
 
 
 def list_stages(job_dir: Path) -> tuple[StageDirectory, ...]:
