@@ -161,7 +161,7 @@ def _named(item: tuple[Output, bool], prefix: str, quality: Quality | str, bit_r
 
 @contextmanager
 def _new_directory(base: Path, now: datetime) -> Iterator[Path]:
-    """The directory of this moment. Directories that were made go again if the block fails and leaves none full."""
+    """The directory of this moment. What was made goes again where the block fails, if it is empty."""
     missing = [each for each in (base, *base.parents) if not each.exists()]
     directory = _made(base, now)
     try:

@@ -146,7 +146,7 @@ def log_config(
         if value is None:
             continue
         reader = _ARGUMENTS.get(name)
-        if reader is not None and isinstance(value, (str, int)):
+        if reader is not None and not isinstance(value, (os.PathLike, float)):
             _parsed(values, name, name, value, reader, faults)
         else:
             values[name] = value
@@ -211,11 +211,7 @@ def _check(values: dict[str, Any], faults: list[str]) -> None:
             faults.append(
                 f"{name}: expected a number that is not negative (bytes: 1024 or more), got {value!r}"
             )
-    for name, kind in (
-        ("redaction_rules", RulePack),
-        ("redaction_key", bytes),
-        ("spool_limits", SpoolLimits),
-    ):
+    for name, kind in _KINDS.items():
         value = values.get(name)
         if value is not None and not isinstance(value, kind):
             faults.append(f"{name}: expected {kind.__name__}, got a value of {type(value).__name__}")
@@ -324,6 +320,10 @@ _ARGUMENTS: dict[str, Callable[[Any], Any]] = {
     "file_max_bytes": _bytes,
     "errors_max_bytes": _bytes,
 }
+
+
+_KINDS: dict[str, type] = {"redaction_rules": RulePack, "redaction_key": bytes, "spool_limits": SpoolLimits}
+"""Arguments that only Python can say, and their classes."""
 
 
 def program_name() -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import msgspec
 
@@ -44,7 +43,7 @@ from telecine.stages.running.job_directory import (
     written_path,
 )
 from telecine.stages.running.keeper import Keeper, ending_status
-from telecine.stages.running.ledger import check_metadata
+from telecine.stages.running.ledger import check_metadata, number_of
 from telecine.stages.running.logger import STAGE_FIELD_PREFIX, StageLog, StageLogger
 from telecine.stages.running.starting import Order, Started, chosen_job_id, start_stage
 from telecine.stages.settings import StageSettings
@@ -359,9 +358,9 @@ class Stage:
                 raise StageUsageError(f"the {field} of a cost is {text!r}; expected text")
         item = CostItem(
             name=self._keeper.clean("a cost", name),
-            amount=_number_of(amount, f"the amount of cost {name!r}"),
+            amount=number_of(amount, f"the amount of cost {name!r}"),
             currency=currency,
-            quantity=None if quantity is None else _number_of(quantity, f"the quantity of cost {name!r}"),
+            quantity=None if quantity is None else number_of(quantity, f"the quantity of cost {name!r}"),
             unit=unit,
         )
         self._keeper.note(lambda: self._ledger.costs.append(item))
@@ -490,14 +489,3 @@ class Stage:
             self.add_warning(
                 f"stage {source.name} is {status}, and its files are read", code="INPUT_UNFINISHED"
             )
-
-
-def _number_of(value: object, what: str) -> float:
-    is_number = hasattr(value, "__float__") and not isinstance(value, bool)
-    try:
-        found = float(cast(float, value)) if is_number else math.nan
-    except (TypeError, ValueError, OverflowError):
-        found = math.nan
-    if not math.isfinite(found):
-        raise StageUsageError(f"{what} is {value!r}; expected a number")
-    return found

@@ -40,8 +40,7 @@ def run_tool(
         ToolFailedError: It ended with another code than 0; the message holds its last lines.
         OSError: It cannot be started.
     """
-    words = _words_of(command)
-    logger.debug("$ %s", shlex.join(words))
+    logger.debug("$ %s", shlex.join(words := _words_of(command)))
     began_seconds = time.monotonic()
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     program = subprocess.Popen(

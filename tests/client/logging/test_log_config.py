@@ -60,6 +60,8 @@ def test_arguments_win_over_the_config_and_the_config_over_the_environment(
         (LogConfig(log_dir="a", directory="b"), "log_dir and directory"),
         (LogConfig(file_max_bytes=[1]), "file_max_bytes"),  # type: ignore[arg-type]
         (LogConfig(redaction_rules=5), "redaction_rules: expected RulePack"),  # type: ignore[arg-type]
+        (LogConfig(level=[1]), "level"),  # type: ignore[arg-type]
+        (LogConfig(directory={}, spool_directory=[1]), "directory.*spool_directory"),  # type: ignore[arg-type]
         (LogConfig(redaction_key="k"), "redaction_key"),  # type: ignore[arg-type]
         (LogConfig(spool_limits={}), "spool_limits"),  # type: ignore[arg-type]
     ],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -237,3 +238,15 @@ def _safe(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and not -_LARGEST <= value < _LARGEST:
         return str(value)
     return value
+
+
+def number_of(value: object, what: str) -> float:
+    """A finite number, which `what` names. Raises StageUsageError."""
+    is_number = hasattr(value, "__float__") and not isinstance(value, bool)
+    try:
+        found = float(cast(float, value)) if is_number else math.nan
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise StageUsageError(f"{what} is {value!r}; expected a number")
+    return found
