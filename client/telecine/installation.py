@@ -70,10 +70,25 @@ def command_for(extra: str, origin: str) -> str:
         return fallback
     path = Path(unquote(urlsplit(url).path))
     if "archive_info" in given:
-        return f"pip install --find-links '{path.parent}' 'telecine[{extra}]'"
+        command = f"pip install --find-links '{path.parent}' 'telecine[{extra}]'"
+        return f"{command}{_missing_wheel(path) if both else ''}"
     flag = "-e " if is_editable else ""
     services = f" {flag}'{path}/services'" if both else ""
     return f"pip install {flag}'{path}[{extra}]'{services}"
+
+
+def _missing_wheel(sdk: Path) -> str:
+    """What to do first where the services' wheel does not lie beside the SDK's; else an empty text.
+
+    pip takes only the services of the SDK's own version.
+    """
+    version = sdk.name.split("-")[1] if sdk.name.count("-") > 1 else "*"
+    if any(sdk.parent.glob(f"telecine_services-{version}-*.whl")):
+        return ""
+    return (
+        f" (first put the services' wheel, telecine_services-{version}-py3-none-any.whl, into '{sdk.parent}': "
+        "`pip wheel --no-deps ./services` makes it in a checkout of the same version)"
+    )
 
 
 @cache

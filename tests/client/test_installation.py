@@ -26,9 +26,9 @@ ROOT = Path(__file__).parents[2]
             "pip install -e '/src/telecine[encoder]' -e '/src/telecine/services'",
         ),
         (
-            "sinks",
+            "watch",
             {"url": "file:///dist/telecine-1-py3-none-any.whl", "archive_info": {}},
-            "pip install --find-links '/dist' 'telecine[sinks]'",
+            "pip install --find-links '/dist' 'telecine[watch]'",
         ),
         (
             "all",
@@ -45,6 +45,18 @@ ROOT = Path(__file__).parents[2]
 )
 def test_the_command_names_where_it_came_from(extra: str, origin: object, command: str) -> None:
     assert command_for(extra, origin if isinstance(origin, str) else json.dumps(origin)) == command
+
+
+def test_beside_a_wheel_the_services_wheel_of_its_version_is_found_or_asked_for(tmp_path: Path) -> None:
+    origin = json.dumps({"url": (tmp_path / "telecine-2.0-py3-none-any.whl").as_uri(), "archive_info": {}})
+    command = f"pip install --find-links '{tmp_path}' 'telecine[encoder]'"
+    for name in ("telecine-2.0-py3-none-any.whl", "telecine_services-1.0-py3-none-any.whl"):
+        (tmp_path / name).touch()
+    advice = command_for("encoder", origin)
+    assert advice.startswith(f"{command} (first put ")
+    assert "telecine_services-2.0-py3-none-any.whl" in advice
+    (tmp_path / "telecine_services-2.0-py3-none-any.whl").touch()
+    assert command_for("encoder", origin) == command
 
 
 def _named_in(path: str, *keys: str) -> set[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from telecine.exceptions import InvalidFramesError
 from telecine.frames.arrays import Array
-from telecine.frames.foreign import has_transparency, image_array, is_image
+from telecine.frames.foreign import has_transparency, image_array, is_image, without_unused_alpha
 from telecine.request.source_warnings import SourceCode, SourceWarnings
 
 _FORMATS = {"GIF", "WEBP", "PNG", "AVIF", "TIFF", "FLI"}
@@ -28,7 +28,7 @@ def picture_count(image: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An image all of whose pictures are meant."""
+    """An image that is the whole clip: all of its pictures are meant."""
 
     image: Any
 
@@ -36,9 +36,9 @@ class Whole:
 def whole(frames: object) -> object:
     """What a caller passes as a complete clip: an animated image stands for all of its pictures.
 
-    Pushed bit by bit it is the picture that it shows: `ImageSequence` gives the same image again and again.
+    Of a still one it is known that no frame with alpha follows. Pushed bit by bit it is the picture that it shows: `ImageSequence` gives the same image again and again.
     """
-    return Whole(frames) if picture_count(frames) > 1 else frames
+    return Whole(frames) if is_image(frames) else frames
 
 
 def pictures_of(image: Any, warnings: SourceWarnings) -> Iterator[Array]:
@@ -47,7 +47,11 @@ def pictures_of(image: Any, warnings: SourceWarnings) -> Iterator[Array]:
     Raises InvalidFramesError. What cannot be kept (pauses of different lengths, pages of other sizes) is a
     warning.
     """
-    count, shown = picture_count(image), image.tell()
+    count = picture_count(image)
+    if count == 1:
+        yield without_unused_alpha(image_array(image))
+        return
+    shown = image.tell()
     try:
         sizes, durations, has_alpha, modes = _looked_through(image, count)
         if len(sizes) > 1 and image.format == "TIFF":

@@ -18,6 +18,7 @@ _EXACT_MODES = {
 }  # fmt: skip
 """Modes that convert without any choice about colour, and by what steps Pillow can."""
 _MAX_16_BITS = 65535
+_COLOR_AXES, _CHANNELS_WITH_ALPHA = 3, 4
 
 
 def is_image(frames: object) -> bool:
@@ -39,6 +40,14 @@ def has_transparency(image: Any) -> bool:
     """Whether some of its pixels may be transparent, by a band, a palette or a named colour."""
     known = getattr(image, "has_transparency_data", None)
     return bool("transparency" in image.info if known is None else known)
+
+
+def without_unused_alpha(array: Array) -> Array:
+    """An image's samples without a fourth channel that is opaque from corner to corner."""
+    if array.ndim != _COLOR_AXES or array.shape[2] != _CHANNELS_WITH_ALPHA or array.dtype.kind != "u":
+        return array
+    is_opaque = bool(array[..., 3].min() == np.iinfo(array.dtype).max)
+    return np.ascontiguousarray(array[..., :3]) if is_opaque else array
 
 
 def _samples(image: Any) -> Array:

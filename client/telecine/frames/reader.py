@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from telecine.exceptions import InvalidFramesError
-from telecine.frames.animation import StillsSeen, Whole, ignores_profile, pictures_of
+from telecine.frames.animation import StillsSeen, Whole, ignores_profile, picture_count, pictures_of
 from telecine.frames.arrays import Array, OutOfRange, bits_of, check_sample_range, code_blocks
 from telecine.frames.axes import CHANNELS_FIRST_OF_ALL, Axes, arrange, declared_axes
 from telecine.frames.foreign import image_array, is_array_like, is_image, open_array
@@ -77,7 +77,10 @@ class FrameReader:
         """Takes lists and iterators apart, lazily, into what `blocks` reads. Raises InvalidFramesError."""
         if isinstance(frames, Whole):
             self._see_image(frames.image)
-            yield from pictures_of(frames.image, self._warnings)
+            if picture_count(frames.image) == 1 and (self._format is not None or self._axes is not None):
+                yield frames.image  # as it is: the caller has declared what it is
+            else:
+                yield from pictures_of(frames.image, self._warnings)
         elif _is_frame(frames):
             self._stills.see(frames)
             yield frames

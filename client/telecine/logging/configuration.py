@@ -192,7 +192,9 @@ def _parsed(
     try:
         values[name] = parse(text)
     except (TypeError, ValueError) as error:
-        faults.append(f"{shown}: {error}")
+        fault = f"{shown}: {error}"
+        if fault not in faults:  # one variable may set several fields
+            faults.append(fault)
 
 
 def _check(values: dict[str, Any], faults: list[str]) -> None:

@@ -17,6 +17,7 @@ from typing import TypeVar
 import av
 import av.error
 import msgspec
+import numpy as np
 from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
@@ -46,6 +47,7 @@ _INDEXED_CONTAINER = "mov,mp4,m4a,3gp,3g2,mj2"
 """Its index names each packet that there is to read, whatever edit lists leave out."""
 _ANIMATIONS = {"gif", "apng"}
 """Containers that say how long the last picture is shown."""
+_WITHOUT_ALPHA = {PixelFormat.RGBA: PixelFormat.RGB24, PixelFormat.RGBA64LE: PixelFormat.RGB48LE}
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _FULL_RANGE_TWINS = {"yuvj420p": "yuv420p", "yuvj444p": "yuv444p"}
 _MAX_RATE_DENOMINATOR = 1_000_000
@@ -67,6 +69,8 @@ class VideoFile(msgspec.Struct, frozen=True):
     """The colour of what `frames` yields."""
     is_color_tagged: bool
     """False: the file does not state its matrix, and the usual one for its size was taken."""
+    coded_matrix: ColorMatrix
+    """The matrix by which the file's samples are read, stated or taken; that of `color` is the frames'."""
     frame_rate: Fraction | None
     """None: the file does not know one, such as a single picture."""
     frame_count: int
@@ -101,6 +105,8 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
             raise OutputError(_UNREADABLE, f"{path} has a video stream without a frame")
         source, is_tagged = _format_of(first)
         target = _target(source)
+        if container.format.name in _ANIMATIONS and target.pixel_format in _WITHOUT_ALPHA:
+            target = _without_unused_alpha(path, source, target)
         orientation, is_followed = orientation_of(first)
         if not is_followed:
             losses.append(
@@ -118,6 +124,7 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
             coded_pixel_format=first.format.name,
             color=target.color,
             is_color_tagged=is_tagged,
+            coded_matrix=source.color.matrix,
             frame_rate=_frame_rate(stream),
             frame_count=stream.frames,
             orientation=orientation,
@@ -127,6 +134,25 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
     except BaseException:
         container.close()
         raise
+
+
+def _without_unused_alpha(path: Path, source: PictureFormat, target: PictureFormat) -> PictureFormat:
+    """The layout without alpha where every picture of an animation is opaque from corner to corner.
+
+    FFmpeg decodes each GIF and nearly each APNG with alpha, whether the file makes use of it or not. To know
+    that takes a look at all pictures, which ends at the first one that is not opaque.
+    """
+    converter = Converter(source, target)
+    try:
+        with translated(_UNREADABLE, f"{path}"), av.open(str(path)) as container:
+            stream = _video_stream(container, path)
+            for picture in _decode(container, stream, path, partial(_refuse, path), []):
+                pixels = planes_of(converter.convert(picture))[0]
+                if pixels[..., 3].min() < np.iinfo(pixels.dtype).max:
+                    return target
+    except OutputError:  # reported where the frames are read
+        return target
+    return msgspec.structs.replace(target, pixel_format=_WITHOUT_ALPHA[PixelFormat(target.pixel_format)])
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:

@@ -73,7 +73,7 @@ def _streams_left_out(container: InputContainer, stream: VideoStream) -> Iterato
 def _shape(stream: VideoStream, first: VideoFrame, *, is_on_its_side: bool) -> Iterator[SourceLoss]:
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     if aspect > 0 and aspect != 1:
-        shown = (round(first.width * aspect), first.height)
+        shown = (_even(first.width * aspect), _even(first.height))
         width, height = reversed(shown) if is_on_its_side else shown
         yield SourceLoss(
             WarningCode.SOURCE_PIXELS_NOT_SQUARE,
@@ -85,6 +85,11 @@ def _shape(stream: VideoStream, first: VideoFrame, *, is_on_its_side: bool) -> I
             WarningCode.SOURCE_INTERLACED,
             "it is interlaced; both fields stay in one picture, which is shown as progressive",
         )
+
+
+def _even(side: Fraction | int) -> int:
+    """The nearest number of pixels that every codec takes: what is advised must not cause a warning itself."""
+    return max(2, 2 * round(Fraction(side) / 2))
 
 
 def _side_data(first: VideoFrame) -> Iterator[SourceLoss]:

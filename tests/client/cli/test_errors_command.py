@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from telecine import exceptions as sdk
-from telecine.cli.show.failures import explain
+from telecine.cli.show.failures import explain, show_failure
+from telecine.exceptions.root import FieldViolation
 
 from tests.client.cli.terminal_command import telecine
 
@@ -42,3 +44,22 @@ def test_the_way_out_of_a_newer_server_is_shown() -> None:
     assert explain(sdk.CallerError("no ink", recovery="Refill the ink.")).advice == "Refill the ink."
     assert explain(sdk.TimedOutError("slow", recovery="Turn it up.")).advice == "Turn it up."
     assert "--timeout" in explain(sdk.TimedOutError("slow"), "telecine encode").advice
+
+
+@pytest.mark.parametrize(
+    ("message", "faults", "lines"),
+    [
+        ("fps is '0'; expected more", [("fps", "is '0'; expected more")], 0),
+        ("--out-dir is '/x', gone: no", [("--out-dir", "is '/x', gone: no")], 0),
+        ("two fields are wrong", [("fps", "is '0'"), ("crf", "is 99")], 2),
+        ("fps is '0'; and one more", [("fps", "is '0'"), ("crf", "is 99")], 2),
+    ],
+)
+def test_what_the_message_says_is_not_said_again(
+    message: str, faults: list[tuple[str, str]], lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    violations = [FieldViolation(*fault) for fault in faults]
+    show_failure(sdk.InvalidRequestError(message, faults=violations), as_json=False)
+    shown = capsys.readouterr().err
+    assert sum(line.startswith("  ") for line in shown.splitlines()) == lines
+    assert shown.count(faults[0][1]) == 1 + (lines > 0 and faults[0][1] in message)

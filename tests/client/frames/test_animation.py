@@ -54,6 +54,16 @@ def test_transparency_of_one_picture_is_alpha_of_all() -> None:
     assert read(whole(animation("PNG", mode="L")))[0].shape[-1] == 1
 
 
+def test_one_image_that_is_the_whole_clip_has_alpha_where_it_is_not_opaque() -> None:
+    for mode in ("RGBA", "LA"):
+        assert read(whole(Image.new("RGB", (16, 12), "red").convert(mode)))[0].shape == (1, 12, 16, 3)
+    seen_through = Image.new("RGBA", (16, 12), (9, 9, 9, 90))
+    assert read(whole(seen_through))[0].shape == (1, 12, 16, 4)
+    reader = FrameReader(pixel_format="rgba")  # the caller's own word counts
+    opaque = Image.new("RGBA", (16, 12), "red")
+    assert sum(len(block) for item in reader.items(whole(opaque)) for block in reader.blocks(item)) == 768
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_pauses_of_different_lengths_are_reported(kind: str) -> None:
     uneven = animation(kind, durations=[100] * 9 + [800])

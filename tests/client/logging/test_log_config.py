@@ -75,3 +75,11 @@ def test_config_and_arguments_have_the_same_names() -> None:
     arguments = inspect.signature(configure_logging).parameters
     own = {field.name for field in fields(LogConfig)}
     assert own - {"log_dir", "log_level", "fmt_type"} == arguments.keys()
+
+
+def test_a_variable_that_sets_several_fields_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELECINE_LOG_FORMAT", "xml")
+    with pytest.raises(LogConfigError) as caught:
+        configure_logging("wan")
+    assert str(caught.value).count("TELECINE_LOG_FORMAT") == 1
+    assert [fault.field for fault in caught.value.faults] == ["TELECINE_LOG_FORMAT"]

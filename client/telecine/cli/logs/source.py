@@ -35,14 +35,28 @@ def open_source(
     return DirectorySource(directory)
 
 
+def log_files_root(directory: Path) -> Path:
+    """Where the log files lie of a directory that was named.
+
+    That is `logs` in a collector's data directory, `logs/logs` in the one of `telecine serve all`, which
+    holds the collector's own, and any other directory itself.
+    """
+    from log_collector.files.names import files_in
+
+    inner = directory / "logs"
+    if not inner.is_dir():
+        return directory
+    innermost = inner / "logs"
+    return innermost if innermost.is_dir() and not files_in(inner) else inner
+
+
 class DirectorySource:
-    """Log files without a server: a data directory of the collector, or any directory of *.log files."""
+    """Log files without a server: a data directory of a collector or of `serve all`, or any with *.log files."""
 
     def __init__(self, directory: Path) -> None:
         if not directory.is_dir():
             raise SourceError(f"{directory} is no directory", "name a directory of log files")
-        self._root = directory / "logs" if (directory / "logs").is_dir() else directory
-        self._library = _library(self._root)
+        self._library, self._root = _library(directory)
         self.damaged_files: list[str] = []
         """Files that could not be read to their end, each with its fault."""
 
@@ -107,7 +121,8 @@ class DirectorySource:
         self.damaged_files += [damage for damage in damages if damage not in self.damaged_files]
 
 
-def _library(root: Path) -> Library:
+def _library(directory: Path) -> tuple[Library, Path]:
+    """Opens the log files of a directory; returns where they lie too."""
     try:
         from log_collector.files.config import FileClass, FilesConfig
         from log_collector.query.library import Library
@@ -116,10 +131,11 @@ def _library(root: Path) -> Library:
             f"reading files needs a package that is not installed: {error.name}",
             f"Install it with: {install_command('collector')}, or name a running collector with --server",
         ) from error
+    root = log_files_root(directory)
     config = FilesConfig(
         jobs=FileClass(is_on=(root / "jobs").is_dir()), errors=FileClass(is_on=(root / "errors.log").exists())
     )
-    return Library(root, config, record_pieces)
+    return Library(root, config, record_pieces), root
 
 
 def _asked(call: Callable[[Any], Any], request: Any) -> Any:

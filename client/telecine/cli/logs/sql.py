@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from telecine.cli.logs.forms.any_lines import is_sound, record_pieces
+from telecine.cli.logs.source import log_files_root
 from telecine.cli.logs.sql_columns import Column, Seen, columns_of
 from telecine.cli.show.failures import SourceError, UnavailableHereError, UsageError
 from telecine.installation import install_command
@@ -49,10 +50,12 @@ def run_sql(
         raise UnavailableHereError(
             f"SQL needs a package that is not installed: {error.name}", install_command("collector")
         ) from error
-    root = directory / "logs" if (directory / "logs").is_dir() else directory
-    paths = [file.path for file in files_in(root) if is_service_stream(file.stream)]
+    paths = [file.path for file in files_in(log_files_root(directory)) if is_service_stream(file.stream)]
     if not paths:
-        raise SourceError(f"there are no log files in {directory}", "name a collector's data directory")
+        raise SourceError(
+            f"there are no log files in {directory}",
+            "name the data directory of a collector or of `telecine serve all`, or one that holds *.log files",
+        )
     with tempfile.TemporaryDirectory() as place, duckdb.connect(":memory:") as database:
         try:
             _require_questions(duckdb.extract_statements(sql), duckdb.StatementType)

@@ -142,16 +142,20 @@ def show_failure(error: BaseException, *, as_json: bool, command: str = "telecin
         return failure.exit_code
     console = terminal.notices()
     console.print(f"[bold red]Error:[/] {escape(failure.message)}")
-    for detail in failure.details:
-        if detail == failure.message:
-            continue
-        console.print(f"  {escape(detail)}")
+    if not all(_is_said(detail, failure.message) for detail in failure.details):
+        for detail in failure.details:
+            console.print(f"  {escape(detail)}")
     console.print(f"[bold]To do:[/] {escape(failure.advice)}")
     if failure.is_retryable:
         console.print("[dim]Nothing is wrong with the command: the same one may succeed later.[/]")
     if failure.request_id:
         console.print(f"[dim]request id {escape(failure.request_id)}[/]")
     return failure.exit_code
+
+
+def _is_said(detail: str, message: str) -> bool:
+    """Whether every part of a detail, such as "fps: is '0'", stands in the message."""
+    return all(part in message for part in detail.split(": "))
 
 
 def _problems(error: sdk.TelecineError) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from telecine.cli.logs.source import DirectorySource
 from telecine.cli.logs.sql import run_sql
 from telecine.cli.show.failures import UsageError
 
@@ -21,6 +22,18 @@ def write(path: Path, *records: dict[str, Any] | str) -> None:
 
 def answer(directory: Path, sql: str) -> list[tuple[Any, ...]]:
     return run_sql(directory, sql)[1]
+
+
+@pytest.mark.parametrize("place", [".", "logs", "logs/logs"])
+def test_the_data_directory_of_any_server_with_a_collector_stands_for_its_log_files(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    write(tmp_path / place / "app.log", {})
+    if place == ".":
+        (tmp_path / "other").mkdir()
+    assert answer(tmp_path, "SELECT service FROM records") == [("app",)]
+    assert len(list(DirectorySource(tmp_path).lines())) == 1
 
 
 USUAL = [{"loss": n / 2, "step": n, "ok": n % 2 == 0, "name": f"n{n}", "id": 2**60 + n} for n in range(20)]

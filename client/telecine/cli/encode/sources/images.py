@@ -13,7 +13,7 @@ import numpy.typing as npt
 from telecine.cli.encode.sources.source import Source, size_of
 from telecine.cli.show.failures import SourceError
 from telecine.frames.animation import ignores_profile, picture_count
-from telecine.frames.foreign import image_array
+from telecine.frames.foreign import image_array, without_unused_alpha
 from telecine.request.source_warnings import SourceCode, SourceWarning
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
@@ -35,6 +35,8 @@ def open_images(source: str | Sequence[str]) -> Source:
     paths = _find(source) if isinstance(source, str) else sorted(map(Path, source), key=natural_order)
     losses = Losses()
     first = _load(paths[0], losses)
+    if len(paths) == 1:  # of several only the first is known now, and all must be of one kind
+        first = without_unused_alpha(first)
     width, height = size_of(first)
     where = source if isinstance(source, str) else f"{paths[0]} ... {paths[-1]}"
     return Source(

@@ -72,7 +72,7 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
 
 
 def _remarks(video: VideoFile) -> str:
-    untagged = "" if video.is_color_tagged else f"untagged: taken as {video.color.matrix}"
+    untagged = "" if video.is_color_tagged else f"untagged: taken as {video.coded_matrix}"
     return ", ".join(filter(None, (video.coded_pixel_format, untagged, video.orientation.describe())))
 
 
