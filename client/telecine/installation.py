@@ -86,7 +86,7 @@ def _missing_wheel(sdk: Path) -> str:
     if any(sdk.parent.glob(f"telecine_services-{version}-*.whl")):
         return ""
     return (
-        f" (first put the services' wheel, telecine_services-{version}-py3-none-any.whl, into '{sdk.parent}': "
+        f" (first put the wheel telecine_services-{version}-py3-none-any.whl, into '{sdk.parent}'; "
         "`pip wheel --no-deps ./services` makes it in a checkout of the same version)"
     )
 

@@ -36,7 +36,8 @@ class Whole:
 def whole(frames: object) -> object:
     """What a caller passes as a complete clip: an animated image stands for all of its pictures.
 
-    Of a still one it is known that no frame with alpha follows. Pushed bit by bit it is the picture that it shows: `ImageSequence` gives the same image again and again.
+    After a still one no frame with alpha follows. Pushed bit by bit an animated image is the picture that it
+    shows: `ImageSequence` gives the same image again and again.
     """
     return Whole(frames) if is_image(frames) else frames
 

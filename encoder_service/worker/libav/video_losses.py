@@ -88,7 +88,7 @@ def _shape(stream: VideoStream, first: VideoFrame, *, is_on_its_side: bool) -> I
 
 
 def _even(side: Fraction | int) -> int:
-    """The nearest number of pixels that every codec takes: what is advised must not cause a warning itself."""
+    """The nearest number of pixels that every codec takes: advice must not cause a warning itself."""
     return max(2, 2 * round(Fraction(side) / 2))
 
 

@@ -51,7 +51,7 @@ def log_files_root(directory: Path) -> Path:
 
 
 class DirectorySource:
-    """Log files without a server: a data directory of a collector or of `serve all`, or any with *.log files."""
+    """Log files without a server: the data directory of a collector or of `serve all`, or any other."""
 
     def __init__(self, directory: Path) -> None:
         if not directory.is_dir():

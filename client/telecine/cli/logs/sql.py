@@ -54,7 +54,7 @@ def run_sql(
     if not paths:
         raise SourceError(
             f"there are no log files in {directory}",
-            "name the data directory of a collector or of `telecine serve all`, or one that holds *.log files",
+            "name the data directory of a collector or of `telecine serve all`, or one with *.log files",
         )
     with tempfile.TemporaryDirectory() as place, duckdb.connect(":memory:") as database:
         try:
