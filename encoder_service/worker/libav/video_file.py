@@ -105,8 +105,7 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
             raise OutputError(_UNREADABLE, f"{path} has a video stream without a frame")
         source, is_tagged = _format_of(first)
         target = _target(source)
-        if container.format.name in _ANIMATIONS and target.pixel_format in _WITHOUT_ALPHA:
-            target = _without_unused_alpha(path, source, target)
+        target = _without_unused_alpha(path, source, target) if _is_animation(container) else target
         orientation, is_followed = orientation_of(first)
         if not is_followed:
             losses.append(
@@ -136,12 +135,18 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
         raise
 
 
+def _is_animation(container: InputContainer) -> bool:
+    return container.format.name in _ANIMATIONS
+
+
 def _without_unused_alpha(path: Path, source: PictureFormat, target: PictureFormat) -> PictureFormat:
     """The layout without alpha where every picture of an animation is opaque from corner to corner.
 
     FFmpeg decodes each GIF and nearly each APNG with alpha, whether the file makes use of it or not. To know
     that takes a look at all pictures, which ends at the first one that is not opaque.
     """
+    if target.pixel_format not in _WITHOUT_ALPHA:
+        return target
     converter = Converter(source, target)
     try:
         with translated(_UNREADABLE, f"{path}"), av.open(str(path)) as container:
@@ -179,7 +184,7 @@ def _decode(
     losses: list[SourceLoss],
 ) -> Iterator[Picture]:
     packets = frames = 0
-    timing = Timing(states_last=container.format.name in _ANIMATIONS)
+    timing = Timing(states_last=_is_animation(container))
     decoder = _decoder_of(container, stream, losses)
     with translated(_UNREADABLE, f"{path}"):
         for packet in container.demux(stream):
