@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import zstandard
+from telecine.logging.record.long_lines import LongLines, without_long_lines
 
 BLOCK_BYTES: Final = 512 << 10
 
@@ -16,7 +17,8 @@ Prepare = Callable[[Iterator[bytes]], Iterator[bytes]]
 """Takes the content of a file in pieces; gives pieces, none of them empty, whose lines are JSON objects."""
 
 _PACKED_BYTES: Final = 64 << 10
-"""So much of a packed file is unpacked at once, which bounds what a hostile one may need."""
+_STEP_BYTES: Final = 512
+"""So much of a packed file is unpacked at once: four packed bytes can stand for 128 KiB, this for 16 MiB."""
 
 
 class DamagedFileError(Exception):
@@ -24,11 +26,15 @@ class DamagedFileError(Exception):
 
 
 def read_blocks(
-    path: Path, block_bytes: int = BLOCK_BYTES, prepare: Prepare | None = None
+    path: Path,
+    block_bytes: int = BLOCK_BYTES,
+    prepare: Prepare | None = None,
+    long_lines: LongLines | None = None,
 ) -> Iterator[tuple[int, bytes]]:
     """Yields the offset in the plain content, and whole lines; a last line that is not ended is left out.
 
     `prepare`: what the content goes through first; the offset is that in what it gives.
+    Lines that are too long for a record are left out, and counted in `long_lines`.
     A file that was packed since its name was read is found in its packed form; one that is gone is empty.
     Raises DamagedFileError behind the last whole line that can be read.
     """
@@ -38,7 +44,8 @@ def read_blocks(
     offset = 0
     rest = b""
     with source:
-        pieces = _pieces(source, block_bytes)
+        left_out = LongLines() if long_lines is None else long_lines
+        pieces = without_long_lines(_pieces(source, block_bytes), left_out)
         if prepare is not None:
             pieces = prepare(pieces)
         while True:
@@ -53,7 +60,7 @@ def read_blocks(
                 rest += data
                 continue
             block = rest + data[:end]
-            yield offset, block
+            yield offset + left_out.bytes_left_out, block
             offset += len(block)
             rest = data[end:]
 
@@ -61,12 +68,19 @@ def read_blocks(
 def read_sound_blocks(
     path: Path, damaged: list[str], prepare: Prepare | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """As `read_blocks`; of a damaged file what can be read, and its name and fault are added to `damaged`."""
+    """As `read_blocks`; of a damaged file what can be read, and its name and fault are added to `damaged`.
+
+    So is the name of a file with lines that were left out for their length.
+    """
+    long_lines = LongLines()
+    faults = []
     try:
-        yield from read_blocks(path, prepare=prepare)
+        yield from read_blocks(path, prepare=prepare, long_lines=long_lines)
     except DamagedFileError as error:
-        if str(error) not in damaged:
-            damaged.append(str(error))
+        faults.append(str(error))
+    if long_lines.count:
+        faults.append(f"{path.name}: {long_lines}")
+    damaged += [fault for fault in faults if fault not in damaged]
 
 
 def _pieces(source: IO[bytes], block_bytes: int) -> Iterator[bytes]:
@@ -91,16 +105,18 @@ def _unpacked(source: IO[bytes], block_bytes: int) -> Iterator[bytes]:
     frame: Any = None
     waiting = bytearray()
     while raw := source.read(_PACKED_BYTES):
-        while raw:
-            if frame is None:
-                frame = zstandard.ZstdDecompressor().decompressobj()
-            waiting += frame.decompress(raw)
-            raw = frame.unused_data if frame.eof else b""
-            if frame.eof:
-                frame = None
-        while len(waiting) >= block_bytes:
-            yield bytes(waiting[:block_bytes])
-            del waiting[:block_bytes]
+        for start in range(0, len(raw), _STEP_BYTES):
+            step = raw[start : start + _STEP_BYTES]
+            while step:
+                if frame is None:
+                    frame = zstandard.ZstdDecompressor().decompressobj()
+                waiting += frame.decompress(step)
+                step = frame.unused_data if frame.eof else b""
+                if frame.eof:
+                    frame = None
+            while len(waiting) >= block_bytes:
+                yield bytes(waiting[:block_bytes])
+                del waiting[:block_bytes]
     if waiting:
         yield bytes(waiting)
     if frame is not None:

@@ -30,6 +30,7 @@ from telecine.exceptions import JobNotFoundError
 from telecine.log_view.record_source import RecordSource
 from telecine.logging.outputs.rendering import Format, renderer
 from telecine.logging.outputs.visible_text import visible_json
+from telecine.logging.record.long_lines import LongLines
 from telecine.logging.record.plain import number
 
 app = typer.Typer(
@@ -254,11 +255,13 @@ def import_files(
     if not is_dry_run:
         expect_collector(collector)
     for path in files:
+        left_out = LongLines()
         # Opened twice at once: the file may be renamed while its content is looked at.
         with open_lines(path) as looked_at, open_lines(path) as read:
-            records = read_records(utf8_lines(read), service, lambda: datetime.now(UTC), zone)
+            records = read_records(utf8_lines(read, left_out), service, lambda: datetime.now(UTC), zone)
             if is_dry_run:
                 _print(records, as_json=True)
+                _report_long_lines(path, left_out)
                 continue
             lines = utf8_lines(looked_at)
             marks = content_marks(read_marked_records(lines, service, lambda: datetime.now(UTC), zone))
@@ -268,6 +271,7 @@ def import_files(
             finally:
                 stream.close()
         terminal.results().print(f"{escape(str(path))}: {taken} records, {rejected} of them rejected")
+        _report_long_lines(path, left_out)
 
 
 @app.command("redact", epilog=epilog())
@@ -329,6 +333,11 @@ def _report_damages(damaged: Sequence[str]) -> None:
         terminal.notices().print(f"[yellow]damaged, read as far as it goes: {escape(text)}[/]")
     if damaged:
         raise typer.Exit(int(ExitCode.FINDINGS))
+
+
+def _report_long_lines(path: Path, left_out: LongLines) -> None:
+    if left_out.count:
+        terminal.notices().print(f"[yellow]{escape(str(path))}: {left_out}[/]")
 
 
 def _print(lines: Iterable[bytes], *, as_json: bool) -> None:

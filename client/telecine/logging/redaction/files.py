@@ -14,6 +14,7 @@ import msgspec
 import zstandard
 
 from telecine.durable_files import replacing
+from telecine.logging.record.long_lines import MAX_LINE_BYTES
 from telecine.logging.redaction import Counts, Redactor
 from telecine.logging.redaction.text.secret_text import MASK
 
@@ -21,6 +22,9 @@ _KEY_BEGINS = re.compile(rb"-{4,5} ?(?i:BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY)")
 _KEY_ENDS = re.compile(rb"-{4,5} ?(?i:END [A-Z0-9 ]{0,40}PRIVATE KEY)")
 _MAX_KEY_LINES = 200
 _MAX_FINDINGS = 1000
+_PIECE_BYTES = 1 << 20
+_LONG_LINE = "line_too_long"
+"""Stands beside the ids of rules for a line that was taken out whole, for its length."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -49,6 +53,7 @@ class RedactionReport(msgspec.Struct):
 def redact_file(path: Path, redactor: Redactor, *, is_dry_run: bool = True) -> RedactionReport:
     """Goes through a plain, `.gz` or `.zst` file of JSON or text lines.
 
+    Of a line above 16 MiB nothing is left but the mask.
     Without `is_dry_run` the file is replaced, in the same compression, once all of it is on the disk.
 
     Raises:
@@ -71,8 +76,13 @@ def redact_file(path: Path, redactor: Redactor, *, is_dry_run: bool = True) -> R
 
 def _redacted_lines(source: IO[bytes], redactor: Redactor, report: RedactionReport) -> Iterator[bytes]:
     key_lines = 0
-    for line in source:
+    for line in bounded_lines(source):
         report.lines += 1
+        if line is None:
+            # What it holds cannot be known, so none of it stays.
+            _note(report, {_LONG_LINE: 1}, MASK.encode())
+            yield MASK.encode() + b"\n"
+            continue
         body = line.rstrip(b"\r\n")
         end = line[len(body) :]
         redacted, counts = redactor.redact_json_line(body)
@@ -106,6 +116,21 @@ def open_lines(path: Path) -> IO[bytes]:
         reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=True)
         return io.BufferedReader(reader)
     return path.open("rb")
+
+
+def bounded_lines(source: IO[bytes]) -> Iterator[bytes | None]:
+    """Yields the lines, and None instead of one above MAX_LINE_BYTES, of which no more is held at once."""
+    while line := source.readline(MAX_LINE_BYTES):
+        if len(line) < MAX_LINE_BYTES or line.endswith(b"\n"):
+            yield line
+            continue
+        if not (piece := source.readline(_PIECE_BYTES)):
+            yield line
+            return
+        del line
+        while piece and not piece.endswith(b"\n"):
+            piece = source.readline(_PIECE_BYTES)
+        yield None
 
 
 def _replace(path: Path, lines: Iterator[bytes]) -> None:

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import IO, Final
 
+from telecine.logging.record.long_lines import LongLines, without_long_lines
+
 BYTE_ORDER_MARK: Final = codecs.BOM_UTF8
 _MARKS: Final = (
     # UTF-32's first: that of UTF-16 is its beginning.
@@ -49,10 +51,11 @@ def utf8_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield plain
 
 
-def utf8_lines(source: IO[bytes]) -> Iterator[bytes]:
-    """Yields the lines of an open file in UTF-8, each with its line feed."""
+def utf8_lines(source: IO[bytes], left_out: LongLines | None = None) -> Iterator[bytes]:
+    """Yields the lines of an open file in UTF-8, each with its line feed; `left_out` counts too long ones."""
     begun: list[bytes] = []
-    for piece in utf8_pieces(iter(lambda: source.read(_PIECE_BYTES), b"")):
+    pieces = utf8_pieces(iter(lambda: source.read(_PIECE_BYTES), b""))
+    for piece in without_long_lines(pieces, left_out or LongLines()):
         *ended, rest = piece.split(b"\n")
         for line in ended:
             begun += (line, b"\n")
