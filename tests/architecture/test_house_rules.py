@@ -129,3 +129,18 @@ def test_no_part_of_the_encoder_needs_more_arguments_than_one_can_keep_apart():
         if isinstance(made, ast.FunctionDef) and made.name == "__init__"
     }
     assert not {name: count for name, count in offenders.items() if count > MAX_ARGUMENTS}
+
+
+def test_one_module_alone_opens_files_with_ffmpeg() -> None:
+    """Anywhere else a path would be taken for a URL; see its docstring."""
+    door = "encoder_service/worker/libav/opening.py"
+    for path in modules(*PACKAGES):
+        for node in ast.walk(tree_of(path)):
+            opens = (
+                isinstance(node, ast.Attribute) and ast.unparse(node) in {"av.open", "av.container.open"}
+            ) or (
+                isinstance(node, ast.ImportFrom)
+                and (node.module or "").startswith("av")
+                and any(alias.name in {"open", "core"} for alias in node.names)
+            )
+            assert not opens or name_of(path) == door, f"{name_of(path)}:{node.lineno}: use {door}"

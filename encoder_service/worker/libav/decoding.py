@@ -23,6 +23,7 @@ from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import tags_from_codes
 from encoder_service.worker.libav.encoding import ALPHA_SIDE_DATA, CodecHeaders, EncodedPacket
 from encoder_service.worker.libav.errors import translated
+from encoder_service.worker.libav.opening import open_input
 from encoder_service.worker.libav.pictures import Picture
 
 _BROKEN = FailureCode.VERIFICATION_FAILED
@@ -152,7 +153,7 @@ class FileReader:
     def __init__(self, path: Path) -> None:
         """Opens the file. Raises OutputError with code VERIFICATION_FAILED."""
         with translated(_BROKEN, f"opening {path.name}"):
-            container = av.open(str(path), "r")
+            container = open_input(path)
         self._container: InputContainer = container
         streams = moving_streams(container)
         if len(streams) != 1 or not isinstance(streams[0], VideoStream):

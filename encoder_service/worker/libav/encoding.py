@@ -25,6 +25,7 @@ from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import Codes, code_of
 from encoder_service.worker.libav.errors import translated
+from encoder_service.worker.libav.opening import open_output
 from encoder_service.worker.libav.pictures import Picture, PictureFormat
 
 ALPHA_SIDE_DATA: Final = "matroska_block_additional"
@@ -101,12 +102,7 @@ class VideoFileEncoder:
         self._frames = 0
         self._is_ordered = True
         with translated(FailureCode.MUXING_FAILED, f"opening {container.muxer}"):
-            self._output = av.open(
-                str(path),
-                "w",
-                format=container.muxer,
-                container_options={"fflags": "+bitexact"} | container.options,
-            )
+            self._output = open_output(path, container.muxer, {"fflags": "+bitexact"} | container.options)
         try:
             self._stream = _add_stream(self._output, settings)
             self._context = self._stream.codec_context

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import msgspec
 from av.codec.context import CodecContext
 from av.container import InputContainer
@@ -19,6 +18,7 @@ from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import tags_from_codes
 from encoder_service.worker.libav.decoding import moving_streams
 from encoder_service.worker.libav.errors import translated
+from encoder_service.worker.libav.opening import open_input
 from encoder_service.worker.libav.pictures import Picture, describe
 
 _BROKEN = FailureCode.VERIFICATION_FAILED
@@ -40,7 +40,7 @@ class VideoFacts(msgspec.Struct, frozen=True):
 
 def decode_video(path: Path) -> VideoFacts:
     """Decodes every frame of the one video stream. Raises OutputError with code VERIFICATION_FAILED."""
-    with translated(_BROKEN, f"decoding {path.name}"), av.open(str(path)) as container:
+    with translated(_BROKEN, f"decoding {path.name}"), open_input(path) as container:
         streams = [stream for stream in moving_streams(container) if isinstance(stream, VideoStream)]
         if not streams:
             raise OutputError(_BROKEN, f"{path.name} has no video stream")

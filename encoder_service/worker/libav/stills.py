@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-import av
 import numpy as np
 from av.codec.context import CodecContext
 from av.packet import Packet
@@ -19,6 +18,7 @@ from av.video.stream import VideoStream
 from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.libav.errors import translated
+from encoder_service.worker.libav.opening import open_input
 from encoder_service.worker.libav.pictures import Converter, Picture, PictureFormat, Samples, planes_of, tag
 
 
@@ -77,7 +77,7 @@ def decode_animation(path: Path, *, has_alpha: bool) -> Iterator[Callable[[], Sa
     """
     with (
         translated(FailureCode.VERIFICATION_FAILED, f"decoding {path.name}"),
-        av.open(str(path)) as container,
+        open_input(path) as container,
     ):
         for picture in container.decode(video=0):
             yield partial(_as_rgb, picture, has_alpha=has_alpha)

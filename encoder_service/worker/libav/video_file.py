@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import av
 import av.error
 import msgspec
 import numpy as np
@@ -38,6 +37,7 @@ from encoder_service.worker.color import tags_from_codes
 from encoder_service.worker.libav.decoding import moving_streams
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.file_ends import missing_end
+from encoder_service.worker.libav.opening import open_input
 from encoder_service.worker.libav.orientation import Orientation, orientation_of
 from encoder_service.worker.libav.pictures import Converter, Picture, PictureFormat, describe, planes_of
 from encoder_service.worker.libav.video_losses import SourceLoss, Timing, is_cover, losses_at_opening
@@ -94,7 +94,7 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
     with translated(_UNREADABLE, f"{path}"):
         if fault := missing_end(path):
             report(fault)
-        container = av.open(str(path))
+        container = open_input(path)
     try:
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO"
