@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 from telecine.logging.bridges.capturing import are_tests_loaded
 from telecine.logging.catalogue import Level, parse_level
 from telecine.logging.pipeline import Pipeline
 from telecine.logging.record.line import MERGED_FIELDS
+from telecine.logging.record.plain import plain
 
 _EMPTY: dict[str, Any] = {}
 
@@ -76,6 +78,21 @@ class Logger:
     def new(self, **fields: Any) -> Self:
         """A logger that carries only these fields."""
         return type(self)(self.source, fields)
+
+    def __reduce__(self) -> tuple[Callable[..., Logger], tuple[Any, ...]]:
+        # By name: a copy, and what another process unpickles, logs where that process logs.
+        # What is bound may be anything, such as a lock; it goes as the text that it is shown as.
+        return _unpickled, (
+            type(self),
+            self.source.name,
+            {name: plain(value) for name, value in self.bound.items()},
+        )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     @property
     def name(self) -> str:
@@ -188,6 +205,13 @@ class Logger:
     awarn = awarning
     afatal = acritical
     amsg = ainfo
+
+
+def _unpickled(kind: type[Logger], name: str, bound: dict[str, Any]) -> Logger:
+    """The logger of that name in this process, with the fields that it carried."""
+    from telecine.logging.setup import STATE  # late: it imports this module
+
+    return kind(STATE.logger(name).source, bound)
 
 
 def known_level(level: Any) -> Level:

@@ -6,6 +6,8 @@ process logs (files, console, collector) with `job_id`, `stage` and `attempt`. B
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -40,18 +42,50 @@ _encode = msgspec.json.Encoder().encode
 _pairs = renderer(Format.KV)
 
 
+@dataclass(frozen=True, slots=True)
+class StageFiles:
+    """Where the files of a stage, or of a pipeline, are, and what they are written with."""
+
+    stage_log: Path | None
+    pipeline_log: Path
+    hidden: tuple[tuple[str, Any], ...]
+    """Fields that all records share, and that are not written."""
+    settings: StageSettings
+
+    def late(self) -> list[LateFile]:
+        """The files, each opened for the records that come; the pipeline's first."""
+        render = stage_line_renderer(dict(self.hidden))
+        limits = (self.settings.log_max_bytes, self.settings.log_backups)
+        found = [LateFile(self.pipeline_log, render, Level.INFO, *limits)]
+        if self.stage_log is not None:
+            found.append(LateFile(self.stage_log, render, self.settings.log_level, *limits))
+        return found
+
+
 class StageLogger:
     """Telecine's logger, twice. Methods take an event, %-arguments and fields, and never raise."""
 
-    __slots__ = ("_in_files", "_in_process")
+    __slots__ = ("_files", "_in_files", "_in_process")
 
-    def __init__(self, in_files: Logger, in_process: Logger) -> None:
+    def __init__(self, in_files: Logger, in_process: Logger, files: StageFiles) -> None:
         self._in_files = in_files
         self._in_process = in_process
+        self._files = files
 
     def bind(self, **fields: Any) -> Self:
         """A logger that carries these fields too."""
-        return type(self)(self._in_files.bind(**fields), self._in_process.bind(**fields))
+        return type(self)(self._in_files.bind(**fields), self._in_process.bind(**fields), self._files)
+
+    def __reduce__(self) -> tuple[Callable[..., StageLogger], tuple[Any, ...]]:
+        # In another process it writes to the same files, and wherever that process logs.
+        _, (_, name, bound) = self._in_files.__reduce__()
+        return _unpickled, (self._files, name, bound, self._in_process)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def is_enabled_for(self, level: int) -> bool:
         """Whether a record of this level would be taken anywhere."""
@@ -142,6 +176,7 @@ class StageLog:
         fields: dict[str, Any],
         settings: StageSettings,
     ) -> None:
+        files = StageFiles(stage_log, pipeline_log, tuple(fields.items()), settings)
         render = stage_line_renderer(fields)
         limits = (settings.log_max_bytes, settings.log_backups)
         process = STATE.pipeline()
@@ -150,14 +185,14 @@ class StageLog:
         if stage_log is not None:
             self._outputs.append(RotatingFile(stage_log, render, settings.log_level, *limits))
         self._has_marks = settings.has_marks
-        self._late = [LateFile(file.path, render, file.level, *limits) for file in self._outputs]
+        self._late = files.late()
         self._files = Pipeline(
             process.service, "", self.redactor, tuple(self._outputs), is_shown_to_tests=False
         )
         shipped = get_logger(f"stages.{name}").bind(**fields)
-        self.logger = StageLogger(Logger(Source(name, self._files, Level.TRACE)), shipped)
+        self.logger = StageLogger(Logger(Source(name, self._files, Level.TRACE)), shipped, files)
         """For the caller."""
-        self.course = StageLogger(Logger(Source(PIPELINE_NAME, self._files, Level.TRACE)), shipped)
+        self.course = StageLogger(Logger(Source(PIPELINE_NAME, self._files, Level.TRACE)), shipped, files)
         """For the stage itself: started, read, made, ended."""
 
     def mark(self, event: str) -> str:
@@ -178,6 +213,13 @@ class StageLog:
     def forked(self) -> None:
         """In the child after a fork: no lock of the parent's is used any more."""
         self._files.forked()
+
+
+def _unpickled(files: StageFiles, name: str, bound: dict[str, Any], in_process: Logger) -> StageLogger:
+    """The logger of a stage that runs in another process."""
+    process = STATE.pipeline()
+    pipeline = Pipeline(process.service, "", process.redactor, tuple(files.late()), is_shown_to_tests=False)
+    return StageLogger(Logger(Source(name, pipeline, Level.TRACE), bound), in_process, files)
 
 
 def stage_line_renderer(hidden: dict[str, Any]) -> Renderer:
