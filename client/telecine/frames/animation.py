@@ -12,6 +12,7 @@ import numpy as np
 from telecine.exceptions import InvalidFramesError
 from telecine.frames.arrays import Array
 from telecine.frames.foreign import has_transparency, image_array, is_image, without_unused_alpha
+from telecine.request.orientation import upright
 from telecine.request.source_warnings import SourceCode, SourceWarnings
 
 _FORMATS = {"GIF", "WEBP", "PNG", "AVIF", "TIFF", "FLI"}
@@ -72,7 +73,7 @@ def pictures_of(image: Any, warnings: SourceWarnings) -> Iterator[Array]:
         wanted = None if _are_deep(modes) else "RGBA" if has_alpha else "L" if modes == {"L"} else "RGB"
         for number in range(count):
             image.seek(number)
-            yield image_array(image) if wanted is None else np.asarray(image.convert(wanted))
+            yield image_array(image) if wanted is None else np.asarray(upright(image).convert(wanted))
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         if isinstance(error, InvalidFramesError):
             raise

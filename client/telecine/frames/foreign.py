@@ -9,6 +9,7 @@ import numpy as np
 
 from telecine.exceptions import InvalidFramesError
 from telecine.frames.arrays import Array
+from telecine.request.orientation import upright
 
 _CPU = 1
 """kDLCPU."""
@@ -18,7 +19,8 @@ _EXACT_MODES = {
 }  # fmt: skip
 """Modes that convert without any choice about colour, and by what steps Pillow can."""
 _MAX_16_BITS = 65535
-_COLOR_AXES, _CHANNELS_WITH_ALPHA = 3, 4
+_COLOR_AXES, _COLOR_CHANNELS, _CHANNELS_WITH_ALPHA = 3, 3, 4
+_GRAY_AXES = 2
 
 
 def is_image(frames: object) -> bool:
@@ -27,13 +29,30 @@ def is_image(frames: object) -> bool:
 
 
 def image_array(image: Any) -> Array:
-    """A PIL image's samples: (H, W) or (H, W, C), uint8, uint16 or float32. Raises InvalidFramesError."""
+    """A PIL image's samples, upright: (H, W) or (H, W, C), uint8, uint16 or float32.
+
+    Raises InvalidFramesError.
+    """
     try:
-        return _samples(image)
+        return _samples(upright(image))
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         if isinstance(error, InvalidFramesError):
             raise
         raise InvalidFramesError(f"a PIL image cannot be read: {error}") from error
+
+
+def in_channels(array: Array, channels: int) -> Array:
+    """A gray (H, W) or opaque (H, W, 3) picture as (H, W, `channels`), opaque; any other as it is.
+
+    Nothing is lost by it; `channels` below those of the picture change nothing.
+    """
+    if channels < _COLOR_CHANNELS or array.dtype.kind != "u":
+        return array
+    if array.ndim == _GRAY_AXES:
+        array = np.repeat(array[..., None], _COLOR_CHANNELS, axis=2)
+    if array.shape[2] != _COLOR_CHANNELS or channels == _COLOR_CHANNELS:
+        return array
+    return np.pad(array, ((0, 0), (0, 0), (0, 1)), constant_values=np.iinfo(array.dtype).max)
 
 
 def has_transparency(image: Any) -> bool:

@@ -11,7 +11,7 @@ from telecine.exceptions import InvalidFramesError
 from telecine.frames.animation import StillsSeen, Whole, ignores_profile, picture_count, pictures_of
 from telecine.frames.arrays import Array, OutOfRange, bits_of, check_sample_range, code_blocks
 from telecine.frames.axes import CHANNELS_FIRST_OF_ALL, Axes, arrange, declared_axes
-from telecine.frames.foreign import image_array, is_array_like, is_image, open_array
+from telecine.frames.foreign import image_array, in_channels, is_array_like, is_image, open_array
 from telecine.frames.tensors import is_tensor, tensor_bits, tensor_blocks
 from telecine.frames.yuv420 import Yuv420Converter
 from telecine.request.fields import refused
@@ -115,11 +115,17 @@ class FrameReader:
         elif is_tensor(item):
             yield from self._tensor_blocks(item)
         else:
-            if is_image(item):
-                self._see_image(item)
-            array = image_array(item) if is_image(item) else open_array(item)
+            array = self._image_array(item) if is_image(item) else open_array(item)
             is_planar = self._source is not None and not self._source.is_packed
             yield from self._raw_blocks(array) if is_planar else self._array_blocks(array)
+
+    def _image_array(self, image: Any) -> Array:
+        self._see_image(image)
+        array = image_array(image)
+        layout = self._source
+        # Programs save without colour, or without alpha, what has none.
+        is_alike = layout is not None and layout.is_packed and array.itemsize == layout.sample_bytes
+        return in_channels(array, layout.channels) if layout is not None and is_alike else array
 
     def _see_image(self, image: Any) -> None:
         if not self._is_color_declared and ignores_profile(image):

@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.request.fields import number, refused, text
 from telecine.request.options import chosen
+from telecine.request.orientation import upright
 from telecine.request.overlays import ImageOverlay, Length, Overlay, Position, TextOverlay
 
 _POSITIONS = {position: number for number, position in enumerate(Position, 1)}
@@ -115,6 +116,6 @@ def _bytes(overlay: ImageOverlay, where: str) -> bytes:
             raise refused(f"{where}.image", str(image), f"a file that can be read ({error})") from error
     if hasattr(image, "save"):
         buffer = io.BytesIO()
-        image.save(buffer, "PNG")
+        upright(image).save(buffer, "PNG", exif=b"")  # or it would be turned once more
         return buffer.getvalue()
     raise refused(f"{where}.image", image, "a file's bytes, its path, or an image of Pillow")

@@ -13,13 +13,14 @@ import numpy.typing as npt
 from telecine.cli.encode.sources.source import Source, size_of
 from telecine.cli.show.failures import SourceError
 from telecine.frames.animation import ignores_profile, picture_count
-from telecine.frames.foreign import image_array, without_unused_alpha
+from telecine.frames.foreign import image_array, in_channels, without_unused_alpha
 from telecine.request.source_warnings import SourceCode, SourceWarning
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
 """Pillow's names of the same; what else it knows may start programs (EPS), whatever a file is called."""
 _GLOB_CHARACTERS = set("*?[")
+_GRAY_AXES = 2
 _PNG_BIT_DEPTH_AT = 24
 """Offset of the bit depth in a PNG file: signature, length and type of IHDR, width, height."""
 
@@ -37,6 +38,8 @@ def open_images(source: str | Sequence[str]) -> Source:
     first = _load(paths[0], losses)
     if len(paths) == 1:  # of several only the first is known now, and all must be of one kind
         first = without_unused_alpha(first)
+    if first.ndim == _GRAY_AXES and any(map(_has_color, paths[1:])):
+        first = in_channels(first, 3)
     width, height = size_of(first)
     where = source if isinstance(source, str) else f"{paths[0]} ... {paths[-1]}"
     return Source(
@@ -109,12 +112,21 @@ def _arrays(paths: Sequence[Path], first: npt.NDArray[Any], losses: Losses) -> I
     yield first
     for path in paths[1:]:
         array = _load(path, losses)
+        if array.dtype == first.dtype and first.ndim != _GRAY_AXES:
+            # Programs save without colour, or without alpha, what has none.
+            array = in_channels(array, first.shape[2])
         if array.shape != first.shape or array.dtype != first.dtype:
             raise SourceError(
                 f"{path} is {_kind(array)}, but {paths[0].name} is {_kind(first)}",
-                "all images of a clip need one size and kind; leave the odd one out of the folder or glob",
+                "all images of a clip need one size and kind; convert the odd ones",
             )
         yield array
+
+
+def _has_color(path: Path) -> bool:
+    """Whether an image is no gray one, as its head says."""
+    with open_image(path) as image:
+        return bool(image.mode[0] not in "LIF" or image.mode == "LAB" or image.has_transparency_data)
 
 
 def _kind(array: npt.NDArray[Any]) -> str:

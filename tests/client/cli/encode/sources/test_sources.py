@@ -204,3 +204,21 @@ def test_what_other_systems_leave_beside_images_is_not_taken_for_one(tmp_path: P
     assert open_source(str(tmp_path / "*.jpg")).frame_count == 2
     draw(tmp_path / ".hidden.png")
     assert open_source(str(tmp_path / ".hidden.png")).frame_count == 1, "it was named"
+
+
+@pytest.mark.parametrize("first", ["L", "RGB", "RGBA"])
+def test_gray_images_among_coloured_ones_are_taken(tmp_path: Path, first: str) -> None:
+    channels = 4 if first == "RGBA" else 3
+    for number, mode in enumerate([first, "L", "RGBA" if first == "RGBA" else "RGB", "1", "L"]):
+        Image.new(mode, (16, 8), 200 if mode == "L" else "white").save(tmp_path / f"{number}.png")
+    source = open_source(str(tmp_path))
+    frames = list(source.frames)
+    assert [frame.shape for frame in frames] == [(8, 16, channels)] * 5
+    assert source.frame_bytes == 16 * 8 * channels
+    assert (frames[4][..., :3] == 200).all()
+
+
+def test_gray_images_alone_stay_gray(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("L", (16, 8), 9).save(tmp_path / f"{number}.png")
+    assert {frame.shape for frame in open_source(str(tmp_path)).frames} == {(8, 16)}
