@@ -68,6 +68,13 @@ class StageLogger:
     __slots__ = ("_files", "_in_files", "_in_process")
 
     def __init__(self, in_files: Logger, in_process: Logger, files: StageFiles) -> None:
+        """Made by `Stage`; a program takes `stage.logger`.
+
+        Args:
+            in_files: The logger of the stage's own files.
+            in_process: The logger that writes wherever the process logs.
+            files: How the files are opened, for a copy in another process.
+        """
         self._in_files = in_files
         self._in_process = in_process
         self._files = files
