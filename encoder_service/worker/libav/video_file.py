@@ -149,7 +149,7 @@ def _without_unused_alpha(path: Path, source: PictureFormat, target: PictureForm
         return target
     converter = Converter(source, target)
     try:
-        with translated(_UNREADABLE, f"{path}"), av.open(str(path)) as container:
+        with translated(_UNREADABLE, f"{path}"), open_input(path) as container:
             stream = _video_stream(container, path)
             for picture in _decode(container, stream, path, partial(_refuse, path), []):
                 pixels = planes_of(converter.convert(picture))[0]
