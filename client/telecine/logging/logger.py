@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -209,9 +210,8 @@ class Logger:
 
 def _unpickled(kind: type[Logger], name: str, bound: dict[str, Any]) -> Logger:
     """The logger of that name in this process, with the fields that it carried."""
-    from telecine.logging.setup import STATE  # late: it imports this module
-
-    return kind(STATE.logger(name).source, bound)
+    setup = importlib.import_module("telecine.logging.setup")  # it imports this module
+    return kind(setup.STATE.logger(name).source, bound)
 
 
 def known_level(level: Any) -> Level:
