@@ -30,6 +30,7 @@ WRONG_OUTPUTS: dict[str, list[object]] = {
     "color": ["bt709", Color(matrix=2), Color(range="full"), {"matrix": "bt709"}],
     "strict": ["yes", 1, None],
     "prefix": [None],
+    "file_name": [5, None],
     "frame_index": ["0", 1.0, 2**50],
     "columns": [-1, "3"],
     "rows": [2**40],

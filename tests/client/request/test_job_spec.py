@@ -40,7 +40,7 @@ def test_every_option_of_an_output_arrives() -> None:
         scale=Scale(320, 0, "stretch"), loop_count=3, alpha="keep", background="#010203", fps=29.97,
         pixel_format="yuv444p10le", color=Color(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc",
         range="pc"), strict=True, prefix="p", frame_index=-1, columns=4, rows=2,
-        overlays=[TextOverlay("t")], max_duration_seconds=1.5, bit_rate="2M",
+        overlays=[TextOverlay("t")], max_duration_seconds=1.5, bit_rate="2M", file_name="clip",
     )  # fmt: skip
     sent = spec_of(outputs=(output,)).outputs[0]
     renamed = {"fps": "frame_rate", "max_duration_seconds": "max_duration"}
