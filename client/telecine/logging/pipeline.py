@@ -23,6 +23,7 @@ from telecine.logging.shipping.spool_reader import read_acked
 _SPECIAL = frozenset({"msg", "extra", "exc_info", "stack_info"})
 _WARNING = int(Level.WARNING)
 _MAX_SAID = 2000
+_JSON_TYPES = frozenset({str, int, float, bool, type(None), list, tuple, dict, bytes})
 _NOTHING: dict[str, Any] = {}
 
 
@@ -276,7 +277,7 @@ class Pipeline:
             return None
         info = exc_info_of(fields.get("exc_info"))
         event, fields = normalised(event, args, fields)
-        fields = {key: plain(value) for key, value in fields.items()}
+        fields = {key: each if type(each) in _JSON_TYPES else plain(each) for key, each in fields.items()}
         line = self._line(self._heads[level], event, logger.source.rendered, b"", logger.bound | fields)
         is_taken = level >= logger.source.level
         capture_for_handlers(logger.source.name, level, line, info, is_taken=is_taken)

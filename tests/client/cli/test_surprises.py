@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from telecine import Client
 from telecine.clients.embedded import EmbeddedServer
 
 from tests.client.cli.terminal_command import telecine
+from tests.eventually import eventually
 
 
 @pytest.fixture
@@ -58,6 +60,7 @@ def test_ctrl_c_is_answered_in_words(encoder: EmbeddedServer, extra: list[str]) 
         sys.executable, "-m", "telecine.cli", "encode", "-", "--size", "16x16", "--pix-fmt", "rgb24",
         "--fps", "8", "--server", encoder.address, *extra,
     ]  # fmt: skip
+    before = _receiving(encoder)
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as ran:
@@ -67,7 +70,7 @@ def test_ctrl_c_is_answered_in_words(encoder: EmbeddedServer, extra: list[str]) 
             assert ran.stderr is not None
             ran.stderr.readline()  # the source was announced: it is at work
         else:
-            _wait_for_job(encoder)
+            eventually(lambda: _receiving(encoder) - before)
         ran.send_signal(signal.SIGINT)
         out, err = ran.communicate(timeout=20)
     assert ran.returncode == 130
@@ -77,10 +80,6 @@ def test_ctrl_c_is_answered_in_words(encoder: EmbeddedServer, extra: list[str]) 
         assert b"Error: interrupted" in err
 
 
-def _wait_for_job(encoder: EmbeddedServer) -> None:
-    from telecine import Client
-
-    from tests.eventually import eventually
-
+def _receiving(encoder: EmbeddedServer) -> set[str]:
     with Client(encoder.address) as client:
-        eventually(lambda: [job for job in client.jobs() if job.state == "receiving"])
+        return {job.job_id for job in client.jobs() if job.state == "receiving"}

@@ -33,8 +33,8 @@ class _Seen:
     """What was found when a handler was last made or dropped."""
 
     def __init__(self) -> None:
-        self.youngest: Any = None
-        self.has_captures = False
+        self.youngest: Any = self
+        self.has_captures = self.is_test = False
 
 
 _seen = _Seen()
@@ -54,7 +54,9 @@ def is_capturing() -> bool:
     if youngest is not _seen.youngest:
         _seen.youngest = youngest
         _seen.has_captures = any(_captures(reference()) for reference in list(_handlers))
-    return _seen.has_captures
+        _seen.is_test = are_tests_loaded()
+    # dictConfig empties the list, while handlers of a test stay where they are.
+    return _seen.has_captures or (_seen.is_test and any(map(_captures, logging.root.handlers)))
 
 
 def capture_for_structlog(level: int, event: Any, fields: Mapping[str, Any], logger: Any) -> bool:
