@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from telecine.exceptions import LaterError, TelecineError, TimedOutError, UnavailableError
@@ -208,8 +208,10 @@ class _Watch:
         with self._lock:
             self._outages.add(outage)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="telecine-outage", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="telecine-outage", daemon=True)
+                with suppress(RuntimeError):  # the program is ending, or may have no more threads
+                    thread.start()
+                    self._thread = thread
 
     def remove(self, outage: Outage) -> None:
         with self._lock:

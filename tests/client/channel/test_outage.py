@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 from telecine import AsyncClient, Client, RetryPolicy
-from telecine.channel.outage import QUIET_AFTER_ANSWER_SECONDS, SAY_EVERY_SECONDS, Outage
+from telecine.channel.outage import QUIET_AFTER_ANSWER_SECONDS, SAY_EVERY_SECONDS, Outage, _Watch
 from telecine.clients.logs import LogClient
 from telecine.clients.settings import pause_seconds
 from telecine.exceptions import DiskFullError, LaterError, SpoolFullError, TelecineError, UnavailableError
+from telecine.retry import Retry
 
 FRAMES = np.zeros((2, 16, 16, 3), np.uint8)
 REFUSED = (
@@ -168,3 +170,14 @@ def test_a_full_disk_is_reported_by_the_outage_and_its_decisions_are_information
         decision = backoff.decide(error, time.monotonic(), 0.5)
         client.settings.report_lost(decision, error, "j", 1)
     assert [record["log_level"] for record in records] == ["info", "info"]
+
+
+def test_a_call_goes_on_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is ending, or has as many threads as it may have."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("telecine.channel.outage._watch", _Watch())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert Outage("encoder gpu:1", 60.0).run(Retry(RetryPolicy()), lambda: 7) == 7
