@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from telecine.cli.logs.importing import MARK_BYTES
 from telecine.cli.show.failures import UnavailableHereError
 from telecine.logging.shipping.messages import Acknowledged, Broken, Refused, Rejected, ShipStream
 from telecine.logging.shipping.spool import Resource
 from telecine.logging.shipping.spool_reader import SpooledBatch
 
 _BATCH_RECORDS: Final = 1000
-_DIGEST_BYTES: Final = 12
 
 
 class ContentMarks:
@@ -28,16 +28,16 @@ class ContentMarks:
         self._digests = bytearray()
 
     def __len__(self) -> int:
-        return len(self._digests) // _DIGEST_BYTES
+        return len(self._digests) // MARK_BYTES
 
     def add(self, digest: bytes) -> None:
-        """Adds the digest of the content up to the next record's end, of 12 bytes."""
+        """Adds the digest of the content up to the next record's end, of MARK_BYTES."""
         self._digests += digest
 
     def producer(self, first: int, size: int) -> str:
         """The producer of the run of `size` records behind the first `first`."""
-        at = (first + size - 1) * _DIGEST_BYTES
-        mark = bytes(self._digests[at : at + _DIGEST_BYTES])
+        at = (first + size - 1) * MARK_BYTES
+        mark = bytes(self._digests[at : at + MARK_BYTES])
         return "import-" + hashlib.blake2b(b"%b|%d|%d" % (mark, first, size), digest_size=10).hexdigest()
 
     def runs(self, first: int) -> Iterator[int]:
@@ -67,7 +67,6 @@ def ship_records(
     """
     shipping = _Shipping(stream)
     stored = _stored_before(shipping, marks)
-    place = 0
     for _ in range(stored):
         next(records, None)
     place = stored

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import msgspec
 
+from telecine.cli.logs.forms.any_lines import decoded, encoded
 from telecine.cli.logs.forms.encodings import BYTE_ORDER_MARK
 from telecine.cli.logs.forms.json_lines import understood
 from telecine.cli.logs.forms.text_lines import guessed_level, read_text
-from telecine.cli.logs.old_text import message_fields, stack_fields
+from telecine.cli.logs.old_text import RAISED, TRACEBACK, message_fields, stack_fields
 
 _MAX_STACK_CHARS: Final = 64_000
 """Of lines that follow a record; those behind begin a record of their own."""
-_TRACEBACK: Final = "Traceback (most recent call last):"
-_ERROR: Final = re.compile(r"(?P<type>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?")
 _FOLLOWS: Final = (
-    " ", "\t", _TRACEBACK, "Caused by:", "During handling of", "The above exception",
+    " ", "\t", f"{TRACEBACK}:", "Caused by:", "During handling of", "The above exception",
     "}", "]", ")", "| ", "+-",
 )  # fmt: skip
 """What a line begins with that belongs to the record before it."""
 _DOCKER_PIECE_BYTES: Final = 16_000
 """Docker cuts lines at 16 KiB; a shorter one without a line feed was the program's last."""
 _STREAMS: Final = ("stdout", "stderr")
-_MARK_BYTES: Final = 12
+MARK_BYTES: Final = 12
+"""Of the digests of content."""
 
 
 def read_records(
@@ -56,7 +55,7 @@ def read_marked_records(
     Neither empty lines nor the forms of line ends count, nor `service`, `now` and `zone`.
     """
     reading = _Reading(service, now, zone)
-    content = hashlib.blake2b(digest_size=_MARK_BYTES)
+    content = hashlib.blake2b(digest_size=MARK_BYTES)
     for line in lines:
         text = line_text(line)
         for record in reading.take(text):
@@ -69,12 +68,7 @@ def read_marked_records(
 
 def line_text(line: bytes) -> str:
     """A line without its end, byte order mark and NULs; what is no UTF-8 is Latin-1 in JSON, else escaped."""
-    line = line.replace(b"\0", b"").rstrip(b"\r\n").removeprefix(BYTE_ORDER_MARK)
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        latin = line.decode("latin-1")
-        return latin if _tree(latin) is not None else line.decode("utf-8", "backslashreplace")
+    return decoded(line.replace(b"\0", b"").rstrip(b"\r\n").removeprefix(BYTE_ORDER_MARK))
 
 
 def _tree(text: str) -> dict[str, Any] | None:
@@ -149,19 +143,19 @@ class _Reading:
             fields.setdefault(name, value)
         self._following, self._following_chars, self._is_in_traceback = [], 0, False
         fields.setdefault("service", self._service)
-        yield _encoded(fields)
+        yield encoded(fields)
 
     def _follows(self, text: str) -> bool:
         if self._pending is None or self._following_chars + len(text) > _MAX_STACK_CHARS:
             return False
         if text.startswith(_FOLLOWS):
-            self._is_in_traceback |= text == _TRACEBACK
+            self._is_in_traceback |= text == f"{TRACEBACK}:"
             return True
         if not self._is_in_traceback or read_text(text, self._now(), self._zone) is not None:
             return False
         # The error itself ends a traceback.
         self._is_in_traceback = False
-        return _ERROR.fullmatch(text) is not None
+        return RAISED.fullmatch(text) is not None
 
     def _fields_of(self, text: str) -> dict[str, Any] | None:
         if not text.startswith("{"):
@@ -212,22 +206,6 @@ class _Reading:
         if fields is None or "inner" in fields:
             return {"level": guessed_level(text), "msg": text}
         return fields
-
-
-def _encoded(fields: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(fields)
-    except (ValueError, OverflowError, RecursionError):
-        # A value that no JSON line of ours can hold, such as a number of a hundred digits, stays as its text.
-        return msgspec.json.encode({name: _held(value) for name, value in fields.items()})
-
-
-def _held(value: object) -> object:
-    try:
-        msgspec.json.encode(value)
-    except (ValueError, OverflowError, RecursionError):
-        return str(value)
-    return value
 
 
 # Numbers stay as they were written: 1.10 is not 1.1 for who compares.

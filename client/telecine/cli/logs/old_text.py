@@ -30,7 +30,8 @@ _OPERATION: Final = re.compile(
     r"Operation (?P<name>[\w.:-]+) (?:completed|failed): (?P<record>\{.*\})", re.DOTALL
 )
 """Operation process_comic completed: {"operation": "process_comic", "duration": 1.5, …}"""
-_RAISED: Final = re.compile(r"(?P<type>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?")
+TRACEBACK: Final = "Traceback (most recent call last)"
+RAISED: Final = re.compile(r"(?P<type>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?")
 """ValueError: odd"""
 _MAX_SCANNED: Final = 10_000
 """Characters of a message in which a duration is looked for."""
@@ -60,12 +61,12 @@ def message_fields(msg: str) -> dict[str, Any]:
 
 def stack_fields(stack: str) -> dict[str, Any]:
     """Returns `error_type` and `error` of a traceback: those of the exception that it ends with."""
-    if "Traceback (most recent call last)" not in stack:
+    if TRACEBACK not in stack:
         return {}
     for line in reversed(stack.splitlines()):
         if line.startswith((" ", "\t")) or not line:
             continue
-        found = _RAISED.fullmatch(line)
+        found = RAISED.fullmatch(line)
         if found is not None:
             name = found["type"].rpartition(".")[2]
             return {"error_type": name} | ({"error": found["text"]} if found["text"] else {})

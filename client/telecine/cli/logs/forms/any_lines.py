@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -71,11 +71,35 @@ def as_record(line: bytes, before: bytes = b"") -> bytes:
     line = line.replace(b"\0", b"").strip().removeprefix(BYTE_ORDER_MARK)
     if not line or _is_object(line):
         return line
-    if line.startswith(b"{"):
-        latin = line.decode("latin-1").encode()
-        if latin != line and _is_object(latin):
-            return latin
-    return _text_record(line.decode("utf-8", "backslashreplace"), before)
+    text = decoded(line)
+    unicode = text.encode()
+    return unicode if unicode != line and _is_object(unicode) else _text_record(text, before)
+
+
+def decoded(line: bytes) -> str:
+    """The text of a line; what is no UTF-8 is Latin-1 in JSON, else escaped."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        latin = line.decode("latin-1")
+        is_json = latin.startswith("{") and _is_object(latin.encode())
+        return latin if is_json else line.decode("utf-8", "backslashreplace")
+
+
+def encoded(fields: dict[str, Any]) -> bytes:
+    """The fields as a JSON line; what none can hold, such as a number of a hundred digits, becomes text."""
+    try:
+        return msgspec.json.encode(fields)
+    except (ValueError, OverflowError, RecursionError):
+        return msgspec.json.encode({name: _held(value) for name, value in fields.items()})
+
+
+def _held(value: object) -> object:
+    try:
+        msgspec.json.encode(value)
+    except (ValueError, OverflowError, RecursionError):
+        return str(value)
+    return value
 
 
 def _is_object(line: bytes) -> bool:
@@ -104,8 +128,4 @@ def _text_record(text: str, before: bytes) -> bytes:
     else:
         stated = (fields_of(before) or {}).get("timestamp") if before else None
     head = {} if stated is None else {"timestamp": stated}
-    try:
-        return msgspec.json.encode(head | fields)
-    except (ValueError, OverflowError):
-        # Such as a process's number of a hundred digits.
-        return msgspec.json.encode({name: str(value) for name, value in (head | fields).items()})
+    return encoded(head | fields)
