@@ -141,13 +141,14 @@ def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], argumen
         )
     # None means what leaving it out means, whichever the argument.
     said = cast(JobArguments, {name: value for name, value in arguments.items() if value is not None})
+    metadata = metadata_texts(_metadata(said.get("metadata", {})))
     options = JobOptions(
         fps=exact_frame_rate(fps),
         outputs=as_outputs(outputs),
         job_id=checked_job_id(said.get("job_id", "")),
         color=said.get("color"),
         odd_size=said.get("odd_size", OddSizePolicy.PAD),
-        metadata=_metadata(said.get("metadata", {})),
+        metadata=metadata.texts,  # once: it may be a megabyte
         priority=whole(said.get("priority", 0), "priority", -100, 100),
         deadline_unix_nano=_deadline(said.get("deadline_seconds")),
         expected_frames=whole(said.get("expected_frames", 0), "expected_frames", 0, MAX_FRAMES),
@@ -156,7 +157,7 @@ def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], argumen
         skip_unavailable=flag(said.get("skip_unavailable", False), "skip_unavailable"),
     )
     warnings = SourceWarnings(is_strict=options.strict)
-    for key in metadata_texts(options.metadata).escaped:
+    for key in metadata.escaped:
         warnings.add(
             SourceCode.METADATA_ESCAPED,
             f'metadata "{key}" holds characters that no text can carry; they are escaped',

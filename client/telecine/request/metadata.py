@@ -8,7 +8,6 @@ are the texts "NaN", "Infinity" and "-Infinity".
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -20,6 +19,7 @@ import msgspec
 import numpy as np
 
 from telecine.exceptions import InvalidRequestError
+from telecine.logging.record.plain import number as json_number
 from telecine.request.fields import refused
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -86,7 +86,7 @@ class _Plain:
         if value is None or isinstance(value, bool | int) or (isinstance(value, str) and type(value) is str):
             return value
         if isinstance(value, float):
-            return _finite(float(value))
+            return json_number(float(value))
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise refused(self._field, type(value), f"values that are nested at most {_MAX_DEPTH} deep")
@@ -134,7 +134,7 @@ class _Plain:
         if isinstance(value, np.bytes_ | np.str_):
             return self.of(value.item())
         try:
-            return _finite(float(str(value)))  # the shortest digits: float32's 0.1 is 0.1
+            return json_number(float(str(value)))  # the shortest digits: float32's 0.1 is 0.1
         except ValueError:
             return str(value)
 
@@ -182,9 +182,3 @@ def _is_tensor(value: object) -> bool:
 def _is_array(value: object) -> bool:
     # Pictures have an array interface too, but nobody wants their pixels in a manifest.
     return hasattr(value, "__array__") and hasattr(value, "dtype") and hasattr(value, "shape")
-
-
-def _finite(value: float) -> float | str:
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

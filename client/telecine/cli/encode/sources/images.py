@@ -14,6 +14,7 @@ from telecine.cli.encode.sources.source import Source, size_of
 from telecine.cli.show.failures import SourceError
 from telecine.frames.animation import ignores_profile, picture_count
 from telecine.frames.foreign import image_array, in_channels, without_unused_alpha
+from telecine.request.orientation import upright
 from telecine.request.source_warnings import SourceCode, SourceWarning
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"}
@@ -150,14 +151,12 @@ def open_image(path: Path) -> Any:
 
 
 def _load(path: Path, losses: Losses) -> npt.NDArray[Any]:
-    from PIL import ImageOps
-
     if _has_16_bits(path):
         return _load_deep(path)
     with open_image(path) as opened:
         try:
             losses.look_at(opened, path)
-            image = ImageOps.exif_transpose(opened)
+            image = upright(opened)
             if image.mode.startswith("I;16"):
                 return np.asarray(image, dtype=np.uint16)
             if image.mode in {"I", "F"}:  # as RGB nearly all of it would be clipped to white
