@@ -16,7 +16,6 @@ from log_collector.journal.uids import uid_key
 from log_collector.otlp.columns import MAX_MISSES, MIN_ALIKE, all_plain, by_keys, by_size, read_columns
 from log_collector.otlp.rest import LEVELS, SEVERITIES, add_rest, add_severity, is_usual_severity
 from log_collector.otlp.values import (
-    KEPT_APART,
     Plan,
     make_attribute,
     plan_for,
@@ -27,7 +26,7 @@ from log_collector.otlp.values import (
     text_of,
 )
 from log_collector.otlp.wire import ExportRequest
-from log_collector.processors.normalise import format_timestamp
+from log_collector.processors.normalise import KEPT_APART, format_timestamp
 from log_collector.record import RecordError, RejectionReason
 
 _UNKNOWN_SERVICE: Final = "unknown_service"

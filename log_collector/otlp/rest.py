@@ -7,19 +7,12 @@ from typing import Any, Final
 import msgspec
 from telecine.logging.catalogue import STAGES_BY_NAME, Level, parse_level
 
-from log_collector.otlp.values import KEPT_APART
+from log_collector.processors.normalise import KEPT_APART, SHORT_LEVELS
 
 LEVELS: Final = (b"TRACE", b"DEBUG", b"INFO", b"WARNING", b"ERROR", b"CRITICAL")
 SEVERITIES: Final = tuple(number // 4 for number in range(24))
 """Which of `LEVELS` stands for OTLP's severity numbers, from 1 on."""
-_USUAL_WORDS: Final = (
-    {b"", b"TRACE"},
-    {b"", b"DEBUG"},
-    {b"", b"INFO"},
-    {b"", b"WARN", b"WARNING"},
-    {b"", b"ERROR"},
-    {b"", b"FATAL", b"CRITICAL"},
-)
+_USUAL_WORDS: Final = tuple({b"", level, SHORT_LEVELS.get(level.decode(), "").encode()} for level in LEVELS)
 """The words that say no more than the level itself."""
 _TRACE_ID_BYTES: Final = 16
 _SPAN_ID_BYTES: Final = 8

@@ -15,11 +15,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from telecine.logging.catalogue import FIELDS, FIELDS_BY_NAME, LEADING_FIELDS, FieldType
 from telecine.logging.record.plain import number
 
-from log_collector.processors.normalise import coerce
+from log_collector.processors.normalise import KEPT_APART, coerce
 from log_collector.record import RecordError, RejectionReason
 
-KEPT_APART: Final = "attributes."
-"""Before the name of an attribute whose value is none of the catalogue field of that name."""
 _OWN_PREFIX: Final = "telecine."
 _FIELD_BY_OTLP: Final[dict[str, str]] = {
     **{name: field.name for field in FIELDS for name in field.otlp},

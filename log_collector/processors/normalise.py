@@ -17,7 +17,10 @@ from log_collector.record import RecordError, RejectionReason
 _ALIASES: Final = {**KEY_ALIASES, "service.name": "service"}
 _CANONICAL_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _LONG_FRACTION: Final = re.compile(r"(\.\d{6})\d+", re.ASCII)
-_SHORT_LEVELS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+SHORT_LEVELS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+"""The words of other loggers that say no more than our level does."""
+KEPT_APART: Final = "attributes."
+"""Before the name of a field whose value is none of the catalogue field of that name."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_EPOCH_SECONDS: Final = 253_402_300_799
 """The last second of the year 9999."""
@@ -86,7 +89,7 @@ def _rename_aliases(tree: Tree) -> bool:
 
 
 def _keep_apart(tree: Tree, name: str, value: object) -> None:
-    apart = "severity_text" if name == "level" and isinstance(value, str) else f"attributes.{name}"
+    apart = "severity_text" if name == "level" and isinstance(value, str) else f"{KEPT_APART}{name}"
     while apart in tree:
         apart += "_"
     tree[apart] = value
@@ -95,7 +98,7 @@ def _keep_apart(tree: Tree, name: str, value: object) -> None:
 def _is_usual(word: str, level: object) -> bool:
     """Whether the word says no more than the level that it became."""
     known = word.strip().upper()
-    return known in (level, _SHORT_LEVELS.get(str(level))) or known.isdecimal()
+    return known in (level, SHORT_LEVELS.get(str(level))) or known.isdecimal()
 
 
 def _fill_required(tree: Tree, service: str, received_unix_nano: int) -> bool:
