@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Protocol, cast
 import msgspec
 
 from log_collector.journal import StoredBatch
-from log_collector.sinks.sink import SinkError, Written
+from log_collector.sinks.sink import SinkError, SinkWithoutUpkeep, Written
 from log_collector.sinks.table import Place
 from log_collector.sinks.wanted import FilteredConfig, wanted
 
@@ -62,7 +62,7 @@ class PluginConfig(FilteredConfig, frozen=True, kw_only=True):
             )
 
 
-class PluginSink:
+class PluginSink(SinkWithoutUpkeep):
     """A `Sink` around a package's writer. What it raises is worth another try, whatever it is."""
 
     kind = "plugin"
@@ -98,17 +98,6 @@ class PluginSink:
             raise SinkError(f"{self._config.entry_point}: {type(error).__name__}") from error
         dropped = {"filtered": self._filtered} if self._filtered else {}
         return Written(delivered=len(self._records), dropped=dropped)
-
-    def settled(self) -> bytes:
-        """See `Sink`."""
-        return b""
-
-    def is_upkeep_due(self) -> bool:
-        """See `Sink`."""
-        return False
-
-    def upkeep(self) -> None:
-        """See `Sink`."""
 
     def close(self) -> None:
         """See `Sink`."""

@@ -77,6 +77,21 @@ class Sink(Protocol):
         ...
 
 
+class SinkWithoutUpkeep:
+    """What a `Sink` is that has nothing to undo once it has written, and no work between two writes."""
+
+    def settled(self) -> bytes:
+        """See `Sink`."""
+        return b""
+
+    def is_upkeep_due(self) -> bool:
+        """See `Sink`."""
+        return False
+
+    def upkeep(self) -> None:
+        """See `Sink`."""
+
+
 @runtime_checkable
 class Interruptible(Protocol):
     """A sink whose writes may take long."""

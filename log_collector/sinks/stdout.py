@@ -11,7 +11,7 @@ import msgspec
 from telecine.logging.outputs.rendering import Format, renderer
 
 from log_collector.journal import StoredBatch
-from log_collector.sinks.sink import SinkError, Written
+from log_collector.sinks.sink import SinkError, SinkWithoutUpkeep, Written
 from log_collector.sinks.table import Place
 
 _WRITABLE_SECONDS: Final = 1.0
@@ -26,7 +26,7 @@ class StdoutConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A reader that is further behind loses the oldest records, counted; 0: never, the journal fills."""
 
 
-class StdoutSink:
+class StdoutSink(SinkWithoutUpkeep):
     """A `Sink`. A crash between a write and its noting repeats that write's records."""
 
     kind = "stdout"
@@ -67,17 +67,6 @@ class StdoutSink:
             self._done_bytes += written
             self._rest = self._rest[written:]
         return Written(delivered=self._count)
-
-    def settled(self) -> bytes:
-        """See `Sink`."""
-        return b""
-
-    def is_upkeep_due(self) -> bool:
-        """See `Sink`."""
-        return False
-
-    def upkeep(self) -> None:
-        """See `Sink`."""
 
     def close(self) -> None:
         """See `Sink`; standard output is not ours to close."""

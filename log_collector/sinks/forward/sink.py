@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import msgspec
 
 from log_collector.journal import StoredBatch
-from log_collector.sinks.sink import Written
+from log_collector.sinks.sink import SinkWithoutUpkeep, Written
 
 _SECRET_BYTES: Final = 32
 
@@ -46,7 +46,7 @@ class _State(msgspec.Struct, array_like=True):
     """Empty: it was begun by a release without secrets."""
 
 
-class ForwardSink:
+class ForwardSink(SinkWithoutUpkeep):
     """A `Sink`. Its state is the number of the next record: what is sent again has the same numbers."""
 
     kind = "forward"
@@ -90,13 +90,6 @@ class ForwardSink:
     def settled(self) -> bytes:
         """See `Sink`."""
         return msgspec.msgpack.encode(self._state)
-
-    def is_upkeep_due(self) -> bool:
-        """See `Sink`."""
-        return False
-
-    def upkeep(self) -> None:
-        """See `Sink`."""
 
     def close(self) -> None:
         """See `Sink`."""

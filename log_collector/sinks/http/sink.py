@@ -16,7 +16,7 @@ from log_collector.sinks.http.dead_letters import DeadLetter, DeadLetters
 from log_collector.sinks.http.door import Door, HttpResponse, Request
 from log_collector.sinks.http.responses import Piece, Refused, Verdict
 from log_collector.sinks.journal_record import JournalRecord, read_records
-from log_collector.sinks.sink import SinkError, Written
+from log_collector.sinks.sink import SinkError, SinkWithoutUpkeep, Written
 
 FILTERED: Final = "filtered"
 UNREADABLE: Final = "unreadable"
@@ -61,7 +61,7 @@ class Limits(msgspec.Struct, frozen=True):
     most_wait_seconds: float
 
 
-class HttpSink:
+class HttpSink(SinkWithoutUpkeep):
     """A `Sink`. What a service has taken cannot be taken back: after a failure it goes on behind it, after a
     crash it sends the same records with the same ids again.
 
@@ -113,17 +113,6 @@ class HttpSink:
         written = Written(self._delivered, dict(self._dropped))
         self._begin(_NOWHERE)
         return written
-
-    def settled(self) -> bytes:
-        """See `Sink`."""
-        return b""
-
-    def is_upkeep_due(self) -> bool:
-        """See `Sink`."""
-        return False
-
-    def upkeep(self) -> None:
-        """See `Sink`."""
 
     def interrupt(self) -> None:
         """See `Interruptible`: a batch may hold more than can be sent while a process is asked to end."""
