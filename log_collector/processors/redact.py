@@ -11,7 +11,7 @@ import msgspec
 from telecine.logging.redaction import Redactor, triggers_of
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack
-from telecine.logging.redaction.scanner import build_scanner
+from telecine.logging.redaction.scanner import build_scanner, build_scanner_beside
 
 from log_collector.journal.entry import Origin
 from log_collector.processors.validate import TYPE_TRIGGERS
@@ -47,10 +47,20 @@ class Redaction:
         self._redactor.make_ready()
         self._suspect_types = build_scanner(TYPE_TRIGGERS)
         # One pass over the bytes answers both questions for nearly every batch.
-        self._suspect = build_scanner((*triggers_of(pack), *TYPE_TRIGGERS))
-        self.engine = self._suspect.engine
+        # Own rules may be faulty, and that is reported here: nothing of them is built beside.
+        build = build_scanner_beside if pack is DEFAULT_PACK else build_scanner
+        self._suspect = build((*triggers_of(pack), *TYPE_TRIGGERS))
         # Each batch of a producer says the same of its sender.
         self._redacted_origin = lru_cache(maxsize=_REMEMBERED_ORIGINS)(self._redact_origin)
+
+    @property
+    def engine(self) -> str:
+        """Which engine scans batches now: `hyperscan`, `re2` or `re`."""
+        return self._suspect.engine
+
+    def make_ready(self) -> None:
+        """Returns once batches are scanned by the fastest engine that is installed."""
+        self._suspect.make_ready()
 
     def redact(self, lines: bytes, limit_bytes: float = math.inf) -> Redacted:
         """Redacts newline-delimited JSON, and lines that are none; what is clean is not opened.
@@ -144,7 +154,7 @@ def _suspect_bytes(lines: bytes, ends: list[int]) -> int:
 
 @lru_cache(maxsize=4)
 def redaction_for(pack: RulePack, hash_key: bytes | None) -> Redaction:
-    """The same object for the same rules: compiling them takes some hundred milliseconds.
+    """The same object for the same rules: compiling them takes time.
 
     Raises ValueError where a pattern cannot be compiled.
     """

@@ -19,7 +19,7 @@ warnings.filterwarnings("ignore", category=DeprecationWarning)
 def main(address: str, count: int) -> None:
     """Says on standard output when each fifth of the records is logged."""
     provider = LoggerProvider(resource=Resource.create({"service.name": "stock"}))
-    exporter = OTLPLogExporter(endpoint=f"http://{address}", insecure=True)
+    exporter = OTLPLogExporter(endpoint=f"http://{address}", insecure=True, timeout=60)
     provider.add_log_record_processor(BatchLogRecordProcessor(exporter, schedule_delay_millis=50))
     logger = logging.getLogger("stock")
     logger.addHandler(LoggingHandler(logger_provider=provider))
@@ -28,7 +28,7 @@ def main(address: str, count: int) -> None:
     for n in range(1, count + 1):
         logger.info("n", extra={"n": n, "log.record.uid": f"stock-{n}"})
         # So that exports are under way all the time.
-        pace.wait(0.001)
+        pace.wait(0.005)
         if n % (count // 5) == 0:
             print(n, flush=True)
     provider.shutdown()

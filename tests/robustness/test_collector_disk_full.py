@@ -71,6 +71,13 @@ def refusal_of(address: str, msg: str) -> grpc.RpcError | None:
     return None
 
 
+def missing_in(logs: Path) -> list[int]:
+    """The numbers of the records that no file has; says at the timeout which they are."""
+    missing = sorted(set(range(RECORDS)) - {record.get("n") for record in records_in(logs, "worker.log")})
+    assert not missing, f"{len(missing)} records are in no file: {missing[:20]}"
+    return missing
+
+
 def test_a_full_disk_costs_patience_and_no_record(
     tmp_path: Path, disk: Path, collector: CollectorProcess
 ) -> None:
@@ -96,7 +103,7 @@ def test_a_full_disk_costs_patience_and_no_record(
     assert logging_stats()["spool_dropped"] == logging_stats()["rejected"] == 0
     shutdown_logging()
     logs = collector.data_dir / "logs"
-    eventually(lambda: len(records_in(logs, "worker.log")) >= RECORDS, says="the files have everything")
+    eventually(lambda: missing_in(logs) == [], says="the files have everything")
     assert collector.stop() == 0
     assert [r["n"] for r in records_in(logs, "worker.log") if r["msg"] == "n"] == list(range(RECORDS))
     for job in range(3):
@@ -122,5 +129,5 @@ def test_a_disk_that_fills_and_empties_again_and_again_doubles_nothing(
     assert collector.stop() == 0
     logs = collector.data_dir / "logs"
     collector.start()
-    eventually(lambda: len(records_in(logs, "worker.log")) >= RECORDS)
+    eventually(lambda: missing_in(logs) == [])
     assert [r["n"] for r in records_in(logs, "worker.log") if r["msg"] == "n"] == list(range(RECORDS))

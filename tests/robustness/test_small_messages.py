@@ -61,8 +61,12 @@ def keep_alive() -> pb.EncodeRequest:
 async def test_abandoned_specs_leave_nothing_behind(make_server: Maker) -> None:
     """Neither files nor room nor records; a client that comes back begins anew under the same id."""
     server = make_server(workers="1", max_waiting_jobs="20").start()
-    files = psutil.Process(server.pid).num_fds()
     async with connected(server) as client:
+        # What a service opens for its first connection and its first job stays open.
+        async with client.stream() as stream:
+            await stream.open(raw.spec("first"))
+        await eventually_async(lambda: not list((server.data_dir / "jobs").iterdir()))
+        files = psutil.Process(server.pid).num_fds()
         for number in range(60):
             spec = raw.spec(f"abandoned-{number}")
             spec.video.expected_frames = 1000

@@ -149,6 +149,8 @@ class RulePack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises:
             ValueError: a rule id does not exist.
         """
+        if not rule_ids:
+            return self
         unknown = sorted(set(rule_ids) - {rule.id for rule in self.values})
         if unknown:
             known = ", ".join(rule.id for rule in self.values if not rule.is_on)

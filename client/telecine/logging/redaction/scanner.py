@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import lru_cache
+from importlib.util import find_spec
 from itertools import chain
 from typing import Any, Protocol
 
@@ -31,8 +32,9 @@ _BEGINNING = re.compile(r"(?:\(\?:([A-Za-z0-9]+(?:\|[A-Za-z0-9]+)+)\)|\[[^\]\\^]
 class Scanner(Protocol):
     """Finds triggers in raw bytes; safe to call from any thread."""
 
-    engine: str
-    """Which engine answers: `hyperscan`, `re2` or `re`."""
+    @property
+    def engine(self) -> str:
+        """Which engine answers: `hyperscan`, `re2` or `re`."""
 
     def found_in(self, raw: bytes) -> bool:
         """Whether any trigger matches."""
@@ -84,6 +86,46 @@ def build_scanner(
         except ImportError:
             continue
     return _ReScanner(triggers)
+
+
+def build_scanner_beside(triggers: tuple[Trigger, ...]) -> Scanner:
+    """Answers at once, and with Hyperscan as soon as a thread has built it, which needs no interpreter lock.
+
+    Where RE2 is missing, Hyperscan is waited for: until it is there, nothing else would be fast enough.
+    """
+    if not (find_spec("hyperscan") and find_spec("re2")):
+        return build_scanner(triggers)
+    return EarlyScanner(build_scanner(triggers, "re2"), lambda: build_scanner(triggers, "hyperscan"))
+
+
+class EarlyScanner:
+    """What can be built at once, until what is faster with large batches is built."""
+
+    def __init__(self, early: Scanner, build: Callable[[], Scanner]) -> None:
+        self._current = early
+        self._build = build
+        self._building = threading.Thread(target=self._change, name="telecine-scanner")
+        self._building.start()
+
+    def _change(self) -> None:
+        self._current = self._build()
+
+    @property
+    def engine(self) -> str:
+        """The one that answers now."""
+        return self._current.engine
+
+    def make_ready(self) -> None:
+        """Returns once the faster one answers."""
+        self._building.join()
+
+    def found_in(self, raw: bytes) -> bool:
+        """Whether any trigger matches."""
+        return self._current.found_in(raw)
+
+    def ends_in(self, raw: bytes) -> list[int]:
+        """Offsets just behind each match."""
+        return self._current.ends_in(raw)
 
 
 class _BothScanner:
