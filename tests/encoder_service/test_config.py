@@ -28,7 +28,7 @@ def test_sizes_and_times_may_be_written_with_units() -> None:
     assert config.max_job_seconds == 120
 
 
-def test_limits_that_contradict_each_other_are_told_together() -> None:
+def test_limits_that_contradict_each_other_are_reported_together() -> None:
     overrides = {
         "max_job_bytes": "100GiB",
         "max_chunk_bytes": "4MiB",

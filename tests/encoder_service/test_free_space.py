@@ -36,7 +36,7 @@ def test_a_clip_fits_as_long_as_the_floor_stays_free() -> None:
     assert not room.takes(80 * MIB + 1)
 
 
-def test_a_file_system_that_does_not_tell_its_size_refuses_nothing() -> None:
+def test_a_file_system_that_does_not_report_its_size_refuses_nothing() -> None:
     room = DiskRoom(0, 0, 256 * MIB)
     assert room.takes(1 << 50)
     assert room.can_ever_hold(1 << 50)

@@ -32,7 +32,7 @@ def test_the_page_on_retries_shows_tries_and_an_open_circuit(tmp_path: Path) -> 
     assert len(printed) == 7
 
 
-def test_the_page_on_errors_tells_the_way_out(tmp_path: Path) -> None:
+def test_the_page_on_errors_shows_the_way_out(tmp_path: Path) -> None:
     code, who, todo = run_programs("docs/errors.md", tmp_path).splitlines()
     assert code.startswith("INVALID_FRAMES: ")
     assert who == "who: caller, again: False"

@@ -206,7 +206,7 @@ async def test_a_damaged_manifest_is_made_anew(make_server: Maker, how: bytes | 
 
 
 @pytest.mark.parametrize("how", ["flip", "cut", "empty"])
-async def test_a_damaged_artifact_is_told(make_server: Maker, how: str) -> None:
+async def test_a_damaged_artifact_is_reported(make_server: Maker, how: str) -> None:
     server = make_server(workers="1").start()
     async with connected(server) as client:
         await client.encode(raw.spec("job"), CLIP)

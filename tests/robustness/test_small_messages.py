@@ -201,7 +201,7 @@ async def test_promised_room_is_taken_back_after_a_while(make_server: Maker) -> 
         assert (await client.encode(honest, CLIP)).result is not None
 
 
-async def test_too_many_open_files_are_told_as_what_they_are(make_server: Maker) -> None:
+async def test_too_many_open_files_are_reported_as_what_they_are(make_server: Maker) -> None:
     server = make_server(workers="1").start()
     process = psutil.Process(server.pid)
     async with connected(server) as client:
@@ -220,7 +220,7 @@ async def test_too_many_open_files_are_told_as_what_they_are(make_server: Maker)
 
 
 @pytest.mark.parametrize("is_moved", [True, False])
-async def test_a_data_directory_that_is_gone_is_told_as_what_it_is(
+async def test_a_data_directory_that_is_gone_is_reported_as_what_it_is(
     make_server: Maker, is_moved: bool
 ) -> None:
     server = make_server(workers="1").start()

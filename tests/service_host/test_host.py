@@ -166,7 +166,7 @@ async def test_a_start_that_fails_is_raised_and_closed():
     assert service.history[-1] == "close"
 
 
-async def test_a_port_in_use_is_told_before_the_service_starts():
+async def test_a_port_in_use_is_reported_before_the_service_starts():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -185,7 +185,7 @@ async def test_a_second_host_cannot_share_the_first_ones_port():
                 pass
 
 
-async def test_an_admin_port_in_use_is_told():
+async def test_an_admin_port_in_use_is_reported():
     async with running(Host(TinyService(), WITH_ADMIN)) as listening:
         config = HostConfig(admin_listen=listening.admin)
         with pytest.raises(AddressError, match="cannot listen"):

@@ -124,7 +124,7 @@ def test_malloc_is_set_before_anything_else_of_a_service(
     assert calls == [mode] * is_set
 
 
-def test_all_faults_are_told_at_once_and_no_port_opens(child, tmp_path):
+def test_all_faults_are_reported_at_once_and_no_port_opens(child, tmp_path):
     config = tmp_path / "tiny.toml"
     config.write_text('queue_byts = "4KiB"\n[host]\ndrain_seconds = "soon"\nadmin_listen = "9090"\n')
     tiny = child("--config", str(config), "--set", "host.max_calls=0", environ={"TELECINE_TINY_API": "x"})

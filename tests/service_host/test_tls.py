@@ -87,7 +87,7 @@ async def test_a_replaced_certificate_is_served_without_a_restart(authority, tmp
         assert await check(listening.address, trusting(successor))
 
 
-async def test_a_certificate_that_is_no_certificate_is_told_at_start(tmp_path):
+async def test_a_certificate_that_is_no_certificate_is_reported_at_start(tmp_path):
     (tmp_path / "cert.pem").write_text("no certificate")
     (tmp_path / "key.pem").write_text("no key")
     with pytest.raises(AddressError, match="holds no PEM certificate"):

@@ -33,7 +33,7 @@ def test_an_unknown_error_is_a_wrong_question() -> None:
     assert "telecine errors" in ran.err
 
 
-def test_a_failing_command_tells_whether_to_try_again(tmp_path: Path) -> None:
+def test_a_failing_command_says_whether_to_try_again(tmp_path: Path) -> None:
     nobody = telecine("jobs", "list", "--server", f"unix:{tmp_path / 'nobody'}", "--json").document["error"]
     assert (nobody["kind"], nobody["is_retryable"]) == ("later", True)
     wrong = telecine("encode", tmp_path / "nothing.mp4", "-o", "mp4", "--json").document["error"]

@@ -98,7 +98,7 @@ def test_conversion_in_the_client_gives_the_same_video(client: Client) -> None:
     assert len(digests) == 1
 
 
-def test_progress_is_told_up_to_the_end(client: Client) -> None:
+def test_progress_is_reported_up_to_the_end(client: Client) -> None:
     told: list[Progress] = []
     client.encode(SHORT, fps=8, outputs=FAST, on_progress=told.append)
     assert told[-1].is_handed_off
@@ -173,7 +173,7 @@ def test_a_broken_download_goes_on_where_it_was(client: Client, tmp_path: Path) 
         assert not part.exists()
 
 
-def test_capabilities_tell_what_works(client: Client) -> None:
+def test_capabilities_report_what_works(client: Client) -> None:
     capabilities = client.capabilities()
     assert {entry.format for entry in capabilities.formats if entry.is_available} >= {"mp4", "webm"}
     assert "rgb24" in capabilities.pixel_formats

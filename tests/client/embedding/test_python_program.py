@@ -160,7 +160,7 @@ def test_a_directory_without_our_packages_is_not_passed_on(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("executable", [None, "", "/nonexistent/python", "/etc/hostname", "/tmp"])
-def test_a_program_without_an_interpreter_is_told_so(
+def test_a_program_without_an_interpreter_is_reported(
     executable: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sys, "executable", executable)

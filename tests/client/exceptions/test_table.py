@@ -65,7 +65,7 @@ def test_every_failure_of_the_manifest_has_a_way_out_of_the_kind_that_the_page_n
     assert not [code for code, who in documented.items() if PROBLEMS[code].kind not in kinds[who]]
 
 
-def test_a_problem_tells_its_way_out() -> None:
+def test_a_problem_shows_its_way_out() -> None:
     full = Problem("DISK_FULL", "no space left")
     assert (full.kind, full.is_retryable) == (ErrorKind.LATER, True)
     assert "Make room" in full.recovery

@@ -76,7 +76,7 @@ def test_no_error_stands_for_a_reason_that_is_never_sent() -> None:
 
 
 @pytest.mark.parametrize("reason", list(TABLE), ids=reason_name)
-def test_what_the_services_tell_to_repeat_is_retryable(reason) -> None:
+def test_what_the_services_ask_to_repeat_is_retryable(reason) -> None:
     if TABLE[reason].retry_after_seconds is not None:
         assert errors.BY_REASON[reason_name(reason)].is_retryable
 

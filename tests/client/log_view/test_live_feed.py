@@ -129,7 +129,7 @@ def delivered(collector: CollectorProcess) -> str:
         source.close()
 
 
-def test_a_condition_that_cannot_be_read_is_told_and_not_tried_again(collector: CollectorProcess) -> None:
+def test_a_condition_that_cannot_be_read_is_reported_and_not_tried_again(collector: CollectorProcess) -> None:
     watching = Watching(server_of(collector), 'where:"duration_ms >"')
     try:
         eventually(lambda: watching.connection() is Connection.FAILED)
@@ -139,7 +139,7 @@ def test_a_condition_that_cannot_be_read_is_told_and_not_tried_again(collector: 
         watching.end()
 
 
-def test_nobody_there_is_told_and_tried_again(collector: CollectorProcess) -> None:
+def test_nobody_there_is_reported_and_tried_again(collector: CollectorProcess) -> None:
     collector.stop()
     watching = Watching(server_of(collector))
     try:

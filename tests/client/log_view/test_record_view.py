@@ -28,7 +28,7 @@ LINE = json.dumps(
 ).encode()
 
 
-def test_a_row_tells_time_level_source_stage_and_fields() -> None:
+def test_a_row_shows_time_level_source_stage_and_fields() -> None:
     row = row_of(view_of(LINE))
     assert datetime.fromisoformat(row.time) == datetime(2026, 11, 21, 3, 51, 14, 123_000, tzinfo=UTC)
     assert row.level is Level.ERROR
@@ -90,7 +90,7 @@ def test_any_bytes_can_be_shown(line: bytes) -> None:
     details_of(view)
 
 
-def test_losses_are_told_by_reason_and_zeros_are_left_out() -> None:
+def test_losses_are_reported_by_reason_and_zeros_are_left_out() -> None:
     stats = {
         "ingest": {"dropped": {"sampled": "12"}, "rejected": "3", "refused": "0"},
         "sinks": [{"name": "files", "dropped": {"too_old": "4"}}, {"name": "otlp", "dropped": {}}],

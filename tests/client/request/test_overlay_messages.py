@@ -106,7 +106,7 @@ def test_bit_rates_count_in_thousands(given: int | str, expected: int) -> None:
         Output("mp4", scale=Scale(size="720p", mode="squeeze")),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_sent(output: Output) -> None:
+def test_what_is_wrong_is_reported_before_anything_is_sent(output: Output) -> None:
     with pytest.raises(exceptions.InvalidRequestError, match=r"outputs\[0\]"):
         sent(output)
 

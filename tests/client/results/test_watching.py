@@ -85,7 +85,7 @@ def test_watching_ends_when_its_time_is_up(client: Client) -> None:
     job.cancel()
 
 
-def test_waiting_tells_progress_as_encoding_does(client: Client) -> None:
+def test_waiting_reports_progress_as_encoding_does(client: Client) -> None:
     job = client.open_job(fps=16, outputs=FAST)
     job.push(SHORT)
     job.finish()

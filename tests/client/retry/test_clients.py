@@ -34,7 +34,7 @@ def decisions(tmp_path: Path) -> Iterator[Records]:
     shutdown_logging()
 
 
-def test_a_unary_call_tells_each_try_and_why_it_gives_up(decisions: Records) -> None:
+def test_a_unary_call_reports_each_try_and_why_it_gives_up(decisions: Records) -> None:
     with Client(NOBODY, retry=SHORT) as client, pytest.raises(UnavailableError):
         client.get_job("j7")
     told = decisions()
@@ -45,7 +45,7 @@ def test_a_unary_call_tells_each_try_and_why_it_gives_up(decisions: Records) -> 
     assert {record["level"] for record in told} == {"INFO"}
 
 
-def test_an_upload_tells_each_lost_connection_with_its_job(decisions: Records) -> None:
+def test_an_upload_reports_each_lost_connection_with_its_job(decisions: Records) -> None:
     with Client(NOBODY, retry=SHORT) as client, pytest.raises(TelecineError):
         client.encode(np.zeros((2, 16, 16, 3), np.uint8), fps=8, job_id="j7")
 

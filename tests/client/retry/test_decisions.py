@@ -87,11 +87,11 @@ def test_who_asks_for_more_time_than_there_is_ends_the_tries_at_once() -> None:
         (lambda error: True, KeyboardInterrupt(), False),
     ],
 )
-def test_the_policy_tells_which_errors_are_worth_another_try(choice, error, is_worth_it) -> None:
+def test_the_policy_says_which_errors_are_worth_another_try(choice, error, is_worth_it) -> None:
     assert RetryPolicy(retry_on=choice).is_worth_it(error) is is_worth_it
 
 
-def test_impossible_numbers_are_told_all_at_once() -> None:
+def test_impossible_numbers_are_reported_all_at_once() -> None:
     with pytest.raises(ValueError, match=r"max_attempts is -1, max_backoff_seconds is nan"):
         RetryPolicy(max_attempts=-1, max_backoff_seconds=float("nan"))
     with pytest.raises(ValueError, match="failures_to_open from 1 on"):

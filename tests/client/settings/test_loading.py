@@ -138,7 +138,7 @@ def test_the_environment_can_carry_every_kind_of_value():
     )
 
 
-def test_every_fault_is_told_with_its_source_and_not_the_first_alone(tmp_path):
+def test_every_fault_is_reported_with_its_source_and_not_the_first_alone(tmp_path):
     path = tmp_path / "t.yaml"
     path.write_text(
         "levl: high\nlimits: {idle_seconds: soon}\nsinks: [{type: fiel}, {type: file, max_bytes: x}]\n"

@@ -123,7 +123,7 @@ def test_what_is_not_found_there_is_sent(
     eventually(lambda: watched.returned_bytes > size_bytes)
 
 
-def test_a_server_that_tells_no_paths_sends(job_id: str, server: EmbeddedServer, tmp_path: Path) -> None:
+def test_a_server_that_reports_no_paths_sends(job_id: str, server: EmbeddedServer, tmp_path: Path) -> None:
     settings = {"workers": "1", "tells_job_directory": "false"}
     with EmbeddedServer(settings=settings) as discreet, Client(discreet.address) as client:
         result = client.encode(draw_clip(frames=4), fps=8, outputs="mkv", to=tmp_path)

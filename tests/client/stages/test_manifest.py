@@ -119,7 +119,7 @@ def test_metadata_of_any_kind_comes_back(own: dict) -> None:
 
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
-def test_what_is_no_manifest_is_told_as_such(data: bytes) -> None:
+def test_what_is_no_manifest_is_reported_as_such(data: bytes) -> None:
     with pytest.raises(StageManifestError):
         decode_manifest(data)
 

@@ -52,7 +52,7 @@ def test_this_process_is_told_apart_by_its_start() -> None:
     assert start_ticks(2**22 + 1) is None
 
 
-def test_a_lock_that_cannot_be_looked_at_tells_nothing(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_looked_at_reveals_nothing(tmp_path: Path) -> None:
     assert is_lock_held(tmp_path / "nothing") is None
     (tmp_path / "free").touch()
     assert is_lock_held(tmp_path / "free") is False

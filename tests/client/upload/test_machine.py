@@ -361,7 +361,7 @@ def test_an_error_that_resuming_cannot_fix_ends_the_job() -> None:
         up.finish()
 
 
-def test_progress_and_warnings_that_are_repeated_after_a_reconnect_are_told_once() -> None:
+def test_progress_and_warnings_that_are_repeated_after_a_reconnect_are_reported_once() -> None:
     up = opened(10, JobState.ENCODING)
     progress = OutputProgress("mp4", OutputState.ENCODING, 1)
     warning = JobWarning("ODD_SIZE_PADDED", "padded", "mp4")

@@ -115,7 +115,7 @@ def as_json(evidence: JobEvidence) -> Any:
     return data
 
 
-def test_a_job_that_succeeded_is_told_in_full() -> None:
+def test_a_job_that_succeeded_is_reported_in_full() -> None:
     data = as_json(job(output("mp4", produced())))
     assert data["schema"] == "urn:telecine:manifest:1"
     assert data["job_id"] == "clip-1"

@@ -42,7 +42,7 @@ def test_every_step_is_a_known_stage_and_names_job_and_request():
         assert (entry["job_id"], entry["request_id"]) == ("fox", "req-7")
 
 
-def test_a_failed_attempt_tells_what_was_decided_and_counts_attempts_from_zero():
+def test_a_failed_attempt_says_what_was_decided_and_counts_attempts_from_zero():
     attempt = AttemptEvidence(number=2, started_at_unix_nano=0, ended_at_unix_nano=2_500_000, result=BROKEN)
 
     retried = told(lambda story, record: story.failed(record, "mp4", attempt, BROKEN, will_retry=True))

@@ -7,7 +7,7 @@ import asyncio
 from encoder_service.jobs.job import Subscription
 
 
-async def test_however_much_happens_it_is_told_once() -> None:
+async def test_however_much_happens_it_is_reported_once() -> None:
     subscription = Subscription(0.0)
     for _ in range(1000):
         subscription.notify()

@@ -96,13 +96,13 @@ async def test_a_crash_is_reported_with_its_signal_and_standard_error(worker: Wo
     assert worker.is_broken
 
 
-async def test_an_exit_is_told_with_its_code(worker: WorkerProcess) -> None:
+async def test_an_exit_is_reported_with_its_code(worker: WorkerProcess) -> None:
     worker.send(assignment("exit"))
     with pytest.raises(WorkerDiedError, match="exit code 7"):
         await worker.receive()
 
 
-async def test_what_is_no_event_is_told_and_survived(worker: WorkerProcess) -> None:
+async def test_what_is_no_event_is_reported_and_survived(worker: WorkerProcess) -> None:
     worker.send(assignment("garbage"))
     event = await worker.receive()
     assert isinstance(event, Logged)
@@ -212,7 +212,7 @@ async def test_a_broken_worker_is_replaced(pool: tuple[WorkerPool, Told]) -> Non
     assert workers.restarts == 1
 
 
-async def test_a_worker_is_lent_to_one_at_a_time_and_whoever_waits_is_served_first(
+async def test_a_worker_is_lent_to_one_at_a_time_and_who_waits_is_served_first(
     pool: tuple[WorkerPool, Told],
 ) -> None:
     workers, told = pool

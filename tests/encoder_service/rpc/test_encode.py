@@ -233,7 +233,7 @@ async def test_the_laws_show_in_the_metrics(server: ServerProcess) -> None:
 STEPS = ("read", "encoded", "decoded")
 
 
-async def test_the_stage_log_tells_the_jobs_story(server: ServerProcess) -> None:
+async def test_the_stage_log_holds_the_jobs_story(server: ServerProcess) -> None:
     await encode(server, raw.spec("story"))
     log = server.stage_log("story")
     for words in ("accepted: 64x48 rgb24", "attempt 1 begins", "all 24 frames received", "succeeded after"):

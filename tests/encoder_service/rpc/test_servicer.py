@@ -85,7 +85,7 @@ async def test_what_does_not_exist_is_not_found(server: ServerProcess) -> None:
             assert raw.reason(failed.value) == "JOB_NOT_FOUND"
 
 
-async def test_a_running_job_is_told_cancelled_and_deleted_in_this_order(server: ServerProcess) -> None:
+async def test_a_running_job_is_reported_cancelled_and_deleted_in_this_order(server: ServerProcess) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
         client = raw.RawClient(channel)
         stub = client.stub
@@ -163,7 +163,7 @@ async def test_only_what_a_job_lists_can_be_downloaded(server: ServerProcess, pa
     assert raw.reason(failed.value) == "ARTIFACT_NOT_FOUND"
 
 
-async def test_capabilities_are_proven_and_tell_the_limits(server: ServerProcess) -> None:
+async def test_capabilities_are_proven_and_report_the_limits(server: ServerProcess) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
         answer = await raw.RawClient(channel).stub.GetCapabilities(pb.GetCapabilitiesRequest())
     formats = {row.format: row for row in answer.formats}

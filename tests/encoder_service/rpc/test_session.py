@@ -60,7 +60,7 @@ def test_a_step_goes_where_its_row_says_or_is_refused_with_a_reason(session: Ses
         assert after.next_offset == session.next_offset + event.size_bytes
 
 
-def test_a_chunk_at_another_offset_tells_the_expected_one() -> None:
+def test_a_chunk_at_another_offset_reports_the_expected_one() -> None:
     session = Session().advance(ATTACHED).advance(ChunkCame(0, 100))
     with pytest.raises(ServiceError) as refused:
         session.advance(ChunkCame(64, 100))

@@ -60,7 +60,7 @@ async def test_a_watcher_sees_the_job_grow_and_end(server: ServerProcess) -> Non
     assert persisted == sorted(persisted)
 
 
-async def test_an_ended_job_is_told_once(server: ServerProcess) -> None:
+async def test_an_ended_job_is_reported_once(server: ServerProcess) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
         client = raw.RawClient(channel)
         await client.encode(raw.spec("over"), CLIP)

@@ -44,7 +44,7 @@ def test_too_many_tiles_are_refused() -> None:
         plan_sheet(10_000, (10, 10), 100, 100)
 
 
-def test_labels_tell_frame_and_time() -> None:
+def test_labels_show_frame_and_time() -> None:
     assert label(0, Rational(24)) == "0  00:00.000"
     assert label(24, Rational(24000, 1001)) == "24  00:01.001"
     assert label(24 * 3700, Rational(24)) == "88800  1:01:40.000"

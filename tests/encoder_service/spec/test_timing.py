@@ -48,5 +48,7 @@ def test_film_rate_in_milliseconds() -> None:
         (Rational(100_003, 1), None),
     ],
 )
-def test_the_exact_delay_is_told_where_16_bits_hold_it(rate: Rational, delay: tuple[int, int] | None) -> None:
+def test_the_exact_delay_is_reported_where_16_bits_hold_it(
+    rate: Rational, delay: tuple[int, int] | None
+) -> None:
     assert delay_fraction(rate) == delay

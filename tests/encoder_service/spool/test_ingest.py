@@ -135,7 +135,7 @@ async def test_what_no_waiting_changes_is_too_large(spool: GatedSpool, executor:
     assert refused.value.reason == reasons.ERROR_REASON_TOO_LARGE
 
 
-async def test_a_failed_write_is_told_at_once_and_to_every_later_call(
+async def test_a_failed_write_is_reported_at_once_and_to_every_later_call(
     spool: GatedSpool, executor: ThreadPoolExecutor
 ) -> None:
     told: list[int] = []

@@ -38,7 +38,7 @@ def test_a_record_comes_back_as_it_was(store: Store) -> None:
     assert list(store.load()) == [job]
 
 
-def test_a_record_that_cannot_be_read_is_told_and_left_alone(store: Store, tmp_path: Path) -> None:
+def test_a_record_that_cannot_be_read_is_reported_and_left_alone(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "data/jobs/broken.json"
     path.write_text("{")
     (found,) = store.load()
@@ -234,7 +234,7 @@ def test_a_link_that_a_worker_leaves_takes_nobody_elses_file(
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
-def test_a_record_that_is_no_plain_file_is_told(store: Store, tmp_path: Path, kind: str) -> None:
+def test_a_record_that_is_no_plain_file_is_reported(store: Store, tmp_path: Path, kind: str) -> None:
     job, path = record(), tmp_path / "data/jobs/job.json"
     store.save(job)
     if kind == "link":

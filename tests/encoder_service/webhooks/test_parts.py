@@ -172,13 +172,13 @@ def test_a_delivery_lies_on_the_disk_under_the_names_that_earlier_versions_wrote
     assert b'"notice_id":"msg_1"' in (tmp_path / "webhooks" / "msg_1.json").read_bytes()
 
 
-def test_the_configuration_tells_all_that_is_wrong() -> None:
+def test_the_configuration_reports_all_that_is_wrong() -> None:
     config = WebhooksConfig(secret="x", allowed_networks=("10.0.0.1/8",), ca_file=Path("/nowhere"))
     assert {field for field, _ in config.find_faults()} == {"secret", "allowed_networks", "ca_file"}
     assert list(WebhooksConfig(secret=SECRET, previous_secret=OTHER_SECRET).find_faults()) == []
 
 
-def test_the_sdk_says_whom_to_tell() -> None:
+def test_the_sdk_says_whom_to_notify() -> None:
     hooks = ["https://a/", Webhook("https://b/", ["job.received", "job.ended"])]
     plan = plan_job(16, "mp4", {"webhooks": hooks})
     spec = plan.spec(FrameLayout(2, 2, "rgb24"))

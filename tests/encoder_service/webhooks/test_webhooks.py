@@ -82,7 +82,7 @@ def metric(server: ServerProcess, name: str) -> float:
 # --- what is told --------------------------------------------------------------------------------
 
 
-async def test_a_receiver_is_told_what_it_asked_for_and_can_verify_it(telling: ServerProcess) -> None:
+async def test_a_receiver_is_sent_what_it_asked_for_and_can_verify_it(telling: ServerProcess) -> None:
     with Listener() as listener:
         heard = await encode(telling, "told", hook(listener.url, *ALL_EVENTS), outputs=("mp4", "webm"))
         await eventually_async(lambda: len(listener.deliveries) == 4)
@@ -100,7 +100,7 @@ async def test_a_receiver_is_told_what_it_asked_for_and_can_verify_it(telling: S
         assert artifacts[path]["size_bytes"] == len(data)
 
 
-async def test_without_events_only_the_end_is_told(telling: ServerProcess) -> None:
+async def test_without_events_only_the_end_is_reported(telling: ServerProcess) -> None:
     with Listener() as listener:
         await encode(telling, "end-only", hook(listener.url))
         await eventually_async(lambda: listener.deliveries)
@@ -108,7 +108,7 @@ async def test_without_events_only_the_end_is_told(telling: ServerProcess) -> No
     assert listener.events() == ["job.ended"]
 
 
-async def test_a_failed_output_is_told_with_its_reason(telling: ServerProcess) -> None:
+async def test_a_failed_output_is_reported_with_its_reason(telling: ServerProcess) -> None:
     with Listener() as listener:
         bad = pb.OutputSpec(format="webm", scale=pb.Scale(width=64, height=48), options={"maxrate": "2M"})
         async with grpc.aio.insecure_channel(telling.address) as channel:
@@ -121,7 +121,7 @@ async def test_a_failed_output_is_told_with_its_reason(telling: ServerProcess) -
     assert data["outputs"][1]["problem"] is None
 
 
-async def test_a_cancelled_job_is_told_too(telling: ServerProcess) -> None:
+async def test_a_cancelled_job_is_reported_too(telling: ServerProcess) -> None:
     with Listener() as listener:
         async with grpc.aio.insecure_channel(telling.address) as channel:
             client = raw.RawClient(channel)
@@ -133,7 +133,7 @@ async def test_a_cancelled_job_is_told_too(telling: ServerProcess) -> None:
     assert listener.deliveries[0].data["problem"]["code"] == "JOB_CANCELLED"
 
 
-async def test_an_endpoint_of_the_configuration_is_told_about_every_job(make_server: Maker) -> None:
+async def test_an_endpoint_of_the_configuration_is_notified_of_every_job(make_server: Maker) -> None:
     with Listener() as listener:
         endpoints = json.dumps([{"url": listener.url, "events": ["job.ended"], "secret": OTHER_SECRET}])
         server = make_server(
@@ -251,7 +251,7 @@ async def test_a_service_killed_during_a_delivery_delivers_again_under_the_same_
     assert len({delivery.webhook_id for delivery in listener.deliveries}) == 1
 
 
-async def test_what_a_job_has_done_before_a_kill_is_told_after_it(make_server: Maker) -> None:
+async def test_what_a_job_has_done_before_a_kill_is_reported_after_it(make_server: Maker) -> None:
     """The output had ended, the job had not: whoever asked for both is told of both."""
     with Listener() as listener:
         server = make_server().start({"TELECINE_FAULT": "kill_at:evidence_recorded"})

@@ -154,7 +154,7 @@ def test_a_bit_rate_stands_alone_and_needs_rate_control() -> None:
     assert wrong_fields(pb.OutputSpec(format="mkv", codec="ffv1", bit_rate=1)) == {"bit_rate"}
 
 
-def test_the_longest_clip_counts_whole_frames_and_is_told_at_once() -> None:
+def test_the_longest_clip_counts_whole_frames_and_is_reported_at_once() -> None:
     config = EncoderConfig(max_clip_seconds=2.0).wire_limits
     job = parse_spec(spec("job", "mp4"), config)
     assert clip_limit_frames(job.video, config.max_clip_seconds) == 48

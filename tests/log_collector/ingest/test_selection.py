@@ -60,7 +60,7 @@ def test_each_key_has_a_bucket_of_its_own() -> None:
     assert numbers(select(limited(("service", "job_id")), lines).lines) == [0, 1, 2, 3, 4, 5]
 
 
-def test_what_was_left_out_is_told_even_if_no_record_comes_any_more() -> None:
+def test_what_was_left_out_is_reported_even_if_no_record_comes_any_more() -> None:
     selection = limited()
     select(selection, [line(i) for i in range(5)])
     assert selection.tick(2 * SECOND).lines == []

@@ -83,7 +83,7 @@ async def test_a_hole_that_was_not_declared_is_out_of_order(tmp_path: Path) -> N
     await journal.close()
 
 
-async def test_an_overlap_tells_how_many_records_are_stored(tmp_path: Path) -> None:
+async def test_an_overlap_says_how_many_records_are_stored(tmp_path: Path) -> None:
     journal = await Journal.open(tmp_path, LIMITS)
     await journal.append(batch(1, 4))
     verdict = journal.admit("p", 3, 5)

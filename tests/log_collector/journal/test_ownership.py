@@ -131,7 +131,7 @@ async def test_a_stranger_takes_no_number_from_a_client_without_a_secret(tmp_pat
         assert running.service._accounting.is_balanced()
 
 
-async def test_after_a_hole_that_may_be_a_strangers_a_client_is_not_told_to_forget(tmp_path: Path) -> None:
+async def test_after_a_hole_that_may_be_a_strangers_a_client_is_not_asked_to_forget(tmp_path: Path) -> None:
     async with collector(tmp_path / "data") as running:
         await ship(running.address, numbered(1, 3))
         await ship(running.address, batch(1000, [record(900001)], lost_before=996))
@@ -142,7 +142,7 @@ async def test_after_a_hole_that_may_be_a_strangers_a_client_is_not_told_to_forg
         assert sorted(numbers(running)) == [*range(1, 9), 900001]
 
 
-async def test_an_owner_is_told_its_place_whatever_it_lost(tmp_path: Path) -> None:
+async def test_an_owner_learns_its_place_whatever_it_lost(tmp_path: Path) -> None:
     async with collector(tmp_path / "data") as running:
         await ship(running.address, numbered(1, 3, secret=OURS), numbered(10, 3, secret=OURS, lost_before=6))
         assert last_acknowledged(await ship(running.address, resume(secret=OURS))) == 12

@@ -50,7 +50,7 @@ def test_what_the_sdk_writes_is_taken_as_it_came() -> None:
         {"stage": 5},
     ],
 )
-def test_what_needs_mending_is_not(changed: dict[str, object]) -> None:
+def test_what_needs_fixing_is_not(changed: dict[str, object]) -> None:
     assert not looks_canonical(lines_of([record(1), record(2, **changed), record(3)]))
 
 

@@ -170,7 +170,7 @@ async def test_too_many_followers_are_sent_away(tmp_path: Path) -> None:
         first.cancel()
 
 
-async def test_a_job_is_told_from_end_to_end(tmp_path: Path) -> None:
+async def test_a_job_is_reported_from_end_to_end(tmp_path: Path) -> None:
     """One job across services: stages, attempts, errors, and that a producer declared records lost."""
     api = [record(1, job_id="j", service="api", stage="pipeline:start")]
     worker = [

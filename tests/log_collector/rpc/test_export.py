@@ -186,7 +186,7 @@ async def test_gzip_is_understood(tmp_path: Path) -> None:
         assert len(running.records()) == 1
 
 
-async def test_the_limit_holds_after_decompression_and_tells_not_to_retry(tmp_path: Path) -> None:
+async def test_the_limit_holds_after_decompression_and_reports_not_to_retry(tmp_path: Path) -> None:
     small = request(log("x" * 3_000_000))
     assert len(gzip.compress(small.SerializeToString())) < 10_000
     async with collector(tmp_path, host__max_message_bytes=1 << 20) as running:

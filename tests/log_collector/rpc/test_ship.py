@@ -40,7 +40,7 @@ async def test_acknowledged_records_are_in_the_journal_as_they_came(tmp_path: Pa
         assert running.service._accounting.is_balanced()
 
 
-async def test_resume_tells_the_last_durable_number(tmp_path: Path) -> None:
+async def test_resume_reports_the_last_durable_number(tmp_path: Path) -> None:
     async with collector(tmp_path) as running:
         await ship(running.address, numbered(1, 10))
         asked = pb.ShipRequest(resume=logs_pb2.Resume(producer="p"))
@@ -105,7 +105,7 @@ async def test_what_a_full_disk_did_not_keep_is_not_counted_as_kept_by_a_refusal
         assert running.service._accounting.is_balanced()
 
 
-async def test_a_declared_hole_is_told_as_a_gap_before_the_acknowledgement(tmp_path: Path) -> None:
+async def test_a_declared_hole_is_reported_as_a_gap_before_the_acknowledgement(tmp_path: Path) -> None:
     async with collector(tmp_path) as running:
         answers = await ship(running.address, numbered(11, 2, lost_before=10))
         assert [a.WhichOneof("message") for a in answers] == ["gap", "acknowledged"]
@@ -315,7 +315,7 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(tmp_path: Path) -> 
         assert running.bytes_under_way == 0
 
 
-async def test_stats_tell_the_fate_of_every_record(tmp_path: Path) -> None:
+async def test_stats_report_the_fate_of_every_record(tmp_path: Path) -> None:
     async with collector(tmp_path) as running:
         await ship(running.address, numbered(1), numbered(1), batch(4, [b"{", record(5)]))
         async with stub(running.address) as client:

@@ -97,7 +97,7 @@ async def test_a_missing_or_hostile_request_id_is_replaced_by_a_new_one(bench, m
 
 
 @pytest.mark.parametrize("method", KINDS)
-async def test_an_unexpected_exception_is_internal_and_tells_nothing_of_itself(bench, method):
+async def test_an_unexpected_exception_is_internal_and_reveals_nothing_of_itself(bench, method):
     error = await bench.failure(method, "crash", metadata=(("x-request-id", "mine-2"),))
     info = error_info(error)
     assert error.code() is grpc.StatusCode.INTERNAL

@@ -105,7 +105,7 @@ def test_a_retryable_reason_has_a_delay_even_where_the_error_names_none():
     assert details["RetryInfo"].retry_delay.ToMilliseconds() > 0
 
 
-def test_what_cannot_be_mended_by_waiting_never_says_when_to_retry():
+def test_what_cannot_be_fixed_by_waiting_never_says_when_to_retry():
     error = ServiceError(reasons.ERROR_REASON_INVALID_FIELD, "bad", retry_after_seconds=3)
     _, _, details = unpacked(to_wire(error))
     assert "RetryInfo" not in details

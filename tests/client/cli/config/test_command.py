@@ -89,7 +89,7 @@ def test_a_sound_file_ends_with_0(everything: Path, capsys: pytest.CaptureFixtur
     assert "encoder, collector, sdk, logging" in capsys.readouterr().out
 
 
-def test_all_faults_of_all_sections_are_told_at_once(
+def test_all_faults_of_all_sections_are_reported_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "t.json"
@@ -197,7 +197,7 @@ def test_logging_is_as_the_file_says_under_environment_and_arguments(everything:
     assert log_config("worker", {}, {}, from_file).level.name == "DEBUG"
 
 
-def test_a_wrong_section_of_logging_is_told_whole(everything: Path) -> None:
+def test_a_wrong_section_of_logging_is_reported_whole(everything: Path) -> None:
     everything.write_text("[logging]\nlevel = 'LOUD'\nconsole = 'printer'\n")
     with pytest.raises(LogConfigError) as caught:
         logging_from_file({})

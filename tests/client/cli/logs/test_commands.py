@@ -82,7 +82,7 @@ def test_all_records_of_packed_files_are_found(where: tuple[str, str | Path]) ->
     assert found == list(range(200, 0, -1))
 
 
-def test_a_job_is_told_for_people_and_for_programs(where: tuple[str, str | Path]) -> None:
+def test_a_job_is_shown_to_people_and_to_programs(where: tuple[str, str | Path]) -> None:
     ran = telecine("logs", "job", "j", *where)
     assert ran.exit_code == 0, ran.err
     assert "3 of 3 records arrived" in ran.out

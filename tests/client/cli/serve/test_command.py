@@ -73,7 +73,7 @@ def test_a_state_that_does_not_exist_is_wrong_usage(encoder: EmbeddedServer) -> 
     assert "partially_succeeded" in ran.err
 
 
-def test_capabilities_tell_what_works_and_why_the_rest_does_not(encoder: EmbeddedServer) -> None:
+def test_capabilities_report_what_works_and_why_the_rest_does_not(encoder: EmbeddedServer) -> None:
     ran = telecine("capabilities", "--json", server=encoder.address)
     formats = {item["format"]: item for item in ran.document["formats"]}
     assert formats["mp4"]["is_available"]

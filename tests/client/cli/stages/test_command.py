@@ -69,9 +69,7 @@ def test_the_graph_as_a_document_has_nodes_and_edges(film: Path, capsys: pytest.
     assert ("03 music", "05 mux") in edges
 
 
-def test_a_file_whose_form_cannot_be_told_is_wrong_usage(
-    film: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_whose_form_is_unclear_is_wrong_usage(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
     exit_code, failure = document(capsys, "graph", film, "--out", film / "g.jpg")
     assert exit_code == 2
     assert ".png" in failure["error"]["advice"]

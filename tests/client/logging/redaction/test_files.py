@@ -47,7 +47,7 @@ def unpacked(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", [".log", ".gz", ".zst"])
-def test_a_dry_run_tells_and_touches_nothing_and_a_real_one_replaces(tmp_path: Path, suffix: str) -> None:
+def test_a_dry_run_reports_and_touches_nothing_and_a_real_one_replaces(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(packed(suffix, CONTENT))
     before = path.read_bytes()

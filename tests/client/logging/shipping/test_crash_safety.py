@@ -278,7 +278,7 @@ def test_a_full_spool_drops_counts_says_so_and_keeps_room_for_warnings(tmp_path:
     assert sum(path.stat().st_size for path in tmp_path.glob("spool/*/*.ndjson")) <= 30_000
 
 
-def test_dropped_records_leave_a_hole_that_the_collector_is_told_of(tmp_path: Path) -> None:
+def test_dropped_records_leave_a_hole_that_the_collector_learns_of(tmp_path: Path) -> None:
     from telecine.logging.shipping.spool import SpoolLimits
 
     limits = SpoolLimits(max_bytes=20_000, reserve_bytes=20_000, segment_bytes=4096)

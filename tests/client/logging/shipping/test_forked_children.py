@@ -56,7 +56,7 @@ def test_a_daemon_ships_while_it_lives_and_leaves_nothing_behind(
         eventually(lambda: nobody_ships(tmp_path / "spool"), says="the helper ends with the daemon")
 
 
-def test_a_daemon_without_a_collector_is_never_told_that_its_records_have_arrived(
+def test_a_daemon_without_a_collector_is_never_informed_that_its_records_have_arrived(
     run_program: RunProgram, tmp_path: Path
 ) -> None:
     source = DAEMON.replace("assert flush_logging(20)\n", "").replace("flush_logging(30)", "flush_logging(1)")

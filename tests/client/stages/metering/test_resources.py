@@ -123,7 +123,7 @@ def test_a_gpu_that_others_use_is_not_the_stages() -> None:
     assert (use.occupied_seconds, use.mean_utilization_percent, use.energy_joules) == (4.0, 25.0, 850.0)
 
 
-def test_where_process_ids_mean_nothing_whole_devices_are_told() -> None:
+def test_where_process_ids_mean_nothing_whole_devices_are_reported() -> None:
     ledger = GpuLedger(pid_namespace=4026532000)
     ledger.add([reading(50, {12345: 500}, joules=None)], frozenset({1}), 2.0)
     (use,) = ledger.uses()

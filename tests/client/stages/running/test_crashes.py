@@ -135,7 +135,7 @@ def test_a_dead_run_of_another_machine_is_taken_over_on_demand(job_dir: Path) ->
         assert stage.attempt == 2
 
 
-def test_of_another_container_the_lock_tells(job_dir: Path, start_program: StartProgram) -> None:
+def test_of_another_container_the_lock_decides(job_dir: Path, start_program: StartProgram) -> None:
     """Its process table cannot be seen from here; what is changed in the manifest stands for that."""
     process = started(start_program(WAITING))
     path = job_dir / "01_asr" / "manifest.json"
@@ -275,7 +275,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
     assert not list((job_dir / "01_asr").glob("*.tmp"))
 
 
-def test_a_stage_that_tracks_nothing_for_long_still_tells_what_it_used(
+def test_a_stage_that_tracks_nothing_for_long_still_says_what_it_used(
     job_dir: Path, start_program: StartProgram
 ) -> None:
     process = started(

@@ -80,7 +80,7 @@ def test_no_number_is_ever_given_to_two_stages(starts: list[str], data: st.DataO
     assert len(set(given_numbers.values())) == len(given_numbers)
 
 
-def test_a_job_directory_that_stays_locked_is_told(job_dir: Path) -> None:
+def test_a_job_directory_that_stays_locked_is_reported(job_dir: Path) -> None:
     settings = StageSettings(lock_seconds=0)
     with (
         job_lock(job_dir, 5),

@@ -45,7 +45,7 @@ def test_details_stand_in_the_stages_log_and_progress_in_the_pipelines_too(job_d
     ]
 
 
-def test_a_stage_may_be_told_to_log_less(job_dir: Path) -> None:
+def test_a_stage_may_be_set_to_log_less(job_dir: Path) -> None:
     with Stage("asr", job_dir, settings=StageSettings(log_level=Level.WARNING)) as stage:
         stage.logger.info("progress")
         stage.logger.warning("odd")

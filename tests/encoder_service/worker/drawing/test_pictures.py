@@ -52,7 +52,7 @@ def huge_png(width: int, height: int) -> bytes:
         picture("PNG", mode="RGBA"),
     ],
 )
-def test_the_first_bytes_tell_kind_and_size(data: bytes) -> None:
+def test_the_first_bytes_show_kind_and_size(data: bytes) -> None:
     header = read_header(data)
     assert header is not None
     assert (header.width, header.height) == (23, 17)

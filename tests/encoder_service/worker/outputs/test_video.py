@@ -206,7 +206,7 @@ def test_hevc_is_tagged_as_players_want_it(tmp_path: Path) -> None:
     [(OddSizePolicy.PAD, (34, 50), "ODD_SIZE_PADDED"), (OddSizePolicy.CROP, (32, 48), "ODD_SIZE_CROPPED")],
 )
 @pytest.mark.parametrize("source", [PixelFormat.RGB24, PixelFormat.YUV420P])
-def test_odd_sizes_are_padded_or_cropped_and_that_is_told(
+def test_odd_sizes_are_padded_or_cropped_and_that_is_reported(
     tmp_path: Path, policy: OddSizePolicy, size: tuple[int, int], code: str, source: PixelFormat
 ) -> None:
     frames = np.full((2, source.frame_bytes(49, 33)), 120, np.uint8)
@@ -356,7 +356,7 @@ def test_yuv_of_any_layout_is_lossless_in_ffv1(tmp_path: Path, source: PixelForm
     assert np.array_equal(decoded_by_another_ffmpeg(run.path, source.value).reshape(3, -1), frames)
 
 
-def test_lossless_that_cannot_be_exact_is_told(tmp_path: Path) -> None:
+def test_lossless_that_cannot_be_exact_is_reported(tmp_path: Path) -> None:
     run = run_clip(tmp_path, gradient_clip(2), format="mov", quality=Quality.LOSSLESS)
     assert run.warnings == ["LOSSLESS_NOT_EXACT"]
 

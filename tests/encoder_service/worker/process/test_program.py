@@ -127,7 +127,7 @@ def test_a_wrong_output_fails_alone(tmp_path: Path, spool: Path, output: OutputS
         assert isinstance(worker.produce(VIDEO, MP4, spool, tmp_path / "next", FRAMES), Produced)
 
 
-def test_a_job_without_frames_is_told_so(tmp_path: Path, spool: Path) -> None:
+def test_a_job_without_frames_is_reported(tmp_path: Path, spool: Path) -> None:
     with WorkerDriver() as worker:
         answer = worker.produce(VIDEO, MP4, spool, tmp_path / "out", 0)
     assert isinstance(answer, Failed)
@@ -256,7 +256,7 @@ def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
     assert peaks[1] <= peaks[0] + (30 << 20)
 
 
-def test_a_probe_tells_what_works_and_why_the_rest_does_not(tmp_path: Path) -> None:
+def test_a_probe_says_what_works_and_why_the_rest_does_not(tmp_path: Path) -> None:
     with WorkerDriver() as worker:
         worker.send(Probe(str(tmp_path)))
         answer = worker.answer()

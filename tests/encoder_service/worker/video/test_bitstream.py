@@ -57,13 +57,13 @@ def test_temporal_delimiters_of_av1_do_not_count() -> None:
         ("av1", b"\x32" + b"\xff" * 9, PayloadForm.START_CODES),
     ],
 )
-def test_a_cut_packet_is_told(codec: str, data: bytes, form: PayloadForm) -> None:
+def test_a_cut_packet_is_reported(codec: str, data: bytes, form: PayloadForm) -> None:
     with pytest.raises(OutputError) as caught:
         normalized(codec, data, form)
     assert caught.value.code == "VERIFICATION_FAILED"
 
 
-def test_the_headers_tell_the_form() -> None:
+def test_the_headers_show_the_form() -> None:
     assert form_of(b"\x01\x64\x00") is PayloadForm.LENGTHS
     assert form_of(b"\x00\x00\x00\x01\x67") is PayloadForm.START_CODES
     assert form_of(b"") is PayloadForm.START_CODES

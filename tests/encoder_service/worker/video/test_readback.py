@@ -124,7 +124,9 @@ def test_a_damaged_file_is_found_out(
 @pytest.mark.parametrize(
     "content", [b"", b"nonsense", bytes(64), b"\xff" * 64, np.arange(256, dtype=np.uint8).tobytes()]
 )
-def test_what_is_no_such_file_is_told(tmp_path: Path, read: Callable[[Path], object], content: bytes) -> None:
+def test_what_is_no_such_file_is_reported(
+    tmp_path: Path, read: Callable[[Path], object], content: bytes
+) -> None:
     path = tmp_path / "clip"
     path.write_bytes(content)
     with pytest.raises(OutputError) as caught:
@@ -138,7 +140,7 @@ def test_what_is_no_such_file_is_told(tmp_path: Path, read: Callable[[Path], obj
     rate=st.sampled_from([Fraction(24), Fraction(24000, 1001), Fraction(1000), Fraction(1, 3)]),
     ticks_per_second=st.sampled_from([1000, 12288, 90000]),
 )
-def test_a_packet_is_numbered_by_its_time_or_told_to_stand_between_frames(
+def test_a_packet_is_numbered_by_its_time_or_said_to_stand_between_frames(
     frame: int, error: Fraction, rate: Fraction, ticks_per_second: int
 ) -> None:
     tick = Fraction(1, ticks_per_second)

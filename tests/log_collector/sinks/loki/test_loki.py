@@ -134,7 +134,7 @@ def test_what_is_older_than_loki_says_costs_one_more_request_for_each_stream(tmp
     assert len(service.lines()) == 40
 
 
-def test_a_loki_that_allows_no_metadata_is_asked_again_until_somebody_mends_it(tmp_path: Path) -> None:
+def test_a_loki_that_allows_no_metadata_is_asked_again_until_somebody_fixes_it(tmp_path: Path) -> None:
     service = FakeLoki()
     words = b"stream '{}' includes structured metadata, but this feature is disallowed. Please see ..."
     with Listener(service) as listener, opened(tmp_path, "loki", url=listener.url) as sink:

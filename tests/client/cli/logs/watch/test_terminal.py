@@ -132,7 +132,7 @@ def test_without_a_terminal_it_names_the_command_that_needs_none(collector) -> N
     assert "telecine logs tail" in ran.err
 
 
-def test_wrong_arguments_are_told_before_the_screen_opens(tmp_path: Path) -> None:
+def test_wrong_arguments_are_reported_before_the_screen_opens(tmp_path: Path) -> None:
     terminal = watch("--dir", str(tmp_path / "nowhere"))
     try:
         terminal.reads("is no directory")

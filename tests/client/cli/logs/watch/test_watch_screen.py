@@ -163,7 +163,7 @@ async def test_a_record_is_opened_with_its_fields_and_stack(collector) -> None:
         await screen.holds(lambda: "submit.py" not in screen.text())
 
 
-async def test_the_jobs_story_is_told_and_left_again(collector) -> None:
+async def test_the_jobs_story_is_shown_and_left_again(collector) -> None:
     async with watching(server_of(collector), parse_filter("job:j level:error")) as screen:
         await screen.sees("submit failed")
         await screen.press("s")
@@ -256,7 +256,7 @@ async def test_without_colours_levels_and_the_choice_are_still_seen(collector, m
         assert any(type(each).__name__ == "NoColor" for each in filters), "Monochrome writes greys"
 
 
-async def test_a_dead_collector_is_told_and_found_again(tmp_path: Path) -> None:
+async def test_a_dead_collector_is_reported_and_found_again(tmp_path: Path) -> None:
     running = CollectorProcess(tmp_path / "data").start()
     try:
         async with watching(server_of(running)) as screen:
@@ -270,7 +270,7 @@ async def test_a_dead_collector_is_told_and_found_again(tmp_path: Path) -> None:
         running.stop()
 
 
-async def test_what_the_collector_leaves_out_is_told(tmp_path: Path) -> None:
+async def test_what_the_collector_leaves_out_is_reported(tmp_path: Path) -> None:
     running = CollectorProcess(tmp_path / "data").start()
     try:
         await ship(running.address, batch(11, [record(1)], lost_before=10))
