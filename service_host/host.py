@@ -17,6 +17,7 @@ from service_host.address import AddressError, UnixAddress, parse_address, parse
 from service_host.admin import AdminServer, admin_pages
 from service_host.calls.access_log import AccessLog, LogCall
 from service_host.calls.interceptors import CallInterceptor
+from service_host.calls.registration import Registrar
 from service_host.health import Health
 from service_host.lifecycle import HostedService
 from service_host.metrics import CallMetrics, new_registry
@@ -147,7 +148,7 @@ class Host:
 
     async def _bound(self) -> grpc.aio.Server:
         server = make_server(self._config, [self._interceptor])
-        self._service.register(server)
+        self._service.register(Registrar(server))  # type: ignore[arg-type]  # what generated code uses of a server
         await self._health.register(server)
         if self._config.is_reflection_on:
             others = getattr(self._service, "other_service_names", ())

@@ -31,6 +31,7 @@ from encoder_service.store.manifest_reader import sound_manifest
 from encoder_service.store.record import OutputState
 from encoder_service.store.store import Store
 from encoder_service.wire.chunks import RawChunk, Request, from_message, parse_request
+from service_host.auth.scopes import Scope, requires
 
 if TYPE_CHECKING:
     Context: TypeAlias = grpc.aio.ServicerContext[object, object]
@@ -93,6 +94,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self._rings = Rings(settings.ring_bytes, settings.max_rings)
         self._neighbours = Neighbours()
 
+    @requires(Scope.ENCODE)
     async def Encode(  # type: ignore[override]  # noqa: N802 - it reads and writes through the context
         self, request_iterator: object, context: EncodeContext
     ) -> None:
@@ -113,10 +115,12 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         finally:
             await connection.settle()
 
+    @requires(Scope.READ)
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:  # noqa: N802
         """Returns a job's state."""
         return pb.GetJobResponse(job=replies.job_message(self._jobs.registry.find(request.job_id)))
 
+    @requires(Scope.READ)
     async def WatchJob(  # noqa: N802
         self, request: pb.WatchJobRequest, context: Context
     ) -> AsyncIterator[pb.WatchJobResponse]:
@@ -126,6 +130,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         async for response in watch_job(job, pause_seconds, lambda: self._jobs.is_closing):
             yield response
 
+    @requires(Scope.READ)
     async def ListJobs(  # noqa: N802
         self, request: pb.ListJobsRequest, context: Context
     ) -> pb.ListJobsResponse:
@@ -146,6 +151,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             response.damaged.extend(map(replies.damaged_message, damaged[:MAX_PAGE_SIZE]))
         return response
 
+    @requires(Scope.ENCODE)
     async def CancelJob(  # noqa: N802
         self, request: pb.CancelJobRequest, context: Context
     ) -> pb.CancelJobResponse:
@@ -153,6 +159,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         job = await self._jobs.cancel(request.job_id, allow_missing=request.is_forestalling)
         return pb.CancelJobResponse(job=replies.job_message(job))
 
+    @requires(Scope.ENCODE)
     async def DeleteJob(  # noqa: N802
         self, request: pb.DeleteJobRequest, context: Context
     ) -> pb.DeleteJobResponse:
@@ -160,6 +167,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         await self._jobs.delete(request.job_id)
         return pb.DeleteJobResponse()
 
+    @requires(Scope.READ)
     async def GetManifest(  # noqa: N802
         self, request: pb.GetManifestRequest, context: Context
     ) -> pb.GetManifestResponse:
@@ -173,6 +181,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             raise errors.job_damaged(request.job_id) from error
         return pb.GetManifestResponse(manifest_json=manifest)
 
+    @requires(Scope.READ)
     async def DownloadArtifact(  # noqa: N802
         self, request: pb.DownloadArtifactRequest, context: Context
     ) -> AsyncIterator[pb.DownloadArtifactResponse]:
@@ -217,6 +226,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         challenge = self._neighbours.challenge(request.host_id)
         return pb.DownloadArtifactResponse(proof_path=challenge) if challenge else None
 
+    @requires(Scope.ENCODE, Scope.READ)
     async def GetCapabilities(  # noqa: N802
         self, request: pb.GetCapabilitiesRequest, context: Context
     ) -> pb.GetCapabilitiesResponse:

@@ -16,6 +16,7 @@ from log_collector import errors
 from log_collector.record import Rejection
 from log_collector.rpc.ship_responses import Write
 from log_collector.rpc.ship_stream import ShipStream
+from service_host.auth.scopes import Scope, requires
 
 if TYPE_CHECKING:
     Context: TypeAlias = grpc.aio.ServicerContext[object, object]
@@ -59,6 +60,7 @@ class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
         self._stats = stats
         self._reading = reading
 
+    @requires(Scope.LOGS_WRITE)
     async def Ship(  # type: ignore[override]  # noqa: N802 - it writes through the context
         self, request_iterator: AsyncIterator[pb.ShipRequest], context: Context
     ) -> None:
@@ -70,10 +72,12 @@ class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
             # What was not acknowledged is sent again, to a collector that has more room by then.
             raise errors.out_of_memory(_RETRY_SECONDS) from error
 
+    @requires(Scope.LOGS_READ)
     async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:  # noqa: N802
         """Returns stored records that pass a filter."""
         return await self._reading().query(request)
 
+    @requires(Scope.LOGS_READ)
     async def Tail(  # noqa: N802
         self, request: pb.TailRequest, context: Context
     ) -> AsyncIterator[pb.TailResponse]:
@@ -81,12 +85,14 @@ class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
         async for response in self._reading().tail(request):
             yield response
 
+    @requires(Scope.LOGS_READ)
     async def GetJobStory(  # noqa: N802
         self, request: pb.GetJobStoryRequest, context: Context
     ) -> pb.GetJobStoryResponse:
         """Returns a job's story."""
         return await self._reading().job_story(request)
 
+    @requires(Scope.LOGS_READ)
     async def GetStats(  # noqa: N802
         self, request: pb.GetStatsRequest, context: Context
     ) -> pb.GetStatsResponse:
@@ -100,6 +106,7 @@ Take: TypeAlias = Callable[[bytes, str], Awaitable[tuple[Rejection, ...]]]
 def otlp_handler(take: Take) -> grpc.GenericRpcHandler:
     """Serves LogsService/Export on the raw bytes of a request, which are read only once, in a thread."""
 
+    @requires(Scope.LOGS_WRITE)
     async def export(request: bytes, context: Context) -> otlp_pb.ExportLogsServiceResponse:
         return _response(await take(request, context.peer()))
 

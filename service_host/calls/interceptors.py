@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 import structlog
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
+from service_host.auth.principal import LOCAL, Principal, acting_as
 from service_host.calls.bounds import CallBounds, Limits
 from service_host.calls.calls import CallObserver, CallRecord, request_id_of, set_request_id
 from service_host.calls.handlers import Body, Context, surround
@@ -19,6 +20,15 @@ from service_host.status.status import REQUEST_ID_KEY, ServiceError, to_wire
 
 _DEADLINE_SLACK_SECONDS = 0.25
 """What travels is the time left, so the server's deadline lies later than the client's by the way there."""
+
+
+Authenticate: TypeAlias = Callable[[Context], Awaitable[Principal]]
+"""Says who calls. Raises ServiceError for a caller that may not come in."""
+
+
+async def as_local(_context: Context) -> Principal:
+    """Every caller is the local one: what a service without authentication does."""
+    return LOCAL
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -35,10 +45,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         observers: Sequence[CallObserver],
         limits: Limits,
         *,
+        authenticate: Authenticate = as_local,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._observers = tuple(observers)
         self._monotonic = monotonic
+        self._authenticate = authenticate
         self._bounds = CallBounds(limits, monotonic)
         self._surrounded: dict[str, tuple[Any, Any]] = {}
 
@@ -74,7 +86,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         ending = _Ending()
 
         async def bounded() -> Any:
-            with self._bounds.admit(method, kind, context.peer()) as ticket:
+            with (
+                self._bounds.admit(method, kind, context.peer()) as ticket,
+                acting_as(await self._authenticate(context)),
+            ):
                 return await self._bounds.run(ticket, body)
 
         try:

@@ -10,9 +10,13 @@ from typing import Any
 import grpc
 import grpc.aio
 import msgspec
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.wrappers_pb2 import StringValue
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
+from service_host.auth.principal import current_principal
+from service_host.auth.scopes import Scope, requires
 from service_host.calls.calls import current_request_id
 from service_host.errors import StartError
 from service_host.program import Program, run_program
@@ -21,6 +25,44 @@ from service_host.status.status import FieldViolation, ServiceError
 
 NAME = "tiny.v1.TinyService"
 SECRET = "hunter2-in-an-exception"
+
+
+KINDS = {
+    "Single": (False, False),
+    "Collect": (True, False),
+    "Spread": (False, True),
+    "Talk": (True, True),
+    "TalkByWriting": (True, True),
+    "Blocking": (False, False),
+    "Nothing": (False, False),
+    "NothingStreamed": (False, True),
+}
+"""Each method: whether its requests and its answers are streams."""
+
+
+def describe() -> None:
+    """What a .proto of the service would say."""
+    file = FileDescriptorProto(name="tiny.proto", package="tiny.v1", syntax="proto3")
+    file.dependency.append(StringValue.DESCRIPTOR.file.name)
+    service = file.service.add(name="TinyService")
+    for name, (client_streaming, server_streaming) in KINDS.items():
+        service.method.add(
+            name=name,
+            input_type=".google.protobuf.StringValue",
+            output_type=".google.protobuf.StringValue",
+            client_streaming=client_streaming,
+            server_streaming=server_streaming,
+        )
+    descriptor_pool.Default().Add(file)
+
+
+describe()
+
+
+@requires(Scope.READ)
+def answer_blocking(request: StringValue, _context: Any) -> StringValue:
+    """No coroutine, which no handler may be."""
+    return request
 
 
 async def misbehave(how: str, context: Any) -> str:
@@ -44,6 +86,11 @@ async def misbehave(how: str, context: Any) -> str:
             inner = asyncio.ensure_future(asyncio.sleep(60))
             asyncio.get_running_loop().call_soon(inner.cancel)
             await inner
+        case "whoami":
+            return current_principal().subject
+        case "whoami_elsewhere":
+            task = asyncio.create_task(asyncio.to_thread(current_principal))
+            return (await task).subject
         case "request_id":
             return current_request_id()
         case "hang":
@@ -72,23 +119,27 @@ class TinyService:
             "Spread": grpc.unary_stream_rpc_method_handler(self.spread, read, write),
             "Talk": grpc.stream_stream_rpc_method_handler(self.talk, read, write),
             "TalkByWriting": grpc.stream_stream_rpc_method_handler(self.talk_by_writing, read, write),
-            "Blocking": grpc.unary_unary_rpc_method_handler(lambda request, _: request, read, write),
+            "Blocking": grpc.unary_unary_rpc_method_handler(answer_blocking, read, write),
             "Nothing": grpc.unary_unary_rpc_method_handler(self.nothing, read, write),
             "NothingStreamed": grpc.unary_stream_rpc_method_handler(self.nothing_streamed, read, write),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
         self.history.append("register")
 
+    @requires(Scope.READ)
     async def single(self, request: StringValue, context: Any) -> StringValue:
         return StringValue(value=await misbehave(request.value, context))
 
+    @requires(Scope.READ)
     async def collect(self, requests: AsyncIterator[StringValue], context: Any) -> StringValue:
         return StringValue(value=" ".join([await misbehave(r.value, context) async for r in requests]))
 
+    @requires(Scope.READ)
     async def spread(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
         for word in request.value.split():
             yield StringValue(value=await misbehave(word, context))
 
+    @requires(Scope.READ)
     async def talk(self, requests: AsyncIterator[StringValue], context: Any) -> AsyncIterator[StringValue]:
         self.open_streams += 1
         try:
@@ -97,13 +148,16 @@ class TinyService:
         finally:
             self.open_streams -= 1
 
+    @requires(Scope.READ)
     async def talk_by_writing(self, requests: AsyncIterator[StringValue], context: Any) -> None:
         async for request in requests:
             await context.write(StringValue(value=await misbehave(request.value, context)))
 
+    @requires(Scope.READ)
     async def nothing(self, request: StringValue, context: Any) -> None:
         """Forgets its answer, which cannot be serialized."""
 
+    @requires(Scope.READ)
     async def nothing_streamed(self, request: StringValue, context: Any) -> AsyncIterator[Any]:
         yield "no message at all"
 

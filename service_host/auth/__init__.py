@@ -1,0 +1,1 @@
+"""Who may come in: principals, scopes, and what proves them."""
