@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-import stat
 from pathlib import Path
 
 import msgspec
@@ -57,24 +55,3 @@ def parse_admin_address(text: str) -> TcpAddress | None:
     if isinstance(address, UnixAddress):
         raise AddressError(f'expected "host:port" or nothing for off, got {text!r}')
     return address
-
-
-def clear_stale_socket(path: Path) -> None:
-    """Makes a socket's path free to bind. gRPC would take it away from a living server in silence.
-
-    Raises AddressError where a server still answers there or where something else lies.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise AddressError(f"cannot listen on unix:{path}: something that is no socket lies there")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            path.unlink(missing_ok=True)
-            return
-    raise AddressError(f"cannot listen on unix:{path}: another server answers there")

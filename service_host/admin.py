@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -13,7 +14,17 @@ _READ_SECONDS = 5.0
 _MAX_HEAD_BYTES = 8192
 _MAX_CONNECTIONS = 32
 
-_PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Unavailable"}
+_HEALTH = frozenset({"/healthz", "/readyz"})
+"""What callers get who show no certificate, where that may be."""
+
+_PHRASES = {
+    200: "OK",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    503: "Unavailable",
+}
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -57,10 +68,18 @@ class AdminServer:
         self._connections: dict[asyncio.StreamWriter, None] = {}
         """The oldest first."""
         self._server: asyncio.Server | None = None
+        self._must_callers_prove = False
 
-    async def start(self, host: str, port: int) -> str:
-        """Opens the port (0: any) and returns "host:port". Raises OSError."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=_MAX_HEAD_BYTES)
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> str:
+        """Opens the port (0: any) and returns "host:port". `tls`: None: plain HTTP. Raises OSError.
+
+        Where the context asks for certificates but takes callers without one, these see the health alone.
+        """
+        self._must_callers_prove = tls is not None and tls.verify_mode is not ssl.CERT_NONE
+        patience = _READ_SECONDS if tls is not None else None
+        self._server = await asyncio.start_server(
+            self._serve, host, port, limit=_MAX_HEAD_BYTES, ssl=tls, ssl_handshake_timeout=patience
+        )
         name, number = self._server.sockets[0].getsockname()[:2]
         return f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
 
@@ -84,7 +103,8 @@ class AdminServer:
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_encoded(*self._answer(head)))
+                is_known = not self._must_callers_prove or bool(writer.get_extra_info("peercert"))
+                writer.write(_encoded(*self._answer(head, is_known=is_known)))
                 await writer.drain()
         except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # a caller that does not speak HTTP, or not in time, gets no answer
@@ -92,14 +112,19 @@ class AdminServer:
             self._connections.pop(writer, None)
             writer.close()
 
-    def _answer(self, head: bytes) -> tuple[Answer, bool]:
+    def _answer(self, head: bytes, *, is_known: bool) -> tuple[Answer, bool]:
         try:
             verb, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
         except ValueError:
             return Answer(b"expected an HTTP request\n", status=400), False
         if verb not in {"GET", "HEAD"}:
             return Answer(b"only GET is served here\n", status=405), False
-        page = self._pages.get(target.partition("?")[0])
+        path = target.partition("?")[0]
+        if not is_known and path not in _HEALTH:
+            return Answer(
+                b"show a certificate of the authority in host.tls.client_ca_file\n", status=403
+            ), False
+        page = self._pages.get(path)
         if page is None:
             known = "\n".join(self._pages)
             return Answer(f"known here:\n{known}\n".encode(), status=404), verb == "HEAD"

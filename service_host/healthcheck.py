@@ -22,7 +22,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from telecine.settings.loading import ConfigError, load_config
 
 from service_host.address import AddressError, TcpAddress, UnixAddress, parse_address, parse_admin_address
-from service_host.settings.host_config import HostConfig, TlsConfig
+from service_host.settings.host_config import HostConfig
+from service_host.tls.config import TlsConfig
 
 HEALTHY = 0
 UNHEALTHY = 1
@@ -69,17 +70,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--service", default="", help="a service's full name: its admission; else liveness")
     parser.add_argument("--timeout-seconds", type=float, default=3.0)
-    parser.add_argument("--ca-file", type=Path, help="ask over TLS, and trust this authority")
-    parser.add_argument("--cert-file", type=Path, help="the certificate to show, with --key-file")
-    parser.add_argument("--key-file", type=Path, help="its private key")
-    parser.add_argument("--server-name", help="the name in the server's certificate, if not the address")
+    parser.add_argument(
+        "--ca-file", "--tls-ca-file", type=Path, help="ask over TLS, and trust this authority"
+    )
+    parser.add_argument(
+        "--cert-file", "--tls-cert-file", type=Path, help="the certificate to show, with --key-file"
+    )
+    parser.add_argument("--key-file", "--tls-key-file", type=Path, help="its private key")
+    parser.add_argument(
+        "--server-name", "--tls-server-name", help="the name in the server's certificate, if not the address"
+    )
     return parser
 
 
 def _check_tls(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     if (arguments.cert_file is None) != (arguments.key_file is None):
         parser.error("--cert-file and --key-file must be given together")
-    if arguments.ca_file is None and (arguments.cert_file or arguments.server_name):
+    if arguments.ca_file is None and (
+        arguments.server_name or (arguments.cert_file and not arguments.section)
+    ):
         parser.error("--cert-file and --server-name need --ca-file")
 
 
@@ -97,10 +106,12 @@ def _ask_as_it_is_set(host: HostConfig, arguments: argparse.Namespace) -> None:
         _ask_over_grpc(str(address), arguments)
         return
     # The authority of its certificate, the name in it and a certificate for clients are not known here.
-    _shake_hands(address, host.tls, arguments.timeout_seconds)
+    context = _unproving_context(host.tls, arguments)
+    _shake_hands(address, context, arguments.timeout_seconds)
     admin = parse_admin_address(host.admin_listen)
     if admin is not None:
-        _ask_over_http(_reachable(admin), arguments)
+        context.set_alpn_protocols(["http/1.1"])
+        _ask_over_http(_reachable(admin), arguments, context if host.is_admin_encrypted else None)
     elif arguments.service:
         raise _UnhealthyError(
             "--service under TLS needs host.admin_listen, or --ca-file and what clients show"
@@ -136,16 +147,25 @@ def _channel(address: str, arguments: argparse.Namespace) -> grpc.Channel:
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(authority, key, certificate), options)
 
 
-def _shake_hands(address: TcpAddress | UnixAddress, tls: TlsConfig, timeout_seconds: float) -> None:
-    """Shows that the gRPC port answers. Whose it is need not be proved: nothing is sent to it."""
+def _unproving_context(tls: TlsConfig, arguments: argparse.Namespace) -> ssl.SSLContext:
+    """What shows that a port answers. Whose it is need not be proved: no secret is sent to it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
+    # The service's own, often of the same authority: else gRPC logs each probe as a failed handshake.
+    own = (tls.cert_file, tls.key_file) if tls.client_ca_file is not None else (None, None)
+    certificate, key = (arguments.cert_file, arguments.key_file) if arguments.cert_file is not None else own
     try:
-        if tls.client_ca_file is not None and tls.cert_file is not None:
-            # The service's own, often of the same authority: else gRPC logs each probe as a failed handshake.
-            context.load_cert_chain(tls.cert_file, tls.key_file)
+        if certificate is not None:
+            context.load_cert_chain(certificate, key, password=lambda: "")
+    except OSError as error:
+        raise _UnhealthyError(f"{certificate}: {error.strerror or error}") from error
+    return context
+
+
+def _shake_hands(address: TcpAddress | UnixAddress, context: ssl.SSLContext, timeout_seconds: float) -> None:
+    try:
         with _connected(address, timeout_seconds) as plain, context.wrap_socket(plain):
             pass
     except OSError as error:
@@ -165,9 +185,16 @@ def _connected(address: TcpAddress | UnixAddress, timeout_seconds: float) -> soc
     return connection
 
 
-def _ask_over_http(address: TcpAddress, arguments: argparse.Namespace) -> None:
+def _ask_over_http(
+    address: TcpAddress, arguments: argparse.Namespace, context: ssl.SSLContext | None
+) -> None:
     page = "/readyz" if arguments.service else "/healthz"
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=arguments.timeout_seconds)
+    limit = arguments.timeout_seconds
+    connection = (
+        http.client.HTTPConnection(address.host, address.port, timeout=limit)
+        if context is None
+        else http.client.HTTPSConnection(address.host, address.port, timeout=limit, context=context)
+    )
     try:
         connection.request("GET", page)
         status = connection.getresponse().status

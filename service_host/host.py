@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 
 import grpc.aio
@@ -23,6 +23,9 @@ from service_host.lifecycle import HostedService
 from service_host.metrics import CallMetrics, new_registry
 from service_host.server import bind, make_server
 from service_host.settings.host_config import HostConfig
+from service_host.tls.certificate_files import CertificateFiles
+from service_host.tls.credentials import https_context
+from service_host.tls.expiry import ExpiryWatch
 
 _DRAIN_SLACK_SECONDS = 1.0
 
@@ -109,7 +112,7 @@ class Host:
         self._config = config
         self.phase = Phase.STARTING
         self._health = Health(service.name, service.is_admitting)
-        registry = registry or new_registry()
+        self._registry = registry = registry or new_registry()
         self._interceptor = CallInterceptor([CallMetrics(registry), AccessLog(log_call)], config.call_limits)
         self._admin = AdminServer(
             admin_pages(
@@ -129,13 +132,15 @@ class Host:
         and grace. Raises AddressError where a port cannot be had, and whatever `service.start` raises.
         """
         try:
+            certificate = CertificateFiles(self._config.tls) if self._config.tls.is_on else None
             server = await self._bound()
-            address = bind(server, self._config)
+            address = bind(server, self._config, certificate)
             try:
-                admin = await self._open_admin()
+                admin = await self._open_admin(certificate)
                 if await stop.unless_requested(self._service.start):
                     await server.start()
-                    await self._until_stopped(server, stop, on_listening, Listening(address, admin))
+                    with self._watching(certificate):
+                        await self._until_stopped(server, stop, on_listening, Listening(address, admin))
             finally:
                 self.phase = Phase.STOPPED
                 await server.stop(None)
@@ -156,14 +161,30 @@ class Host:
             reflection.enable_server_reflection(names, server)
         return server
 
-    async def _open_admin(self) -> str:
+    async def _open_admin(self, certificate: CertificateFiles | None) -> str:
         address = parse_admin_address(self._config.admin_listen)
         if address is None:
             return ""
+        context = None
+        if certificate is not None and self._config.is_admin_encrypted:
+            context = https_context(certificate, may_clients_be_unknown=self._config.is_health_open)
         try:
-            return await self._admin.start(address.host, address.port)
+            return await self._admin.start(address.host, address.port, context)
         except OSError as error:
             raise AddressError(f"cannot listen on {address}: {error.strerror or error}") from error
+
+    @contextmanager
+    def _watching(self, certificate: CertificateFiles | None) -> Iterator[None]:
+        """Watches the certificate while the body runs; None: there is none."""
+        if certificate is None:
+            yield
+            return
+        watch = ExpiryWatch(certificate, self._config.tls.expiry_warning_seconds, self._registry)
+        watching = asyncio.create_task(watch.run())
+        try:
+            yield
+        finally:
+            watching.cancel()
 
     async def _until_stopped(
         self,

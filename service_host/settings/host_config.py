@@ -13,6 +13,7 @@ from telecine.settings.trust import NAMES_A_PATH, OPERATOR_ONLY
 
 from service_host.address import AddressError, parse_address, parse_admin_address
 from service_host.calls.bounds import Limits
+from service_host.tls.config import TlsConfig
 
 _USUAL_FILES = 1024
 _OTHER_FILES = 64
@@ -21,29 +22,6 @@ _FEWEST_STREAMS = 8
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-
-
-class TlsConfig(msgspec.Struct, frozen=True):
-    """TLS for the gRPC port; off where `cert_file` is None. Files are read again when they change."""
-
-    cert_file: Path | None = None
-    """The server's certificate chain, PEM."""
-    key_file: Path | None = None
-    """Its private key, PEM."""
-    client_ca_file: Path | None = None
-    """With it, clients must show a certificate of this authority. None: any client."""
-
-    def find_faults(self) -> Iterator[tuple[str, str]]:
-        """Yields what the fields' types cannot say."""
-        if (self.cert_file is None) != (self.key_file is None):
-            missing = "cert_file" if self.cert_file is None else "key_file"
-            yield missing, "cert_file and key_file must be given together"
-        if self.client_ca_file is not None and self.cert_file is None:
-            yield "client_ca_file", "needs cert_file and key_file too"
-        for name in ("cert_file", "key_file", "client_ca_file"):
-            path = getattr(self, name)
-            if path is not None and not path.is_file():
-                yield name, f"expected a file that can be read, found none at {path}"
 
 
 class KeepaliveConfig(msgspec.Struct, frozen=True):
@@ -64,7 +42,13 @@ class HostConfig(msgspec.Struct, frozen=True):
     listen: Annotated[str, NAMES_A_PATH] = "127.0.0.1:0"
     """"host:port" (port 0: any free one), "[::1]:port" or "unix:/path/to/socket"."""
     admin_listen: str = ""
-    """"host:port" of the HTTP port with /metrics, /healthz, /readyz and /config. Empty: off."""
+    """"host:port" of the HTTP port with /metrics, /healthz, /readyz and /config. Empty: off. With
+    `tls.cert_file` it speaks HTTPS."""
+    is_admin_encrypted: bool = True
+    """False: the admin port speaks plain HTTP, and asks for no certificate, although there is `tls`."""
+    is_health_open: bool = True
+    """Whether /healthz and /readyz of the admin port answer callers without a certificate where
+    `tls.client_ca_file` asks for one, such as the probes of Kubernetes. False: nothing there does."""
     tls: TlsConfig = TlsConfig()
     keepalive: KeepaliveConfig = KeepaliveConfig()
     max_message_bytes: Annotated[int, msgspec.Meta(ge=64 * 1024, le=1024**3)] = 4 * 1024 * 1024

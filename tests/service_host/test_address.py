@@ -1,8 +1,7 @@
-"""An address is read strictly, and a socket's path is never taken from something that lives."""
+"""An address is read strictly."""
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from service_host.address import (
     AddressError,
     TcpAddress,
     UnixAddress,
-    clear_stale_socket,
     parse_address,
     parse_admin_address,
 )
@@ -44,22 +42,3 @@ def test_the_admin_address_may_be_off_but_no_socket():
     assert parse_admin_address("") is None
     with pytest.raises(AddressError, match="off"):
         parse_admin_address("unix:/run/t.sock")
-
-
-def test_a_plain_file_is_never_removed_for_a_socket(tmp_path):
-    path = tmp_path / "precious"
-    path.write_text("data")
-    with pytest.raises(AddressError, match="no socket"):
-        clear_stale_socket(path)
-    assert path.read_text() == "data"
-
-
-def test_a_living_socket_is_left_alone_and_a_dead_one_removed(tmp_path):
-    path = tmp_path / "t.sock"
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-        server.listen()
-        with pytest.raises(AddressError, match="another server"):
-            clear_stale_socket(path)
-    clear_stale_socket(path)
-    assert not path.exists()

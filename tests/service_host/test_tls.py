@@ -12,7 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from service_host import healthcheck
 from service_host.address import AddressError
 from service_host.host import Host, running
-from service_host.settings.host_config import HostConfig, TlsConfig
+from service_host.settings.host_config import HostConfig
+from service_host.tls.config import TlsConfig
 from tests.eventually import eventually
 from tests.service_host.tiny_service import NAME, TinyService
 
