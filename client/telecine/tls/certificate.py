@@ -1,6 +1,7 @@
 """Reads from a certificate when it is valid.
 
-Pure: what a handshake needs of it is OpenSSL's affair. Only the validity is read here, so that no program needs a library for X.509: RFC 5280 gives it a fixed place.
+Pure: what a handshake needs of it is OpenSSL's affair. The validity alone is read, which has a fixed place
+in RFC 5280, so that no program needs a library for X.509.
 """
 
 from __future__ import annotations
