@@ -27,7 +27,7 @@ BY_CODE: dict[grpc.StatusCode, type[errors.TelecineError]] = {
     _C.DEADLINE_EXCEEDED: errors.TimedOutError,
     _C.NOT_FOUND: errors.CallerError,
     _C.ALREADY_EXISTS: errors.CallerError,
-    _C.PERMISSION_DENIED: errors.CallerError,
+    _C.PERMISSION_DENIED: errors.NotPermittedError,
     _C.RESOURCE_EXHAUSTED: errors.ExhaustedError,
     _C.FAILED_PRECONDITION: errors.CallerError,
     _C.ABORTED: errors.UnavailableError,
@@ -36,7 +36,7 @@ BY_CODE: dict[grpc.StatusCode, type[errors.TelecineError]] = {
     _C.INTERNAL: errors.ServiceFaultError,
     _C.UNAVAILABLE: errors.UnavailableError,
     _C.DATA_LOSS: errors.TransferError,
-    _C.UNAUTHENTICATED: errors.CallerError,
+    _C.UNAUTHENTICATED: errors.UnauthenticatedError,
 }
 """For answers without an ErrorInfo of ours: those of gRPC itself, of proxies and of other servers."""
 

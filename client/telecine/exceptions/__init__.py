@@ -8,6 +8,11 @@
     │   │   └── MalformedMessageError   the server could not read a message
     │   ├── TargetError                 what was named for the artifacts cannot be written
     │   ├── TooLargeError               a message, frame or job is larger than its limit
+    │   ├── UnauthenticatedError        the server asks who calls, and does not take what it was shown
+    │   │   ├── CredentialsMissingError  no credential was sent
+    │   │   ├── CredentialsRefusedError  the server does not know it
+    │   │   └── CredentialsExpiredError  it has expired or was revoked
+    │   ├── NotPermittedError           this caller may not do that; `metadata["scope"]` is missing
     │   ├── OutOfOrderError             a message or call came where it is not allowed
     │   ├── TotalsMismatchError         frames that were announced and frames that came differ
     │   ├── JobSpecConflictError        the job_id is known with another spec
@@ -21,6 +26,8 @@
     │   ├── UnavailableError            the server cannot be reached, or the connection broke
     │   │   ├── DrainingError           the service is starting or stopping
     │   │   ├── StorageUnavailableError  the service's data directory is gone
+    │   │   ├── VerifierUnavailableError  the server cannot check credentials now
+    │   │   ├── CredentialsRenewingError  a token file's credential is no longer taken; it is read again
     │   │   └── CircuitOpenError        it failed too often just now and is left alone for a while
     │   ├── TimedOutError               no answer in time
     │   │   └── StreamSilentError       the first message of a call did not come in time
@@ -69,6 +76,10 @@ from telecine.exceptions.tree import CallerError as CallerError
 from telecine.exceptions.tree import ChecksumMismatchError as ChecksumMismatchError
 from telecine.exceptions.tree import ChunkCorruptedError as ChunkCorruptedError
 from telecine.exceptions.tree import CircuitOpenError as CircuitOpenError
+from telecine.exceptions.tree import CredentialsExpiredError as CredentialsExpiredError
+from telecine.exceptions.tree import CredentialsMissingError as CredentialsMissingError
+from telecine.exceptions.tree import CredentialsRefusedError as CredentialsRefusedError
+from telecine.exceptions.tree import CredentialsRenewingError as CredentialsRenewingError
 from telecine.exceptions.tree import DiskFullError as DiskFullError
 from telecine.exceptions.tree import DrainingError as DrainingError
 from telecine.exceptions.tree import EmbeddedUnavailableError as EmbeddedUnavailableError
@@ -83,6 +94,7 @@ from telecine.exceptions.tree import JournalFullError as JournalFullError
 from telecine.exceptions.tree import LaterError as LaterError
 from telecine.exceptions.tree import LostDataError as LostDataError
 from telecine.exceptions.tree import MalformedMessageError as MalformedMessageError
+from telecine.exceptions.tree import NotPermittedError as NotPermittedError
 from telecine.exceptions.tree import NotSupportedError as NotSupportedError
 from telecine.exceptions.tree import OutOfOrderError as OutOfOrderError
 from telecine.exceptions.tree import ProtocolError as ProtocolError
@@ -98,8 +110,10 @@ from telecine.exceptions.tree import TooManyJobsError as TooManyJobsError
 from telecine.exceptions.tree import TooManyStreamsError as TooManyStreamsError
 from telecine.exceptions.tree import TotalsMismatchError as TotalsMismatchError
 from telecine.exceptions.tree import TransferError as TransferError
+from telecine.exceptions.tree import UnauthenticatedError as UnauthenticatedError
 from telecine.exceptions.tree import UnavailableError as UnavailableError
 from telecine.exceptions.tree import ValueRangeError as ValueRangeError
+from telecine.exceptions.tree import VerifierUnavailableError as VerifierUnavailableError
 from telecine.exceptions.tree import WrongOffsetError as WrongOffsetError
 from telecine.exceptions.tree import WrongStateError as WrongStateError
 

@@ -57,6 +57,39 @@ class TooLargeError(CallerError):
     recovery = "Send a smaller or shorter clip, or raise the server's limit; `metadata` has both figures."
 
 
+class UnauthenticatedError(CallerError):
+    """The server asks who calls, and does not take what it was shown."""
+
+    recovery = "Pass `token_file` or `token`, or set TELECINE_TOKEN_FILE; the operator hands them out."
+
+
+class CredentialsMissingError(UnauthenticatedError):
+    """The server asks for a credential, and none was sent."""
+
+    reason = "CREDENTIALS_MISSING"
+
+
+class CredentialsRefusedError(UnauthenticatedError):
+    """The server does not know the credential, or it is for somebody else."""
+
+    reason = "CREDENTIALS_REFUSED"
+    recovery = "Use a credential of this server; its operator finds the refusal in the audit file."
+
+
+class CredentialsExpiredError(UnauthenticatedError):
+    """The credential has expired or was revoked."""
+
+    reason = "CREDENTIALS_EXPIRED"
+    recovery = "Get a new credential and call again; with `token_file`, it is read again at every call."
+
+
+class NotPermittedError(CallerError):
+    """The server knows who calls, and this caller may not do that; `metadata["scope"]` is what is missing."""
+
+    reason = "NOT_PERMITTED"
+    recovery = "Ask the server's operator for the scope that `metadata` names, or use another credential."
+
+
 class OutOfOrderError(CallerError):
     """A message or call came where it is not allowed."""
 
@@ -154,6 +187,20 @@ class StorageUnavailableError(UnavailableError):
 
     reason = "STORAGE_UNAVAILABLE"
     recovery = "Put the server's data directory back and restart it; then try again with the same job_id."
+
+
+class VerifierUnavailableError(UnavailableError):
+    """The server cannot check the credential now: its issuer's keys cannot be fetched."""
+
+    reason = "VERIFIER_UNAVAILABLE"
+    recovery = "Try again later; the server's operator must make the issuer's keys reachable."
+
+
+class CredentialsRenewingError(UnavailableError):
+    """The credential of a token file is no longer taken; the file is read again at the next try."""
+
+    reason = ""
+    recovery = "See that whatever writes the token file puts a valid token there, then try again."
 
 
 class CircuitOpenError(UnavailableError):

@@ -153,6 +153,27 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE with RetryInfo. The directory in which the service keeps its
     data was moved or removed, or its disk is gone; nothing is acknowledged.
     """
+    ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 30
+    """UNAUTHENTICATED. The service asks who calls, and the call carries neither
+    "authorization: Bearer <token>" in its metadata nor a client certificate.
+    """
+    ERROR_REASON_CREDENTIALS_REFUSED: _ErrorReason.ValueType  # 31
+    """UNAUTHENTICATED. The credential is malformed, unknown, of another issuer
+    or audience, not yet valid, or its signature is wrong.
+    """
+    ERROR_REASON_CREDENTIALS_EXPIRED: _ErrorReason.ValueType  # 32
+    """UNAUTHENTICATED. The credential has expired, or it expired or was revoked
+    while the call ran. An upload resumes under a new credential.
+    """
+    ERROR_REASON_NOT_PERMITTED: _ErrorReason.ValueType  # 33
+    """PERMISSION_DENIED. The caller is known and may not do this;
+    ErrorInfo.metadata has "scope", the scope that is missing, one of several
+    that would do separated by "|". Empty: no tenant is assigned to the caller.
+    """
+    ERROR_REASON_VERIFIER_UNAVAILABLE: _ErrorReason.ValueType  # 34
+    """UNAVAILABLE with RetryInfo. The credential cannot be checked now: the keys
+    of its issuer cannot be fetched.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value without its prefix stands in
@@ -255,6 +276,27 @@ in time.
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 29
 """UNAVAILABLE with RetryInfo. The directory in which the service keeps its
 data was moved or removed, or its disk is gone; nothing is acknowledged.
+"""
+ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 30
+"""UNAUTHENTICATED. The service asks who calls, and the call carries neither
+"authorization: Bearer <token>" in its metadata nor a client certificate.
+"""
+ERROR_REASON_CREDENTIALS_REFUSED: ErrorReason.ValueType  # 31
+"""UNAUTHENTICATED. The credential is malformed, unknown, of another issuer
+or audience, not yet valid, or its signature is wrong.
+"""
+ERROR_REASON_CREDENTIALS_EXPIRED: ErrorReason.ValueType  # 32
+"""UNAUTHENTICATED. The credential has expired, or it expired or was revoked
+while the call ran. An upload resumes under a new credential.
+"""
+ERROR_REASON_NOT_PERMITTED: ErrorReason.ValueType  # 33
+"""PERMISSION_DENIED. The caller is known and may not do this;
+ErrorInfo.metadata has "scope", the scope that is missing, one of several
+that would do separated by "|". Empty: no tenant is assigned to the caller.
+"""
+ERROR_REASON_VERIFIER_UNAVAILABLE: ErrorReason.ValueType  # 34
+"""UNAVAILABLE with RetryInfo. The credential cannot be checked now: the keys
+of its issuer cannot be fetched.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
