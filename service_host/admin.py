@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+import grpc
 import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from service_host.auth.admission import Shown
+from service_host.auth.audit import Caller
+from service_host.auth.scopes import Scope
+from service_host.calls.guard import Access, Guard
+from service_host.status.status import ServiceError
 
 _READ_SECONDS = 5.0
 _MAX_HEAD_BYTES = 8192
@@ -16,10 +23,12 @@ _MAX_CONNECTIONS = 32
 
 _HEALTH = frozenset({"/healthz", "/readyz"})
 """What callers get who show no certificate, where that may be."""
+_CHALLENGE = 'WWW-Authenticate: Bearer realm="telecine"\r\n'
 
 _PHRASES = {
     200: "OK",
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
@@ -35,7 +44,11 @@ class Answer(msgspec.Struct, frozen=True):
     status: int = 200
 
 
-Page = Callable[[], Answer]
+class Page(msgspec.Struct, frozen=True):
+    """What stands at one path, and who may see it."""
+
+    answer: Callable[[], Answer]
+    access: Access = Access(is_open=True)
 
 
 def admin_pages(
@@ -44,27 +57,35 @@ def admin_pages(
     is_alive: Callable[[], bool],
     is_ready: Callable[[], bool],
     config: Callable[[], Mapping[str, object]],
+    is_metrics_open: bool = False,
 ) -> dict[str, Page]:
-    """/metrics, /healthz (alive), /readyz (welcomes new work) and /config (redacted already)."""
+    """/metrics, /healthz (alive), /readyz (welcomes new work) and /config (redacted already).
+
+    `is_metrics_open`: whether /metrics is for everybody; else the scope `metrics` is needed, and for /config
+    `admin`, where the service asks who calls.
+    """
 
     def health(is_well: Callable[[], bool]) -> Page:
-        return lambda: Answer(b"ok\n") if is_well() else Answer(b"not serving\n", status=503)
+        return Page(lambda: Answer(b"ok\n") if is_well() else Answer(b"not serving\n", status=503))
 
+    def settings() -> Answer:
+        return Answer(msgspec.json.format(msgspec.json.encode(config())) + b"\n", "application/json")
+
+    metrics = Access(is_open=True) if is_metrics_open else Access(scopes=frozenset({Scope.METRICS}))
     return {
-        "/metrics": lambda: Answer(generate_latest(registry), CONTENT_TYPE_LATEST),
+        "/metrics": Page(lambda: Answer(generate_latest(registry), CONTENT_TYPE_LATEST), metrics),
         "/healthz": health(is_alive),
         "/readyz": health(is_ready),
-        "/config": lambda: Answer(
-            msgspec.json.format(msgspec.json.encode(config())) + b"\n", "application/json"
-        ),
+        "/config": Page(settings, Access(scopes=frozenset({Scope.ADMIN}))),
     }
 
 
 class AdminServer:
     """Serves pages by GET and HEAD, one request per connection. Owns its port and its connections."""
 
-    def __init__(self, pages: Mapping[str, Page]) -> None:
+    def __init__(self, pages: Mapping[str, Page], guard: Guard) -> None:
         self._pages = pages
+        self._guard = guard
         self._connections: dict[asyncio.StreamWriter, None] = {}
         """The oldest first."""
         self._server: asyncio.Server | None = None
@@ -103,8 +124,7 @@ class AdminServer:
         try:
             async with asyncio.timeout(_READ_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                is_known = not self._must_callers_prove or bool(writer.get_extra_info("peercert"))
-                writer.write(_encoded(*self._answer(head, is_known=is_known)))
+                writer.write(_encoded(*await self._answer(head, writer)))
                 await writer.drain()
         except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # a caller that does not speak HTTP, or not in time, gets no answer
@@ -112,15 +132,17 @@ class AdminServer:
             self._connections.pop(writer, None)
             writer.close()
 
-    def _answer(self, head: bytes, *, is_known: bool) -> tuple[Answer, bool]:
+    async def _answer(self, head: bytes, writer: asyncio.StreamWriter) -> tuple[Answer, bool]:
+        line, *fields = head.split(b"\r\n")
         try:
-            verb, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
+            verb, target, _ = line.decode("ascii").split(" ")
         except ValueError:
             return Answer(b"expected an HTTP request\n", status=400), False
         if verb not in {"GET", "HEAD"}:
             return Answer(b"only GET is served here\n", status=405), False
         path = target.partition("?")[0]
-        if not is_known and path not in _HEALTH:
+        certificate = _certificate_of(writer)
+        if self._must_callers_prove and not certificate and path not in _HEALTH:
             return Answer(
                 b"show a certificate of the authority in host.tls.client_ca_file\n", status=403
             ), False
@@ -128,7 +150,32 @@ class AdminServer:
         if page is None:
             known = "\n".join(self._pages)
             return Answer(f"known here:\n{known}\n".encode(), status=404), verb == "HEAD"
-        return page(), verb == "HEAD"
+        try:
+            shown = Shown(_authorization(fields), certificate)
+            await self._guard.check(Caller(path, _peer_of(writer)), page.access, shown)
+        except ServiceError as error:
+            status = _STATUSES.get(error.code, 503)
+            return Answer(f"{error.message}\n".encode(), status=status), verb == "HEAD"
+        return page.answer(), verb == "HEAD"
+
+
+_STATUSES = {grpc.StatusCode.UNAUTHENTICATED: 401, grpc.StatusCode.PERMISSION_DENIED: 403}
+
+
+def _peer_of(writer: asyncio.StreamWriter) -> str:
+    return ":".join(str(part) for part in writer.get_extra_info("peername", ("",))[:2])
+
+
+def _certificate_of(writer: asyncio.StreamWriter) -> bytes:
+    """The client's certificate, which TLS has checked; empty: none."""
+    connection: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+    certificate = connection.getpeercert(binary_form=True) if connection is not None else None
+    return ssl.DER_cert_to_PEM_cert(certificate).encode() if certificate else b""
+
+
+def _authorization(fields: Sequence[bytes]) -> tuple[bytes, ...]:
+    pairs = (field.partition(b":") for field in fields)
+    return tuple(value.strip() for name, _, value in pairs if name.strip().lower() == b"authorization")
 
 
 def _encoded(answer: Answer, is_head: bool) -> bytes:
@@ -136,6 +183,7 @@ def _encoded(answer: Answer, is_head: bool) -> bytes:
         f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n"
         f"Content-Type: {answer.content_type}\r\n"
         f"Content-Length: {len(answer.body)}\r\n"
+        f"{_CHALLENGE if answer.status == 401 else ''}"
         "Connection: close\r\n\r\n"
     )
     return head.encode() + (b"" if is_head else answer.body)

@@ -15,7 +15,10 @@ from prometheus_client import CollectorRegistry
 
 from service_host.address import AddressError, UnixAddress, parse_address, parse_admin_address
 from service_host.admin import AdminServer, admin_pages
+from service_host.auth.audit import Audit, Write
+from service_host.auth.doors import Doors
 from service_host.calls.access_log import AccessLog, LogCall
+from service_host.calls.guard import Guard
 from service_host.calls.interceptors import CallInterceptor
 from service_host.calls.registration import Registrar
 from service_host.health import Health
@@ -107,20 +110,27 @@ class Host:
         registry: CollectorRegistry | None = None,
         settings: Callable[[], Mapping[str, object]] = dict,
         log_call: LogCall | None = None,
+        audit: Write | None = None,
     ) -> None:
         self._service = service
         self._config = config
         self.phase = Phase.STARTING
         self._health = Health(service.name, service.is_admitting)
         self._registry = registry = registry or new_registry()
-        self._interceptor = CallInterceptor([CallMetrics(registry), AccessLog(log_call)], config.call_limits)
+        doors = Doors(config.auth) if config.auth.is_on else None
+        self._guard = Guard(doors, Audit(audit))
+        self._interceptor = CallInterceptor(
+            [CallMetrics(registry), AccessLog(log_call)], config.call_limits, guard=self._guard
+        )
         self._admin = AdminServer(
             admin_pages(
                 registry,
                 is_alive=lambda: self.phase is not Phase.STOPPED,
                 is_ready=lambda: self._health.is_ready,
                 config=settings,
-            )
+                is_metrics_open=config.auth.is_metrics_open,
+            ),
+            self._guard,
         )
 
     async def serve(self, stop: Stop, on_listening: Callable[[Listening], None]) -> None:
@@ -144,6 +154,7 @@ class Host:
             finally:
                 self.phase = Phase.STOPPED
                 await server.stop(None)
+                await self._guard.close()
                 _remove_socket(address)
         finally:
             try:
@@ -194,6 +205,8 @@ class Host:
         open_at: Listening,
     ) -> None:
         polling = asyncio.create_task(self._health.poll(self._config.admission_poll_seconds))
+        # Streams go on during the drain, and credentials go on ending.
+        watching = asyncio.create_task(self._guard.watch(self._config.auth.recheck_seconds))
         try:
             self.phase = Phase.SERVING
             _log.info("listening", address=open_at.address, admin=open_at.admin)
@@ -202,7 +215,11 @@ class Host:
         finally:
             polling.cancel()
             await asyncio.gather(polling, return_exceptions=True)
-        await self._drain(server, stop.reason)
+        try:
+            await self._drain(server, stop.reason)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def _drain(self, server: grpc.aio.Server, reason: str) -> None:
         self.phase = Phase.DRAINING

@@ -12,6 +12,9 @@ from service_host.tls.certificate_files import CertificateFiles
 from service_host.tls.credentials import grpc_credentials
 from service_host.unix_socket import private_socket
 
+_OTHER_METADATA_BYTES = 8 * 1024
+"""What gRPC itself lets a call's metadata have in all."""
+
 
 def channel_options(config: HostConfig) -> list[tuple[str, int]]:
     """The arguments of C-core, as measured; BDP probing stays on, so that distance costs no speed."""
@@ -29,6 +32,9 @@ def channel_options(config: HostConfig) -> list[tuple[str, int]]:
             "grpc.http2.min_ping_interval_without_data_ms",
             round(keepalive.min_client_interval_seconds * 1000),
         ),
+        # Room for the longest token and all else; the first limit alone is refused now and then, not always.
+        ("grpc.max_metadata_size", config.auth.max_token_bytes + _OTHER_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", 2 * (config.auth.max_token_bytes + _OTHER_METADATA_BYTES)),
         # Two servers on one port would share its connections in silence.
         ("grpc.so_reuseport", 0),
     ]

@@ -5,30 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 import grpc.aio
+import msgspec
 import structlog
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
-from service_host.auth.principal import LOCAL, Principal, acting_as
+from service_host.auth.principal import acting_as
 from service_host.calls.bounds import CallBounds, Limits
 from service_host.calls.calls import CallObserver, CallRecord, request_id_of, set_request_id
+from service_host.calls.guard import Access, Guard, access_to
 from service_host.calls.handlers import Body, Context, surround
 from service_host.status.status import REQUEST_ID_KEY, ServiceError, to_wire
 
 _DEADLINE_SLACK_SECONDS = 0.25
 """What travels is the time left, so the server's deadline lies later than the client's by the way there."""
-
-
-Authenticate: TypeAlias = Callable[[Context], Awaitable[Principal]]
-"""Says who calls. Raises ServiceError for a caller that may not come in."""
-
-
-async def as_local(_context: Context) -> Principal:
-    """Every caller is the local one: what a service without authentication does."""
-    return LOCAL
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -45,12 +38,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         observers: Sequence[CallObserver],
         limits: Limits,
         *,
-        authenticate: Authenticate = as_local,
+        guard: Guard | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._observers = tuple(observers)
         self._monotonic = monotonic
-        self._authenticate = authenticate
+        self._guard = guard or Guard()
         self._bounds = CallBounds(limits, monotonic)
         self._surrounded: dict[str, tuple[Any, Any]] = {}
 
@@ -66,16 +59,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = str(handler_call_details.method)
         inner, surrounded = self._surrounded.get(method, (None, None))
         if inner is not handler:
-            kind = _kind(handler)
+            called = _Called(method, _kind(handler), access_to(method, handler))
 
             async def around(context: Context, body: Body) -> Any:
-                return await self._call(method, kind, context, body)
+                return await self._call(called, context, body)
 
             surrounded = surround(handler, around, self._bounds.hear)
             self._surrounded[method] = (handler, surrounded)
         return surrounded  # type: ignore[no-any-return]  # the stubs of grpc know no generic handler
 
-    async def _call(self, method: str, kind: str, context: Context, body: Body) -> Any:
+    async def _call(self, called: _Called, context: Context, body: Body) -> Any:
+        method, kind = called.method, called.kind
         request_id = request_id_of(context.invocation_metadata() or (), REQUEST_ID_KEY)
         set_request_id(request_id)
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -86,11 +80,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         ending = _Ending()
 
         async def bounded() -> Any:
-            with (
-                self._bounds.admit(method, kind, context.peer()) as ticket,
-                acting_as(await self._authenticate(context)),
-            ):
-                return await self._bounds.run(ticket, body)
+            with self._bounds.admit(method, kind, context.peer()) as ticket:
+                admission = await self._guard.admit(method, called.access, context)
+                with (
+                    acting_as(admission.principal),
+                    self._guard.staying(method, context.peer(), ticket, admission),
+                ):
+                    return await self._bounds.run(ticket, body)
 
         try:
             return await _mapped(context, bounded, request_id, ending)
@@ -107,6 +103,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             )
             for observer in self._observers:
                 observer.call_ended(record)
+
+
+class _Called(msgspec.Struct, frozen=True):
+    """A method of the server."""
+
+    method: str
+    kind: str
+    access: Access
 
 
 class _Ending:

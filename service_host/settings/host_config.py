@@ -13,6 +13,7 @@ from telecine.settings.trust import NAMES_A_PATH, OPERATOR_ONLY
 
 from service_host.address import AddressError, parse_address, parse_admin_address
 from service_host.calls.bounds import Limits
+from service_host.settings.auth_config import AuthConfig
 from service_host.tls.config import TlsConfig
 
 _USUAL_FILES = 1024
@@ -50,6 +51,7 @@ class HostConfig(msgspec.Struct, frozen=True):
     """Whether /healthz and /readyz of the admin port answer callers without a certificate where
     `tls.client_ca_file` asks for one, such as the probes of Kubernetes. False: nothing there does."""
     tls: TlsConfig = TlsConfig()
+    auth: AuthConfig = AuthConfig()
     keepalive: KeepaliveConfig = KeepaliveConfig()
     max_message_bytes: Annotated[int, msgspec.Meta(ge=64 * 1024, le=1024**3)] = 4 * 1024 * 1024
     """For a message received; gRPC itself refuses larger ones with RESOURCE_EXHAUSTED."""
@@ -104,6 +106,8 @@ class HostConfig(msgspec.Struct, frozen=True):
         for directory in self.temporary_directories:
             if not is_private(directory):
                 yield "temporary_directories", f"{directory} was not made for an embedded service"
+        if self.auth.certificates and self.tls.client_ca_file is None:
+            yield "auth.certificates", "needs tls.client_ca_file, which makes clients show a certificate"
         try:
             parse_address(self.listen)
         except AddressError as error:

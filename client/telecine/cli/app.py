@@ -11,6 +11,7 @@ import typer
 from telecine.cli import capabilities, doctor, errors, jobs, verify
 from telecine.cli.config import command as config
 from telecine.cli.encode import command as encode
+from telecine.cli.keys import command as keys
 from telecine.cli.logs import commands as logs
 from telecine.cli.mistakes import command_path, usage_error
 from telecine.cli.serve import command as serve
@@ -38,6 +39,7 @@ app.add_typer(serve.app, name="serve")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(config.app, name="config")
 app.add_typer(logs.app, name="logs")
+app.add_typer(keys.app, name="keys")
 app.add_typer(stages.app, name="stages")
 app.command("capabilities", epilog=epilog())(capabilities.capabilities)
 app.command("verify", epilog=epilog())(verify.verify)

@@ -60,7 +60,7 @@ class TooLargeError(CallerError):
 class UnauthenticatedError(CallerError):
     """The server asks who calls, and does not take what it was shown."""
 
-    recovery = "Pass `token_file` or `token`, or set TELECINE_TOKEN_FILE; the operator hands them out."
+    recovery = "Name a file with a token or an API key of that server, or let TELECINE_TOKEN_FILE name it."
 
 
 class CredentialsMissingError(UnauthenticatedError):
@@ -80,14 +80,14 @@ class CredentialsExpiredError(UnauthenticatedError):
     """The credential has expired or was revoked."""
 
     reason = "CREDENTIALS_EXPIRED"
-    recovery = "Get a new credential and call again; with `token_file`, it is read again at every call."
+    recovery = "Get a new credential and call again; a token file is read again at every call."
 
 
 class NotPermittedError(CallerError):
     """The server knows who calls, and this caller may not do that; `metadata["scope"]` is what is missing."""
 
     reason = "NOT_PERMITTED"
-    recovery = "Ask the server's operator for the scope that `metadata` names, or use another credential."
+    recovery = "Ask the server's operator for the scope that the message names, or use another credential."
 
 
 class OutOfOrderError(CallerError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
+from service_host.auth.admission import Admission
 from service_host.auth.principal import (
     DEFAULT_TENANT,
     LOCAL,
@@ -14,6 +15,7 @@ from service_host.auth.principal import (
     is_tenant,
 )
 from service_host.auth.scopes import Scope
+from service_host.calls.guard import Guard
 from service_host.calls.interceptors import CallInterceptor
 from service_host.calls.registration import Registrar
 from service_host.server import bind, make_server
@@ -27,15 +29,18 @@ ANN = Principal("ann", "studio-a", frozenset({Scope.READ}))
 @pytest.mark.parametrize("how", ["whoami", "whoami_elsewhere"])
 @pytest.mark.parametrize("method", KINDS)
 async def test_every_kind_of_handler_sees_who_calls(method, how):
-    async def authenticate(context):
-        name = dict(context.invocation_metadata())["who"]
-        return Principal(name, "studio-a", frozenset({Scope.READ}))
+    class Introduced(Guard):
+        """Takes everybody's word for who they are."""
+
+        async def admit(self, method, access, context):
+            name = dict(context.invocation_metadata())["who"]
+            return Admission(Principal(name, "studio-a", frozenset({Scope.READ})))
 
     config = HostConfig()
-    server = make_server(config, [CallInterceptor([], config.call_limits, authenticate=authenticate)])
+    server = make_server(config, [CallInterceptor([], config.call_limits, guard=Introduced())])
     service = TinyService()
     service.register(Registrar(server))
-    address = bind(server, config)
+    address = bind(server, config, None)
     await server.start()
     try:
         async with grpc.aio.insecure_channel(address) as channel:

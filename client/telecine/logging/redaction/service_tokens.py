@@ -51,6 +51,7 @@ _PREFIXED = (
     token_rule("digitalocean_token", "dop_v1_ doo_v1_ dor_v1_", r"[a-f0-9]{64}", _HEX_32 * 2),
     token_rule("vault_token", "hvs. hvb. hvr.", r"[A-Za-z0-9_-]{24,512}", _ALNUM_40),
     token_rule("databricks_token", "dapi", r"[0-9a-f]{32}", _HEX_32),
+    token_rule("telecine_key", "tlc_", r"[a-z0-9]{12}_[A-Za-z0-9_-]{43}", "k1" * 6 + f"_{_ALNUM_40}a-_"),
     token_rule("age_secret_key", "AGE-SECRET-KEY-1", r"[0-9A-Z]{58}", "Q2W3E4R5T6" * 6),
     token_rule("alibaba_key", "LTAI", r"[A-Za-z0-9]{16,24}", _ALNUM_40[:20]),
     token_rule("exoscale_key", "EXO", r"[a-f0-9]{24,30}", _HEX_32[:26]),

@@ -1,0 +1,1 @@
+"""`telecine keys`."""
