@@ -36,7 +36,8 @@ from encoder_service.pool.worker_process import WorkerDiedError
 from encoder_service.rpc.servicer import SERVICE_NAME, EncoderServicer, register
 from encoder_service.spool.input_hash import HashThread
 from encoder_service.spool.quota import SpoolSpace
-from encoder_service.store.store import DataDirectoryError, Store
+from encoder_service.store.rooms import DataDirectoryError
+from encoder_service.store.store import Store
 from encoder_service.webhooks.dispatcher import WebhookDispatcher
 from encoder_service.webhooks.outbox import Outbox
 from service_host.errors import StartError
@@ -65,8 +66,10 @@ class EncoderService:
         self._log = log or structlog.get_logger("encoder_service")
         self._clock = SystemClock()
         self._metrics = metrics = EncoderMetrics(registry or new_registry())
-        self._store = store or Store(config.root, is_synced=config.is_synced)
-        self._space = SpoolSpace(config.spool_quota_bytes)
+        self._store = store or Store(config.root, is_synced=config.is_synced, root_tenant=config.root_tenant)
+        self._space = SpoolSpace(
+            config.spool_quota_bytes, lambda holder: self._config.quotas.of(holder).spool_bytes
+        )
         self._quarantine = Quarantine(self._space, self._log)
         self._registry = Registry(self._quarantine)
         self._hash_thread = HashThread()
@@ -296,7 +299,7 @@ def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> Encode
     In this order: nothing is written into a directory that is somebody else's. Raises StartError.
     """
     config = loaded.value
-    store = Store(config.root, is_synced=config.is_synced)
+    store = Store(config.root, is_synced=config.is_synced, root_tenant=config.root_tenant)
     try:
         store.claim()
         configure_log(config.root, loaded.path)

@@ -15,10 +15,12 @@ from encoder_service.jobs.limits import AttemptSettings, DispatchLimits, Houseke
 from encoder_service.options.reading import unknown_names
 from encoder_service.options.table import RULES
 from encoder_service.pool.settings import PoolSettings
+from encoder_service.quotas.config import Quotas
 from encoder_service.rpc.settings import PublishedSettings, ServicerSettings, StreamSettings
 from encoder_service.spool.ingest import IngestLimits
 from encoder_service.webhooks.config import WebhooksConfig
 from encoder_service.wire.limits import WireLimits
+from service_host.auth.principal import DEFAULT_TENANT, TENANT_FORM
 from service_host.settings.host_config import HostConfig, NotNegative, Positive
 
 MIB = 1 << 20
@@ -35,7 +37,7 @@ _ZYGOTE_DEATHS = 5
 """Under one output, before that counts as its failure: a machine without memory kills a few."""
 
 FIXED_FIELDS = (
-    "host", "data_dir", "ring_bytes", "max_rings", "worker_niceness", "worker_wrapper",
+    "host", "data_dir", "root_tenant", "ring_bytes", "max_rings", "worker_niceness", "worker_wrapper",
     "worker_environment", "is_synced", "reload_poll_seconds",
 )  # fmt: skip
 """What a running service cannot change; everything else is reloaded."""
@@ -47,6 +49,9 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     host: HostConfig = HostConfig(listen="127.0.0.1:50051")
     data_dir: Path = Path("telecine-data")
     """Holds `jobs/` (records), `spool/` (frames) and `artifacts/`; for one service at a time."""
+    root_tenant: Annotated[str, msgspec.Meta(pattern=rf"^{TENANT_FORM}\Z")] = DEFAULT_TENANT
+    """The tenant whose jobs lie in `data_dir` itself, as all of release 0.1.0 do. Jobs of each other one lie
+    in `tenants/<tenant>/` of it."""
 
     # Receiving
     max_chunk_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 2 * MIB
@@ -162,6 +167,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How often spools and job directories are removed that no job knows. 0: only when the service starts."""
     is_synced: bool = False
     """fsync spools before acknowledging, and records, artifacts and manifests: survives power loss."""
+    quotas: Quotas = Quotas()
+    """How much each tenant and each principal may have. Unset: as much as the whole service."""
     webhooks: WebhooksConfig = WebhooksConfig()
     """Who is notified about jobs over HTTP."""
     tells_job_directory: bool = True
@@ -233,6 +240,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
             max_clip_seconds=self.max_clip_seconds,
             most_made_pixels=self.most_made_pixels,
             ingest=self.ingest_limits,
+            quotas=self.quotas,
         )
 
     @property
@@ -241,6 +249,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
         return DispatchLimits(
             max_running_jobs=self.max_running_jobs,
             stalled_upload_seconds=self.stalled_upload_seconds,
+            quotas=self.quotas,
             attempt=AttemptSettings(
                 threads=self.codec_threads,
                 max_artifact_bytes=self.max_artifact_bytes,

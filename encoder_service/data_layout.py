@@ -22,6 +22,8 @@ RECORDS = "jobs"
 SPOOLS = "spool"
 ARTIFACTS = "artifacts"
 WEBHOOKS = "webhooks"
+TENANTS = "tenants"
+"""Rooms of tenants other than the one whose jobs lie in the data directory itself."""
 OWN_NAMES = frozenset({"encoder.log", "logs", "log-spool"})
 """What may lie in a new data directory: the logs of the service and of who starts it."""
 PARTIAL = ".partial"
@@ -32,7 +34,7 @@ CHECKSUMS_FILE_NAME = "video.crc32c"
 
 _OLD_RESERVE = "spool-reserve"
 _OLD_MARK = "video.persisted"
-_KNOWN_ROOMS = {RECORDS, SPOOLS, ARTIFACTS, WEBHOOKS, _OLD_RESERVE}
+_KNOWN_ROOMS = {RECORDS, SPOOLS, ARTIFACTS, WEBHOOKS, TENANTS, _OLD_RESERVE}
 _JOB_ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _JOB_ID_ONLY = re.compile(_JOB_ID)
 _RECORD = re.compile(rf"({_JOB_ID})\.json")

@@ -66,6 +66,8 @@ class JobEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a manifest is made from."""
 
     spec: JobSpec
+    tenant: str = ""
+    """Whose job it is; empty: the default tenant's."""
     outcome: JobOutcome
     created_at_unix_nano: int
     received_at_unix_nano: int
@@ -102,6 +104,7 @@ def build_manifest(job: JobEvidence) -> Manifest:
     outputs = tuple(_output(job, evidence) for evidence in job.outputs)
     return Manifest(
         job_id=job.spec.job_id,
+        tenant=job.tenant or msgspec.UNSET,
         timestamp=_time(job.created_at_unix_nano),
         status=_STATUS[job.outcome],
         state=job.outcome,

@@ -268,6 +268,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = SCHEMA_ID
     schema_version: str = SCHEMA_VERSION
     job_id: str
+    tenant: str | msgspec.UnsetType = msgspec.UNSET
+    """Whose job it is. Absent: the default tenant's, as every job is where nobody is asked who they are."""
     stage: str = "encode"
     stage_number: int = 1
     timestamp: Timestamp

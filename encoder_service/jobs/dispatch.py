@@ -23,6 +23,8 @@ from encoder_service.pool.worker_process import WorkerProcess
 from encoder_service.spec.codes import FailureCode
 from encoder_service.store.record import OutputState
 
+_REMEMBERED_TURNS = 1000
+
 
 class Dispatcher:
     """Lives on the event loop. `jobs` is the live view of all jobs that have not ended."""
@@ -48,6 +50,9 @@ class Dispatcher:
         self._clock = clock
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = 0
+        self._turns: dict[str, int] = {}
+        """Tenant to the number of its last turn."""
         self.is_paused = False
         """No output is begun (draining)."""
 
@@ -57,12 +62,22 @@ class Dispatcher:
         """Begins as many waiting outputs as there are idle workers. Cheap when there is nothing to do."""
         if self.is_paused or not self._pool.idle_count:
             return
-        most = self.limits.max_running_jobs
-        for choice in scheduler.choose(self.waiting(), self._running(), self._pool.idle_count, most):
+        most, sharing = self.limits.max_running_jobs, self._sharing()
+        for choice in scheduler.choose(self.waiting(), self._running(), self._pool.idle_count, most, sharing):
             worker = self._pool.take()
             if worker is None:
                 return
-            self._begin(self._jobs[choice.job_id], choice.output, worker)
+            self._turn += 1
+            self._turns[choice.tenant] = self._turn
+            self._begin(self._jobs[choice.job_key], choice.output, worker)
+
+    def _sharing(self) -> scheduler.Sharing:
+        records = [job.record for job in self._jobs.values()]
+        if len(self._turns) > _REMEMBERED_TURNS:
+            # Who has no job is forgotten, and comes first with the next one.
+            present = {record.tenant for record in records}
+            self._turns = {tenant: turn for tenant, turn in self._turns.items() if tenant in present}
+        return scheduler.Sharing(self._turns, self.limits.quotas.most_running(records))
 
     @property
     def unavailable_reason(self) -> str:
@@ -81,7 +96,7 @@ class Dispatcher:
         patience = self.limits.stalled_upload_seconds
         chosen = scheduler.starved(self.waiting(), self._running(), self._pool.idle_count, patience)
         for choice in chosen:
-            self._jobs[choice.job_id].runs[choice.output].stop(StopReason.STARVED)
+            self._jobs[choice.job_key].runs[choice.output].stop(StopReason.STARVED)
         return len(chosen)
 
     def runs(self) -> Iterable[Run]:
@@ -93,7 +108,9 @@ class Dispatcher:
         now = self._clock.monotonic()
         return [
             scheduler.Waiting(
-                job_id=job.job_id,
+                job_key=job.key,
+                tenant=job.record.tenant,
+                holders=job.record.holders,
                 output=name,
                 priority=job.record.spec.priority,
                 deadline_unix_nano=job.record.spec.deadline_unix_nano,
@@ -110,7 +127,9 @@ class Dispatcher:
     def _running(self) -> list[scheduler.Running]:
         return [
             scheduler.Running(
-                job_id=run.job.job_id,
+                job_key=run.job.key,
+                tenant=run.job.record.tenant,
+                holders=run.job.record.holders,
                 output=run.output.name,
                 starved_seconds=_starved_seconds(run),
             )

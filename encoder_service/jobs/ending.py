@@ -93,7 +93,7 @@ class Ending:
         deliveries = await self._events.end_recorded(job)
         failpoints.reach("webhooks_promised")
         await self._files.retry_until_done(job, "spool", partial(store.remove_spool, record))
-        self._space.release(job.job_id)
+        self._space.release(job.key)
         failpoints.reach("spool_removed")
         job.is_over = True
         self._registry.retire(job)

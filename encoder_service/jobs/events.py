@@ -14,7 +14,7 @@ from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.story import JobStory
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.spec.spec import OutputSpec, WebhookEvent
-from encoder_service.store.record import JobRecord, OutputState
+from encoder_service.store.record import JobRecord, OutputState, tenant_field
 from encoder_service.webhooks.delivery import WebhookDelivery
 from encoder_service.webhooks.dispatcher import Persist, WebhookDispatcher
 
@@ -92,17 +92,18 @@ class JobEvents:
 
     # --- around it -------------------------------------------------------------------------------
 
-    def not_created(self, job_id: str, error: OSError) -> None:
+    def not_created(self, job_id: str, tenant: str, error: OSError) -> None:
         """A job was refused, as the disk did not take its record."""
-        self._log.error("a job cannot be created", job_id=job_id, error=str(error))
+        self._log.error("a job cannot be created", job_id=job_id, **tenant_field(tenant), error=str(error))
 
-    def forgotten(self, job_id: str) -> None:
+    def forgotten(self, record: JobRecord) -> None:
         """A job without a byte went with its client."""
-        self._log.info("job forgotten: its client left before a byte came", job_id=job_id)
+        about = tenant_field(record.tenant)
+        self._log.info("job forgotten: its client left before a byte came", job_id=record.job_id, **about)
 
-    def deleted(self, job_id: str) -> None:
+    def deleted(self, record: JobRecord) -> None:
         """An ended job was deleted with its artifacts."""
-        self._log.info("job deleted", job_id=job_id)
+        self._log.info("job deleted", job_id=record.job_id, **tenant_field(record.tenant))
 
     def leftovers_removed(self, names: Sequence[str]) -> None:
         """Files that no job knew are gone."""

@@ -15,8 +15,9 @@ from encoder_service.jobs.job import Job
 from encoder_service.jobs.jobs import Jobs
 from encoder_service.jobs.limits import HousekeepingLimits
 from encoder_service.metrics import EncoderMetrics
+from encoder_service.quotas.retention import superfluous
 from encoder_service.spec.codes import FailureCode
-from encoder_service.store.record import JobRecord
+from encoder_service.store.record import JobRecord, tenant_field
 
 TICK_SECONDS = 0.5
 RETENTION_SECONDS = 5.0
@@ -40,21 +41,6 @@ def verdict(
         message = f"nothing came from the client for {limit:g} s and the upload was not complete"
         return JobOutcome.EXPIRED, Problem(FailureCode.JOB_EXPIRED, message)
     return None
-
-
-def superfluous(ended: list[JobRecord], now_unix_nano: int, limits: HousekeepingLimits) -> list[JobRecord]:
-    """Which ended jobs must go, `ended` being in the order of their end. Pure."""
-    gone: list[JobRecord] = []
-    kept_bytes = sum(record.size_bytes for record in ended) if limits.retention_bytes else 0
-    for index, record in enumerate(ended):
-        age_seconds = (now_unix_nano - record.ended_at_unix_nano) / 1e9
-        is_old = bool(limits.retention_seconds) and age_seconds >= limits.retention_seconds
-        is_too_much = bool(limits.retention_bytes) and kept_bytes > limits.retention_bytes
-        if not (is_old or is_too_much or len(ended) - index > limits.max_jobs_kept):
-            break
-        gone.append(record)
-        kept_bytes -= record.size_bytes if limits.retention_bytes else 0
-    return gone
 
 
 class Housekeeping:
@@ -120,10 +106,12 @@ class Housekeeping:
         task.add_done_callback(self._endings.discard)
 
     async def _end(self, job: Job, outcome: JobOutcome, problem: Problem) -> None:
-        self._log.warning("time ends a job", job_id=job.job_id, code=problem.code)
+        self._log.warning(
+            "time ends a job", job_id=job.job_id, **tenant_field(job.record.tenant), code=problem.code
+        )
         await self._jobs.end(job, outcome, problem)
 
     async def _retain(self, now_unix_nano: int) -> None:
         ended = [job.record for job in self._jobs.registry.ended.values()]
         for record in superfluous(ended, now_unix_nano, self.limits):
-            await self._jobs.delete(record.job_id)
+            await self._jobs.delete(record.job_id, record.tenant)

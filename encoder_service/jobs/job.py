@@ -138,6 +138,11 @@ class Job:
         return self.record.job_id
 
     @property
+    def key(self) -> str:
+        """What tells it from the jobs of all tenants."""
+        return self.record.key
+
+    @property
     def state(self) -> JobState:
         """Where the job stands."""
         if self.is_over and self.record.outcome is not None:

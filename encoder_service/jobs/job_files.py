@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from encoder_service.jobs.job import Job
-from encoder_service.store.record import JobRecord
+from encoder_service.store.record import JobRecord, tenant_field
 from encoder_service.store.store import Store
 
 RETRY_SECONDS = 1.0
@@ -55,5 +55,11 @@ class JobFiles:
                 return await attempt()
             except OSError as error:
                 job.log("error", f"{what}: {error}; trying again")
-                self._log.error("job files cannot be written", job_id=job.job_id, what=what, error=str(error))
+                self._log.error(
+                    "job files cannot be written",
+                    job_id=job.job_id,
+                    **tenant_field(job.record.tenant),
+                    what=what,
+                    error=str(error),
+                )
             await asyncio.sleep(RETRY_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from encoder_service.jobs.job import Job
 from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.limits import JobLimits
 from encoder_service.jobs.registry import Registry, Tombstones, find_gone
+from encoder_service.quotas.admission import require_place
+from encoder_service.quotas.upload_pace import UploadPace
 from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.spec import JobSpec, differing_fields
 from encoder_service.spool.clip_limit import clip_limit
@@ -29,14 +32,19 @@ from encoder_service.spool.ingest import Ingest
 from encoder_service.spool.input_hash import HashThread
 from encoder_service.spool.quota import SpoolFullError, SpoolSpace
 from encoder_service.spool.spool import Spool
-from encoder_service.store.record import JobRecord, JobState, new_record
+from encoder_service.store.record import JobRecord, JobState, Owner, job_key, new_record
+from service_host.auth.principal import DEFAULT_TENANT
 from service_host.calls.calls import current_request_id
+from service_host.quotas.exceeded import QuotaError, quota_exceeded
+from service_host.quotas.holders import holders_of
 
 if TYPE_CHECKING:
     from encoder_service.jobs.dispatch import Dispatcher
     from encoder_service.jobs.ending import Ending
 
 _Result = TypeVar("_Result")
+NOBODY = Owner()
+"""Whose jobs are where nobody is asked who they are."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,8 @@ class Jobs:
         self.limits = limits
         """May be replaced while the service runs."""
         self._clock = clock
+        self.pace = UploadPace(lambda: self.limits.quotas)
+        """How fast uploads may come."""
         self._admission = asyncio.Lock()
         self._tombstones = Tombstones()
         self._being_deleted: dict[str, JobRecord] = {}
@@ -85,15 +95,17 @@ class Jobs:
 
     # --- streams ---------------------------------------------------------------------------------
 
-    async def attach(self, spec: JobSpec, pictures: Mapping[str, bytes] | None = None) -> Attachment:
-        """Gives a stream its job: a new one, or the one of this id. Raises ServiceError.
+    async def attach(
+        self, spec: JobSpec, pictures: Mapping[str, bytes] | None = None, owner: Owner = NOBODY
+    ) -> Attachment:
+        """Gives a stream its job: a new one, or the one of its tenant that has this id. Raises ServiceError.
 
         `pictures`: images of overlays, by SHA-256. The stream that had the job before has let go of it when
         this returns.
         """
-        is_resumed = await _to_its_end(self._make_known(spec, pictures or {}))
+        is_resumed = await _to_its_end(self._make_known(spec, pictures or {}, owner))
         # No `await` from here to the lock: nobody can forget the job in between.
-        job = self.registry.find(spec.job_id)
+        job = self.registry.find(spec.job_id, owner.tenant)
         if differing := differing_fields(job.record.spec, spec):
             raise errors.job_spec_conflict(spec.job_id, differing)
         async with job.attach_lock:
@@ -118,25 +130,30 @@ class Jobs:
 
     async def forget(self, job: Job) -> None:
         """Removes a job of which no byte has come and that no stream holds; its id may be used anew."""
-        if not job.is_abandoned or job.attach_lock.locked() or self.registry.live.get(job.job_id) is not job:
+        if not job.is_abandoned or job.attach_lock.locked() or self.registry.live.get(job.key) is not job:
             return
-        del self.registry.live[job.job_id]
+        del self.registry.live[job.key]
         job.is_ending = job.is_forgotten = True
         job.close_files()
         job.notify(is_urgent=True)
-        self._events.forgotten(job.job_id)
+        self._events.forgotten(job.record)
         removal = asyncio.create_task(self._remove(job))
         self._removing.add(removal)
         removal.add_done_callback(self._removing.discard)
 
     def withdraw_promise(self, job: Job) -> None:
         """Takes back the room that was promised to a job and that it does not use."""
-        self._space.withdraw(job.job_id)
+        self._space.withdraw(job.key)
 
     async def _bound_parked(self) -> None:
-        """Keeps uploads whose clients are gone from taking all places; who sent least goes first."""
+        """Keeps uploads whose clients are gone from taking all places.
+
+        Who sent least goes first, of the tenant that has the most of them: none costs another tenant its own.
+        """
         parked = [job for job in self.registry.live.values() if job.is_parked]
         if len(parked) > max(1, self.limits.max_waiting_jobs // 2):
+            most, _ = Counter(job.record.tenant for job in parked).most_common(1)[0]
+            parked = [job for job in parked if job.record.tenant == most]
             least = min(parked, key=lambda job: (job.persisted_bytes, job.last_sign_monotonic))
             message = f"{len(parked) - 1} other uploads wait for their clients, and each has sent more"
             await self._ending.end(least, JobOutcome.EXPIRED, Problem(FailureCode.JOB_EXPIRED, message))
@@ -179,7 +196,7 @@ class Jobs:
                 job.attachment.interrupt(error)
 
         return Ingest(
-            job.job_id,
+            job.key,
             job.spool,
             self._space,
             self._spools.executor,
@@ -191,23 +208,23 @@ class Jobs:
 
     # --- new jobs --------------------------------------------------------------------------------
 
-    async def _make_known(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> bool:
+    async def _make_known(self, spec: JobSpec, pictures: Mapping[str, bytes], owner: Owner) -> bool:
         """Creates the job unless it is there; returns whether it was."""
-        while (removal := self._removals.get(spec.job_id)) is not None:
+        while (removal := self._removals.get(job_key(owner.tenant, spec.job_id))) is not None:
             await removal.wait()
         async with self._admission:
-            if self.registry.knows(spec.job_id):
+            if self.registry.knows(spec.job_id, owner.tenant):
                 return True
-            if self._tombstones.has(spec.job_id, self._clock.monotonic()):
+            if self._tombstones.has(spec.job_id, self._clock.monotonic(), owner.tenant):
                 raise errors.job_cancelled(spec.job_id)
-            await self._create(spec, pictures)
+            await self._create(spec, pictures, owner)
             return False
 
     def is_admitting(self) -> bool:
         """Whether a new job would be taken."""
         if self.is_draining or not self._is_storage_there or self._dispatcher.unavailable_reason:
             return False
-        return self._waiting_jobs() < self.limits.max_waiting_jobs
+        return len(self._waiting()) < self.limits.max_waiting_jobs
 
     async def look_for_storage(self) -> None:
         """Ends all streams while the data directory is gone: what they send would be stored nowhere."""
@@ -229,27 +246,34 @@ class Jobs:
                     "this server cannot start a worker process; the outputs wait until it can",
                 )
 
-    def _waiting_jobs(self) -> int:
-        return sum(not job.runs for job in self.registry.live.values())
+    def _waiting(self) -> list[JobRecord]:
+        """The jobs of all tenants that have no output on a worker."""
+        return [job.record for job in self.registry.live.values() if not job.runs]
 
-    async def _create(self, spec: JobSpec, pictures: Mapping[str, bytes]) -> None:
+    async def _create(self, spec: JobSpec, pictures: Mapping[str, bytes], owner: Owner) -> None:
         if self.is_draining:
             raise errors.draining()
         if reason := self._dispatcher.unavailable_reason:
             raise errors.no_workers(reason, self.limits.ingest.retry_after_seconds)
-        if self._waiting_jobs() >= self.limits.max_waiting_jobs:
-            raise errors.too_many_jobs(self.limits.max_waiting_jobs, self.limits.ingest.retry_after_seconds)
+        retry_after_seconds = self.limits.ingest.retry_after_seconds
+        if len(self._waiting()) >= self.limits.max_waiting_jobs:
+            raise errors.too_many_jobs(self.limits.max_waiting_jobs, retry_after_seconds)
+        holders = holders_of(owner.tenant, owner.subject)
         expected_bytes = spec.video.expected_frames * spec.video.frame_bytes
         await self._require_disk(expected_bytes)
         try:
-            self._space.promise(spec.job_id, expected_bytes)
+            require_place(holders, self._waiting(), self.limits.quotas)
+            self._space.promise(job_key(owner.tenant, spec.job_id), expected_bytes, holders)
+        except QuotaError as error:
+            raise quota_exceeded(error, retry_after_seconds) from error
         except SpoolFullError as error:
-            raise errors.spool_full(self.limits.ingest.retry_after_seconds) from error
+            raise errors.spool_full(retry_after_seconds) from error
         now, store = self._clock.unix_nano(), self._files.store
         request_id = current_request_id()
 
         def make() -> tuple[JobRecord, Spool]:
-            record = new_record(spec, store.directory_name(spec.job_id, now), now, request_id)
+            directory = store.directory_name(spec.job_id, now, owner.tenant)
+            record = new_record(spec, directory, now, request_id, owner)
             store.save(record)
             try:
                 store.make_directories(record)
@@ -262,9 +286,9 @@ class Jobs:
         try:
             record, spool = await asyncio.to_thread(make)
         except OSError as error:
-            self._space.release(spec.job_id)
-            self._events.not_created(spec.job_id, error)
-            raise errors.disk_error(error, self.limits.ingest.retry_after_seconds) from error
+            self._space.release(job_key(owner.tenant, spec.job_id))
+            self._events.not_created(spec.job_id, owner.tenant, error)
+            raise errors.disk_error(error, retry_after_seconds) from error
         job = self.adopt(record, spool)
         outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
         video = spec.video
@@ -292,21 +316,21 @@ class Jobs:
         job.persisted_bytes = job.acknowledged_bytes = spool.persisted_bytes
         job.input_hash = self._spools.hash_thread.follow(spool.path)
         job.input_hash.advance(spool.persisted_bytes)
-        self.registry.live[record.job_id] = job
+        self.registry.live[record.key] = job
         return job
 
     # --- ending ----------------------------------------------------------------------------------
 
-    async def cancel(self, job_id: str, *, allow_missing: bool = False) -> Job:
-        """Cancels a job that has not ended. Raises ServiceError JOB_NOT_FOUND.
+    async def cancel(self, job_id: str, tenant: str = DEFAULT_TENANT, *, allow_missing: bool = False) -> Job:
+        """Cancels a tenant's job that has not ended. Raises ServiceError JOB_NOT_FOUND.
 
         With `allow_missing`, a job that is not known yet leaves a tombstone: it is refused when it arrives.
         """
         async with self._admission:
             # Whatever is being created just now is known from here on.
-            if allow_missing and not self.registry.knows(job_id):
-                self._tombstones.add(job_id, self._clock.monotonic())
-        job = self.registry.find(job_id)
+            if allow_missing and not self.registry.knows(job_id, tenant):
+                self._tombstones.add(job_id, self._clock.monotonic(), tenant)
+        job = self.registry.find(job_id, tenant)
         if not job.is_over:
             problem = Problem(FailureCode.JOB_CANCELLED, "cancelled by CancelJob")
             await self.end(job, JobOutcome.CANCELLED, problem)
@@ -325,24 +349,24 @@ class Jobs:
         finally:
             job.unsubscribe(subscription)
 
-    async def delete(self, job_id: str) -> None:
-        """Deletes an ended job with its artifacts. Raises ServiceError."""
-        job = self.registry.find(job_id)
+    async def delete(self, job_id: str, tenant: str = DEFAULT_TENANT) -> None:
+        """Deletes a tenant's ended job with its artifacts. Raises ServiceError."""
+        job = self.registry.find(job_id, tenant)
         if not job.is_over:
             raise errors.wrong_state(f"job {job_id!r} has not ended; cancel it first", job.state.value)
-        self.registry.ended.pop(job_id, None)
+        self.registry.ended.pop(job.key, None)
         await self._remove(job)
-        self._events.deleted(job_id)
+        self._events.deleted(job.record)
 
     async def _remove(self, job: Job) -> None:
         """Removes the files of a job that the registry has let go of, as soon as the disk allows it."""
-        self._being_deleted[job.job_id] = job.record
-        self._removals[job.job_id] = gone = asyncio.Event()
+        self._being_deleted[job.key] = job.record
+        self._removals[job.key] = gone = asyncio.Event()
         try:
             await self._files.retry_until_done(job, "removal", partial(self._files.store.delete, job.record))
         finally:
-            self._space.release(job.job_id)
-            del self._being_deleted[job.job_id], self._removals[job.job_id]
+            self._space.release(job.key)
+            del self._being_deleted[job.key], self._removals[job.key]
             gone.set()
 
     async def clean(self) -> None:

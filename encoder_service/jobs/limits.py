@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from encoder_service.evidence.facts import Confinement
+from encoder_service.quotas.config import Quotas
 from encoder_service.spool.ingest import IngestLimits
 
 
@@ -18,6 +19,7 @@ class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
     most_made_pixels: int
     """By all outputs of a job together. 0: no bound."""
     ingest: IngestLimits
+    quotas: Quotas = Quotas()
 
 
 class AttemptSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,7 @@ class DispatchLimits(msgspec.Struct, frozen=True, kw_only=True):
     stalled_upload_seconds: float
     """An output that waits this long for frames gives its worker to another one that has some."""
     attempt: AttemptSettings
+    quotas: Quotas = Quotas()
 
 
 class HousekeepingLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,3 +68,4 @@ class HousekeepingLimits(msgspec.Struct, frozen=True, kw_only=True):
     cleaning_interval_seconds: float
     max_jobs_kept: int
     """Ended jobs; at least 1."""
+    quotas: Quotas = Quotas()

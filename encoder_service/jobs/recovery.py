@@ -18,7 +18,7 @@ from encoder_service.spec.codes import FailureCode
 from encoder_service.spool.quota import SpoolSpace
 from encoder_service.spool.spool import Spool
 from encoder_service.store.damage import Damaged
-from encoder_service.store.record import JobRecord, OutputRecord, OutputState
+from encoder_service.store.record import JobRecord, OutputRecord, OutputState, tenant_field
 from encoder_service.store.store import MissingFileError, Store
 
 
@@ -45,7 +45,7 @@ async def recover(
         try:
             await _recover_one(store, jobs, ending, space, clock, record, log)
         except Exception as error:  # noqa: BLE001 - whatever damage did, the other jobs must go on
-            jobs.registry.live.pop(record.job_id, None)
+            jobs.registry.live.pop(record.key, None)
             jobs.registry.quarantine.add(store.not_recovered(record, error))
     for job in list(jobs.registry.live.values()):
         await events.recovered(job)
@@ -56,15 +56,17 @@ def _load(store: Store) -> tuple[list[JobRecord], list[Damaged]]:
     found = list(store.load())
     records = [entry for entry in found if isinstance(entry, JobRecord)]
     damaged = [entry for entry in found if isinstance(entry, Damaged)]
-    named = {entry.job_id for entry in damaged if entry.job_id}
-    unknown = [entry for entry in store.find_unknown(records) if entry.job_id not in named]
-    named |= {entry.job_id for entry in unknown if entry.job_id}
-    return records, damaged + [entry for entry in unknown if not _is_directory_of(entry, named)]
+    known = {(entry.tenant, entry.job_id) for entry in damaged if entry.job_id}
+    unknown = [entry for entry in store.find_unknown(records) if (entry.tenant, entry.job_id) not in known]
+    known |= {(entry.tenant, entry.job_id) for entry in unknown if entry.job_id}
+    return records, damaged + [entry for entry in unknown if not _is_directory_of(entry, known)]
 
 
-def _is_directory_of(found: Damaged, jobs: set[str]) -> bool:
+def _is_directory_of(found: Damaged, jobs: set[tuple[str, str]]) -> bool:
     """Whether it is the directory of a job that is named as damaged already."""
-    return not found.job_id and any(is_directory_of(found.path.name, job_id) for job_id in jobs)
+    return not found.job_id and any(
+        tenant == found.tenant and is_directory_of(found.path.name, job_id) for tenant, job_id in jobs
+    )
 
 
 def _age(record: JobRecord) -> int:
@@ -89,14 +91,18 @@ async def _recover_one(
     elif await asyncio.to_thread(os.path.lexists, store.job_directory(record)):
         await _recover_ended(store, jobs, ending, clock, record)
     else:
-        log.warning("an ended job without its directory is forgotten", job_id=record.job_id)
+        log.warning(
+            "an ended job without its directory is forgotten",
+            job_id=record.job_id,
+            **tenant_field(record.tenant),
+        )
         await asyncio.to_thread(store.delete, record)
 
 
 async def _recover_ended(store: Store, jobs: Jobs, ending: Ending, clock: Clock, record: JobRecord) -> None:
     job = Job(record, store.job_directory(record), clock)
     if not store.has_manifest(record) or store.has_spool(record):
-        jobs.registry.live[job.job_id] = job
+        jobs.registry.live[job.key] = job
         await ending.complete(job)
     job.close_files()
     job.is_ending = job.is_over = True
@@ -112,13 +118,14 @@ async def _recover_live(
     log: structlog.typing.FilteringBoundLogger,
 ) -> None:
     record, spool = await asyncio.to_thread(_reopen, store, record)
-    space.hold_existing(record.job_id, spool.persisted_bytes)
+    space.hold_existing(record.key, spool.persisted_bytes, record.holders)
     job = jobs.adopt(record, spool)
     found = f"{spool.persisted_bytes} bytes in the spool, {'all' if record.is_complete else 'not all'} frames"
     job.log("info", f"taken up after a restart: {found}")
     log.info(
         "job recovered",
         job_id=record.job_id,
+        **tenant_field(record.tenant),
         persisted_bytes=spool.persisted_bytes,
         is_complete=record.is_complete,
     )

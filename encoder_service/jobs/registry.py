@@ -1,4 +1,4 @@
-"""All jobs of a service by id: those that live, those that have ended and are kept, and damaged ones."""
+"""All jobs of a service by tenant and id: those that live, ended ones that are kept, and damaged ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from encoder_service import errors
 from encoder_service.jobs.job import Job
 from encoder_service.spool.quota import SpoolSpace
 from encoder_service.store.damage import Damaged, DamageReason
+from encoder_service.store.record import job_key, tenant_field
+from service_host.auth.principal import DEFAULT_TENANT
 
 
 class Registry:
@@ -19,34 +21,40 @@ class Registry:
 
     def __init__(self, quarantine: Quarantine) -> None:
         self.live: dict[str, Job] = {}
-        """Jobs that have not ended."""
+        """Jobs that have not ended, by `Job.key`."""
         self.ended: dict[str, Job] = {}
         """Over, in the order of their end."""
         self.quarantine = quarantine
         """Jobs whose files cannot be understood; they stay until an operator acts."""
 
-    def find(self, job_id: str) -> Job:
-        """Returns a job. Raises ServiceError JOB_NOT_FOUND, JOB_DAMAGED."""
-        job = self.live.get(job_id) or self.ended.get(job_id)
-        if job is None and self.quarantine.has(job_id):
+    def find(self, job_id: str, tenant: str = DEFAULT_TENANT) -> Job:
+        """Returns a tenant's job. Raises ServiceError JOB_NOT_FOUND, JOB_DAMAGED.
+
+        The ids of other tenants are looked for nowhere: they are as unknown as any, and take as long.
+        """
+        key = job_key(tenant, job_id)
+        job = self.live.get(key) or self.ended.get(key)
+        if job is None and self.quarantine.has(job_id, tenant):
             raise errors.job_damaged(job_id)
         if job is None:
             raise errors.job_not_found(job_id)
         return job
 
-    def knows(self, job_id: str) -> bool:
-        """Whether the id is taken."""
-        return job_id in self.live or job_id in self.ended or self.quarantine.has(job_id)
+    def knows(self, job_id: str, tenant: str = DEFAULT_TENANT) -> bool:
+        """Whether the id is taken within a tenant."""
+        key = job_key(tenant, job_id)
+        return key in self.live or key in self.ended or self.quarantine.has(job_id, tenant)
 
     def retire(self, job: Job) -> None:
         """Moves a job that is over to the ended ones."""
-        self.live.pop(job.job_id, None)
-        self.ended[job.job_id] = job
+        self.live.pop(job.key, None)
+        self.ended[job.key] = job
 
-    def newest_first(self) -> list[Job]:
-        """Returns all jobs, those that were created last first."""
+    def newest_first(self, tenant: str | None = DEFAULT_TENANT) -> list[Job]:
+        """Returns a tenant's jobs (None: those of all), those that were created last first."""
         jobs = [*self.live.values(), *self.ended.values()]
-        return sorted(jobs, key=lambda job: (-job.record.created_at_unix_nano, job.job_id))
+        own = [job for job in jobs if tenant is None or job.record.tenant == tenant]
+        return sorted(own, key=lambda job: (-job.record.created_at_unix_nano, job.job_id, job.record.tenant))
 
 
 TOMBSTONE_SECONDS = 60.0
@@ -56,24 +64,32 @@ MAX_TOMBSTONES = 10_000
 
 
 class Tombstones:
-    """Ids that were cancelled before their spec arrived. The time is an argument."""
+    """Ids that were cancelled before their spec arrived, by tenant. The time is an argument."""
 
     def __init__(self) -> None:
-        self._until: dict[str, float] = {}
+        self._until: dict[str, dict[str, float]] = {}
 
-    def add(self, job_id: str, now: float) -> None:
-        """Refuses this id for the next minute. At most 10,000 are kept; the oldest goes first."""
-        self._until.pop(job_id, None)
-        self._until[job_id] = now + TOMBSTONE_SECONDS
-        if len(self._until) > MAX_TOMBSTONES:
-            del self._until[next(iter(self._until))]
+    def add(self, job_id: str, now: float, tenant: str = DEFAULT_TENANT) -> None:
+        """Refuses this id of a tenant for the next minute.
 
-    def has(self, job_id: str, now: float) -> bool:
-        """Whether this job was cancelled before it came."""
-        until = self._until.get(job_id)
+        At most 10,000 are kept: the oldest goes first, of the tenant that has the most.
+        """
+        own = self._until.setdefault(tenant, {})
+        own.pop(job_id, None)
+        own[job_id] = now + TOMBSTONE_SECONDS
+        if sum(map(len, self._until.values())) > MAX_TOMBSTONES:
+            most = max(self._until.values(), key=len)
+            del most[next(iter(most))]
+
+    def has(self, job_id: str, now: float, tenant: str = DEFAULT_TENANT) -> bool:
+        """Whether this job of a tenant was cancelled before it came."""
+        own = self._until.get(tenant, {})
+        until = own.get(job_id)
         if until is not None and now >= until:
-            del self._until[job_id]
-        return job_id in self._until
+            del own[job_id]
+            if not own:
+                del self._until[tenant]
+        return job_id in own
 
 
 _NAMED = 20
@@ -93,24 +109,28 @@ class Quarantine:
         """Sets something aside, and names it in the log."""
         self._by_path[found.path] = found
         if found.job_id:
-            self._by_job.setdefault(found.job_id, found)
+            self._by_job.setdefault(found.key, found)
         self._space.hold_existing(_holder(found), found.spool_bytes)
         self._log.error(
             "damaged: left as it is until an operator repairs or removes it",
             job_id=found.job_id,
+            **tenant_field(found.tenant),
             path=str(found.path),
             reason=found.reason.value,
             error=found.description,
             spool_bytes=found.spool_bytes,
         )
 
-    def has(self, job_id: str) -> bool:
-        """Whether something is damaged of a job."""
-        return job_id in self._by_job
+    def has(self, job_id: str, tenant: str = DEFAULT_TENANT) -> bool:
+        """Whether something is damaged of a tenant's job."""
+        return job_key(tenant, job_id) in self._by_job
 
-    def jobs(self, prefix: str = "") -> list[Damaged]:
-        """Everything that is a job's, one entry for each, by job."""
-        return [self._by_job[job_id] for job_id in sorted(self._by_job) if job_id.startswith(prefix)]
+    def jobs(self, prefix: str = "", tenant: str | None = DEFAULT_TENANT) -> list[Damaged]:
+        """Everything that is a job's of a tenant (None: of all), one entry for each, by job."""
+        own = [found for found in self._by_job.values() if tenant is None or found.tenant == tenant]
+        return sorted(
+            (found for found in own if found.job_id.startswith(prefix)), key=lambda found: found.job_id
+        )
 
     def counts(self) -> dict[str, int]:
         """How many there are, by reason; every reason is named."""
@@ -125,7 +145,7 @@ class Quarantine:
         """Lets go of what an operator has removed: its job's id may be used anew."""
         for found in gone:
             del self._by_path[found.path]
-            self._by_job.pop(found.job_id, None)
+            self._by_job.pop(found.key, None)
             self._space.release(_holder(found))
             self._log.info("damaged: an operator has removed it", job_id=found.job_id, path=str(found.path))
 

@@ -11,7 +11,7 @@ import structlog
 from encoder_service.evidence.building import AttemptEvidence
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.evidence.manifest import JobOutcome
-from encoder_service.store.record import JobRecord
+from encoder_service.store.record import JobRecord, tenant_field
 from service_host.disk.plain_files import open_plain
 
 _WELL = {JobOutcome.SUCCEEDED, JobOutcome.CANCELLED}
@@ -92,6 +92,7 @@ class JobStory:
 
     def _of(self, record: JobRecord) -> structlog.typing.FilteringBoundLogger:
         known = {"request_id": record.request_id} if record.request_id else {}
+        known |= tenant_field(record.tenant)
         bound: structlog.typing.FilteringBoundLogger = self._log.bind(job_id=record.job_id, **known)
         return bound
 

@@ -18,7 +18,7 @@ from encoder_service.evidence.facts import ProducedFile
 from encoder_service.evidence.manifest import JobOutcome
 from encoder_service.jobs.attachment import Attachment
 from encoder_service.jobs.job import Job, OutputView
-from encoder_service.jobs.jobs import Jobs
+from encoder_service.jobs.jobs import NOBODY, Jobs
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.pool.availability import CapabilityProbe, refusal, without_unavailable
 from encoder_service.pool.pool import NoWorkersError
@@ -40,6 +40,7 @@ from encoder_service.spec.spec import Delivery, JobSpec
 from encoder_service.spool.ring import Ring, Rings
 from encoder_service.store.artifact_reader import DamagedFileError, opened
 from encoder_service.store.manifest_reader import sound_manifest
+from encoder_service.store.record import Owner
 from encoder_service.store.store import Store
 from encoder_service.wire.chunks import RawChunk, Request
 from encoder_service.wire.client_warnings import parse_client_warnings
@@ -79,6 +80,7 @@ class EncodeStream:
         rings: Rings,
         neighbours: Neighbours,
     ) -> None:
+        self._owner = NOBODY
         self._wire = wire
         self._jobs = jobs
         self._store = store
@@ -96,8 +98,9 @@ class EncodeStream:
         self._sent_views: dict[str, OutputView] = {}
         self._sent_warnings = 0
 
-    async def run(self) -> None:
-        """Serves the stream to its end. Raises ServiceError."""
+    async def run(self, owner: Owner = NOBODY) -> None:
+        """Serves the stream to its end; `owner`: whose its job is. Raises ServiceError."""
+        self._owner = owner
         try:
             await self._serve()
         except ServiceError as error:
@@ -113,14 +116,14 @@ class EncodeStream:
                 is_proved=self._neighbours.is_proved(host_id, first.proof),
                 proof_path=self._neighbours.challenge(host_id),
             )
-        if any(output.strict for output in spec.outputs) and not self._jobs.registry.knows(spec.job_id):
+        if any(output.strict for output in spec.outputs) and not self._knows(spec.job_id):
             error = refusal(spec, await self._probed())
             if error is not None:
                 raise error
         if spec.skip_unavailable:
             spec = without_unavailable(spec, await self._probed())
         pictures = pictures_of(first.spec) if isinstance(first, pb.EncodeRequest) else {}
-        attachment = await self._jobs.attach(spec, pictures)
+        attachment = await self._jobs.attach(spec, pictures, self._owner)
         try:
             job = attachment.job
             self._session = self._session.advance(
@@ -135,6 +138,9 @@ class EncodeStream:
         finally:
             # A second cancellation must not keep the job from its next stream.
             await asyncio.shield(self._let_go(attachment))
+
+    def _knows(self, job_id: str) -> bool:
+        return self._jobs.registry.knows(job_id, self._owner.tenant)
 
     async def _probed(self) -> Probed:
         try:
@@ -156,7 +162,7 @@ class EncodeStream:
         elif isinstance(request, RawChunk):
             self._session.advance(ChunkCame(request.offset, 0))
         elif request.HasField("spec"):
-            is_known = self._jobs.registry.knows(request.spec.job_id)
+            is_known = self._knows(request.spec.job_id)
             return parse_spec(request.spec, self._settings.wire, 0.0 if is_known else time.time())
         elif request.HasField("finish"):
             self._session.advance(FinishCame(0, 0))
@@ -185,6 +191,7 @@ class EncodeStream:
                 self._session = self._session.advance(ChunkCame(request.offset, len(data)))
                 self._metrics.received_bytes.inc(len(data))
                 if ingest is not None:
+                    await self._jobs.pace.keep(job.record, len(data), job.note_alive)
                     await ingest.put(data, request.crc32c)
             elif request.HasField("finish"):
                 finish = request.finish
@@ -287,7 +294,7 @@ class EncodeStream:
         except DamagedFileError as error:
             raise errors.artifact_damaged(job.job_id, path) from error
         except OSError as error:
-            if self._jobs.registry.knows(job.job_id):  # and was not deleted meanwhile
+            if self._knows(job.job_id):  # and was not deleted meanwhile
                 raise errors.artifact_damaged(job.job_id, path) from error
             raise errors.artifact_not_found(job.job_id, path) from error
 

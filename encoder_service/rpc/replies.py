@@ -127,7 +127,12 @@ def primary_files(record: JobRecord) -> list[tuple[str, ProducedFile]]:
 
 def damaged_message(found: Damaged) -> pb.DamagedJob:
     """A job of which damage has left something."""
-    return pb.DamagedJob(job_id=found.job_id, reason=found.reason.value, spool_bytes=found.spool_bytes)
+    return pb.DamagedJob(
+        job_id=found.job_id,
+        reason=found.reason.value,
+        spool_bytes=found.spool_bytes,
+        tenant=found.tenant,
+    )
 
 
 def job_message(job: Job) -> pb.Job:
@@ -144,6 +149,7 @@ def job_message(job: Job) -> pb.Job:
             pb.Warning(code=entry.code, message=entry.message, output=entry.output) for entry in job.warnings
         ],
         priority=record.spec.priority,
+        tenant=record.tenant,
     )
     if job.is_over:
         message.ended_at.CopyFrom(_timestamp(record.ended_at_unix_nano))

@@ -28,10 +28,12 @@ from encoder_service.rpc.watch_stream import interval_seconds, watch_job
 from encoder_service.spool.ring import Rings
 from encoder_service.store.artifact_reader import DamagedFileError, OpenFile, opened
 from encoder_service.store.manifest_reader import sound_manifest
-from encoder_service.store.record import OutputState
+from encoder_service.store.record import OutputState, Owner
 from encoder_service.store.store import Store
 from encoder_service.wire.chunks import RawChunk, Request, from_message, parse_request
+from service_host.auth.principal import current_principal
 from service_host.auth.scopes import Scope, requires
+from service_host.auth.tenancy import acting_tenant, visible_tenant
 
 if TYPE_CHECKING:
     Context: TypeAlias = grpc.aio.ServicerContext[object, object]
@@ -110,15 +112,16 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             self._rings,
             self._neighbours,
         )
+        owner = Owner(acting_tenant(context), current_principal().subject)
         try:
-            await stream.run()
+            await stream.run(owner)
         finally:
             await connection.settle()
 
     @requires(Scope.READ)
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:  # noqa: N802
         """Returns a job's state."""
-        return pb.GetJobResponse(job=replies.job_message(self._jobs.registry.find(request.job_id)))
+        return pb.GetJobResponse(job=replies.job_message(self._find(request.job_id, context)))
 
     @requires(Scope.READ)
     async def WatchJob(  # noqa: N802
@@ -126,7 +129,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
     ) -> AsyncIterator[pb.WatchJobResponse]:
         """Follows a job to its end."""
         pause_seconds = interval_seconds(request)
-        job = self._jobs.registry.find(request.job_id)
+        job = self._find(request.job_id, context)
         async for response in watch_job(job, pause_seconds, lambda: self._jobs.is_closing):
             yield response
 
@@ -142,12 +145,13 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             raise errors.invalid_field("states", f"must be at most {most}, are {len(request.states)}")
         size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         begin = _parse_token(request.page_token) if request.page_token else None
-        found = [job for job in self._jobs.registry.newest_first() if _matches(job, request, begin)]
+        tenant = visible_tenant(context)
+        found = [job for job in self._jobs.registry.newest_first(tenant) if _matches(job, request, begin)]
         page = replies.fitting(map(replies.job_message, found[:size]))
         token = _page_token(found[len(page) - 1]) if len(found) > len(page) else ""
         response = pb.ListJobsResponse(jobs=page, next_page_token=token)
         if begin is None and not request.states:
-            damaged = self._jobs.registry.quarantine.jobs(request.job_id_prefix)
+            damaged = self._jobs.registry.quarantine.jobs(request.job_id_prefix, tenant)
             response.damaged.extend(map(replies.damaged_message, damaged[:MAX_PAGE_SIZE]))
         return response
 
@@ -156,7 +160,8 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.CancelJobRequest, context: Context
     ) -> pb.CancelJobResponse:
         """Cancels a job."""
-        job = await self._jobs.cancel(request.job_id, allow_missing=request.is_forestalling)
+        tenant = acting_tenant(context)
+        job = await self._jobs.cancel(request.job_id, tenant, allow_missing=request.is_forestalling)
         return pb.CancelJobResponse(job=replies.job_message(job))
 
     @requires(Scope.ENCODE)
@@ -164,7 +169,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.DeleteJobRequest, context: Context
     ) -> pb.DeleteJobResponse:
         """Deletes an ended job with its artifacts."""
-        await self._jobs.delete(request.job_id)
+        await self._jobs.delete(request.job_id, acting_tenant(context))
         return pb.DeleteJobResponse()
 
     @requires(Scope.READ)
@@ -172,7 +177,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.GetManifestRequest, context: Context
     ) -> pb.GetManifestResponse:
         """Returns the manifest of an ended job."""
-        job = self._jobs.registry.find(request.job_id)
+        job = self._find(request.job_id, context)
         if not job.is_over:
             raise errors.wrong_state(f"job {request.job_id!r} has not ended", job.state.value)
         try:
@@ -186,7 +191,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.DownloadArtifactRequest, context: Context
     ) -> AsyncIterator[pb.DownloadArtifactResponse]:
         """Sends the bytes of one artifact from an offset to its end."""
-        job = self._jobs.registry.find(request.job_id)
+        job = self._find(request.job_id, context)
         header = _find_artifact(job, request.path)
         if request.offset < 0:
             raise errors.invalid_field("offset", f"must not be below 0, is {request.offset}")
@@ -210,9 +215,13 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         except DamagedFileError as error:
             raise errors.artifact_damaged(request.job_id, request.path) from error
         except OSError as error:
-            if self._jobs.registry.knows(request.job_id):  # and was not deleted meanwhile
+            if self._jobs.registry.knows(job.job_id, job.record.tenant):  # and was not deleted meanwhile
                 raise errors.artifact_damaged(request.job_id, request.path) from error
             raise errors.artifact_not_found(request.job_id, request.path) from error
+
+    def _find(self, job_id: str, context: Context) -> Job:
+        """The job that a call is about. Raises ServiceError."""
+        return self._jobs.registry.find(job_id, acting_tenant(context))
 
     def _local_answer(
         self, request: pb.DownloadArtifactRequest, job: Job
@@ -246,27 +255,29 @@ def register(servicer: EncoderServicer, server: grpc.aio.Server) -> None:
     pb_grpc.add_EncoderServiceServicer_to_server(servicer, server)
 
 
-def _matches(job: Job, request: pb.ListJobsRequest, begin: tuple[int, str] | None) -> bool:
-    if begin is not None and (-job.record.created_at_unix_nano, job.job_id) <= begin:
+def _matches(job: Job, request: pb.ListJobsRequest, begin: tuple[int, str, str] | None) -> bool:
+    if begin is not None and _place(job) <= begin:
         return False
     if request.states and replies.JOB_STATES[job.state] not in request.states:
         return False
     return job.job_id.startswith(request.job_id_prefix)
 
 
+def _place(job: Job) -> tuple[int, str, str]:
+    """Where a job stands in a list."""
+    return -job.record.created_at_unix_nano, job.job_id, job.record.tenant
+
+
 def _page_token(job: Job) -> str:
-    text = f"{-job.record.created_at_unix_nano}/{job.job_id}"
+    text = "/".join(map(str, _place(job)))
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def _parse_token(token: str) -> tuple[int, str]:
+def _parse_token(token: str) -> tuple[int, str, str]:
     try:
-        created, slash, job_id = (
-            base64.b64decode(token, altchars=b"-_", validate=True).decode().partition("/")
-        )
-        if not slash:
-            raise ValueError(token)
-        return int(created), job_id
+        parts = base64.b64decode(token, altchars=b"-_", validate=True).decode().split("/")
+        created, job_id, tenant = parts
+        return int(created), job_id, tenant
     except ValueError as error:
         raise errors.invalid_field("page_token", "was not made by this server") from error
 

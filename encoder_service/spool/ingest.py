@@ -13,6 +13,7 @@ from encoder_service import errors, failpoints
 from encoder_service.spool.clip_limit import NO_LIMIT, ClipLimit
 from encoder_service.spool.quota import SpoolFullError, SpoolSpace
 from encoder_service.spool.spool import DiskFullError, Spool
+from service_host.quotas.exceeded import QuotaError, quota_exceeded
 
 _FREE_CHECK_BYTES = 8 << 20
 
@@ -78,6 +79,8 @@ class Ingest:
             self._space.hold(self._job_id, self._end + len(data))
         except SpoolFullError as error:
             raise errors.spool_full(self._limits.retry_after_seconds) from error
+        except QuotaError as error:
+            raise quota_exceeded(error, self._limits.retry_after_seconds) from error
         self._check_disk(len(data))
         self._end += len(data)
         self._pending.append((data, checksum))

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from encoder_service.store.record import job_key
+from service_host.auth.principal import DEFAULT_TENANT
+
 
 class DamageReason(StrEnum):
     """What kind of damage it is."""
@@ -33,6 +36,13 @@ class Damaged(msgspec.Struct, frozen=True):
     """Where frames of it may lie."""
     spool_bytes: int = 0
     """Of its frames, which stay too."""
+    tenant: str = DEFAULT_TENANT
+    """In whose room it lies."""
+
+    @property
+    def key(self) -> str:
+        """Of the job; empty where it is nobody's."""
+        return job_key(self.tenant, self.job_id) if self.job_id else ""
 
     def is_gone(self) -> bool:
         """Whether nothing is left of it. Blocks."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import structlog
 
 from encoder_service.evidence.building import build_manifest
 from encoder_service.evidence.manifest import SCHEMA_VERSION, ManifestError, decode_manifest, encode_manifest
 from encoder_service.store.record import JobRecord, to_evidence
 from encoder_service.store.store import Store
+from service_host.auth.principal import DEFAULT_TENANT
 
 
 def manifest_of(record: JobRecord, store: Store) -> bytes:
@@ -27,6 +29,11 @@ def sound_manifest(record: JobRecord, store: Store) -> bytes:
         found = b""
     if found == expected or _is_of_another_version(found, record):
         return found
+    if record.tenant == store.rooms.root_tenant != DEFAULT_TENANT:
+        # It was written before the tenant of the data directory itself had a name.
+        unnamed = msgspec.structs.replace(record, tenant=DEFAULT_TENANT)
+        if found == encode_manifest(build_manifest(to_evidence(unnamed, store.spool_name(record)))):
+            return found
     structlog.get_logger("encoder_service").error(
         "a manifest was damaged and is made anew from the job's record", job_id=record.job_id
     )

@@ -14,6 +14,8 @@ from encoder_service.evidence.facts import Failed, Produced, ProducedFile
 from encoder_service.evidence.manifest import Build, IntermediateFile, JobOutcome, Problem
 from encoder_service.spec.codes import WarningCode
 from encoder_service.spec.spec import JobSpec
+from service_host.auth.principal import DEFAULT_TENANT
+from service_host.quotas.holders import holders_of
 
 RECORD_VERSION = 1
 
@@ -67,11 +69,34 @@ class OutputRecord(msgspec.Struct, frozen=True, kw_only=True):
         return last if isinstance(last, Failed) else None
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """Whose a job is: taken from the caller's credential, never from what it sends."""
+
+    tenant: str = DEFAULT_TENANT
+    subject: str = ""
+    """Who of the tenant began it; empty: nobody was asked."""
+
+
+def job_key(tenant: str, job_id: str) -> str:
+    """What tells a job from those of all tenants: ids are unique within one alone."""
+    return f"{tenant}/{job_id}"
+
+
+def tenant_field(tenant: str) -> dict[str, str]:
+    """What the log and webhooks say of whose a job is; the default tenant goes without saying."""
+    return {} if tenant == DEFAULT_TENANT else {"tenant": tenant}
+
+
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One job."""
 
     version: int = RECORD_VERSION
     spec: JobSpec
+    tenant: str = DEFAULT_TENANT
+    """Whose it is. A record in the data directory itself that names the default one, or none as those of
+    older versions, belongs to the root tenant."""
+    subject: str = ""
+    """Who of the tenant began it; empty: nobody was asked, or an older version wrote it."""
     directory: str
     """The job directory's name below `artifacts/`."""
     created_at_unix_nano: int
@@ -99,6 +124,16 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     def job_id(self) -> str:
         """The client's id."""
         return self.spec.job_id
+
+    @property
+    def key(self) -> str:
+        """What tells it from the jobs of all tenants."""
+        return job_key(self.tenant, self.job_id)
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Whose quotas it counts in: its tenant's, and those of who began it."""
+        return holders_of(self.tenant, self.subject)
 
     @property
     def is_complete(self) -> bool:
@@ -130,10 +165,15 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, outputs={**self.outputs, name: output})
 
 
-def new_record(spec: JobSpec, directory: str, now_unix_nano: int, request_id: str = "") -> JobRecord:
-    """A job that was just accepted."""
+def new_record(
+    spec: JobSpec, directory: str, now_unix_nano: int, request_id: str = "", owner: Owner | None = None
+) -> JobRecord:
+    """A job that was just accepted. `owner`: None for one of a service that asks nobody."""
+    owner = owner or Owner()
     return JobRecord(
         spec=spec,
+        tenant=owner.tenant,
+        subject=owner.subject,
         directory=directory,
         created_at_unix_nano=now_unix_nano,
         request_id=request_id,
@@ -173,6 +213,7 @@ def to_evidence(record: JobRecord, spool_path: str) -> JobEvidence:
     )
     return JobEvidence(
         spec=record.spec,
+        tenant="" if record.tenant == DEFAULT_TENANT else record.tenant,
         outcome=record.outcome,
         created_at_unix_nano=record.created_at_unix_nano,
         received_at_unix_nano=record.received_at_unix_nano or record.ended_at_unix_nano,

@@ -3,6 +3,7 @@
     data_dir/
       .telecine-data                        the marker: without it nothing here is ours
       lock                                  held, as the directory itself is, by the one service
+      tenants/<tenant>/                     jobs, spool and artifacts of a tenant other than the root one
       jobs/<job_id>.json                    the record: replaced whole, never edited
       spool/<job_id>/video.raw              frames; gone once the job has ended
       spool/<job_id>/video.crc32c           checksums of their pieces
@@ -21,13 +22,12 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+import msgspec
 from telecine.durable_files import sync_directory, temporary_path, write_whole
 
 from encoder_service import data_layout as layout
@@ -39,6 +39,8 @@ from encoder_service.spool.spool import Spool
 from encoder_service.store.damage import Damaged, DamageReason
 from encoder_service.store.record import JobRecord
 from encoder_service.store.record_file import DamagedRecordError, decode_record, encode_record
+from encoder_service.store.rooms import DataDirectoryError, Room, Rooms, make_room
+from service_host.auth.principal import DEFAULT_TENANT
 from service_host.disk.data_directory import (
     LOCK,
     DataDirectory,
@@ -62,10 +64,6 @@ _MISPLACED = frozenset({errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EEXI
 """What trying again does not change: something else has the name."""
 
 
-class DataDirectoryError(Exception):
-    """The data directory cannot be used; the message names it and says what to do."""
-
-
 class UnsafePathError(Exception):
     """A worker named a file that does not lie in its own directory."""
 
@@ -77,13 +75,12 @@ class MissingFileError(Exception):
 class Store:
     """The data directory of one service."""
 
-    def __init__(self, root: Path, *, is_synced: bool = False) -> None:
+    def __init__(self, root: Path, *, is_synced: bool = False, root_tenant: str = DEFAULT_TENANT) -> None:
+        """`root_tenant`: whose jobs lie in the data directory itself."""
         self.root = root
         """The data directory."""
+        self.rooms = Rooms(root, root_tenant)
         self._is_synced = is_synced
-        self._records = root / layout.RECORDS
-        self._spools = root / layout.SPOOLS
-        self._artifacts = root / layout.ARTIFACTS
         self._directory: DataDirectory | None = None
 
     # --- opening ---------------------------------------------------------------------------------
@@ -100,8 +97,8 @@ class Store:
         """Claims the directory and makes the ones in it. Raises DataDirectoryError."""
         self.claim()
         try:
-            for name in (layout.RECORDS, layout.SPOOLS, layout.ARTIFACTS, layout.WEBHOOKS):
-                _make_room(self.root / name)
+            self.rooms.found()
+            make_room(self.root / layout.WEBHOOKS)
             layout.remove_old_reserve(self.root)
         except OSError as error:
             self.close()
@@ -114,7 +111,7 @@ class Store:
         """Whether the data directory is still where it was: nobody moved or removed it. Blocks."""
         if self._directory is None or not self._directory.is_there():
             return False
-        return all(map(is_plain_directory, (self._records, self._spools, self._artifacts)))
+        return all(map(is_plain_directory, self.rooms.of(self.rooms.root_tenant).places))
 
     def close(self) -> None:
         """Gives the lock back; idempotent."""
@@ -126,28 +123,55 @@ class Store:
 
     def save(self, record: JobRecord) -> None:
         """Replaces the job's record, whole or not at all. Raises OSError."""
-        self._write(self._records / f"{record.job_id}.json", encode_record(record))
+        self._write(self._record_path(record), encode_record(record))
 
     def load(self) -> Iterator[JobRecord | Damaged]:
-        """Reads every record; what cannot be understood stays where it is. Raises OSError."""
-        for path in sorted(self._records.iterdir()):
+        """Reads every record; what cannot be understood stays where it is.
+
+        Raises OSError, and DataDirectoryError where the root tenant is another than it was.
+        """
+        for path in self.rooms.strangers():
+            yield Damaged("", path, DamageReason.FOREIGN, "this is no tenant's name; it is left alone")
+        for room in self.rooms.found():
+            yield from self._load_room(room)
+
+    def _load_room(self, room: Room) -> Iterator[JobRecord | Damaged]:
+        for path in sorted(room.records.iterdir()):
             job_id = layout.job_of_record(path.name)
             if layout.is_record_leftover(path.name) and is_plain_file(path):
                 path.unlink(missing_ok=True)
             elif not job_id:
-                yield Damaged("", path, DamageReason.FOREIGN, "this is no record's name; it is left alone")
+                why = "this is no record's name; it is left alone"
+                yield Damaged("", path, DamageReason.FOREIGN, why, tenant=room.tenant)
             else:
                 try:
-                    yield decode_record(read_plain(path), job_id)
+                    yield self._owned(decode_record(read_plain(path), job_id), room)
                 except (DamagedRecordError, OSError) as error:
                     why = f"the record cannot be read: {error}"
-                    yield self._damaged(job_id, path, DamageReason.RECORD_UNREADABLE, why)
+                    yield _damaged(room, job_id, path, DamageReason.RECORD_UNREADABLE, why)
 
-    def directory_name(self, job_id: str, now_unix_nano: int) -> str:
-        """A free name for a new job's directory; numbered where somebody has put one there."""
+    def _owned(self, record: JobRecord, room: Room) -> JobRecord:
+        """The record as its room's tenant's. Raises DamagedRecordError, DataDirectoryError."""
+        if record.tenant == room.tenant:
+            return record
+        if room.tenant != self.rooms.root_tenant:
+            raise DamagedRecordError(f"it is a record of tenant {record.tenant[:140]!r}")
+        if record.tenant != DEFAULT_TENANT:
+            raise DataDirectoryError(
+                f"{self.root} itself holds jobs of tenant {record.tenant!r} and not of {room.tenant!r}: "
+                "set root_tenant to what it was"
+            )
+        return msgspec.structs.replace(record, tenant=room.tenant)
+
+    def directory_name(self, job_id: str, now_unix_nano: int, tenant: str = DEFAULT_TENANT) -> str:
+        """A free name for a new job's directory; numbered where somebody has put one there.
+
+        Makes the room of a tenant that has none yet. Raises OSError.
+        """
+        artifacts = self.rooms.open(tenant).artifacts
         stamp = datetime.fromtimestamp(now_unix_nano / 1e9, UTC).strftime("%Y%m%d_%H%M%S")
         name, number = f"{stamp}_{job_id}", 2
-        while os.path.lexists(self._artifacts / name):
+        while os.path.lexists(artifacts / name):
             name, number = f"{stamp}_{job_id}_{number}", number + 1
         return name
 
@@ -155,7 +179,7 @@ class Store:
 
     def job_directory(self, record: JobRecord) -> Path:
         """Where the artifacts lie."""
-        return self._artifacts / record.directory
+        return self.rooms.of(record.tenant).artifacts / record.directory
 
     def spool_name(self, record: JobRecord) -> str:
         """Where the job's frames lie below the data directory: clients may know that much."""
@@ -163,7 +187,7 @@ class Store:
 
     def spool_path(self, record: JobRecord) -> Path:
         """The video track."""
-        return self._spools / record.job_id / VIDEO_FILE_NAME
+        return self.rooms.of(record.tenant).spools / record.job_id / VIDEO_FILE_NAME
 
     def make_directories(self, record: JobRecord) -> None:
         """Makes what the job needs and has not yet; removes what interrupted attempts left."""
@@ -277,13 +301,13 @@ class Store:
     def delete(self, record: JobRecord) -> None:
         """Removes a job and all that it made; goes on where a dying process stopped. Raises OSError."""
         directory = self.job_directory(record)
-        hidden = self._artifacts / f"{DELETED_PREFIX}{record.directory}"
+        hidden = directory.with_name(f"{DELETED_PREFIX}{record.directory}")
         remove_tree(hidden)
         if os.path.lexists(directory):
             directory.rename(hidden)
         self.remove_spool(record)
         remove_tree(hidden)
-        (self._records / f"{record.job_id}.json").unlink(missing_ok=True)
+        self._record_path(record).unlink(missing_ok=True)
 
     def remove_strays(self, records: Iterable[JobRecord]) -> list[str]:
         """Removes what interrupted creations and deletions left; returns the names. Raises OSError.
@@ -291,19 +315,20 @@ class Store:
         A job that is being created or deleted counts as known.
         """
         records = list(records)
-        known = {record.job_id for record in records}
-        directories = {record.directory for record in records}
-        strays = [
-            path
-            for path in self._spools.iterdir()
-            if path.name not in known and layout.is_spool_of_nothing(path)
-        ]
-        strays += [
-            path
-            for path in self._artifacts.iterdir()
-            if layout.is_deleted_directory(path.name)
-            and path.name.removeprefix(DELETED_PREFIX) not in directories
-        ]
+        strays: list[Path] = []
+        for room in self.rooms.found():
+            known, directories = _known(records, room)
+            strays += [
+                path
+                for path in room.spools.iterdir()
+                if path.name not in known and layout.is_spool_of_nothing(path)
+            ]
+            strays += [
+                path
+                for path in room.artifacts.iterdir()
+                if layout.is_deleted_directory(path.name)
+                and path.name.removeprefix(DELETED_PREFIX) not in directories
+            ]
         for path in strays:
             remove_tree(path)
         return [path.name for path in strays]
@@ -314,36 +339,46 @@ class Store:
         Artifacts with a manifest need no record and are no fault.
         """
         records = list(records)
-        known = {record.job_id for record in records}
-        directories = {record.directory for record in records}
-        for path in self._spools.iterdir():
-            if path.name not in known:
-                job_id = path.name if layout.is_job_id(path.name) else ""
-                reason = DamageReason.RECORD_MISSING if job_id else DamageReason.FOREIGN
-                why = "there is no record of the job of these frames"
-                yield Damaged(job_id, path, reason, why, path, layout.size_of_spool(path))
-        for path in self._artifacts.iterdir():
-            name = path.name
-            if name not in directories and not name.startswith(".") and not is_plain_file(path / FILE_NAME):
-                yield Damaged(
-                    "", path, DamageReason.RECORD_MISSING, "no record and no manifest says what this is"
-                )
+        for room in self.rooms.found():
+            known, directories = _known(records, room)
+            for path in room.spools.iterdir():
+                if path.name not in known:
+                    job_id = path.name if layout.is_job_id(path.name) else ""
+                    reason = DamageReason.RECORD_MISSING if job_id else DamageReason.FOREIGN
+                    why = "there is no record of the job of these frames"
+                    size_bytes = layout.size_of_spool(path)
+                    yield Damaged(job_id, path, reason, why, path, size_bytes, room.tenant)
+            for path in room.artifacts.iterdir():
+                name, is_hidden = path.name, path.name.startswith(".")
+                if name not in directories and not is_hidden and not is_plain_file(path / FILE_NAME):
+                    why = "no record and no manifest says what this is"
+                    yield Damaged("", path, DamageReason.RECORD_MISSING, why, tenant=room.tenant)
 
     def not_recovered(self, record: JobRecord, error: Exception) -> Damaged:
         """What to note of a job that cannot be taken up, although its record can be read."""
-        path = self._records / f"{record.job_id}.json"
         why = f"{type(error).__name__}: {error}"
-        return self._damaged(record.job_id, path, DamageReason.NOT_RECOVERED, why)
+        room = self.rooms.of(record.tenant)
+        return _damaged(room, record.job_id, self._record_path(record), DamageReason.NOT_RECOVERED, why)
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _damaged(self, job_id: str, path: Path, reason: DamageReason, why: str) -> Damaged:
-        frames = self._spools / job_id
-        return Damaged(job_id, path, reason, why, frames, layout.size_of_spool(frames))
+    def _record_path(self, record: JobRecord) -> Path:
+        return self.rooms.of(record.tenant).records / f"{record.job_id}.json"
 
     def _write(self, path: Path, data: bytes, fault: str = "") -> None:
         reach = partial(failpoints.reach, fault) if fault else None
         write_whole(path, data, is_synced=self._is_synced, before_rename=reach)
+
+
+def _damaged(room: Room, job_id: str, path: Path, reason: DamageReason, why: str) -> Damaged:
+    frames = room.spools / job_id
+    return Damaged(job_id, path, reason, why, frames, layout.size_of_spool(frames), room.tenant)
+
+
+def _known(records: Iterable[JobRecord], room: Room) -> tuple[set[str], set[str]]:
+    """Ids and directories of a tenant's jobs."""
+    own = [record for record in records if record.tenant == room.tenant]
+    return {record.job_id for record in own}, {record.directory for record in own}
 
 
 def checked_path(path: str) -> str:
@@ -373,20 +408,6 @@ def _has(directory: Path, file: ProducedFile) -> bool:
     path = directory / file.path
     is_there = is_plain_path(directory, file.path) and is_plain_file(path)
     return is_there and path.stat().st_size == file.size_bytes
-
-
-def _make_room(path: Path) -> None:
-    """A directory of the service's own that other users cannot read. Raises DataDirectoryError, OSError."""
-    path.mkdir(mode=0o750, exist_ok=True)
-    if not is_plain_directory(path):
-        raise DataDirectoryError(
-            f"{path} must be a directory of the service's own and is a link or a file; move it away, "
-            "or choose a data_dir where there is room for everything"
-        )
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o007:
-        with suppress(PermissionError):  # another user's, who lets us write there
-            path.chmod(mode & ~0o007)
 
 
 def _is_former(root: Path) -> bool:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from encoder_service.spec.spec import OutputSpec, WebhookEvent
-from encoder_service.store.record import JobRecord, OutputState
+from encoder_service.store.record import JobRecord, OutputState, tenant_field
 from encoder_service.webhooks.config import WebhooksConfig
+from service_host.auth.principal import DEFAULT_TENANT
 
 
 class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,7 @@ class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
     delivery_id: str = msgspec.field(name="notice_id")
     """The same for every try, so that receivers recognize repetitions. Files keep the name of old."""
     job_id: str
+    tenant: str = DEFAULT_TENANT
     event: WebhookEvent
     url: str
     body: str
@@ -47,6 +49,7 @@ def deliveries_for(
         WebhookDelivery(
             delivery_id=_id(record, event, output, url),
             job_id=record.job_id,
+            tenant=record.tenant,
             event=event,
             url=url,
             body=body,
@@ -75,12 +78,13 @@ def after_failure(
 
 
 def _id(record: JobRecord, event: WebhookEvent, output: str, url: str) -> str:
-    parts = (record.job_id, str(record.created_at_unix_nano), event.value, output, url)
+    parts = [record.job_id, str(record.created_at_unix_nano), event.value, output, url]
+    parts += tenant_field(record.tenant).values()
     return "msg_" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _data(record: JobRecord, event: WebhookEvent, output: str) -> dict[str, object]:
-    about: dict[str, object] = {"job_id": record.job_id}
+    about: dict[str, object] = {"job_id": record.job_id, **tenant_field(record.tenant)}
     if event is WebhookEvent.OUTPUT_ENDED:
         spec = next(spec for spec in record.spec.outputs if spec.name == output)
         return about | {"output": _output(record, spec)}

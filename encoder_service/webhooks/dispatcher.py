@@ -16,7 +16,7 @@ import structlog
 from encoder_service.clock import Clock
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.spec.spec import WebhookEvent
-from encoder_service.store.record import JobRecord
+from encoder_service.store.record import JobRecord, tenant_field
 from encoder_service.webhooks.config import WebhooksConfig
 from encoder_service.webhooks.delivery import WebhookDelivery, after_failure, deliveries_for
 from encoder_service.webhooks.destination import host_of, is_host_allowed, receiver_of
@@ -228,6 +228,7 @@ class WebhookDispatcher:
     def _of(self, delivery: WebhookDelivery) -> structlog.typing.FilteringBoundLogger:
         bound: structlog.typing.FilteringBoundLogger = self._log.bind(
             job_id=delivery.job_id,
+            **tenant_field(delivery.tenant),
             webhook_id=delivery.delivery_id,
             webhook_event=delivery.event.value,
             webhook_host=host_of(delivery.url),

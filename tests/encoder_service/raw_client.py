@@ -109,14 +109,16 @@ class Heard:
 class RawClient:
     """One channel."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, tenant: str = "") -> None:
+        """`tenant`: whom it acts for, as an administrator may; empty: for itself."""
         self.channel = channel
+        self.metadata = (("telecine-tenant", tenant),) if tenant else ()
         self.stub = pb_grpc.EncoderServiceStub(channel)
 
     @asynccontextmanager
     async def stream(self) -> AsyncIterator[RawStream]:
         """An Encode stream; leaving it cancels what is not done."""
-        call = self.stub.Encode(timeout=60)
+        call = self.stub.Encode(timeout=60, metadata=self.metadata)
         try:
             yield RawStream(call)
         finally:

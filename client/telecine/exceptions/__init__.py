@@ -37,6 +37,7 @@
     │   │   ├── DiskFullError           the disk behind the service
     │   │   ├── JournalFullError        the log collector's journal
     │   │   ├── TooManyStreamsError     the streams open at the same time
+    │   │   ├── QuotaExceededError      what the caller's tenant, or the caller itself, may have
     │   │   └── TooManyFilesError       the files that the service may have open
     │   └── TransferError               bytes were damaged or lost; resuming sends them again
     │       ├── WrongOffsetError        a chunk is not the next one
@@ -98,6 +99,7 @@ from telecine.exceptions.tree import NotPermittedError as NotPermittedError
 from telecine.exceptions.tree import NotSupportedError as NotSupportedError
 from telecine.exceptions.tree import OutOfOrderError as OutOfOrderError
 from telecine.exceptions.tree import ProtocolError as ProtocolError
+from telecine.exceptions.tree import QuotaExceededError as QuotaExceededError
 from telecine.exceptions.tree import ServiceFaultError as ServiceFaultError
 from telecine.exceptions.tree import SpoolFullError as SpoolFullError
 from telecine.exceptions.tree import StorageUnavailableError as StorageUnavailableError

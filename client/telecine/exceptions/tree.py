@@ -262,6 +262,13 @@ class TooManyStreamsError(ExhaustedError):
     recovery = "Close streams that you no longer read, and try again."
 
 
+class QuotaExceededError(ExhaustedError):
+    """The caller's tenant, or the caller itself, has as much of the server as it may."""
+
+    reason = "QUOTA_EXCEEDED"
+    recovery = "Try again later; if it happens often, ask the server's operator for a larger quota."
+
+
 class TooManyFilesError(ExhaustedError):
     """The service has as many files and connections open as it may."""
 

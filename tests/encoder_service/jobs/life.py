@@ -110,7 +110,7 @@ class Life:
             given = msgspec.structs.replace(given, total_frames=frames, received_at_unix_nano=1)
         self.kept(given, frames)
         job = self.jobs.adopt(given, self.store.reopen_spool(given))
-        self.space.hold_existing(job.job_id, job.persisted_bytes)
+        self.space.hold_existing(job.key, job.persisted_bytes)
         return job
 
     def on_disk(self, job_id: str) -> JobRecord:

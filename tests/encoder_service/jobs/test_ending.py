@@ -44,7 +44,7 @@ def assert_over(life: Life, job: Job, outcome: JobOutcome) -> None:
     assert decode_manifest(life.store.read_manifest(job.record)).state is outcome
     assert not life.store.has_spool(job.record)
     assert life.space.used_bytes == 0
-    assert (list(life.registry.live), list(life.registry.ended)) == ([], [job.job_id])
+    assert (list(life.registry.live), list(life.registry.ended)) == ([], [job.key])
 
 
 async def test_a_job_goes_on_until_its_last_output_has_ended(life: Life) -> None:

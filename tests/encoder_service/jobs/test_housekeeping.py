@@ -7,8 +7,9 @@ import pytest
 
 from encoder_service.config import EncoderConfig
 from encoder_service.evidence.manifest import JobOutcome
-from encoder_service.jobs.housekeeping import superfluous, verdict
+from encoder_service.jobs.housekeeping import verdict
 from encoder_service.jobs.limits import HousekeepingLimits
+from encoder_service.quotas.retention import superfluous
 from encoder_service.store.record import JobRecord
 from tests.encoder_service.records import SECOND, produced, record, succeeded
 

@@ -81,7 +81,7 @@ async def test_an_end_that_was_recorded_is_completed(tmp_path: Path) -> None:
         job = life.kept(ended(), frames=2)
     async with living(tmp_path / "data") as life:
         await life.recover()
-        assert list(life.registry.ended) == ["job"]
+        assert [job.job_id for job in life.registry.ended.values()] == ["job"]
         assert decode_manifest(life.store.read_manifest(job)).state is JobOutcome.FAILED
         assert not life.store.has_spool(job)
 
@@ -93,7 +93,7 @@ async def test_ended_jobs_come_back_in_the_order_of_their_end(tmp_path: Path) ->
             life.kept(ended(job_id, at_seconds))
     async with living(tmp_path / "data") as life:
         await life.recover()
-        assert list(life.registry.ended) == ["b", "c", "a"]
+        assert [job.job_id for job in life.registry.ended.values()] == ["b", "c", "a"]
 
 
 async def test_a_job_that_lost_frames_fails_and_says_how_many_bytes(tmp_path: Path) -> None:
@@ -119,6 +119,6 @@ async def test_damage_costs_its_own_job_alone(tmp_path: Path) -> None:
         frames.symlink_to(tmp_path / "elsewhere")
     async with living(tmp_path / "data") as life:
         await life.recover()
-        assert list(life.registry.live) == ["sound"]
+        assert [job.job_id for job in life.registry.live.values()] == ["sound"]
         assert [found.job_id for found in life.registry.quarantine.jobs()] == ["cut", "linked"]
         assert (tmp_path / "elsewhere").stat().st_size == FRAME_BYTES

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoder_service.pool.scheduler import Running, Waiting, choose, starved
+from encoder_service.pool.scheduler import Running, Sharing, Waiting, choose, starved
 
 
 def waiting(
@@ -17,7 +20,7 @@ def waiting(
 
 def chosen(*outputs: Waiting, running: list[Running] | None = None, free: int = 1) -> list[str]:
     """The names of those that are begun."""
-    return [f"{output.job_id}/{output.output}" for output in choose(list(outputs), running or [], free)]
+    return [f"{output.job_key}/{output.output}" for output in choose(list(outputs), running or [], free)]
 
 
 def test_higher_priority_goes_first_then_the_earlier_deadline_then_the_older_job() -> None:
@@ -75,3 +78,48 @@ def test_free_slots_are_filled_and_nobody_is_overtaken_by_lower_priority(
         left.remove(output)
     if begun and left:
         assert min(output.priority for output in begun) >= max(output.priority for output in left)
+
+
+def shared(*outputs: Waiting, running: list[Running] | None = None, free: int = 1, **sharing) -> list[str]:
+    """As `chosen`, with what tenants have had and may have."""
+    found = choose(list(outputs), running or [], free, 0, Sharing(**sharing))
+    return [output.job_key for output in found]
+
+
+def of(tenant: str, job: str, **fields) -> Waiting:
+    """An output of a tenant's job."""
+    holders = (tenant, f"{tenant}/alice")
+    return msgspec.structs.replace(waiting(job, **fields), tenant=tenant, holders=holders)
+
+
+def test_tenants_take_turns_whatever_their_jobs_say_of_themselves() -> None:
+    flood = [of("acme", f"a{n}", priority=100, deadline=1, created=n) for n in range(1000)]
+    late = [of("beta", "b0", created=5000), of("beta", "b1", created=5001)]
+    assert shared(*flood, *late, free=4) == ["a0", "b0", "a1", "b1"]
+    assert shared(*flood, *late, turns={"acme": 7, "beta": 3}) == ["b0"]
+    busy = [Running("a9", "mp4", 0.0, "acme"), Running("b9", "mp4", 0.0, "beta")]
+    assert shared(*flood, *late, running=busy[:1], turns={"beta": 9}) == ["b0"]
+    assert shared(*flood, *late, running=busy, turns={"acme": 1, "beta": 2}) == ["a0"]
+
+
+def test_a_holder_at_its_limit_of_running_jobs_waits_and_the_others_go_on() -> None:
+    outputs = [of("acme", "a0"), of("acme", "a0", output="webm"), of("acme", "a1"), of("beta", "b0")]
+    assert shared(*outputs, free=9, most_jobs={"acme": 1}) == ["a0", "b0", "a0"]
+    assert shared(*outputs, free=9, most_jobs={"acme/alice": 1}) == ["a0", "b0", "a0"]
+    running = [Running("a9", "mp4", 0.0, "acme", ("acme",))]
+    assert shared(*outputs, running=running, free=9, most_jobs={"acme": 1}) == ["b0"]
+
+
+@given(st.integers(1, 6), st.integers(1, 40), st.integers(2, 30))
+def test_while_both_have_work_no_tenant_is_a_turn_behind(tenants: int, jobs: int, rounds: int) -> None:
+    """One worker, jobs of the same length: whoever waits has at most one turn less than any other."""
+    left = [of(f"t{n}", f"t{n}-{job}", created=job) for n in range(tenants) for job in range(jobs)]
+    turns: dict[str, int] = {}
+    served: Counter[str] = Counter()
+    for number in range(min(rounds, tenants * jobs)):
+        (best,) = choose(left, [], 1, 0, Sharing(turns))
+        left.remove(best)
+        turns[best.tenant] = number + 1
+        served[best.tenant] += 1
+        waiting_still = {output.tenant for output in left}
+        assert all(max(served.values()) - served[tenant] <= 1 for tenant in waiting_still)

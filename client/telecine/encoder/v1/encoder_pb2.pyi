@@ -1880,11 +1880,16 @@ class Job(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     state: Global___JobState.ValueType
     total_frames: _builtins.int
     """0 until known."""
     priority: _builtins.int
+    tenant: _builtins.str
+    """Whose job it is: the tenant of who sent it. "default" where the server asks
+    nobody who they are.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -1914,10 +1919,11 @@ class Job(_message.Message):
         warnings: _abc.Iterable[Global___Warning] | None = ...,
         problem: Global___Problem | None = ...,
         priority: _builtins.int = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "job_id", b"job_id", "outputs", b"outputs", "persisted", b"persisted", "priority", b"priority", "problem", b"problem", "state", b"state", "total_frames", b"total_frames", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "job_id", b"job_id", "outputs", b"outputs", "persisted", b"persisted", "priority", b"priority", "problem", b"problem", "state", b"state", "tenant", b"tenant", "total_frames", b"total_frames", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2100,21 +2106,25 @@ class DamagedJob(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     SPOOL_BYTES_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     reason: _builtins.str
     """"record_unreadable", "record_missing" (frames are there) or "not_recovered"."""
     spool_bytes: _builtins.int
     """Of its frames on the server's disk: they take their room from the quota."""
+    tenant: _builtins.str
+    """As Job.tenant."""
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
         reason: _builtins.str = ...,
         spool_bytes: _builtins.int = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "reason", b"reason", "spool_bytes", b"spool_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "reason", b"reason", "spool_bytes", b"spool_bytes", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

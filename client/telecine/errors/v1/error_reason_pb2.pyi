@@ -174,6 +174,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE with RetryInfo. The credential cannot be checked now: the keys
     of its issuer cannot be fetched.
     """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 35
+    """RESOURCE_EXHAUSTED with RetryInfo. The caller's tenant, or the caller itself,
+    has as much as it may; metadata has "quota", "limit" and "used". Other
+    tenants are not concerned.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value without its prefix stands in
@@ -297,6 +302,11 @@ that would do separated by "|". Empty: no tenant is assigned to the caller.
 ERROR_REASON_VERIFIER_UNAVAILABLE: ErrorReason.ValueType  # 34
 """UNAVAILABLE with RetryInfo. The credential cannot be checked now: the keys
 of its issuer cannot be fetched.
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 35
+"""RESOURCE_EXHAUSTED with RetryInfo. The caller's tenant, or the caller itself,
+has as much as it may; metadata has "quota", "limit" and "used". Other
+tenants are not concerned.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 

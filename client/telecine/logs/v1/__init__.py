@@ -1,1 +1,1 @@
-"""Generated stubs of telecine.v1."""
+"""Generated stubs of telecine.logs.v1."""

@@ -1,0 +1,1 @@
+"""How much of the encoder each tenant and each principal may have."""
