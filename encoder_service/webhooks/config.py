@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from telecine.tls.options import Tls
+from telecine.tls.pem_files import TlsFileError, client_context
 
 from encoder_service.spec.spec import WebhookEvent
 from encoder_service.webhooks.destination import faults_of_url
@@ -53,6 +55,11 @@ class WebhooksConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Whether jobs may name "http://" URLs."""
     ca_file: Path | None = None
     """Authorities for HTTPS, PEM. None: the system's."""
+    cert_file: Path | None = None
+    """The certificate to show to receivers of `endpoints` that ask for one, PEM. Hosts that jobs name see it
+    never."""
+    key_file: Path | None = None
+    """Its private key, PEM, without a password."""
     timeout_seconds: Positive = 10.0
     """For one try, from looking up the name to the answer's head."""
     first_retry_seconds: Positive = 5.0
@@ -88,8 +95,23 @@ class WebhooksConfig(msgspec.Struct, frozen=True, kw_only=True):
                 ipaddress.ip_network(network)
             except ValueError as error:
                 yield "allowed_networks", f'expected networks such as "10.0.0.0/8": {error}'
-        if self.ca_file is not None and not self.ca_file.is_file():
-            yield "ca_file", f"expected a file that can be read, found none at {self.ca_file}"
+        is_there = True
+        for name in ("ca_file", "cert_file", "key_file"):
+            path = getattr(self, name)
+            if path is not None and not path.is_file():
+                is_there = False
+                yield name, f"expected a file that can be read, found none at {path}"
+        try:
+            if is_there:
+                client_context(self.tls())
+        except TlsFileError as error:
+            yield error.field, error.expected
+
+    def tls(self, *, is_endpoint: bool = True) -> Tls:
+        """Whom a delivery trusts and, to an endpoint, what it shows."""
+        if not is_endpoint:
+            return Tls(ca_file=self.ca_file)
+        return Tls(ca_file=self.ca_file, cert_file=self.cert_file, key_file=self.key_file)
 
 
 def _faults_of_secret(field: str, secret: str) -> Iterator[tuple[str, str]]:

@@ -177,7 +177,7 @@ class WebhookDispatcher:
             body,
             timeout_seconds=config.timeout_seconds,
             allowed_networks=None if is_ours else config.allowed_networks,
-            ca_file=config.ca_file,
+            tls=config.tls(is_endpoint=is_ours),
         )
 
     async def _failed(self, delivery: WebhookDelivery, reason: str, asked_seconds: float) -> None:

@@ -7,12 +7,12 @@ that changes its mind in between gains nothing. Redirects and proxies are not fo
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from telecine.tls.options import Tls
+from telecine.tls.pem_files import TlsFileError, client_context
 
 from encoder_service.webhooks.destination import host_of, is_address_allowed, literal_address
 
@@ -41,7 +41,7 @@ async def post(
     *,
     timeout_seconds: float,
     allowed_networks: Sequence[str] | None,
-    ca_file: Path | None,
+    tls: Tls,
 ) -> Answer:
     """Posts once and reads the answer's head. `allowed_networks` None: any address. Raises PostError."""
     try:
@@ -56,9 +56,12 @@ async def post(
         and not is_address_allowed(address, allowed_networks)
     ):
         raise PostError(_refusal(host))
-    tls = ssl.create_default_context(cafile=ca_file)
+    try:
+        context = client_context(tls)
+    except TlsFileError as error:
+        raise PostError(f"webhooks.{error.field}: {error.expected}") from error
     connector = aiohttp.TCPConnector(
-        resolver=_guard(allowed_networks), use_dns_cache=False, force_close=True, ssl=tls
+        resolver=_guard(allowed_networks), use_dns_cache=False, force_close=True, ssl=context
     )
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)
     try:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 
 from telecine.channel.proxy import is_local
 from telecine.exceptions import FieldViolation, InvalidRequestError
-from telecine.request.options import KeepAlive, Tls
+from telecine.request.options import KeepAlive
 from telecine.settings.address import AddressError, parse_address
+from telecine.tls.options import Tls
+from telecine.tls.pem_files import Pem, PemFiles, TlsFileError
 
 MAX_RECEIVE_BYTES = 64 << 20
 """Manifests of long image sequences are the largest messages."""
@@ -28,7 +28,7 @@ class Target:
     """"host:port", "unix:/path", or any name that gRPC resolves, such as "dns:///encoder:50051".
     "tls://host:port" is taken too: it asks for TLS with the system's roots where `tls` says nothing."""
     tls: Tls | None = None
-    """None: a plain connection, unless the address asks for TLS."""
+    """None: a plain connection, unless the address asks for TLS. One that is `insecure` becomes None."""
     keep_alive: KeepAlive = field(default_factory=KeepAlive)
 
     def __post_init__(self) -> None:
@@ -42,6 +42,15 @@ class Target:
         object.__setattr__(self, "address", address.target)
         if address.is_secure and self.tls is None:
             object.__setattr__(self, "tls", Tls())
+        elif self.tls is not None and self.tls.insecure:
+            if address.is_secure:
+                raise _contradiction(self.address)
+            object.__setattr__(self, "tls", None)
+
+
+def _contradiction(address: str) -> InvalidRequestError:
+    text = f"{address} is to be spoken to plainly, but the address was given with tls://"
+    return InvalidRequestError(f"tls.insecure: {text}", faults=[FieldViolation("tls.insecure", text)])
 
 
 def channel_options(target: Target) -> list[tuple[str, int | str]]:
@@ -63,55 +72,25 @@ def channel_options(target: Target) -> list[tuple[str, int | str]]:
         ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
         ("grpc.primary_user_agent", "telecine-python"),
     ]
+    if target.tls is not None and target.tls.server_name:
+        options.append(("grpc.ssl_target_name_override", target.tls.server_name))
     if is_local(target.address):
         options.append(("grpc.enable_http_proxy", 0))
     return options
 
 
-def credentials(tls: Tls) -> grpc.ChannelCredentials:
+def pem_files(tls: Tls) -> PemFiles:
     """Reads the PEM files. Raises InvalidRequestError for what cannot be read or does not fit."""
-    roots, key, chain = (
-        _read(getattr(tls, name), name) for name in ("root_certificates", "private_key", "certificate_chain")
+    try:
+        return PemFiles(tls)
+    except TlsFileError as error:
+        raise InvalidRequestError(
+            str(error), faults=[FieldViolation(f"tls.{error.field}", error.expected)]
+        ) from error
+
+
+def credentials_of(pem: Pem) -> grpc.ChannelCredentials:
+    """The files' content as gRPC takes it."""
+    return grpc.ssl_channel_credentials(
+        root_certificates=pem.ca, private_key=pem.key, certificate_chain=pem.certificate
     )
-    _check_files(tls)
-    return grpc.ssl_channel_credentials(root_certificates=roots, private_key=key, certificate_chain=chain)
-
-
-def _check_files(tls: Tls) -> None:
-    """gRPC would try to connect with them for ever, and say only that nobody answers."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        if tls.root_certificates is not None:
-            context.load_verify_locations(cafile=tls.root_certificates)
-    except ssl.SSLError as error:
-        raise _refused("tls.root_certificates", "expected certificates in PEM", error) from error
-    if (tls.private_key is None) != (tls.certificate_chain is None):
-        raise _refused("tls.private_key", "expected tls.certificate_chain beside it, or neither of them")
-    if tls.private_key is None or tls.certificate_chain is None:
-        return
-    try:
-        # Without a password OpenSSL would ask for one on the terminal.
-        context.load_cert_chain(tls.certificate_chain, tls.private_key, password=lambda: "")
-    except ssl.SSLError as error:
-        is_mismatch = error.reason == "KEY_VALUES_MISMATCH"
-        expected = f"expected the key of the certificate in {tls.certificate_chain}"
-        if not is_mismatch:
-            expected = (
-                "expected a key in PEM without a password, and its certificate in tls.certificate_chain"
-            )
-        raise _refused("tls.private_key", expected, error) from error
-
-
-def _refused(field: str, expected: str, error: Exception | None = None) -> InvalidRequestError:
-    reason = f" ({getattr(error, 'reason', None) or error})" if error is not None else ""
-    text = f"{expected}{reason}"
-    return InvalidRequestError(f"{field}: {text}", faults=[FieldViolation(field, text)])
-
-
-def _read(path: str | None, name: str) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise _refused(f"tls.{name}", f"{path} cannot be read: {error.strerror}") from error

@@ -10,7 +10,7 @@ from typing import Any, Generic
 import grpc
 import grpc.aio
 
-from telecine.channel.arguments import Target, channel_options, credentials
+from telecine.channel.arguments import Target
 from telecine.channel.calls import (
     DOWNLOAD_PATH,
     ENCODE_PATH,
@@ -20,6 +20,7 @@ from telecine.channel.calls import (
     Unary,
     call_metadata,
 )
+from telecine.channel.connections import Connection, Connections
 from telecine.channel.errors import closed_error, raise_translated
 from telecine.channel.proxy import proxy_note
 from telecine.encoder.v1 import encoder_pb2 as pb
@@ -66,35 +67,22 @@ class AsyncChannel:
     def __init__(self, target: Target) -> None:
         self._note = proxy_note(target.address)
         self._is_closed = False
-        options = channel_options(target)
-        if target.tls is None:
-            self._channel = grpc.aio.insecure_channel(target.address, options)
-        else:
-            self._channel = grpc.aio.secure_channel(target.address, credentials(target.tls), options)
-        self._encode = self._channel.stream_stream(
-            ENCODE_PATH, request_serializer=bytes, response_deserializer=pb.EncodeResponse.FromString
+        self._connections: Connections[grpc.aio.Channel] = Connections(
+            target, grpc.aio.insecure_channel, grpc.aio.secure_channel
         )
-        self._download = self._channel.unary_stream(
-            DOWNLOAD_PATH,
-            request_serializer=pb.DownloadArtifactRequest.SerializeToString,
-            response_deserializer=pb.DownloadArtifactResponse.FromString,
-        )
-        self._watch = self._channel.unary_stream(
-            WATCH_PATH,
-            request_serializer=pb.WatchJobRequest.SerializeToString,
-            response_deserializer=pb.WatchJobResponse.FromString,
-        )
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def call(
         self, rpc: Unary[RequestT, ResponseT], request: RequestT, timeout_seconds: float, request_id: str
     ) -> ResponseT:
         """Calls a unary rpc once."""
-        method: Any = self._channel.unary_unary(
+        connection = self._connection()
+        method: Any = connection.channel.unary_unary(
             rpc.path,
             request_serializer=type(request).SerializeToString,
             response_deserializer=rpc.response.FromString,
         )
-        with self._translating(request_id):
+        with connection.calling(), self._translating(request_id):
             answer: ResponseT = await method(
                 request, timeout=timeout_seconds, metadata=call_metadata(request_id)
             )
@@ -102,36 +90,70 @@ class AsyncChannel:
 
     def encode(self, request_id: str) -> AsyncStream[pb.EncodeResponse]:
         """Opens an Encode stream; serialised requests go in with `write`."""
-        return self._stream(request_id, lambda metadata: self._encode(metadata=metadata))
+        connection = self._connection()
+        method: Any = connection.channel.stream_stream(
+            ENCODE_PATH, request_serializer=bytes, response_deserializer=pb.EncodeResponse.FromString
+        )
+        return self._stream(connection, request_id, lambda metadata: method(metadata=metadata))
 
     def download(
         self, request: pb.DownloadArtifactRequest, timeout_seconds: float, request_id: str
     ) -> AsyncStream[pb.DownloadArtifactResponse]:
         """Opens a DownloadArtifact stream, for at most that long."""
+        connection = self._connection()
+        method: Any = connection.channel.unary_stream(
+            DOWNLOAD_PATH,
+            request_serializer=pb.DownloadArtifactRequest.SerializeToString,
+            response_deserializer=pb.DownloadArtifactResponse.FromString,
+        )
         return self._stream(
+            connection,
             request_id,
-            lambda metadata: self._download(request, timeout=timeout_seconds, metadata=metadata),
+            lambda metadata: method(request, timeout=timeout_seconds, metadata=metadata),
         )
 
     def watch(
         self, request: pb.WatchJobRequest, timeout_seconds: float | None, request_id: str
     ) -> AsyncStream[pb.WatchJobResponse]:
         """Opens a WatchJob stream; None: for as long as it goes on."""
+        connection = self._connection()
+        method: Any = connection.channel.unary_stream(
+            WATCH_PATH,
+            request_serializer=pb.WatchJobRequest.SerializeToString,
+            response_deserializer=pb.WatchJobResponse.FromString,
+        )
         return self._stream(
+            connection,
             request_id,
-            lambda metadata: self._watch(request, timeout=timeout_seconds, metadata=metadata),
+            lambda metadata: method(request, timeout=timeout_seconds, metadata=metadata),
         )
 
     async def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
         self._is_closed = True
-        await self._channel.close()
+        for channel in self._connections.every():
+            await channel.close()
+        await asyncio.gather(*self._closing)
+
+    def _connection(self) -> Connection[grpc.aio.Channel]:
+        if self._is_closed:
+            raise closed_error()
+        connection = self._connections.current()
+        for channel in self._connections.unused():
+            closing = asyncio.ensure_future(channel.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        return connection
 
     def _stream(
-        self, request_id: str, begin: Callable[[tuple[tuple[str, str], ...]], Any]
+        self,
+        connection: Connection[grpc.aio.Channel],
+        request_id: str,
+        begin: Callable[[tuple[tuple[str, str], ...]], Any],
     ) -> AsyncStream[ResponseT]:
         with self._translating(request_id):
             call = begin(call_metadata(request_id))
+            connection.hold_for(call)
         return AsyncStream(call, request_id, lambda: self._translating(request_id))
 
     @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from telecine.channel.arguments import Target, channel_options, credentials
+from telecine.channel.arguments import Target
 from telecine.channel.calls import (
     DOWNLOAD_PATH,
     ENCODE_PATH,
@@ -18,6 +18,7 @@ from telecine.channel.calls import (
     Unary,
     call_metadata,
 )
+from telecine.channel.connections import Connection, Connections
 from telecine.channel.errors import check_open, closed_error, raise_translated
 from telecine.channel.proxy import proxy_note
 from telecine.encoder.v1 import encoder_pb2 as pb
@@ -46,58 +47,62 @@ class BlockingChannel:
     def __init__(self, target: Target) -> None:
         self._note = proxy_note(target.address)
         self._is_closed = False
-        options = channel_options(target)
-        if target.tls is None:
-            self._channel = grpc.insecure_channel(target.address, options)
-        else:
-            self._channel = grpc.secure_channel(target.address, credentials(target.tls), options)
-        self._encode = self._channel.stream_stream(
-            ENCODE_PATH, request_serializer=bytes, response_deserializer=pb.EncodeResponse.FromString
-        )
-        self._download = self._channel.unary_stream(
-            DOWNLOAD_PATH,
-            request_serializer=pb.DownloadArtifactRequest.SerializeToString,
-            response_deserializer=pb.DownloadArtifactResponse.FromString,
-        )
-        self._watch = self._channel.unary_stream(
-            WATCH_PATH,
-            request_serializer=pb.WatchJobRequest.SerializeToString,
-            response_deserializer=pb.WatchJobResponse.FromString,
+        self._connections: Connections[grpc.Channel] = Connections(
+            target, grpc.insecure_channel, grpc.secure_channel
         )
 
     def call(
         self, rpc: Unary[RequestT, ResponseT], request: RequestT, timeout_seconds: float, request_id: str
     ) -> ResponseT:
         """Calls a unary rpc once."""
-        method: Any = self._channel.unary_unary(
+        connection = self._connection()
+        method: Any = connection.channel.unary_unary(
             rpc.path,
             request_serializer=type(request).SerializeToString,
             response_deserializer=rpc.response.FromString,
         )
-        with self._translating(request_id):
+        with connection.calling(), self._translating(request_id):
             answer: ResponseT = method(request, timeout=timeout_seconds, metadata=call_metadata(request_id))
         return answer
 
     def encode(self, messages: Iterator[bytes], request_id: str) -> Stream[pb.EncodeResponse]:
         """Opens an Encode stream; `messages` are serialised requests, iterated by a thread of gRPC."""
-        return self._stream(request_id, lambda metadata: self._encode(messages, metadata=metadata))
+        connection = self._connection()
+        method = connection.channel.stream_stream(
+            ENCODE_PATH, request_serializer=bytes, response_deserializer=pb.EncodeResponse.FromString
+        )
+        return self._stream(connection, request_id, lambda metadata: method(messages, metadata=metadata))
 
     def download(
         self, request: pb.DownloadArtifactRequest, timeout_seconds: float, request_id: str
     ) -> Stream[pb.DownloadArtifactResponse]:
         """Opens a DownloadArtifact stream, for at most that long."""
+        connection = self._connection()
+        method = connection.channel.unary_stream(
+            DOWNLOAD_PATH,
+            request_serializer=pb.DownloadArtifactRequest.SerializeToString,
+            response_deserializer=pb.DownloadArtifactResponse.FromString,
+        )
         return self._stream(
+            connection,
             request_id,
-            lambda metadata: self._download(request, timeout=timeout_seconds, metadata=metadata),
+            lambda metadata: method(request, timeout=timeout_seconds, metadata=metadata),
         )
 
     def watch(
         self, request: pb.WatchJobRequest, timeout_seconds: float | None, request_id: str
     ) -> Stream[pb.WatchJobResponse]:
         """Opens a WatchJob stream; None: for as long as it goes on."""
+        connection = self._connection()
+        method = connection.channel.unary_stream(
+            WATCH_PATH,
+            request_serializer=pb.WatchJobRequest.SerializeToString,
+            response_deserializer=pb.WatchJobResponse.FromString,
+        )
         return self._stream(
+            connection,
             request_id,
-            lambda metadata: self._watch(request, timeout=timeout_seconds, metadata=metadata),
+            lambda metadata: method(request, timeout=timeout_seconds, metadata=metadata),
         )
 
     def check(self) -> None:
@@ -107,13 +112,27 @@ class BlockingChannel:
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
         self._is_closed = True
-        self._channel.close()
+        for channel in self._connections.every():
+            channel.close()
+
+    def _connection(self) -> Connection[grpc.Channel]:
+        if self._is_closed:
+            raise closed_error()
+        connection = self._connections.current()
+        for channel in self._connections.unused():
+            channel.close()
+        return connection
 
     def _stream(
-        self, request_id: str, begin: Callable[[tuple[tuple[str, str], ...]], Any]
+        self,
+        connection: Connection[grpc.Channel],
+        request_id: str,
+        begin: Callable[[tuple[tuple[str, str], ...]], Any],
     ) -> Stream[ResponseT]:
         with self._translating(request_id):
-            return Stream(begin(call_metadata(request_id)), lambda: self._translating(request_id))
+            call = begin(call_metadata(request_id))
+            connection.hold_for(call)
+            return Stream(call, lambda: self._translating(request_id))
 
     @contextmanager
     def _translating(self, request_id: str) -> Iterator[None]:

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from telecine.channel.arguments import Target, channel_options, credentials
+from telecine.channel.arguments import Target
 from telecine.channel.calls import call_metadata
+from telecine.channel.connections import Connection, Connections
 from telecine.channel.errors import check_open, closed_error, raise_translated
 from telecine.channel.outage import Outage
 from telecine.exceptions import UnavailableError
@@ -25,53 +26,60 @@ def _could_not_connect(error: BaseException) -> bool:
     return isinstance(error, UnavailableError) and not isinstance(error.__cause__, ValueError)
 
 
+def _stub(connection: Connection[grpc.Channel]) -> Any:
+    return pb_grpc.LogCollectorServiceStub(connection.channel)
+
+
 class LogChannel:
     """One connection to a collector, opened at the first call. Thread-safe. Not to be used after a fork."""
 
     def __init__(self, target: Target) -> None:
         self._address = target.address
         self._is_closed = False
-        options = channel_options(target)
-        if target.tls is None:
-            self._channel = grpc.insecure_channel(target.address, options)
-        else:
-            self._channel = grpc.secure_channel(target.address, credentials(target.tls), options)
-        self._stub = pb_grpc.LogCollectorServiceStub(self._channel)
+        self._connections: Connections[grpc.Channel] = Connections(
+            target, grpc.insecure_channel, grpc.secure_channel
+        )
 
     def query(self, request: pb.QueryRequest, timeout_seconds: float, request_id: str) -> pb.QueryResponse:
         """One page of records."""
-        answer: pb.QueryResponse = self._unary(self._stub.Query, request, timeout_seconds, request_id)
+        answer: pb.QueryResponse = self._unary("Query", request, timeout_seconds, request_id)
         return answer
 
     def job_story(
         self, request: pb.GetJobStoryRequest, timeout_seconds: float, request_id: str
     ) -> pb.GetJobStoryResponse:
         """One page of a job's story."""
-        answer: pb.GetJobStoryResponse = self._unary(
-            self._stub.GetJobStory, request, timeout_seconds, request_id
-        )
+        answer: pb.GetJobStoryResponse = self._unary("GetJobStory", request, timeout_seconds, request_id)
         return answer
 
     def stats(self, timeout_seconds: float, request_id: str) -> pb.GetStatsResponse:
         """The counters of the collector."""
         request = pb.GetStatsRequest()
-        answer: pb.GetStatsResponse = self._unary(self._stub.GetStats, request, timeout_seconds, request_id)
+        answer: pb.GetStatsResponse = self._unary("GetStats", request, timeout_seconds, request_id)
         return answer
 
     def tail(self, request: pb.TailRequest, request_id: str) -> TailCall:
         """Records as they arrive."""
         self._check()
-        return TailCall(self._stub.Tail, request, request_id)
+        connection = self._connection()
+        return TailCall(connection, request, request_id)
 
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
         self._is_closed = True
-        self._channel.close()
+        for channel in self._connections.every():
+            channel.close()
+
+    def _connection(self) -> Connection[grpc.Channel]:
+        connection = self._connections.current()
+        for channel in self._connections.unused():
+            channel.close()
+        return connection
 
     def _check(self) -> None:
         check_open(is_closed=self._is_closed)
 
-    def _unary(self, method: Any, request: Message, timeout_seconds: float, request_id: str) -> Any:
+    def _unary(self, method: str, request: Message, timeout_seconds: float, request_id: str) -> Any:
         """Every call may be repeated, and one that could not connect is, within its time."""
         self._check()
         deadline = time.monotonic() + timeout_seconds
@@ -80,7 +88,10 @@ class LogChannel:
         def call() -> Any:
             try:
                 left = max(0.0, deadline - time.monotonic())
-                return method(request, timeout=left, metadata=call_metadata(request_id))
+                connection = self._connection()
+                call = getattr(_stub(connection), method)
+                with connection.calling():
+                    return call(request, timeout=left, metadata=call_metadata(request_id))
             except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
                 if self._is_closed:
                     raise closed_error() from error
@@ -93,11 +104,14 @@ class LogChannel:
 class TailCall:
     """One call of Tail, begun at once. Read by one thread; `close` may come from any."""
 
-    def __init__(self, method: Any, request: pb.TailRequest, request_id: str) -> None:
+    def __init__(
+        self, connection: Connection[grpc.Channel], request: pb.TailRequest, request_id: str
+    ) -> None:
         self._request_id = request_id
         self._is_closed = False
         try:
-            self._call: Any = method(request, metadata=call_metadata(request_id))
+            self._call: Any = _stub(connection).Tail(request, metadata=call_metadata(request_id))
+            connection.hold_for(self._call)
         except ValueError as error:  # the channel is closed
             raise_translated(error, request_id)
 

@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from telecine.cli.options import DEFAULT_SERVER
+from telecine.cli.tls_options import chosen_tls
+from telecine.exceptions import InvalidRequestError
 from telecine.request.options import RetryPolicy
-from telecine.settings.address import COLLECTOR_PORT
+from telecine.settings.address import COLLECTOR_PORT, SECURE
+from telecine.settings.loading import ConfigError
 
 if TYPE_CHECKING:
     from telecine.clients.blocking import Client
     from telecine.clients.logs import LogClient
     from telecine.clients.settings import SdkConfig
+    from telecine.tls.options import Tls
 
 DEFAULT_COLLECTOR = f"127.0.0.1:{COLLECTOR_PORT}"
 _COLLECTOR_VARIABLES = ("TELECINE_COLLECTOR", "TELECINE_LOG_COLLECTOR")
@@ -37,7 +41,7 @@ def connect(server: str | None, *, call_timeout_seconds: float = 30.0) -> Iterat
     server = server or configured_server()
     if server is not None:
         _expect_answer(server)
-    with Client(server, call_timeout_seconds=call_timeout_seconds) as client:
+    with Client(server, tls=chosen_tls(), call_timeout_seconds=call_timeout_seconds) as client:
         yield client
 
 
@@ -92,16 +96,32 @@ def _expect_answer(server: str) -> None:
     from telecine.clients.blocking import Client
 
     retry = RetryPolicy(give_up_after_seconds=_FIRST_ANSWER_SECONDS)
-    with Client(server, retry=retry, call_timeout_seconds=_FIRST_ANSWER_SECONDS) as client:
+    with Client(server, tls=chosen_tls(), retry=retry, call_timeout_seconds=_FIRST_ANSWER_SECONDS) as client:
         next(client.jobs(page_size=1), None)
 
 
 def open_collector(server: str, call_timeout_seconds: float = 30.0) -> LogClient:
-    """A client of the collector; a tls:// address is spoken to with the files of sdk.tls."""
+    """A client of the collector."""
     from telecine.clients.logs import LogClient
 
-    tls = _configured().tls.options() if server.startswith("tls://") else None
-    return LogClient(server, tls=tls, call_timeout_seconds=call_timeout_seconds)
+    return LogClient(server, tls=collector_tls(server), call_timeout_seconds=call_timeout_seconds)
+
+
+def collector_tls(server: str) -> Tls | None:
+    """How the collector is spoken to: as options say, else section `logging.tls`, else what is for all.
+
+    A tls:// address for which none of them says anything is spoken to with the files of sdk.tls, as before
+    there were others. Raises LogConfigError, InvalidRequestError.
+    """
+    from telecine.logging.configuration import logging_from_file
+    from telecine.tls.settings import common_tls, tls_for
+
+    own = chosen_tls() or logging_from_file(os.environ).get("tls")
+    try:
+        found = tls_for(server, own, common_tls())
+    except ConfigError as error:
+        raise InvalidRequestError(str(error)) from error
+    return found or (_configured().tls.options() if server.startswith(SECURE) else None)
 
 
 def expect_collector(server: str) -> None:

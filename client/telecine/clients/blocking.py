@@ -47,7 +47,8 @@ class Client:
         server: "host:port" or "unix:/path". None: the configured one (TELECINE_SERVER, or `[sdk]` of a
             configuration file), else an embedded server, which this process starts once, shares among its
             clients and ends with itself; no other user of the machine can reach it.
-        tls: PEM files of a secure connection. None: as configured, by default a plain connection.
+        tls: PEM files of a secure connection, which are read again when they change. None: as configured
+            (`sdk.tls`, TELECINE_TLS_*), by default a plain connection.
         keep_alive: How a dead or frozen server is noticed. None: as configured.
         retry: For how long, and how often, lost connections and failed calls are retried. None: as
             configured, by default up to 300 seconds without progress.

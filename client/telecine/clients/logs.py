@@ -19,6 +19,8 @@ from telecine.logging.catalogue import Level
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 from telecine.request.options import KeepAlive, Tls
+from telecine.settings.loading import ConfigError
+from telecine.tls.settings import common_tls, tls_for
 
 _PAGE_RECORDS: Final = 1000
 _LEVELS: Final = {level: logs_pb2.Level.Value(f"LEVEL_{level.name}") for level in Level}
@@ -137,8 +139,9 @@ class LogClient:
     """Reads from a log collector. Thread-safe; not to be used after a fork.
 
     Args:
-        server: "host:port" or "unix:/path" of the collector.
-        tls: PEM files of a secure connection. None: a plain connection.
+        server: "host:port", "tls://host:port" or "unix:/path" of the collector.
+        tls: PEM files of a secure connection, which are read again when they change. None: what
+            TELECINE_TLS_* or section `tls` of a configuration file say, by default a plain connection.
         keep_alive: How a dead or frozen collector is noticed. None: the defaults of `KeepAlive`.
         call_timeout_seconds: Limit of one call in seconds, retries included; `tail` has none.
 
@@ -155,6 +158,10 @@ class LogClient:
         keep_alive: KeepAlive | None = None,
         call_timeout_seconds: float = 30.0,
     ) -> None:
+        try:
+            tls = tls_for(server, tls, common_tls())
+        except ConfigError as error:
+            raise InvalidRequestError(str(error)) from error
         self._channel = LogChannel(Target(server, tls, keep_alive or KeepAlive()))
         self._timeout_seconds = call_timeout_seconds
         self.damaged_files: list[str] = []

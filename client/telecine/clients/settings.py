@@ -29,6 +29,8 @@ from telecine.retry.report import report_decision
 from telecine.settings.address import AddressError, parse_address
 from telecine.settings.loading import ConfigError, Loaded, load_config
 from telecine.sharing.secret import ServerSecret
+from telecine.tls.options import TlsFiles
+from telecine.tls.settings import common_tls, tls_for
 
 _Value = TypeVar("_Value")
 
@@ -158,7 +160,7 @@ def settings_of(
     )
     return ClientSettings(
         server=server,
-        tls=tls or configured.tls.options(),
+        tls=_tls_of(server, tls, configured),
         keep_alive=keep_alive or configured.keep_alive.options(),
         retry=retry,
         calls=Retry(retry, breaker=circuit, level="INFO"),
@@ -169,16 +171,29 @@ def settings_of(
     )
 
 
+def _tls_of(server: str | None, tls: Tls | None, configured: SdkConfig) -> Tls | None:
+    """How the server is spoken to. An embedded one listens on a private socket, and has no certificate."""
+    if server is None:
+        return None
+    try:
+        return tls_for(server, tls or configured.tls.options(), common_tls())
+    except ConfigError as error:
+        raise InvalidRequestError(str(error), recovery=_RECOVERY) from error
+
+
 def _check_types(
     server: str | None, tls: Tls | None, keep_alive: KeepAlive | None, retry: RetryPolicy | None
 ) -> None:
     if server is not None:
         text(server, "server", 'an address, such as "localhost:50051" or "unix:/path"')
     if tls is not None:
-        paths = instance(tls, Tls, "tls", 'a Tls, such as Tls(root_certificates="ca.pem")')
-        for name in ("root_certificates", "private_key", "certificate_chain"):
+        paths = instance(tls, Tls, "tls", 'a Tls, such as Tls(ca_file="ca.pem")')
+        for name in ("ca_file", "cert_file", "key_file"):
             if not isinstance(path := getattr(paths, name), str | Path | None):
                 raise refused(f"tls.{name}", path, "the path of a PEM file")
+        if not isinstance(paths.server_name, str | None):
+            raise refused("tls.server_name", paths.server_name, "the name in the server's certificate")
+        flag(paths.insecure, "tls.insecure")
     if keep_alive is not None:
         instance(keep_alive, KeepAlive, "keep_alive", "a KeepAlive")
         for name in ("interval_seconds", "timeout_seconds", "idle_timeout_seconds"):
@@ -229,23 +244,6 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
 
-class TlsFiles(msgspec.Struct, frozen=True):
-    """PEM files of a secure connection; naming any of them makes it one."""
-
-    root_certificates: Path | None = None
-    """The certificate authorities to trust. None: the system's."""
-    private_key: Path | None = None
-    """The client's key, for mutual TLS. None: the client shows no certificate."""
-    certificate_chain: Path | None = None
-    """The certificate of `private_key`. None: the client shows none."""
-
-    def options(self) -> Tls | None:
-        """The files as a client's `tls`; None: no file is named."""
-        paths = {name: getattr(self, name) for name in self.__struct_fields__}
-        named = {name: str(path) for name, path in paths.items() if path is not None}
-        return Tls(**named) if named else None
-
-
 class RetryConfig(msgspec.Struct, frozen=True):
     """How long and how often a client reconnects and retries."""
 
@@ -293,6 +291,8 @@ class SdkConfig(msgspec.Struct, frozen=True):
     """Whether frames go to a server on this machine through memory, and artifacts are copied from its disk,
     if it offers that."""
     tls: TlsFiles = TlsFiles()
+    """For this server alone. Where nothing is said here, section `tls` and TELECINE_TLS_* hold, which are for
+    every client."""
     retry: RetryConfig = RetryConfig()
     keep_alive: KeepAliveConfig = KeepAliveConfig()
 

@@ -29,6 +29,7 @@ from telecine.logging.redaction.rules import RulePack
 from telecine.logging.setup import STATE
 from telecine.logging.shipping.spool import SpoolLimits
 from telecine.logging.unknown_variables import report_unknown_variables
+from telecine.tls.options import Tls
 
 __all__ = [
     "REQUEST_ID_KEY",
@@ -77,6 +78,7 @@ def configure_logging(
     errors_max_bytes: int | None = None,
     errors_backups: int | None = None,
     collector: str | None = None,
+    tls: Tls | None = None,
     spool_directory: str | Path | None = None,
     spool_limits: SpoolLimits | None = None,
     flush_seconds: float | None = None,
@@ -137,7 +139,9 @@ def configure_service_logging(service: str, directory: Path, config_file: Path |
         OSError: A log file or the spool cannot be written.
     """
     own = {"console": ConsoleTarget.STDERR, "directory": directory}
-    config = log_config(service, {}, os.environ, own | logging_from_file(os.environ, config_file))
+    config = log_config(
+        service, {}, os.environ, own | logging_from_file(os.environ, config_file), config_file
+    )
     if config.console is ConsoleTarget.STDOUT:
         config = replace(config, console=ConsoleTarget.STDERR)
     STATE.configure(config)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from telecine.logging.configuration import LogConfigError
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.shipping.spool import SpoolLimits
+from telecine.tls.options import Tls
 
 _SYNONYMS: Final = {"log_dir": "directory", "log_level": "level"}
 _NOT_ARGUMENTS: Final = frozenset({"service", "has_files", "fmt_type", *_SYNONYMS})
@@ -51,6 +52,8 @@ class LogConfig:
     """Rotated files of errors that are kept. 0: none. [3]"""
     collector: str | None = None
     """"host:port", "tls://host:port" or "unix:/path" of a log collector. [records stay here]"""
+    tls: Tls | None = None
+    """PEM files of a secure connection to the collector. [TELECINE_TLS_*, or section `tls` of a file]"""
     spool_directory: str | Path | None = None
     """Where records wait for the collector; may be shared by all processes of a machine.
     [`spool` in `directory`, or `~/.cache/telecine/spool` without one]"""

@@ -19,10 +19,13 @@ from telecine.logging.outputs.rendering import Format
 from telecine.logging.record.sampling import SampleUnit, stage_rates
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.shipping.spool import SpoolLimits
-from telecine.settings.address import COLLECTOR_PORT, AddressError, parse_address
+from telecine.settings.address import COLLECTOR_PORT, SECURE, AddressError, parse_address
 from telecine.settings.config_file import SHARED_VARIABLE, shared_file
-from telecine.settings.loading import load_config
+from telecine.settings.loading import ConfigError, load_config
 from telecine.settings.trust import NAMES_A_PATH
+from telecine.tls.options import Tls, TlsFiles
+from telecine.tls.pem_files import TlsFileError, read_pem
+from telecine.tls.settings import common_tls, tls_for
 
 PREFIX = "TELECINE_LOG_"
 
@@ -80,6 +83,8 @@ class EffectiveLogConfig(msgspec.Struct, frozen=True, kw_only=True):
     errors_backups: int = 3
     collector: str | None = None
     """`host:port`, `tls://host:port` or `unix:/path` of a log collector; None: records stay here."""
+    tls: Tls | None = None
+    """How the collector is spoken to. None: plainly, unless its address asks for TLS."""
     spool_directory: Path | None = None
     """None: `spool` in `directory`, or `~/.cache/telecine/spool` without one. May be shared by all
     processes of a machine."""
@@ -124,8 +129,11 @@ def log_config(
     arguments: Mapping[str, Any],
     environ: Mapping[str, str],
     from_file: Mapping[str, Any] | None = None,
+    config_file: Path | None = None,
 ) -> EffectiveLogConfig:
     """Defaults, overridden by a file, by the environment, and by arguments that are not None.
+
+    `config_file`: whose section `tls` holds. None: that of the file for everything.
 
     Raises:
         LogConfigError: with every fault in one message.
@@ -151,6 +159,8 @@ def log_config(
         else:
             values[name] = value
     _check(values, faults)
+    if values.get("collector") is not None and not faults:
+        _add_tls(values, environ, config_file, faults)
     if faults:
         named = [fault.partition(": ") for fault in faults]
         raise LogConfigError(
@@ -168,8 +178,6 @@ def logging_from_file(environ: Mapping[str, str], path: Path | None = None) -> d
     """
     if path is None and shared_file(environ, Path.cwd()) is None:
         return {}
-    from telecine.settings.loading import ConfigError
-
     try:
         return file_settings(environ, path)[0]
     except ConfigError as error:
@@ -229,6 +237,21 @@ def _check(values: dict[str, Any], faults: list[str]) -> None:
             parse_address(str(collector), usual_port=COLLECTOR_PORT)
         except AddressError as error:
             faults.append(f"collector: {error}")
+
+
+def _add_tls(
+    values: dict[str, Any], environ: Mapping[str, str], config_file: Path | None, faults: list[str]
+) -> None:
+    """Fills in what holds for every client, and looks at the files once: shipping itself only tries again."""
+    address = str(values["collector"])
+    try:
+        tls = values["tls"] = tls_for(address, values.get("tls"), common_tls(environ, config_file))
+        if tls is not None and tls.insecure and address.startswith(SECURE):
+            faults.append("tls: insecure was said, but collector begins with tls://")
+        elif tls is not None and not tls.insecure:
+            read_pem(tls)
+    except (TlsFileError, ConfigError) as error:
+        faults.append(str(error))
 
 
 def _is_rate(value: object) -> bool:
@@ -324,7 +347,12 @@ _ARGUMENTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-_KINDS: dict[str, type] = {"redaction_rules": RulePack, "redaction_key": bytes, "spool_limits": SpoolLimits}
+_KINDS: dict[str, type] = {
+    "redaction_rules": RulePack,
+    "redaction_key": bytes,
+    "spool_limits": SpoolLimits,
+    "tls": Tls,
+}
 """Arguments that only Python can say, and their classes."""
 
 
@@ -365,6 +393,9 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     errors_backups: Count | None = None
     collector: str | None = None
     """"host:port", "tls://host:port" or "unix:/path" of a log collector."""
+    tls: TlsFiles = TlsFiles()
+    """For this collector alone. Where nothing is said here, section `tls` and TELECINE_TLS_* hold, which are
+    for every client."""
     spool_directory: Path | None = None
     flush_seconds: NotNegative | None = None
     """How long the end of the process may wait for the collector, while it answers."""
@@ -395,6 +426,7 @@ class LoggingSettings(msgspec.Struct, frozen=True, kw_only=True):
     def values(self) -> dict[str, Any]:
         """What was said, as `EffectiveLogConfig` takes it."""
         said = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        said["tls"] = self.tls.options()
         if self.level is not None:
             said["level"] = parse_level(self.level)
         if self.directory is not None:

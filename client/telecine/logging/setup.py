@@ -210,9 +210,9 @@ class LoggingState:
                 shipper.begin(spool.directory)
             return spool
 
-        address = config.collector or ""
+        address, tls = config.collector or "", config.tls
         self._spool_root = root
-        self._new_child_shipping = lambda: ChildShipping(root, address, config.answer_seconds)
+        self._new_child_shipping = lambda: ChildShipping(root, address, config.answer_seconds, tls)
         if not self._can_use_grpc:
             self.shipper = self._new_child_shipping()
         spool = new_spool()
@@ -223,7 +223,7 @@ class LoggingState:
         def connect() -> Any:
             from telecine.logging.shipping.stream import open_ship_stream
 
-            return open_ship_stream(address)
+            return open_ship_stream(address, tls)
 
         def report(level: str, msg: str, fields: dict[str, object]) -> None:
             pipeline.emit_line(Level[level], msg, fields, is_spooled=False)

@@ -10,6 +10,7 @@ from typing import Final
 from telecine.logging.configuration import PREFIX, log_variables
 from telecine.logging.logger import Logger
 from telecine.logging.record.sampling import SAMPLING_VARIABLE_PREFIX
+from telecine.tls.settings import tls_variables
 
 _OURS: Final = "TELECINE_"
 _ALONE: Final = frozenset(
@@ -35,7 +36,7 @@ _reported: set[str] = set()
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yields each variable that is none of Telecine's, and the one that it resembles; empty: none."""
-    logging = log_variables()
+    logging = log_variables() | tls_variables()
     for name in sorted(environ):
         if not name.startswith(_OURS) or name in _ALONE or name in logging:
             continue

@@ -14,6 +14,7 @@ from telecine.request.fields import refused, words
 from telecine.request.overlays import Overlay
 from telecine.request.rates import FrameRate
 from telecine.retry.policy import RetryPolicy as RetryPolicy  # noqa: PLC0414 - an option too: handed on to callers
+from telecine.tls.options import Tls as Tls  # noqa: PLC0414 - likewise
 
 
 class PixelFormat(StrEnum):
@@ -212,15 +213,3 @@ class KeepAlive:
     """A connection counts as lost if a ping is not answered for this long."""
     idle_timeout_seconds: float = 30.0
     """An upload's stream counts as broken if no message comes for this long."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """Makes the connection a secure one: paths of PEM files."""
-
-    root_certificates: str | None = None
-    """The certificate authorities to trust. None: the system's."""
-    private_key: str | None = None
-    """The client's key, for mutual TLS. None: the client shows no certificate."""
-    certificate_chain: str | None = None
-    """The certificate of `private_key`. None: the client shows none."""

@@ -12,7 +12,8 @@ COLLECTOR_PORT = 50052
 
 _RESOLVED = ("dns:", "ipv4:", "ipv6:", "xds:", "unix-abstract:", "vsock:")
 """Schemes that gRPC resolves by itself."""
-_SECURE = "tls://"
+SECURE = "tls://"
+"""Asks for TLS."""
 _SOCKET_BYTES = 107
 """The longest path that a Unix socket can have on Linux."""
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<host>[^\s:/\\@\[\]?#]+)):(?P<port>[0-9]+)")
@@ -46,12 +47,17 @@ def parse_address(text: str, *, usual_port: int = ENCODER_PORT) -> Address:
         return Address(_socket(address), is_secure=False)
     if address.startswith(_RESOLVED):
         return Address(_resolved(address), is_secure=False)
-    is_secure = address.startswith(_SECURE)
-    rest = address.removeprefix(_SECURE)
+    is_secure = address.startswith(SECURE)
+    rest = address.removeprefix(SECURE)
     if match := _HOST_PORT.fullmatch(rest):
         _check_port(match["port"], text)
         return Address(rest, is_secure=is_secure)
     raise AddressError(f"{_EXPECTED}{_hint(address, rest, usual_port)}, got {text!r}")
+
+
+def is_socket(address: str) -> bool:
+    """Whether it is one of this machine's, which needs no TLS."""
+    return address.strip().startswith(("unix:", "unix-abstract:"))
 
 
 def _socket(address: str) -> str:
@@ -86,7 +92,7 @@ def _hint(address: str, rest: str, usual_port: int) -> str:
             return f', such as "tls://{scheme["rest"].partition(":")[0] or "host"}:{usual_port}"'
         rest = scheme["rest"]
         host = rest if _HOST_PORT.fullmatch(rest) else f"{rest or 'host'}:{usual_port}"
-        secure = _SECURE if scheme["scheme"].lower() in {"https", "grpcs"} else ""
+        secure = SECURE if scheme["scheme"].lower() in {"https", "grpcs"} else ""
         return f', such as "{secure}{host}", without "{scheme["scheme"]}://"'
     if re.fullmatch(r":?[0-9]{2,5}", rest):
         return f', such as "127.0.0.1:{rest.lstrip(":")}" (the host is missing)'

@@ -11,6 +11,7 @@ import msgspec
 
 from telecine.settings.leaves import FAULTY, Report, checked, find_faults, read_leaf
 from telecine.settings.removed import REMOVED
+from telecine.settings.renamed import by_new_names
 from telecine.settings.sources import Text, shown
 
 
@@ -26,6 +27,9 @@ def coerce_struct(
     What the mapping leaves out is taken from `base`, then from the struct's own defaults.
     """
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    tree, doubled = by_new_names(kind, tree, key)
+    for name, expected in doubled:
+        report(_join(key, name), expected)
     unknown = [name for name in tree if name not in fields]
     for name in unknown:
         report(_join(key, name), _unknown(name, list(fields)))
@@ -43,7 +47,7 @@ def coerce_struct(
             values[name] = FAULTY
         else:
             values[name] = default
-    is_sound = not unknown and not any(value is FAULTY for value in values.values())
+    is_sound = not unknown and not doubled and not any(value is FAULTY for value in values.values())
     for name, expected in find_faults(kind, values):
         report(_join(key, name), expected)
         is_sound = False

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-SECTIONS = ("encoder", "collector", "sdk", "logging")
+SECTIONS = ("encoder", "collector", "sdk", "logging", "tls")
 """What one file for everything may hold."""
 SHARED_VARIABLE = "TELECINE_CONFIG"
 """Names the file for everything."""
@@ -36,7 +36,9 @@ def found_file(directory: Path) -> Path | None:
 
 def is_sectioned(tree: Mapping[str, object]) -> bool:
     """Whether a file is one for everything: it has a section of ours at its top."""
-    return any(name in SECTIONS for name in tree)
+    return any(
+        name in SECTIONS and name != "tls" for name in tree
+    )  # an SDK's own file has such a setting too
 
 
 def section_of(

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
+from telecine.settings.renamed import new_names
+
 OPERATOR_ONLY: Final = msgspec.Meta(extra={"found_file": "never"})
 """Marks a field that runs programs or lifts a wall: `Annotated[tuple[str, ...], OPERATOR_ONLY]`."""
 NAMES_A_PATH: Final = msgspec.Meta(extra={"found_file": "inside"})
@@ -35,9 +37,13 @@ def find_distrusted(kind: Any, tree: object, directory: Path, key: str = "") -> 
             yield key, f"lies outside of the directory that the file was merely found in; {_NAME_THE_FILE}"
     elif isinstance(bare, type) and issubclass(bare, msgspec.Struct):
         fields = {field.name: field.type for field in msgspec.structs.fields(bare)}
+        renamed = new_names(bare)
         for name, value in tree.items() if isinstance(tree, Mapping) else ():
-            if name in fields:
-                yield from find_distrusted(fields[name], value, directory, f"{key}.{name}" if key else name)
+            current = renamed.get(name, name)
+            if current in fields:
+                yield from find_distrusted(
+                    fields[current], value, directory, f"{key}.{name}" if key else name
+                )
     elif get_origin(bare) in (Union, types.UnionType):
         of_options = (find_distrusted(option, tree, directory, key) for option in get_args(bare))
         yield from dict.fromkeys(entry for found in of_options for entry in found)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
+from telecine.settings.address import COLLECTOR_PORT, SECURE, AddressError, parse_address
+from telecine.tls.options import Tls, TlsFiles
+from telecine.tls.pem_files import TlsFileError, read_pem
 
 
 class ForwardProtocol(StrEnum):
@@ -22,13 +25,21 @@ class ForwardProtocol(StrEnum):
 class ForwardConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One place to forward to."""
 
+    renamed: ClassVar[dict[str, str]] = {"root_certificates": "ca_file"}
+
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     """The sink is called `forward.<name>`."""
     address: str
-    """host:port"""
+    """"host:port", "tls://host:port" or "unix:/path". "tls://", or any of the files below, asks for TLS."""
     protocol: ForwardProtocol = ForwardProtocol.SHIP
-    root_certificates: Path | None = None
-    """PEM file of those who are trusted. None: without TLS."""
+    ca_file: Path | None = None
+    """The authorities to trust, PEM. None: the system's, or no TLS where nothing else asks for it."""
+    cert_file: Path | None = None
+    """Our own certificate, PEM, for servers that ask for one."""
+    key_file: Path | None = None
+    """Its private key, PEM, without a password."""
+    server_name: str = ""
+    """The name in the server's certificate. Empty: that of the address."""
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
     """For each answer."""
     lag_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1 << 30
@@ -37,8 +48,17 @@ class ForwardConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_faults(self) -> Iterator[tuple[str, str]]:
         """Yields what the fields' types cannot say."""
-        if self.root_certificates is not None:
-            try:
-                self.root_certificates.read_bytes()
-            except OSError as error:
-                yield "root_certificates", f"cannot be read: {error.strerror or error}"
+        try:
+            parse_address(self.address, usual_port=COLLECTOR_PORT)
+        except AddressError as error:
+            yield "address", str(error)
+        try:
+            if (tls := self.tls()) is not None:
+                read_pem(tls)
+        except TlsFileError as error:
+            yield error.field, error.expected
+
+    def tls(self) -> Tls | None:
+        """How it is spoken to; None: plainly."""
+        files = TlsFiles(self.ca_file, self.cert_file, self.key_file, self.server_name).options()
+        return Tls() if files is None and self.address.startswith(SECURE) else files

@@ -13,6 +13,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServ
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from telecine.logs.v1 import logs_pb2
+from telecine.settings.address import SECURE
+from telecine.tls.pem_files import PemFiles
 
 from log_collector.journal.entry import pack
 from log_collector.sinks.forward.config import ForwardConfig, ForwardProtocol
@@ -30,27 +32,53 @@ _PERMANENT: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode
 
 
 def open_endpoint(config: ForwardConfig) -> Endpoint:
-    """Connects at the first record. Raises OSError where the certificates cannot be read."""
-    if config.root_certificates is None:
-        channel = grpc.insecure_channel(config.address, _OPTIONS)
-    else:
-        credentials = grpc.ssl_channel_credentials(config.root_certificates.read_bytes())
-        channel = grpc.secure_channel(config.address, credentials, _OPTIONS)
+    """Connects at the first record. Raises TlsFileError where the certificates cannot be used."""
     kind = ShipEndpoint if config.protocol is ForwardProtocol.SHIP else OtlpEndpoint
-    return kind(channel, config.timeout_seconds)
+    return kind(Line(config), config.timeout_seconds)
+
+
+class Line:
+    """The channel to one place, made anew when its certificate files have changed. For one thread."""
+
+    def __init__(self, config: ForwardConfig) -> None:
+        """Raises TlsFileError where the certificates cannot be used."""
+        self._address = config.address.removeprefix(SECURE)
+        self._options: list[tuple[str, int | str]] = [*_OPTIONS]
+        if config.server_name:
+            self._options.append(("grpc.ssl_target_name_override", config.server_name))
+        tls = config.tls()
+        self._files = None if tls is None else PemFiles(tls)
+        self._channel = self._made()
+
+    def channel(self) -> grpc.Channel:
+        """The channel for the next call; no other call runs meanwhile."""
+        if self._files is not None and self._files.has_changed():
+            self._channel.close()
+            self._channel = self._made()
+        return self._channel
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._channel.close()
+
+    def _made(self) -> grpc.Channel:
+        if self._files is None:
+            return grpc.insecure_channel(self._address, self._options)
+        pem = self._files.pem
+        credentials = grpc.ssl_channel_credentials(pem.ca, pem.key, pem.certificate)
+        return grpc.secure_channel(self._address, credentials, self._options)
 
 
 def open_forward(config: ForwardConfig, place: Place) -> ForwardSink:
-    """Opens the sink that a configuration asks for. Raises OSError where the certificates cannot be read."""
+    """Opens the sink that a configuration asks for. Raises TlsFileError for certificates that do not fit."""
     return ForwardSink(config.name, open_endpoint(config))
 
 
 class ShipEndpoint:
     """Another Telecine collector. Each call is a stream of its own, so nothing hangs on after a failure."""
 
-    def __init__(self, channel: grpc.Channel, timeout_seconds: float) -> None:
-        self._channel = channel
-        self._stub = pb_grpc.LogCollectorServiceStub(channel)
+    def __init__(self, line: Line, timeout_seconds: float) -> None:
+        self._line = line
         self._timeout_seconds = timeout_seconds
 
     def send(self, parcels: Sequence[Parcel]) -> int:
@@ -59,7 +87,8 @@ class ShipEndpoint:
         rejected = 0
         is_done = False
         try:
-            for answer in self._stub.Ship(_requests(parcels), timeout=self._timeout_seconds):
+            stub = pb_grpc.LogCollectorServiceStub(self._line.channel())
+            for answer in stub.Ship(_requests(parcels), timeout=self._timeout_seconds):
                 if answer.HasField("rejected"):
                     rejected += answer.rejected.count
                 elif answer.HasField("refused"):
@@ -77,7 +106,7 @@ class ShipEndpoint:
 
     def close(self) -> None:
         """See `Endpoint`."""
-        self._channel.close()
+        self._line.close()
 
 
 def _requests(parcels: Sequence[Parcel]) -> Iterator[pb.ShipRequest]:
@@ -100,18 +129,18 @@ def _requests(parcels: Sequence[Parcel]) -> Iterator[pb.ShipRequest]:
 class OtlpEndpoint:
     """An OTLP/gRPC logs endpoint."""
 
-    def __init__(self, channel: grpc.Channel, timeout_seconds: float) -> None:
-        self._channel = channel
-        self._stub = LogsServiceStub(channel)  # type: ignore[no-untyped-call]  # generated without types
+    def __init__(self, line: Line, timeout_seconds: float) -> None:
+        self._line = line
         self._timeout_seconds = timeout_seconds
         self._decode = msgspec.json.Decoder(dict[str, Any]).decode
 
     def send(self, parcels: Sequence[Parcel]) -> int:
         """See `Endpoint`."""
         rejected = 0
+        stub = LogsServiceStub(self._line.channel())  # type: ignore[no-untyped-call]  # generated without types
         for parcel in parcels:
             try:
-                answer = self._stub.Export(
+                answer = stub.Export(
                     self._request(parcel), timeout=self._timeout_seconds, compression=grpc.Compression.Gzip
                 )
             except grpc.RpcError as error:
@@ -124,7 +153,7 @@ class OtlpEndpoint:
 
     def close(self) -> None:
         """See `Endpoint`."""
-        self._channel.close()
+        self._line.close()
 
     def _request(self, parcel: Parcel) -> ExportLogsServiceRequest:
         lines = parcel.lines[:-1].split(b"\n")

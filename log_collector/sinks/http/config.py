@@ -6,11 +6,13 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 
 import msgspec
 from telecine.installation import install_command
+from telecine.tls.options import Tls
+from telecine.tls.pem_files import TlsFileError, client_context
 
 from log_collector.sinks.wanted import FilteredConfig
 
@@ -27,6 +29,12 @@ Fault = tuple[str, str]
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How one place is spoken to. Environment variables such as HTTPS_PROXY have no say."""
 
+    renamed: ClassVar[dict[str, str]] = {
+        "root_certificates": "ca_file",
+        "client_certificate": "cert_file",
+        "client_key": "key_file",
+    }
+
     timeout_seconds: Positive = 10.0
     """From the beginning of a request to the end of its answer."""
     connect_seconds: Positive = 5.0
@@ -42,12 +50,14 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """For `Authorization: Bearer`; empty: none."""
     headers: dict[str, str] = {}
     """Sent with each request; their values are shown nowhere."""
-    root_certificates: Path | None = None
-    """PEM file of those who are trusted. None: whom the system trusts."""
-    client_certificate: Path | None = None
-    """PEM file with our own certificate, for servers that ask for one."""
-    client_key: Path | None = None
+    ca_file: Path | None = None
+    """The authorities to trust, PEM. None: the system's."""
+    cert_file: Path | None = None
+    """Our own certificate, PEM, for servers that ask for one."""
+    key_file: Path | None = None
     """Its private key, PEM. None: it stands in the same file."""
+    server_name: str = ""
+    """The name in the server's certificate. Empty: that of the address."""
     is_certificate_checked: bool = True
     """False takes any certificate, and so any listener in between: for trying things out."""
     proxy: str = ""
@@ -62,12 +72,28 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
         for name, value in self.headers.items():
             if not _HEADER.fullmatch(name) or not value.isprintable():
                 yield "headers", "expected names and values of HTTP headers, on one line each"
-        if self.client_key is not None and self.client_certificate is None:
-            yield "client_key", "needs client_certificate too"
-        for name in ("root_certificates", "client_certificate", "client_key"):
+        if self.key_file is not None and self.cert_file is None:
+            yield "key_file", "needs cert_file too"
+        is_there = True
+        for name in ("ca_file", "cert_file", "key_file"):
             path = getattr(self, name)
             if path is not None and not path.is_file():
+                is_there = False
                 yield name, f"expected a file that can be read, found none at {path}"
+        try:
+            if is_there:
+                client_context(self.tls())
+        except TlsFileError as error:
+            yield error.field, error.expected
+
+    def tls(self) -> Tls:
+        """Whom it trusts and what it shows."""
+        return Tls(
+            ca_file=self.ca_file,
+            cert_file=self.cert_file,
+            key_file=self.key_file or self.cert_file,
+            server_name=self.server_name or None,
+        )
 
 
 class TargetConfig(FilteredConfig, frozen=True, kw_only=True):

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
+from telecine.tls.fresh_context import FreshContext
+from telecine.tls.pem_files import TlsFileError
 
 from log_collector.sinks.http.config import HttpConfig
 from log_collector.sinks.sink import SinkError
@@ -59,6 +61,7 @@ class HttpDoor:
         self._config = config
         self._runner: asyncio.Runner | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._tls: FreshContext | None = None
 
     def post(self, request: Request) -> HttpResponse:
         """See `Door`. Redirects are not followed: records go where the configuration says."""
@@ -70,6 +73,8 @@ class HttpDoor:
         except TimeoutError as error:
             seconds = self._config.timeout_seconds
             raise SinkError(f"{where}: no whole answer within {seconds:g} s") from error
+        except TlsFileError as error:
+            raise SinkError(f"http.{error.field}: {error.expected}") from error
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise SinkError(f"{where}: {_reason(error)}") from error
 
@@ -84,6 +89,9 @@ class HttpDoor:
         runner.close()
 
     async def _post(self, request: Request) -> HttpResponse:
+        if self._session is not None and self._tls is not None and self._tls.has_changed():
+            await self._session.close()
+            self._session = None
         if self._session is None:
             self._session = self._new_session()
         for _ in range(_LOOKS):
@@ -99,6 +107,7 @@ class HttpDoor:
             headers=headers,
             proxy=self._config.proxy or None,
             allow_redirects=False,
+            server_hostname=self._config.server_name or None,
         ) as response:
             answer = await self._read(response)
             return HttpResponse(response.status, {k.lower(): v for k, v in response.headers.items()}, answer)
@@ -115,6 +124,8 @@ class HttpDoor:
 
     def _new_session(self) -> aiohttp.ClientSession:
         config = self._config
+        if self._tls is None:
+            self._tls = FreshContext(config.tls(), is_checked=config.is_certificate_checked)
         headers = {"User-Agent": AGENT, "Accept-Encoding": "identity", **config.headers}
         if config.token:
             headers["Authorization"] = f"Bearer {config.token}"
@@ -122,7 +133,7 @@ class HttpDoor:
             pair = f"{config.username}:{config.password}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, ssl=_tls(config)),
+            connector=aiohttp.TCPConnector(limit=1, ssl=self._tls.context()),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=config.timeout_seconds, connect=config.connect_seconds),
@@ -130,23 +141,11 @@ class HttpDoor:
         )
 
 
-def _tls(config: HttpConfig) -> ssl.SSLContext | bool:
-    if not config.is_certificate_checked and config.client_certificate is None:
-        return False
-    context = ssl.create_default_context(cafile=config.root_certificates)
-    if not config.is_certificate_checked:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if config.client_certificate is not None:
-        context.load_cert_chain(config.client_certificate, config.client_key)
-    return context
-
-
 def _reason(error: Exception) -> str:
     """Says what happened; an address may hold secrets, and is left out."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return "its certificate is not trusted; root_certificates names whom to trust"
+            return "its certificate is not trusted; http.ca_file names whom to trust"
         case aiohttp.ClientHttpProxyError():
             return f"the proxy answered {error.status}"
         case aiohttp.ClientProxyConnectionError():

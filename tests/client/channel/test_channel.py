@@ -136,18 +136,18 @@ def test_the_channel_notices_a_dead_server() -> None:
 
 
 def test_a_certificate_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(errors.InvalidRequestError, match=r"tls\.root_certificates"):
-        BlockingChannel(Target("host:1", tls=Tls(root_certificates="/no/such.pem")))
+    with pytest.raises(errors.InvalidRequestError, match=r"tls\.ca_file"):
+        BlockingChannel(Target("host:1", tls=Tls(ca_file="/no/such.pem")))
 
 
 @pytest.mark.parametrize(
     ("wrong", "field", "expected"),
     [
-        ("other key", "tls.private_key", "expected the key of the certificate"),
-        ("no key", "tls.private_key", "beside it"),
-        ("no pem", "tls.root_certificates", "in PEM"),
-        ("gone", "tls.root_certificates", "cannot be read"),
-        ("garbage key", "tls.private_key", "in PEM"),
+        ("other key", "tls.key_file", "expected the key of the certificate"),
+        ("no key", "tls.key_file", "one beside"),
+        ("no pem", "tls.ca_file", "in PEM"),
+        ("gone", "tls.ca_file", "cannot be read"),
+        ("garbage key", "tls.key_file", "in PEM"),
     ],
 )
 def test_files_of_tls_that_do_not_fit_are_refused_before_anybody_is_called(
@@ -160,9 +160,9 @@ def test_files_of_tls_that_do_not_fit_are_refused_before_anybody_is_called(
     (tmp_path / "key").write_bytes(b"no" if wrong == "garbage key" else key.bytes())
     (tmp_path / "cert").write_bytes(issued.cert_chain_pems[0].bytes())
     tls = Tls(
-        root_certificates=str(tmp_path / ("gone" if wrong == "gone" else "ca")),
-        private_key=None if wrong == "no key" else str(tmp_path / "key"),
-        certificate_chain=str(tmp_path / "cert"),
+        ca_file=str(tmp_path / ("gone" if wrong == "gone" else "ca")),
+        key_file=None if wrong == "no key" else str(tmp_path / "key"),
+        cert_file=str(tmp_path / "cert"),
     )
     with pytest.raises(errors.InvalidRequestError, match=expected) as raised:
         BlockingChannel(Target("localhost:1", tls))

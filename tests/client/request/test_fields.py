@@ -113,7 +113,7 @@ def _layout() -> Any:
     [
         ("server", 5),
         ("tls", "ca.pem"),
-        ("tls", Tls(root_certificates=7)),
+        ("tls", Tls(ca_file=7)),
         ("keep_alive", 20),
         ("keep_alive", KeepAlive(interval_seconds="20")),
         ("retry", 3),

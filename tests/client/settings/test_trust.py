@@ -70,6 +70,11 @@ def distrusted(section: str, directory: Path, **more: object) -> set[str]:
             '[[collector.forward]]\nname = "a"\nroot_certificates = "/etc/passwd"',
             "forward[0].root_certificates",
         ),
+        (
+            "collector",
+            '[[collector.forward]]\nname = "a"\nca_file = "/etc/passwd"',
+            "forward[0].ca_file",
+        ),
         ("sdk", 'data_dir = "/home/somebody/project"', "data_dir"),
         ("sdk", '[sdk.tls]\nprivate_key = "/root/.ssh/id_rsa"', "tls.private_key"),
         ("logging", 'directory = "/home/somebody/.ssh"', "directory"),
@@ -77,6 +82,7 @@ def distrusted(section: str, directory: Path, **more: object) -> set[str]:
         ("logging", 'spool_directory = "/tmp/elsewhere"', "spool_directory"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:setting .* is called:FutureWarning")
 def test_what_reaches_out_is_refused(tmp_path: Path, section: str, text: str, key: str) -> None:
     outside, work = tmp_path / "outside", tmp_path / "work"
     for directory in (outside, work):

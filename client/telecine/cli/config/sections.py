@@ -36,6 +36,10 @@ def kind_of(section: str) -> type[msgspec.Struct]:
                 from telecine.clients.settings import SdkConfig
 
                 return SdkConfig
+            case "tls":
+                from telecine.tls.options import TlsFiles
+
+                return TlsFiles
             case _:
                 from telecine.logging.configuration import LoggingSettings
 
@@ -59,7 +63,7 @@ def load_section(
         environ=environ,
         overrides=overrides,
         aliases=ALIASES if section == "sdk" else None,
-        needs_sections=section == "logging",
+        needs_sections=section in ("logging", "tls"),
     )
 
 

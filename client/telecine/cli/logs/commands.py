@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from telecine.cli.completion import complete_logged_job
-from telecine.cli.connection import collector_of, expect_collector
+from telecine.cli.connection import collector_of, collector_tls, expect_collector
 from telecine.cli.logs import options as opt
 from telecine.cli.logs.forms.any_lines import as_record
 from telecine.cli.logs.report import make_report, render_report
@@ -265,7 +265,7 @@ def import_files(
                 continue
             lines = utf8_lines(looked_at)
             marks = content_marks(read_marked_records(lines, service, lambda: datetime.now(UTC), zone))
-            stream = open_ship_stream(collector)
+            stream = open_ship_stream(collector, collector_tls(collector))
             try:
                 taken, rejected = ship_records(stream, service, marks, records)
             finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 from telecine.logging.shipping.messages import ShippingCounts
 from telecine.logging.shipping.shipping_process import launch_helper, nobody_ships
 from telecine.logging.shipping.spool_reader import read_acked
+from telecine.tls.options import Tls
 
 _LOOK_SECONDS = 0.5
 _MAX_PAUSE_SECONDS = 60.0
@@ -22,8 +23,9 @@ class ChildShipping:
     Where the parent is gone (a daemon, a parent that was killed), a helper is started.
     """
 
-    def __init__(self, root: Path, address: str, answer_seconds: float) -> None:
-        """Does nothing until `begin`."""
+    def __init__(self, root: Path, address: str, answer_seconds: float, tls: Tls | None = None) -> None:
+        """Does nothing until `begin`. `tls` None: a plain connection, unless the address asks for another."""
+        self._tls = tls
         self._root = root
         self._address = address
         self._answer_seconds = answer_seconds
@@ -73,5 +75,5 @@ class ChildShipping:
         with self._looking:
             if not nobody_ships(self._root):
                 return False
-            launch_helper(self._root, self._address, self._answer_seconds)
+            launch_helper(self._root, self._address, self._answer_seconds, self._tls)
             return True

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from telecine.logging.forked.file_locks import is_free
 from telecine.logging.shipping.messages import ShippingLimits, ShipStream
 from telecine.logging.shipping.shipper import Shipper
 from telecine.logging.shipping.spool_reader import has_living_owner, is_of_child, spool_directories
+from telecine.tls.options import CURRENT_FIELDS, Tls
 
 _BEGIN = (
     "import json, os, sys\n"
@@ -33,7 +35,7 @@ _PATIENCE_UNCONNECTED_SECONDS = 3.0
 _STOP_SECONDS = 5.0
 
 
-def launch_helper(root: Path, address: str, answer_seconds: float) -> bool:
+def launch_helper(root: Path, address: str, answer_seconds: float, tls: Tls | None = None) -> bool:
     """Starts the helper; False where this interpreter cannot be started again."""
     # An embedded interpreter names its host program here, a frozen one itself.
     if "python" not in Path(sys.executable or "").name.lower() or getattr(sys, "frozen", False):
@@ -43,6 +45,7 @@ def launch_helper(root: Path, address: str, answer_seconds: float) -> bool:
         "root": str(root.absolute()),
         "address": address,
         "answer_seconds": answer_seconds,
+        "tls": tls and {name: _text(getattr(tls, name)) for name in CURRENT_FIELDS},
     }
     try:
         ended = subprocess.run(
@@ -69,14 +72,21 @@ def nobody_ships(root: Path) -> bool:
         return False
 
 
-def ship_for_others(root: str, address: str, answer_seconds: float) -> None:
+def _text(value: object) -> object:
+    return str(Path(value).absolute()) if isinstance(value, Path) else value
+
+
+def ship_for_others(
+    root: str, address: str, answer_seconds: float, tls: dict[str, Any] | None = None
+) -> None:
     """Ships until no forked child lives and nothing is left; the helper's whole life."""
     directory = Path(root)
+    secure = None if tls is None else Tls(**tls)
 
     def connect() -> ShipStream:
         from telecine.logging.shipping.stream import open_ship_stream
 
-        return open_ship_stream(address)
+        return open_ship_stream(address, secure)
 
     # A child may begin to log while the last look is being taken.
     while nobody_ships(directory) and _is_anything_left(directory):

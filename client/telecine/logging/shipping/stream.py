@@ -17,6 +17,9 @@ from telecine.logging.shipping.spool_reader import SpooledBatch
 from telecine.logs.v1 import log_collector_service_pb2 as service_pb2
 from telecine.logs.v1 import log_collector_service_pb2_grpc as service_grpc
 from telecine.logs.v1 import logs_pb2
+from telecine.settings.address import SECURE
+from telecine.tls.options import Tls
+from telecine.tls.pem_files import read_pem
 
 _CHANNEL_OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
@@ -37,15 +40,18 @@ _CLOSE_SECONDS = 0.25
 class GrpcShipStream:
     """A `ShipStream` over gRPC."""
 
-    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
-        """Connects in the background: a dead collector shows as `Broken`."""
+    def __init__(self, address: str, tls: Tls | None = None) -> None:
+        """Connects in the background: a dead collector shows as `Broken`. `tls` None: a plain connection.
+
+        Raises TlsFileError for PEM files that cannot be used.
+        """
         self._requests: queue.SimpleQueue[service_pb2.ShipRequest | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._compressor = zstandard.ZstdCompressor(level=1)
-        if credentials is None:
+        if tls is None:
             self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
         else:
-            self._channel = grpc.secure_channel(address, credentials, options=_CHANNEL_OPTIONS)
+            self._channel = _secure_channel(address, tls)
         stub = service_grpc.LogCollectorServiceStub(self._channel)
         self._call: Any = stub.Ship(self._requests_until_closed())
         self._receiver = threading.Thread(target=self._receive, name="telecine-log-answers", daemon=True)
@@ -117,11 +123,29 @@ class GrpcShipStream:
             self._answers.put(Broken("the collector ended the stream"))
 
 
-def open_ship_stream(address: str) -> ShipStream:
-    """A stream to `host:port` or `unix:/path`, or to `tls://host:port` with the system's trusted roots."""
-    if address.startswith("tls://"):
-        return GrpcShipStream(address.removeprefix("tls://"), grpc.ssl_channel_credentials())
-    return GrpcShipStream(address)
+def open_ship_stream(address: str, tls: Tls | None = None) -> ShipStream:
+    """A stream to `host:port`, `tls://host:port` or `unix:/path`.
+
+    `tls`: its files are read anew for each stream. None: a plain connection, or for `tls://` one that trusts
+    the system's authorities. Raises TlsFileError for files that cannot be used.
+    """
+    is_secure = address.startswith(SECURE)
+    if tls is not None and tls.insecure:
+        tls = None
+    elif is_secure and tls is None:
+        tls = Tls()
+    return GrpcShipStream(address.removeprefix(SECURE), tls)
+
+
+def _secure_channel(address: str, tls: Tls) -> grpc.Channel:
+    pem = read_pem(tls)
+    credentials = grpc.ssl_channel_credentials(pem.ca, pem.key, pem.certificate)
+    options = list(_CHANNEL_OPTIONS)
+    if tls.server_name:
+        return grpc.secure_channel(
+            address, credentials, options=[*options, ("grpc.ssl_target_name_override", tls.server_name)]
+        )
+    return grpc.secure_channel(address, credentials, options=options)
 
 
 def _answer_of(response: service_pb2.ShipResponse) -> Answer | None:

@@ -29,7 +29,7 @@ reload_poll_seconds = "2s"
 server = "encoder:50051"
 retained_bytes = "64MiB"
 retry = { give_up_after_seconds = "1m" }
-tls = { root_certificates = "ca.pem" }
+tls = { ca_file = "ca.pem" }
 
 [logging]
 level = "debug"
@@ -171,7 +171,7 @@ def test_a_client_is_as_the_file_says_where_its_caller_says_nothing(
     assert configured.retained_bytes == 64 << 20
     assert configured.retry.give_up_after_seconds == 60
     assert configured.tls is not None
-    assert configured.tls.root_certificates == "ca.pem"
+    assert configured.tls.ca_file == "ca.pem"
     monkeypatch.setenv("TELECINE_SDK_RETAINED_BYTES", "1MiB")
     said = settings_of("mine:1", None, KeepAlive(interval_seconds=11), None, 5, 7.0)
     assert (said.server, said.retained_bytes, said.call_timeout_seconds) == ("mine:1", 5, 7.0)

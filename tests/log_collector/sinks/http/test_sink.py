@@ -225,12 +225,12 @@ def test_tls_trusts_whom_it_is_told_to_and_shows_its_own_certificate(tmp_path: P
     with Listener() as listener:
         listener._server.socket = context.wrap_socket(listener._server.socket, server_side=True)
         url = listener.url.replace("http:", "https:")
-        trusting = {"root_certificates": str(roots), "client_certificate": str(own)}
+        trusting = {"ca_file": str(roots), "cert_file": str(own)}
         with opened(tmp_path, "webhook", url=url, http=trusting) as sink:
             assert deliver(sink, stored([record(1)])).delivered == 1
         with (
             opened(tmp_path, "webhook", url=url) as sink,
-            pytest.raises(SinkError, match="certificate is not trusted; root_certificates"),
+            pytest.raises(SinkError, match=r"certificate is not trusted; http\.ca_file"),
         ):
             deliver(sink, stored([record(1)]))
 
@@ -280,7 +280,7 @@ def test_what_went_wrong_is_said_without_secrets(tmp_path: Path) -> None:
         ("webhook", {"url": "http://x", "signing_secrets": ["whsec_aGk="]}, "secrets: expected .whsec_"),
         ("webhook", {"url": "http://x", "http": {"headers": {"a b": "c"}}}, "headers: expected names"),
         ("webhook", {"url": "http://x", "http": {"token": "a", "username": "b"}}, "not both"),
-        ("webhook", {"url": "http://x", "http": {"root_certificates": "/none"}}, "found none at /none"),
+        ("webhook", {"url": "http://x", "http": {"ca_file": "/none"}}, "found none at /none"),
         ("loki", {"url": "http://x", "labels": {"level": "x"}}, "other names than service, env and level"),
         ("elasticsearch", {"url": "http://x", "dataset": "A-b"}, "dataset"),
         ("elasticsearch", {"url": "http://x", "api_key": "k", "http": {"token": "t"}}, "not both"),
