@@ -75,7 +75,7 @@ def choose(
             break
         best = min(range(len(left)), key=lambda index: round_.rank(left[index]))
         output = left.pop(best)
-        round_.note(output)
+        round_.begin(output)
         chosen.append(output)
     return chosen
 
@@ -120,7 +120,7 @@ class _Round:
             output.created_at_unix_nano,
         )
 
-    def note(self, output: Waiting) -> None:
+    def begin(self, output: Waiting) -> None:
         self._count(output)
         self._turns[output.tenant] = self._next_turn
         self._next_turn += 1
