@@ -17,6 +17,7 @@ from service_host.address import AddressError, UnixAddress, parse_address, parse
 from service_host.admin import AdminServer, admin_pages
 from service_host.auth.audit import Audit, Write
 from service_host.auth.doors import Doors
+from service_host.auth.exposure import exposure_warnings
 from service_host.calls.access_log import AccessLog, LogCall
 from service_host.calls.guard import Guard
 from service_host.calls.interceptors import CallInterceptor
@@ -210,6 +211,8 @@ class Host:
         try:
             self.phase = Phase.SERVING
             _log.info("listening", address=open_at.address, admin=open_at.admin)
+            for event, what in exposure_warnings(self._config):
+                _log.warning(event, what=what)
             on_listening(open_at)
             await stop.wait()
         finally:

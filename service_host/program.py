@@ -21,6 +21,7 @@ from telecine.embedding.private_directory import remove_private
 from telecine.settings.loading import ConfigError, Loaded, load_config
 
 from service_host.address import AddressError
+from service_host.auth.exposure import exposure_fault
 from service_host.errors import StartError
 from service_host.host import Host, Listening, Stop
 from service_host.lifecycle import HostedService
@@ -116,9 +117,13 @@ def serve_program(
         return EXIT_BAD_CONFIGURATION
     if mode == "print":
         sys.stdout.write(loaded.describe() + "\n")
-    if mode != "serve":
         return EXIT_OK
     config: HostConfig = loaded.value.host  # type: ignore[attr-defined]  # ServiceConfig, by contract
+    if fault := exposure_fault(config):
+        _say_fault(program.name, fault)
+        return EXIT_BAD_CONFIGURATION
+    if mode == "check":
+        return EXIT_OK
     os.umask(_GROUP_MAY_READ if config.is_readable_by_group else _OWNER_ALONE)
     _allow_open_files()
     leftovers = _Leftovers(config.temporary_directories)
@@ -225,6 +230,7 @@ def _shortcuts(program: Program[ConfigT]) -> dict[str, str]:
         "listen": "host.listen",
         "admin_listen": "host.admin_listen",
         "exit_with_parent": "host.exit_with_parent",
+        "insecure": "host.is_insecure",
     }
     return {**shortcuts, "data_dir": "data_dir"} if "data_dir" in known else shortcuts
 
@@ -238,6 +244,7 @@ def _parser(program: Program[ConfigT]) -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting")
     parser.add_argument("--listen", metavar="ADDRESS", help="host:port (0: any port) or unix:/path")
     parser.add_argument("--admin-listen", metavar="ADDRESS", help="port of /metrics; empty: off")
+    parser.add_argument("--insecure", action="store_true", default=None, help="open to a whole network")
     parser.add_argument("--exit-with-parent", action="store_true", default=None, help="for embedding")
     if "data_dir" in _shortcuts(program):
         parser.add_argument("--data-dir", metavar="DIR", help="where the service keeps its files")

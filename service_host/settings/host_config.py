@@ -52,6 +52,9 @@ class HostConfig(msgspec.Struct, frozen=True):
     `tls.client_ca_file` asks for one, such as the probes of Kubernetes. False: nothing there does."""
     tls: TlsConfig = TlsConfig()
     auth: AuthConfig = AuthConfig()
+    is_insecure: Annotated[bool, OPERATOR_ONLY] = False
+    """True: the service starts with neither `tls` nor `auth` although other machines reach its ports, and
+    everybody there may do everything. For networks that keep others out."""
     keepalive: KeepaliveConfig = KeepaliveConfig()
     max_message_bytes: Annotated[int, msgspec.Meta(ge=64 * 1024, le=1024**3)] = 4 * 1024 * 1024
     """For a message received; gRPC itself refuses larger ones with RESOURCE_EXHAUSTED."""

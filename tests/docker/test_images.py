@@ -152,6 +152,18 @@ def test_the_health_check_asks_the_port_that_is_served(service):
     assert "127.0.0.1:1:" in done.stderr
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_asks_whether_it_may_be_open_to_a_network_and_compose_answers(service):
+    stage = STAGES[service]
+    entry = stage.exec_form("ENTRYPOINT")
+    done = run_entry_point(entry, environment(stage), "--check-config")
+    assert done.returncode == 2
+    assert "host.tls" in done.stderr
+    assert "--insecure" in done.stderr
+    said = yaml.safe_load(COMPOSE.read_text())["services"][service]["environment"]
+    assert run_entry_point(entry, environment(stage) | said, "--check-config").returncode == 0
+
+
 def test_the_services_run_as_nobody_in_particular():
     assert STAGES["runtime"].of("USER") == ["10001:10001"]
     for service in SERVICES:
@@ -181,8 +193,8 @@ def test_compose_waits_longer_than_a_drain(service):
 
 
 def test_the_logging_settings_of_compose_are_known():
-    services = yaml.safe_load(COMPOSE.read_text())["services"].values()
-    [variables] = [entry["environment"] for entry in services if "environment" in entry]
+    said = yaml.safe_load(COMPOSE.read_text())["services"]["encoder"]["environment"]
+    variables = {name: value for name, value in said.items() if name.startswith("TELECINE_LOG_")}
     config = log_config("encoder", {}, variables)
     assert config.collector == "collector:50052"
     assert {str(config.directory), str(config.spool_directory)} == set(variables.values()) - {

@@ -79,7 +79,9 @@ class Child:
         return self._process.returncode
 
 
-def serve_both(data_dir: Path, encoder_listen: str, collector_listen: str) -> int:
+def serve_both(
+    data_dir: Path, encoder_listen: str, collector_listen: str, *, is_insecure: bool = False
+) -> int:
     """Serves until SIGTERM, Ctrl-C or the end of either; returns an exit code of the host's.
 
     The collector starts first and ends last, so that the encoder's last records arrive.
@@ -90,10 +92,11 @@ def serve_both(data_dir: Path, encoder_listen: str, collector_listen: str) -> in
     children: list[Child] = []
     try:
         collector_dir, encoder_dir = data_dir / "logs", data_dir / "encoder"
-        arguments = ["--listen", collector_listen, "--data-dir", str(collector_dir)]
+        insecure = ["--insecure"] if is_insecure else []
+        arguments = ["--listen", collector_listen, "--data-dir", str(collector_dir), *insecure]
         children.append(Child("collector", "log_collector", arguments, {}))
         collector = children[0].wait_until_ready()
-        arguments = ["--listen", encoder_listen, "--data-dir", str(encoder_dir)]
+        arguments = ["--listen", encoder_listen, "--data-dir", str(encoder_dir), *insecure]
         children.append(Child("encoder", "encoder_service", arguments, {"TELECINE_LOG_COLLECTOR": collector}))
         encoder = children[1].wait_until_ready()
         ready = {"event": "listening", "encoder": encoder, "collector": collector, "pid": os.getpid()}

@@ -40,6 +40,10 @@ AdminOption = Annotated[
 EmbeddedOption = Annotated[
     bool, typer.Option("--exit-with-parent", help="Drain when standard input ends or the parent is gone.")
 ]
+InsecureOption = Annotated[
+    bool,
+    typer.Option("--insecure", help="Start without TLS and credentials although others reach the port."),
+]
 CheckOption = Annotated[bool, typer.Option("--check-config", help="Say all that is wrong, and end.")]
 PrintOption = Annotated[
     bool, typer.Option("--print-config", help="Show every setting and where it comes from, and end.")
@@ -58,6 +62,7 @@ def encoder(
     settings: SetOption = None,
     admin_listen: AdminOption = None,
     exit_with_parent: EmbeddedOption = False,
+    insecure: InsecureOption = False,
     check_config: CheckOption = False,
     print_config: PrintOption = False,
 ) -> None:
@@ -69,7 +74,9 @@ def encoder(
         from encoder_service.app import PROGRAM
     except ModuleNotFoundError as error:
         raise missing_extra("encoder", error) from error
-    overrides = overrides_of(settings, listen, data_dir, admin_listen, exit_with_parent=exit_with_parent)
+    overrides = overrides_of(
+        settings, listen, data_dir, admin_listen, exit_with_parent=exit_with_parent, is_insecure=insecure
+    )
     run_service(PROGRAM, config, overrides, is_check=check_config, is_print=print_config)
 
 
@@ -82,6 +89,7 @@ def collector(
     settings: SetOption = None,
     admin_listen: AdminOption = None,
     exit_with_parent: EmbeddedOption = False,
+    insecure: InsecureOption = False,
     check_config: CheckOption = False,
     print_config: PrintOption = False,
 ) -> None:
@@ -93,7 +101,9 @@ def collector(
         from log_collector.app import PROGRAM
     except ModuleNotFoundError as error:
         raise missing_extra("collector", error) from error
-    overrides = overrides_of(settings, listen, data_dir, admin_listen, exit_with_parent=exit_with_parent)
+    overrides = overrides_of(
+        settings, listen, data_dir, admin_listen, exit_with_parent=exit_with_parent, is_insecure=insecure
+    )
     run_service(PROGRAM, config, overrides, is_check=check_config, is_print=print_config)
 
 
@@ -109,6 +119,7 @@ def both(
     data_dir: Annotated[
         Path, typer.Option("--data-dir", metavar="DIR", help="Holds `encoder/` and `logs/`.")
     ] = Path("telecine-data"),
+    insecure: InsecureOption = False,
 ) -> None:
     """Serve encoder and collector, as two programs that live and end together.
 
@@ -116,7 +127,7 @@ def both(
     """
     from telecine.cli.serve.all import serve_both
 
-    code = serve_both(data_dir, listen, collector_listen)
+    code = serve_both(data_dir, listen, collector_listen, is_insecure=insecure)
     raise typer.Exit(int(_HOST_EXIT_CODES.get(code, ExitCode.FAULT)))
 
 
@@ -127,6 +138,7 @@ def overrides_of(
     admin_listen: str | None,
     *,
     exit_with_parent: bool,
+    is_insecure: bool = False,
 ) -> dict[str, object]:
     """Joins the flags of a serve command into settings by their dotted keys. Raises UsageError."""
     overrides: dict[str, object] = {}
@@ -140,6 +152,7 @@ def overrides_of(
         "host.admin_listen": admin_listen,
         "data_dir": str(data_dir) if data_dir is not None else None,
         "host.exit_with_parent": exit_with_parent or None,
+        "host.is_insecure": is_insecure or None,
     }
     return overrides | {key: value for key, value in named.items() if value is not None}
 
