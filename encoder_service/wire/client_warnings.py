@@ -14,8 +14,15 @@ from encoder_service.wire.fields import FieldViolations
 MAX_WARNINGS: Final = 32
 MAX_MESSAGE_CHARS: Final = 1000
 
-NOTES: Final = frozenset({WarningCode.SAMPLES_CLIPPED, WarningCode.SOURCE_DAMAGED})
-"""What was asked for; a strict job may have them too."""
+NOTES: Final = frozenset(
+    {
+        WarningCode.SAMPLES_CLIPPED,
+        WarningCode.SOURCE_DAMAGED,
+        WarningCode.SOURCE_METADATA_DROPPED,
+        WarningCode.SOURCE_RETIMED,
+    }
+)
+"""What was asked for, or changes neither picture nor sound; a strict job may have them too."""
 FALLBACKS: Final = frozenset(
     {
         WarningCode.METADATA_ESCAPED,

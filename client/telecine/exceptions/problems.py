@@ -151,18 +151,24 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
     "SOURCE_HDR_DROPPED": _caller(
         "Set it with options of the encoder: x265-params with master-display and max-cll."
     ),
-    "SOURCE_INTERLACED": _caller("Deinterlace the source first, such as with FFmpeg's bwdif."),
-    "SOURCE_ORIENTATION_IGNORED": _caller("Turn the source upright first."),
-    "SOURCE_PIXELS_NOT_SQUARE": _caller('Scale with mode "stretch" to the size that the message names.'),
+    "SOURCE_INTERLACED": _caller("Add --deinterlace, or deinterlace the source first."),
+    "SOURCE_METADATA_DROPPED": _caller(
+        "Nothing to fix where they are not needed; else set them in the artifacts afterwards."
+    ),
+    "SOURCE_ORIENTATION_IGNORED": _caller("Leave --no-autorotate out, or turn the source upright first."),
+    "SOURCE_PIXELS_NOT_SQUARE": _caller(
+        'Leave --no-square-pixels out, or scale with mode "stretch" to the size that the message names.'
+    ),
     "SOURCE_PROFILE_IGNORED": _caller("Convert the image to sRGB first, or declare the frames' color."),
     "SOURCE_PROJECTION_DROPPED": _caller("Set it in the artifacts afterwards."),
+    "SOURCE_RETIMED": _caller("Leave --fps out to keep the times of the source."),
     "SOURCE_SOUND_DROPPED": _caller("Mux the sound in afterwards, such as with FFmpeg's -c copy."),
     "SOURCE_STREAMS_DROPPED": _caller(
         "Nothing to fix where they are not needed; else send them as a clip of their own."
     ),
     "SOURCE_SUBTITLES_DROPPED": _caller("Mux the subtitles in afterwards, or draw them as overlays."),
     "SOURCE_TIMING_CHANGED": _caller(
-        "Convert the source to a constant frame rate first, such as with FFmpeg's fps filter."
+        "Nothing to fix where a constant frame rate will do; the message says what was repeated or dropped."
     ),
     "WORKERS_UNAVAILABLE": _ours(
         "Nothing to do for the job; an operator finds the reason in the service's log."

@@ -25,10 +25,12 @@ class SourceCode(StrEnum):
     SOURCE_FRAMES_DROPPED = "SOURCE_FRAMES_DROPPED"
     SOURCE_HDR_DROPPED = "SOURCE_HDR_DROPPED"
     SOURCE_INTERLACED = "SOURCE_INTERLACED"
+    SOURCE_METADATA_DROPPED = "SOURCE_METADATA_DROPPED"
     SOURCE_ORIENTATION_IGNORED = "SOURCE_ORIENTATION_IGNORED"
     SOURCE_PIXELS_NOT_SQUARE = "SOURCE_PIXELS_NOT_SQUARE"
     SOURCE_PROFILE_IGNORED = "SOURCE_PROFILE_IGNORED"
     SOURCE_PROJECTION_DROPPED = "SOURCE_PROJECTION_DROPPED"
+    SOURCE_RETIMED = "SOURCE_RETIMED"
     SOURCE_SOUND_DROPPED = "SOURCE_SOUND_DROPPED"
     SOURCE_STREAMS_DROPPED = "SOURCE_STREAMS_DROPPED"
     SOURCE_SUBTITLES_DROPPED = "SOURCE_SUBTITLES_DROPPED"
@@ -36,8 +38,13 @@ class SourceCode(StrEnum):
 
     @property
     def is_note(self) -> bool:
-        """It was asked for, so that `strict` does not forbid it."""
-        return self in {SourceCode.SAMPLES_CLIPPED, SourceCode.SOURCE_DAMAGED}
+        """It was asked for, or changes neither picture nor sound, so that `strict` does not forbid it."""
+        return self in {
+            SourceCode.SAMPLES_CLIPPED,
+            SourceCode.SOURCE_DAMAGED,
+            SourceCode.SOURCE_METADATA_DROPPED,
+            SourceCode.SOURCE_RETIMED,
+        }
 
 
 @dataclass(frozen=True, slots=True)

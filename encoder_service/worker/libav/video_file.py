@@ -40,13 +40,28 @@ from encoder_service.worker.libav.file_ends import missing_end
 from encoder_service.worker.libav.opening import open_input
 from encoder_service.worker.libav.orientation import Orientation, orientation_of
 from encoder_service.worker.libav.pictures import Converter, Picture, PictureFormat, describe, planes_of
-from encoder_service.worker.libav.video_losses import SourceLoss, Timing, is_cover, losses_at_opening
+from encoder_service.worker.libav.sources.deinterlacing import deinterlaced
+from encoder_service.worker.libav.sources.packet_times import PictureTimes, picture_times
+from encoder_service.worker.libav.sources.reading import AS_PLAYERS_DO, Reading
+from encoder_service.worker.libav.sources.square_pixels import (
+    MAX_SIDE_PIXELS,
+    sample_aspect_ratio,
+    square_size,
+)
+from encoder_service.worker.libav.video_losses import (
+    SourceLoss,
+    is_cover,
+    losses_at_opening,
+    pixels_kept,
+    turn_left_out,
+    with_interlaced,
+)
 
 _UNREADABLE = FailureCode.SOURCE_UNREADABLE
 _INDEXED_CONTAINER = "mov,mp4,m4a,3gp,3g2,mj2"
 """Its index names each packet that there is to read, whatever edit lists leave out."""
 _ANIMATIONS = {"gif", "apng"}
-"""Containers that say how long the last picture is shown."""
+"""Containers whose pictures are decoded with alpha, whether there is any or not."""
 _WITHOUT_ALPHA = {PixelFormat.RGBA: PixelFormat.RGB24, PixelFormat.RGBA64LE: PixelFormat.RGB48LE}
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _FULL_RANGE_TWINS = {"yuvj420p": "yuv420p", "yuvj444p": "yuv444p"}
@@ -56,39 +71,64 @@ _HD_HEIGHT = 720
 """From here on an untagged file is taken as BT.709, below as SMPTE 170M, as players do."""
 
 
+class SourcePicture(msgspec.Struct, frozen=True):
+    """One picture as it is shown, and when."""
+
+    data: bytes
+    """A whole frame in `VideoFile.pixel_format`, upright."""
+    seconds: Fraction | None
+    """When it is shown, on the file's own clock; None: the file does not say."""
+
+
 class VideoFile(msgspec.Struct, frozen=True):
-    """What a video file holds. `frames` reads it from its beginning, once."""
+    """What a video file holds. `pictures` reads it from its beginning, once."""
 
     width: int
     height: int
     pixel_format: PixelFormat
-    """The pixel format of what `frames` yields."""
+    """The pixel format of what `pictures` yields."""
     coded_pixel_format: str
     """The pixel format of the file, by FFmpeg's name."""
     color: Color
-    """The colour of what `frames` yields."""
+    """The colour of what `pictures` yields."""
     is_color_tagged: bool
     """False: the file does not state its matrix, and the usual one for its size was taken."""
     coded_matrix: ColorMatrix
     """The matrix by which the file's samples are read, stated or taken; that of `color` is the frames'."""
-    frame_rate: Fraction | None
-    """None: the file does not know one, such as a single picture."""
+    stated_rates: tuple[Fraction, ...]
+    """What the file says of its frame rate, the likeliest first; tags may lie, and `times` do not."""
+    times: PictureTimes
+    """When its pictures are shown."""
     frame_count: int
     """The number that the container states; 0: it states none."""
     orientation: Orientation
-    """How `frames` were turned and mirrored to stand upright."""
+    """How `pictures` were turned and mirrored to stand upright."""
+    pixel_aspect: Fraction
+    """Width to height of a coded pixel that was made square; 1: nothing was to be done."""
     losses: list[SourceLoss]
-    """What `frames` do not carry of the file; complete once they have ended."""
-    frames: Iterator[bytes]
-    """Whole frames in `pixel_format`, upright; raises OutputError where the file is damaged."""
+    """What `pictures` do not carry of the file; complete once they have ended."""
+    pictures: Iterator[SourcePicture]
+    """Raises OutputError where the file is damaged."""
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """The likeliest of the stated rates; None: the file states none, such as a single picture."""
+        return self.stated_rates[0] if self.stated_rates else None
+
+    @property
+    def frames(self) -> Iterator[bytes]:
+        """The pictures without their times."""
+        return (picture.data for picture in self.pictures)
 
 
-def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> VideoFile:
+def open_video(
+    path: Path, on_damage: Callable[[str], None] | None = None, reading: Reading = AS_PLAYERS_DO
+) -> VideoFile:
     """Opens a file and decodes its first frame.
 
     Raises OutputError with code SOURCE_UNREADABLE. A file that is cut or damaged is such an error, now or
-    while `frames` is read; with `on_damage` it is called with each fault found, and what can be decoded is
-    yielded. Iterating `frames` to the end closes the file.
+    while `pictures` is read; with `on_damage` it is called with each fault found, and what can be decoded is
+    yielded. Iterating `pictures` to the end closes the file.
     """
     report = on_damage or partial(_refuse, path)
     with translated(_UNREADABLE, f"{path}"):
@@ -99,40 +139,80 @@ def open_video(path: Path, on_damage: Callable[[str], None] | None = None) -> Vi
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO"
         losses: list[SourceLoss] = []
-        pictures = _decode(container, stream, path, report, losses)
-        first = next(pictures, None)
-        if first is None:
-            raise OutputError(_UNREADABLE, f"{path} has a video stream without a frame")
+        pictures = _decode(container, stream, path, report, losses, keeps_fields=not reading.is_deinterlaced)
+        pictures = deinterlaced(pictures, stream) if reading.is_deinterlaced else pictures
+        first = _first(pictures, path)
         source, is_tagged = _format_of(first)
         target = _target(source)
         target = _without_unused_alpha(path, source, target) if _is_animation(container) else target
-        orientation, is_followed = orientation_of(first)
-        if not is_followed:
-            losses.append(
-                SourceLoss(
-                    WarningCode.SOURCE_ORIENTATION_IGNORED,
-                    f"it is to be turned by {first.rotation:g} degrees or stretched, which is not done",
-                )
-            )
-        is_on_its_side = orientation.is_transposed
-        losses += losses_at_opening(container, stream, first, is_on_its_side=is_on_its_side)
+        orientation = _orientation(first, reading, losses)
+        aspect = _pixel_aspect(stream, first, reading, losses, is_on_its_side=orientation.is_transposed)
+        width, height = _square(path, first, aspect)
+        target = msgspec.structs.replace(target, width=width, height=height)
+        losses += losses_at_opening(container, stream, first)
+        times = _times(path)
         return VideoFile(
-            width=first.height if is_on_its_side else first.width,
-            height=first.width if is_on_its_side else first.height,
+            width=height if orientation.is_transposed else width,
+            height=width if orientation.is_transposed else height,
             pixel_format=PixelFormat(target.pixel_format),
             coded_pixel_format=first.format.name,
             color=target.color,
             is_color_tagged=is_tagged,
             coded_matrix=source.color.matrix,
-            frame_rate=_frame_rate(stream),
+            stated_rates=_stated_rates(stream, is_timed=bool(times.ticks)),
+            times=times,
             frame_count=stream.frames,
             orientation=orientation,
+            pixel_aspect=aspect,
             losses=losses,
-            frames=_raw_frames(container, pictures, first, Converter(source, target), orientation),
+            pictures=_source_pictures(container, pictures, first, Converter(source, target), orientation),
         )
     except BaseException:
         container.close()
         raise
+
+
+def _first(pictures: Iterator[Picture], path: Path) -> Picture:
+    first = next(pictures, None)
+    if first is None:
+        raise OutputError(_UNREADABLE, f"{path} has a video stream without a frame")
+    return first
+
+
+def _times(path: Path) -> PictureTimes:
+    with translated(_UNREADABLE, f"{path}"), open_input(path) as container:
+        return picture_times(container, _video_stream(container, path))
+
+
+def _orientation(first: Picture, reading: Reading, losses: list[SourceLoss]) -> Orientation:
+    orientation, is_followed = orientation_of(first)
+    if is_followed and (reading.is_turned_upright or orientation == Orientation()):
+        return orientation
+    losses.append(turn_left_out(first, is_on_purpose=is_followed))
+    return orientation if reading.is_turned_upright else Orientation()
+
+
+def _pixel_aspect(
+    stream: VideoStream, first: Picture, reading: Reading, losses: list[SourceLoss], *, is_on_its_side: bool
+) -> Fraction:
+    aspect = sample_aspect_ratio(stream)
+    if reading.has_square_pixels or aspect == 1:
+        return aspect
+    shown = square_size(first.width, first.height, aspect, is_interlaced=first.interlaced_frame)
+    losses.append(pixels_kept(aspect, (shown[1], shown[0]) if is_on_its_side else shown))
+    return Fraction(1)
+
+
+def _square(path: Path, first: Picture, aspect: Fraction) -> tuple[int, int]:
+    size = square_size(first.width, first.height, aspect, is_interlaced=first.interlaced_frame)
+    if max(size) > MAX_SIDE_PIXELS:
+        raise OutputError(
+            _UNREADABLE,
+            f"{path} states pixels of {aspect.numerator}:{aspect.denominator}, which make a picture of "
+            f"{size[0]}x{size[1]}; at most {MAX_SIDE_PIXELS} are taken; "
+            "--no-square-pixels takes them as square",
+        )
+    return size
 
 
 def _is_animation(container: InputContainer) -> bool:
@@ -162,14 +242,18 @@ def _without_unused_alpha(path: Path, source: PictureFormat, target: PictureForm
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     found = [stream for stream in moving_streams(container) if isinstance(stream, VideoStream)]
-    for stream in [*(each for each in found if not is_cover(each)), *found]:
-        return stream
-    raise OutputError(_UNREADABLE, f"{path} has no video stream")
+    for stream in found:
+        if not is_cover(stream):
+            return stream
+    kind = "no film, only a cover picture" if found else "no video stream"
+    raise OutputError(_UNREADABLE, f"{path} has {kind}")
 
 
-def _frame_rate(stream: VideoStream) -> Fraction | None:
-    rate = stream.average_rate or stream.guessed_rate
-    return Fraction(rate).limit_denominator(_MAX_RATE_DENOMINATOR) if rate else None
+def _stated_rates(stream: VideoStream, *, is_timed: bool) -> tuple[Fraction, ...]:
+    # Of a bare stream the average is FFmpeg's default of 25, whatever its headers say.
+    rates = [stream.average_rate, stream.guessed_rate] if is_timed else [stream.guessed_rate]
+    known = [Fraction(rate).limit_denominator(_MAX_RATE_DENOMINATOR) for rate in rates if rate]
+    return tuple(dict.fromkeys(rate for rate in known if rate > 0))
 
 
 def _refuse(path: Path, fault: str) -> None:
@@ -182,9 +266,10 @@ def _decode(
     path: Path,
     report: Callable[[str], None],
     losses: list[SourceLoss],
+    *,
+    keeps_fields: bool = True,
 ) -> Iterator[Picture]:
-    packets = frames = 0
-    timing = Timing(states_last=_is_animation(container))
+    packets = frames = with_fields = 0
     decoder = _decoder_of(container, stream, losses)
     with translated(_UNREADABLE, f"{path}"):
         for packet in container.demux(stream):
@@ -200,12 +285,14 @@ def _decode(
                 if picture.is_corrupt:
                     report(f"frame {frames} is damaged; parts of it are guessed")
                 frames += 1
-                timing.see(picture.pts, picture.duration)
+                # What a decoder gives at the end belongs to no packet of which it could know the clock.
+                picture.time_base = picture.time_base or stream.time_base
+                with_fields += picture.interlaced_frame and keeps_fields
                 yield picture
         stated = len(stream.index_entries) if container.format.name == _INDEXED_CONTAINER else 0
         if packets < stated:
             report(f"{stated - packets} of {stated} packets are missing")
-        losses += timing.losses()
+        losses[:] = with_interlaced(losses, with_fields)
 
 
 def _decoder_of(
@@ -234,13 +321,13 @@ def _decoder_of(
     return decoder
 
 
-def _raw_frames(
+def _source_pictures(
     container: InputContainer,
     pictures: Iterator[Picture],
     first: Picture,
     converter: Converter,
     orientation: Orientation,
-) -> Iterator[bytes]:
+) -> Iterator[SourcePicture]:
     with closing(container):
         picture: Picture | None = first
         while picture is not None:
@@ -250,8 +337,11 @@ def _raw_frames(
                     f"the picture changes its size from {first.width}x{first.height} to "
                     f"{picture.width}x{picture.height}; only clips of one size can be encoded",
                 )
+            tick = Fraction(picture.time_base or 0)
+            seconds = None if picture.pts is None or not tick else picture.pts * tick
             planes = planes_of(converter.convert(picture))
-            yield b"".join(orientation.apply(plane).tobytes() for plane in planes)
+            data = b"".join(orientation.apply(plane).tobytes() for plane in planes)
+            yield SourcePicture(data, seconds)
             picture = next(pictures, None)
 
 

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from encoder_service.spec.codes import WarningCode
+from encoder_service.worker.libav.sources.tags import tags_left_out
 
 _HDR_TYPES = {
     "MASTERING_DISPLAY_METADATA": "HDR10",
@@ -22,8 +23,6 @@ _HDR_TYPES = {
     "DOVI_RPU_BUFFER": "Dolby Vision",
 }
 _PROJECTIONS = {"STEREO3D": "two views in one picture", "SPHERICAL": "a view all around"}
-_EVEN_RATIO = 1.5
-"""Between the longest and the shortest picture; rounding to a container's clock stays far below it."""
 
 
 class SourceLoss(msgspec.Struct, frozen=True):
@@ -33,15 +32,15 @@ class SourceLoss(msgspec.Struct, frozen=True):
     message: str
 
 
-def losses_at_opening(
-    container: InputContainer, stream: VideoStream, first: VideoFrame, *, is_on_its_side: bool
-) -> list[SourceLoss]:
+def losses_at_opening(container: InputContainer, stream: VideoStream, first: VideoFrame) -> list[SourceLoss]:
     """What is known before the second frame is decoded."""
-    return [
-        *_streams_left_out(container, stream),
-        *_shape(stream, first, is_on_its_side=is_on_its_side),
-        *_side_data(first),
-    ]
+    known = [*_streams_left_out(container, stream), *_tags(container, stream), *_side_data(first)]
+    return with_interlaced(known, int(first.interlaced_frame))
+
+
+def _tags(container: InputContainer, stream: VideoStream) -> Iterator[SourceLoss]:
+    if names := tags_left_out(container, stream):
+        yield SourceLoss(WarningCode.SOURCE_METADATA_DROPPED, f"its tags are left out: {names}")
 
 
 def is_cover(stream: Stream) -> bool:
@@ -70,26 +69,33 @@ def _streams_left_out(container: InputContainer, stream: VideoStream) -> Iterato
         yield SourceLoss(WarningCode.SOURCE_STREAMS_DROPPED, f"left out beside its film: {', '.join(named)}")
 
 
-def _shape(stream: VideoStream, first: VideoFrame, *, is_on_its_side: bool) -> Iterator[SourceLoss]:
-    aspect = Fraction(stream.sample_aspect_ratio or 1)
-    if aspect > 0 and aspect != 1:
-        shown = (_even(first.width * aspect), _even(first.height))
-        width, height = reversed(shown) if is_on_its_side else shown
-        yield SourceLoss(
-            WarningCode.SOURCE_PIXELS_NOT_SQUARE,
-            f"its pixels are not square ({aspect.numerator}:{aspect.denominator}) and are taken as square; "
-            f"scale={width}x{height},scale_mode=stretch gives the picture that players show",
-        )
-    if first.interlaced_frame:
-        yield SourceLoss(
-            WarningCode.SOURCE_INTERLACED,
-            "it is interlaced; both fields stay in one picture, which is shown as progressive",
-        )
+def pixels_kept(aspect: Fraction, shown: tuple[int, int]) -> SourceLoss:
+    """That pixels which are not square are taken as square; `shown` is the size that players show."""
+    return SourceLoss(
+        WarningCode.SOURCE_PIXELS_NOT_SQUARE,
+        f"its pixels are not square ({aspect.numerator}:{aspect.denominator}) and are taken as square; "
+        f"scale={shown[0]}x{shown[1]},scale_mode=stretch gives the picture that players show",
+    )
 
 
-def _even(side: Fraction | int) -> int:
-    """The nearest number of pixels that every codec takes: advice must not cause a warning itself."""
-    return max(2, 2 * round(Fraction(side) / 2))
+def turn_left_out(picture: VideoFrame, *, is_on_purpose: bool) -> SourceLoss:
+    """That pictures are not turned as their display matrix says."""
+    reason = "as was asked for" if is_on_purpose else "which is not done"
+    return SourceLoss(
+        WarningCode.SOURCE_ORIENTATION_IGNORED,
+        f"it is left as it lies, {reason}: its display matrix turns it by {picture.rotation:g} degrees, "
+        "mirrors or stretches it",
+    )
+
+
+def with_interlaced(losses: list[SourceLoss], count: int) -> list[SourceLoss]:
+    """The losses, with `count` pictures that hold two fields each instead of what was noted before."""
+    others = [loss for loss in losses if loss.code is not WarningCode.SOURCE_INTERLACED]
+    if not count:
+        return others
+    pictures = "1 of its pictures is" if count == 1 else f"{count} of its pictures are"
+    message = f"{pictures} interlaced; both fields stay in one picture, which is shown as progressive"
+    return [*others, SourceLoss(WarningCode.SOURCE_INTERLACED, message)]
 
 
 def _side_data(first: VideoFrame) -> Iterator[SourceLoss]:
@@ -107,40 +113,3 @@ def _side_data(first: VideoFrame) -> Iterator[SourceLoss]:
                 WarningCode.SOURCE_PROJECTION_DROPPED,
                 f"that it shows {what} is left out; it is taken as flat",
             )
-
-
-class Timing:
-    """Sees whether all pictures are shown equally long, as those of an output are."""
-
-    def __init__(self, *, states_last: bool) -> None:
-        """`states_last`: the container says how long the last picture is shown, as animations do."""
-        self._states_last = states_last
-        self._last: int | None = None
-        self._last_shown = 0
-        self._shortest = self._longest = 0
-
-    def see(self, pts: int | None, duration: int | None = None) -> None:
-        """Takes the next picture's time."""
-        if pts is None:
-            return
-        if self._last is not None:
-            self._take(pts - self._last)
-        self._last, self._last_shown = pts, duration or 0
-
-    def losses(self) -> list[SourceLoss]:
-        """What is lost by showing every picture equally long."""
-        if self._states_last:
-            self._take(self._last_shown)
-        if self._longest <= self._shortest * _EVEN_RATIO:
-            return []
-        return [
-            SourceLoss(
-                WarningCode.SOURCE_TIMING_CHANGED,
-                "its pictures come at uneven times (variable frame rate) and are shown equally long",
-            )
-        ]
-
-    def _take(self, shown: int) -> None:
-        if shown > 0:
-            self._shortest = min(self._shortest or shown, shown)
-            self._longest = max(self._longest, shown)

@@ -34,7 +34,11 @@ SourceArgument = Annotated[
 ]
 FpsOption = Annotated[
     str | None,
-    typer.Option("--fps", metavar="RATE", help="24, 23.976 or 24000/1001; by default the video file's own."),
+    typer.Option(
+        "--fps",
+        metavar="RATE",
+        help="24, 23.976 or 24000/1001; each picture is one frame. Default: a video file's own times.",
+    ),
 ]
 OutputsOption = Annotated[
     list[str] | None,
@@ -96,6 +100,24 @@ DamagedOption = Annotated[
         "--allow-damaged", help="Encode what can be read of a cut or damaged video file, with a warning."
     ),
 ]
+AutorotateOption = Annotated[
+    bool,
+    typer.Option(
+        "--autorotate/--no-autorotate",
+        help="Turn and mirror a video file's pictures upright, as its display matrix says.",
+    ),
+]
+SquarePixelsOption = Annotated[
+    bool,
+    typer.Option(
+        "--square-pixels/--no-square-pixels",
+        help="Scale a video file's pictures by its sample aspect ratio.",
+    ),
+]
+DeinterlaceOption = Annotated[
+    bool,
+    typer.Option("--deinterlace", help="Make whole pictures of a video file's interlaced ones (bwdif)."),
+]
 OutDirOption = Annotated[
     Path | None,
     typer.Option(
@@ -122,6 +144,9 @@ def encode(
     strict: StrictOption = False,
     skip_unavailable: SkipOption = False,
     allow_damaged: DamagedOption = False,
+    autorotate: AutorotateOption = True,
+    square_pixels: SquarePixelsOption = True,
+    deinterlace: DeinterlaceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Encode a clip to one or several formats at once; check every artifact; write the manifest.
@@ -130,11 +155,12 @@ def encode(
     and [bold]telecine encode 'frames/*.png' --fps 24 -o mp4:crf=16,preset=slow -o poster[/]
     """
     # Late: numpy and gRPC take longer to load than --help or a wrong flag should take.
-    from telecine.cli.encode.run import encode_source, render_result
-    from telecine.cli.encode.sources import open_source
+    from telecine.cli.encode.sources import SourceChoices, open_source
 
     wanted = parse_outputs(outputs or ["mp4"], {"quality": quality} if quality else {})
-    opened = open_source(source, _raw_layout(size, pix_fmt), allows_damage=allow_damaged)
+    own_rate = None if fps is None else exact_frame_rate(fps)
+    choices = SourceChoices(own_rate, allow_damaged, autorotate, square_pixels, deinterlace)
+    opened = open_source(source, _raw_layout(size, pix_fmt), choices)
     arguments: JobArguments = {
         "job_id": job_id,
         "odd_size": chosen(OddSizePolicy, odd_size, "--odd-size"),
@@ -145,13 +171,27 @@ def encode(
         "strict": strict,
         "skip_unavailable": skip_unavailable,
     }
-    rate = _frame_rate(fps, opened)
+    rate = own_rate or _stated_rate(opened)
+    _encode_and_show(server, opened, rate, wanted, arguments, out_dir, as_json=as_json)
+
+
+def _encode_and_show(
+    server: str | None,
+    source: Source,
+    rate: Fraction,
+    outputs: tuple[Output, ...],
+    arguments: JobArguments,
+    out_dir: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from telecine.cli.encode.run import encode_source, render_result
+
     if not as_json:
-        _announce(opened, rate, wanted)
-    document = encode_source(server, opened, rate, wanted, arguments, out_dir, is_silent=as_json)
+        _announce(source, rate, outputs)
+    document = encode_source(server, source, rate, outputs, arguments, out_dir, is_silent=as_json)
     terminal.show(document, lambda console: render_result(console, document), as_json=as_json)
-    has_succeeded = document.state == JobState.SUCCEEDED
-    raise typer.Exit(int(ExitCode.OK if has_succeeded else ExitCode.FINDINGS))
+    raise typer.Exit(int(ExitCode.OK if document.state == JobState.SUCCEEDED else ExitCode.FINDINGS))
 
 
 def _raw_layout(size: str | None, pix_fmt: str | None) -> FrameLayout | None:
@@ -164,9 +204,7 @@ def _raw_layout(size: str | None, pix_fmt: str | None) -> FrameLayout | None:
     return FrameLayout(*parse_size(size), chosen(PixelFormat, pix_fmt, "--pix-fmt"))
 
 
-def _frame_rate(fps: str | None, source: Source) -> Fraction:
-    if fps is not None:
-        return exact_frame_rate(fps)
+def _stated_rate(source: Source) -> Fraction:
     if source.frame_rate is None:
         raise UsageError(f"{source.description} states no frame rate", "add --fps, such as --fps 24")
     return source.frame_rate

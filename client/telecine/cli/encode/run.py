@@ -110,9 +110,10 @@ def _leave(job: Job, server: str | None, arguments: JobArguments, *, is_silent: 
 
 def _refuse_losses(source: Source, arguments: JobArguments) -> None:
     """Raises SourceError where every fallback is an error and the source has some."""
-    if arguments.get("strict") and source.losses:
+    losses = [loss.message for loss in source.losses if not loss.code.is_note]
+    if arguments.get("strict") and losses:
         raise SourceError(
-            f"{source.description}: {'; '.join(loss.message for loss in source.losses)}",
+            f"{source.description}: {'; '.join(losses)}",
             "convert it first, or leave --strict out and take that as a warning",
         )
 

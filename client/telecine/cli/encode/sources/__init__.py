@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from telecine.cli.encode.sources.choices import SourceChoices
 from telecine.cli.encode.sources.opening import open_source
 from telecine.cli.encode.sources.source import Source
 from telecine.cli.show.failures import SourceError
 
-__all__ = ["Source", "SourceError", "open_source"]
+__all__ = ["Source", "SourceChoices", "SourceError", "open_source"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from telecine.cli.encode.sources.arrays import open_arrays
+from telecine.cli.encode.sources.choices import AS_PLAYERS_DO, SourceChoices
 from telecine.cli.encode.sources.images import IMAGE_SUFFIXES, names_several, open_images
 from telecine.cli.encode.sources.kinds import FileKind, kind_of
 from telecine.cli.encode.sources.pipe import copied, is_pipe, open_pipe
@@ -22,11 +23,16 @@ STANDARD_INPUT = "-"
 
 
 def open_source(
-    text: str | Sequence[str], raw_layout: FrameLayout | None = None, *, allows_damage: bool = False
+    text: str | Sequence[str],
+    raw_layout: FrameLayout | None = None,
+    choices: SourceChoices = AS_PLAYERS_DO,
 ) -> Source:
     """Opens a video file, a folder, glob or list of images, an .npy/.npz, a pipe, or `-`. Raises SourceError.
 
-    `allows_damage` takes what can be read of a damaged video file.
+    Args:
+        text: What the caller named.
+        raw_layout: How frames lie in a pipe; None: it is not a pipe of raw frames.
+        choices: What is wanted of a clip that has times, an orientation or a pixel shape of its own.
     """
     if not isinstance(text, str):
         if len(text) > 1:
@@ -42,19 +48,19 @@ def open_source(
         )
     try:
         if is_pipe(path):
-            return _open_pipe(path, allows_damage=allows_damage)
+            return _open_pipe(path, choices)
         if names_several(text):
             return open_images(text)
         if not path.exists():
             raise SourceError(f"{text} does not exist", "check the path; a glob of images needs quotes")
         if not path.is_file():
             raise SourceError(f"{text} is no file, folder or pipe", "name one of these")
-        return _open_file(path, allows_damage=allows_damage)
+        return _open_file(path, choices)
     except (OSError, ValueError) as error:
         raise SourceError(f"{text} cannot be read: {error}", "check the path and its permissions") from error
 
 
-def _open_file(path: Path, *, allows_damage: bool) -> Source:
+def _open_file(path: Path, choices: SourceChoices) -> Source:
     kind = kind_of(path)
     if kind is FileKind.ARRAYS:
         return open_arrays(path)
@@ -63,10 +69,10 @@ def _open_file(path: Path, *, allows_damage: bool) -> Source:
     if kind is FileKind.ANIMATED_WEBP:
         from telecine.cli.encode.sources.animation import open_animated_webp
 
-        return open_animated_webp(path)
+        return open_animated_webp(path, choices)
     from telecine.cli.encode.sources.video import open_video_file
 
-    return open_video_file(path, allows_damage=allows_damage)
+    return open_video_file(path, choices)
 
 
 def _open_several(texts: Sequence[str], raw_layout: FrameLayout | None) -> Source:
@@ -93,10 +99,10 @@ def _open_raw(text: str, path: Path, layout: FrameLayout) -> Source:
     )
 
 
-def _open_pipe(path: Path, *, allows_damage: bool) -> Source:
+def _open_pipe(path: Path, choices: SourceChoices) -> Source:
     with ExitStack() as stack:
         file = stack.enter_context(copied(path))
-        opened = _open_file(file, allows_damage=allows_damage)
+        opened = _open_file(file, choices)
         kept = stack.pop_all()
     return replace(
         opened,

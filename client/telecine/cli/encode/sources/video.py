@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from telecine.cli.encode.sources.choices import AS_PLAYERS_DO, SourceChoices
+from telecine.cli.encode.sources.constant_rate import Timed
 from telecine.cli.encode.sources.source import Source
+from telecine.cli.encode.sources.timing import StatedTimes, Timing, keep_times, replace_times
 from telecine.cli.show.failures import SourceError
 from telecine.installation import install_command
 from telecine.request.frame_layout import FrameLayout
@@ -22,18 +26,17 @@ if TYPE_CHECKING:
     from encoder_service.worker.libav.video_losses import SourceLoss
 
 _ADVICE = "check that it plays, or convert it first; images, .npy and raw frames are taken too"
-
-
 _DAMAGE_ADVICE = "take a whole copy of it, or add --allow-damaged to encode what can be read"
 
 
-def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
-    """Opens a video file; its own pixel format, colour and frame rate are kept. Raises SourceError.
+def open_video_file(path: Path, choices: SourceChoices = AS_PLAYERS_DO) -> Source:
+    """Opens a video file; its own pixel format, colour and times are kept. Raises SourceError.
 
     A damaged file is such an error unless that is allowed; then `Source.damage` says what was found.
     """
     try:
         from encoder_service.spec.errors import OutputError
+        from encoder_service.worker.libav.sources.reading import Reading
         from encoder_service.worker.libav.video_file import open_video
     except ModuleNotFoundError as error:
         raise SourceError(
@@ -42,18 +45,24 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
         ) from error
     damage: list[str] = []
     try:
-        video = open_video(path, damage.append if allows_damage else None)
+        reading = Reading(
+            is_turned_upright=choices.is_turned_upright,
+            has_square_pixels=choices.has_square_pixels,
+            is_deinterlaced=choices.is_deinterlaced,
+        )
+        video = open_video(path, damage.append if choices.allows_damage else None, reading)
     except OutputError as error:
         raise _unreadable(error) from error
 
-    losses = [_warning(loss) for loss in video.losses]
+    timing = _timing(path, video, choices.frame_rate)
+    losses = [*map(_warning, video.losses), *timing.losses]
 
     def frames() -> Iterator[bytes]:
         try:
-            yield from video.frames
+            yield from timing.arrange(Timed(each.data, each.seconds) for each in video.pictures)
         except OutputError as error:
             raise _unreadable(error) from error
-        losses[:] = [_warning(loss) for loss in video.losses]
+        losses[:] = [*map(_warning, video.losses), *timing.losses]
 
     layout = FrameLayout(video.width, video.height, PixelFormat(video.pixel_format.value))
     return Source(
@@ -61,8 +70,8 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
         width=video.width,
         height=video.height,
         frames=frames(),
-        frame_rate=video.frame_rate,
-        frame_count=video.frame_count,
+        frame_rate=timing.rate,
+        frame_count=timing.frame_count,
         frame_bytes=layout.frame_bytes,
         pixel_format=layout.pixel_format,
         color=_color(video.color),
@@ -71,9 +80,20 @@ def open_video_file(path: Path, *, allows_damage: bool = False) -> Source:
     )
 
 
+def _timing(path: Path, video: VideoFile, rate: Fraction | None) -> Timing[bytes]:
+    times = video.times
+    stated = StatedTimes(times.ticks, times.tick_seconds, times.last_ticks, video.stated_rates)
+    if rate is None:
+        return keep_times(str(path), stated, video.frame_count)
+    return replace_times(str(path), rate, stated, video.frame_count)
+
+
 def _remarks(video: VideoFile) -> str:
     untagged = "" if video.is_color_tagged else f"untagged: taken as {video.coded_matrix}"
-    return ", ".join(filter(None, (video.coded_pixel_format, untagged, video.orientation.describe())))
+    aspect = video.pixel_aspect
+    square = "" if aspect == 1 else f"pixels of {aspect.numerator}:{aspect.denominator} made square"
+    parts = (video.coded_pixel_format, untagged, video.orientation.describe(), square)
+    return ", ".join(filter(None, parts))
 
 
 def _color(color: SourceColor) -> Color:
@@ -95,7 +115,7 @@ def _unreadable(error: Exception) -> SourceError:
 
 def read_picture(path: Path) -> npt.NDArray[Any]:
     """Reads one picture of 16 bits a sample: uint16 of shape (H, W), (H, W, 3) or (H, W, 4)."""
-    source = open_video_file(path)
+    source = open_video_file(path, SourceChoices(has_square_pixels=False))
     array: npt.NDArray[Any] = np.frombuffer(b"".join(map(bytes, source.frames)), dtype="<u2")
     shape = (source.height, source.width)
     return array.reshape(shape if array.size == source.width * source.height else (*shape, -1))
