@@ -20,6 +20,8 @@ import grpc
 import msgspec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from telecine.settings.loading import ConfigError, load_config
+from telecine.tls.handshake import diagnose, may_be_tls
+from telecine.tls.options import Tls
 
 from service_host.address import AddressError, TcpAddress, UnixAddress, parse_address, parse_admin_address
 from service_host.settings.host_config import HostConfig
@@ -128,10 +130,30 @@ def _ask_over_grpc(address: str, arguments: argparse.Namespace) -> None:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=arguments.timeout_seconds)
         except grpc.RpcError as error:
-            raise _UnhealthyError(f"{address}: {error.code().name}: {error.details()}") from error
+            why = _explained(address, error.details() or "", arguments)
+            raise _UnhealthyError(f"{address}: {error.code().name}: {why}") from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         name = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
         raise _UnhealthyError(f"{address}: {arguments.service or 'liveness'} is {name}")
+
+
+def _explained(address: str, details: str, arguments: argparse.Namespace) -> str:
+    """What stands in the way, where gRPC hides a fault of TLS."""
+    if not may_be_tls(details):
+        return details
+    found = diagnose(address, _tls(arguments), arguments.timeout_seconds)
+    return details if found is None or found.fault is None else f"{found.message}. {found.advice}"
+
+
+def _tls(arguments: argparse.Namespace) -> Tls | None:
+    if arguments.ca_file is None:
+        return None
+    return Tls(
+        ca_file=arguments.ca_file,
+        cert_file=arguments.cert_file,
+        key_file=arguments.key_file,
+        server_name=arguments.server_name,
+    )
 
 
 def _channel(address: str, arguments: argparse.Namespace) -> grpc.Channel:

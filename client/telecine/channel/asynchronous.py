@@ -23,6 +23,7 @@ from telecine.channel.calls import (
 from telecine.channel.connections import Connection, Connections
 from telecine.channel.errors import closed_error, raise_translated
 from telecine.channel.proxy import proxy_note
+from telecine.channel.secure_faults import SecureFaults
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.exceptions import UnavailableError
 
@@ -31,11 +32,16 @@ class AsyncStream(Generic[ResponseT]):
     """A running call: answers are iterated, requests are written."""
 
     def __init__(
-        self, call: Any, request_id: str, translating: Callable[[], AbstractContextManager[None]]
+        self,
+        call: Any,
+        request_id: str,
+        translating: Callable[[], AbstractContextManager[None]],
+        faults: SecureFaults,
     ) -> None:
         self._call = call
         self._request_id = request_id
         self._translating = translating
+        self._faults = faults
         self._is_cancelled = False
 
     async def __aiter__(self) -> AsyncIterator[ResponseT]:
@@ -49,6 +55,8 @@ class AsyncStream(Generic[ResponseT]):
             if not self._is_cancelled or (task is not None and task.cancelling()):
                 raise
             raise UnavailableError("the call was cancelled", request_id=self._request_id) from None
+        except UnavailableError as error:
+            raise await asyncio.to_thread(self._faults.explained, error) from error.__cause__
 
     async def write(self, message: bytes) -> None:
         """Sends a serialised request; returns when there is room for the next."""
@@ -66,6 +74,7 @@ class AsyncChannel:
 
     def __init__(self, target: Target) -> None:
         self._note = proxy_note(target.address)
+        self._faults = SecureFaults(target)
         self._is_closed = False
         self._connections: Connections[grpc.aio.Channel] = Connections(
             target, grpc.aio.insecure_channel, grpc.aio.secure_channel
@@ -82,10 +91,13 @@ class AsyncChannel:
             request_serializer=type(request).SerializeToString,
             response_deserializer=rpc.response.FromString,
         )
-        with connection.calling(), self._translating(request_id):
-            answer: ResponseT = await method(
-                request, timeout=timeout_seconds, metadata=call_metadata(request_id)
-            )
+        try:
+            with connection.calling(), self._translating(request_id):
+                answer: ResponseT = await method(
+                    request, timeout=timeout_seconds, metadata=call_metadata(request_id)
+                )
+        except UnavailableError as error:
+            raise await asyncio.to_thread(self._faults.explained, error) from error.__cause__
         return answer
 
     def encode(self, request_id: str) -> AsyncStream[pb.EncodeResponse]:
@@ -154,7 +166,7 @@ class AsyncChannel:
         with self._translating(request_id):
             call = begin(call_metadata(request_id))
             connection.hold_for(call)
-        return AsyncStream(call, request_id, lambda: self._translating(request_id))
+        return AsyncStream(call, request_id, lambda: self._translating(request_id), self._faults)
 
     @contextmanager
     def _translating(self, request_id: str) -> Iterator[None]:

@@ -21,6 +21,7 @@ from telecine.channel.calls import (
 from telecine.channel.connections import Connection, Connections
 from telecine.channel.errors import check_open, closed_error, raise_translated
 from telecine.channel.proxy import proxy_note
+from telecine.channel.secure_faults import SecureFaults
 from telecine.encoder.v1 import encoder_pb2 as pb
 
 
@@ -46,6 +47,7 @@ class BlockingChannel:
 
     def __init__(self, target: Target) -> None:
         self._note = proxy_note(target.address)
+        self._faults = SecureFaults(target)
         self._is_closed = False
         self._connections: Connections[grpc.Channel] = Connections(
             target, grpc.insecure_channel, grpc.secure_channel
@@ -141,4 +143,4 @@ class BlockingChannel:
         except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
             if self._is_closed:  # what was under way ends too; the server is not to blame
                 raise closed_error() from error
-            raise_translated(error, request_id, self._note)
+            raise_translated(error, request_id, self._note, self._faults.explained)

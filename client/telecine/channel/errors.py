@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import grpc
@@ -19,6 +19,8 @@ RECOVERY_KEY = "recovery"
 """ErrorInfo.metadata: what to do about it."""
 
 _C = grpc.StatusCode
+
+Explaining = Callable[[errors.UnavailableError], errors.UnavailableError]
 
 BY_CODE: dict[grpc.StatusCode, type[errors.TelecineError]] = {
     _C.CANCELLED: errors.UnavailableError,
@@ -69,14 +71,19 @@ def check_open(*, is_closed: bool) -> None:
         raise closed_error()
 
 
-def raise_translated(error: BaseException, request_id: str = "", note: str = "") -> NoReturn:
+def raise_translated(
+    error: BaseException, request_id: str = "", note: str = "", explained: Explaining | None = None
+) -> NoReturn:
     """Raises the SDK's error for `error`, which stays attached as its cause.
 
-    `note`: what to add where the server could not be reached. Empty: nothing.
+    `note`: what to add where the server could not be reached. Empty: nothing. `explained`: looks behind such
+    an error, which may take seconds. None: the error stays as it is.
     """
     raised = translated(error, request_id)
     if note and type(raised) is errors.UnavailableError:
         raised = errors.UnavailableError(raised.message + note, request_id=raised.request_id)
+    if explained is not None and isinstance(raised, errors.UnavailableError):
+        raised = explained(raised)
     raise raised from error
 
 

@@ -14,6 +14,7 @@ from telecine.channel.calls import call_metadata
 from telecine.channel.connections import Connection, Connections
 from telecine.channel.errors import check_open, closed_error, raise_translated
 from telecine.channel.outage import Outage
+from telecine.channel.secure_faults import SecureFaults
 from telecine.exceptions import UnavailableError
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
@@ -35,6 +36,7 @@ class LogChannel:
 
     def __init__(self, target: Target) -> None:
         self._address = target.address
+        self._faults = SecureFaults(target)
         self._is_closed = False
         self._connections: Connections[grpc.Channel] = Connections(
             target, grpc.insecure_channel, grpc.secure_channel
@@ -62,7 +64,7 @@ class LogChannel:
         """Records as they arrive."""
         self._check()
         connection = self._connection()
-        return TailCall(connection, request, request_id)
+        return TailCall(connection, request, request_id, self._faults)
 
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
@@ -95,7 +97,7 @@ class LogChannel:
             except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
                 if self._is_closed:
                     raise closed_error() from error
-                raise_translated(error, request_id)
+                raise_translated(error, request_id, explained=self._faults.explained)
 
         policy = RetryPolicy(give_up_after_seconds=timeout_seconds, retry_on=_could_not_connect)
         return outage.run(Retry(policy, name="log collector", level="INFO"), call)
@@ -105,9 +107,14 @@ class TailCall:
     """One call of Tail, begun at once. Read by one thread; `close` may come from any."""
 
     def __init__(
-        self, connection: Connection[grpc.Channel], request: pb.TailRequest, request_id: str
+        self,
+        connection: Connection[grpc.Channel],
+        request: pb.TailRequest,
+        request_id: str,
+        faults: SecureFaults,
     ) -> None:
         self._request_id = request_id
+        self._faults = faults
         self._is_closed = False
         try:
             self._call: Any = _stub(connection).Tail(request, metadata=call_metadata(request_id))
@@ -121,7 +128,7 @@ class TailCall:
             yield from self._call
         except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
             if not self._is_closed:
-                raise_translated(error, self._request_id)
+                raise_translated(error, self._request_id, explained=self._faults.explained)
         finally:
             self._call.cancel()
 

@@ -107,6 +107,13 @@ def open_collector(server: str, call_timeout_seconds: float = 30.0) -> LogClient
     return LogClient(server, tls=collector_tls(server), call_timeout_seconds=call_timeout_seconds)
 
 
+def server_tls(server: str) -> Tls | None:
+    """How an encoder is spoken to. Raises InvalidRequestError."""
+    from telecine.clients.settings import tls_of
+
+    return tls_of(server, chosen_tls(), _configured())
+
+
 def collector_tls(server: str) -> Tls | None:
     """How the collector is spoken to: as options say, else section `logging.tls`, else what is for all.
 

@@ -160,7 +160,7 @@ def settings_of(
     )
     return ClientSettings(
         server=server,
-        tls=_tls_of(server, tls, configured),
+        tls=tls_of(server, tls, configured),
         keep_alive=keep_alive or configured.keep_alive.options(),
         retry=retry,
         calls=Retry(retry, breaker=circuit, level="INFO"),
@@ -171,7 +171,7 @@ def settings_of(
     )
 
 
-def _tls_of(server: str | None, tls: Tls | None, configured: SdkConfig) -> Tls | None:
+def tls_of(server: str | None, tls: Tls | None, configured: SdkConfig) -> Tls | None:
     """How the server is spoken to. An embedded one listens on a private socket, and has no certificate."""
     if server is None:
         return None

@@ -10,10 +10,10 @@ from typing import ClassVar, Final
 
 import msgspec
 
-_FILES: Final = ("ca_file", "cert_file", "key_file")
+FILES: Final = ("ca_file", "cert_file", "key_file")
+"""Fields that name files."""
 RENAMED: Final = {"root_certificates": "ca_file", "private_key": "key_file", "certificate_chain": "cert_file"}
 """Old names of the files."""
-CURRENT_FIELDS: Final = (*_FILES, "server_name", "insecure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class TlsFiles(msgspec.Struct, frozen=True):
 
     def options(self) -> Tls | None:
         """The settings as a client's `tls`; None: nothing is said here."""
-        paths = {name: getattr(self, name) for name in _FILES}
+        paths = {name: getattr(self, name) for name in FILES}
         named: dict[str, str] = {name: str(path) for name, path in paths.items() if path is not None}
         if self.server_name:
             named["server_name"] = self.server_name
@@ -91,4 +91,4 @@ class TlsFiles(msgspec.Struct, frozen=True):
 
 def files_of(tls: Tls) -> list[str | Path]:
     """The files that it names."""
-    return [path for name in _FILES if (path := getattr(tls, name)) is not None]
+    return [path for name in FILES if (path := getattr(tls, name)) is not None]

@@ -16,6 +16,8 @@ import trustme
 from standardwebhooks.webhooks import WebhookVerificationError
 from telecine.encoder.v1 import encoder_pb2 as pb
 
+from encoder_service.webhooks.config import WebhooksConfig
+from encoder_service.webhooks.post import PostError, post
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
 from tests.encoder_service.webhooks.listener import ALLOWED, OTHER_SECRET, SECRET, Listener
@@ -307,6 +309,33 @@ async def test_over_https_the_receivers_certificate_must_be_trusted(
         await encode(doubting.start(), "doubted", hook(url))
         await eventually_async(lambda: "certificate" in doubting.log())
         assert listener.events() == ["job.ended"]
+
+
+async def test_a_certificate_is_shown_to_endpoints_alone(tmp_path: Path) -> None:
+    """A host that a job names learns nothing of the service."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    issued = authority.issue_cert("encoder")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "roots.pem")
+    names = {"ca_file": "roots.pem", "cert_file": "cert.pem", "key_file": "key.pem"}
+    config = WebhooksConfig(**{field: tmp_path / name for field, name in names.items()})
+    with Listener() as listener:
+        listener._server.socket = context.wrap_socket(listener._server.socket, server_side=True)
+        url = listener.url.replace("http:", "https:")
+
+        async def sent(*, is_endpoint: bool) -> int:
+            tls = config.tls(is_endpoint=is_endpoint)
+            answer = await post(url, {}, b"{}", timeout_seconds=5, allowed_networks=None, tls=tls)
+            return answer.status
+
+        assert await sent(is_endpoint=True) == 204
+        with pytest.raises(PostError):
+            await sent(is_endpoint=False)
 
 
 async def test_redirects_are_not_followed(telling: ServerProcess) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from telecine.cli.connection import collector_of, expect_collector, named_collector, open_collector
+from telecine.cli.connection import (
+    collector_of,
+    collector_tls,
+    expect_collector,
+    named_collector,
+    open_collector,
+)
+from telecine.cli.doctor.secure import check_secure
 from telecine.cli.show.documents import CheckDocument
 from telecine.cli.show.failures import explain
 from telecine.cli.show.terminal import seconds_text
@@ -26,11 +33,13 @@ def check_collector(server: str | None) -> Iterator[CheckDocument]:
         with open_collector(address) as client:
             sinks = client.stats()["sinks"]
     except TelecineError as error:
+        yield from check_secure("collector", address, collector_tls(address))
         failure = explain(error, "telecine doctor")
         yield CheckDocument(name=name, status="problem", message=failure.message, advice=failure.advice)
         return
     message = f"answered in {seconds_text(time.perf_counter() - begin)}"
     yield CheckDocument(name=name, status="ok", message=message, advice="")
+    yield from check_secure("collector", address, collector_tls(address))
     broken = [f"{sink['name']}: {sink['last_error']}" for sink in sinks if sink["is_broken"]]
     if broken:
         advice = "fix what the sink names; `telecine logs stats` shows what waits for it"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from telecine.cli.connection import configured_server, connect_for_capabilities
+from telecine.cli.connection import configured_server, connect_for_capabilities, server_tls
+from telecine.cli.doctor.secure import check_secure
 from telecine.cli.show.documents import CheckDocument
 from telecine.cli.show.failures import explain
 from telecine.cli.show.terminal import seconds_text
@@ -26,6 +27,8 @@ def check_service(server: str | None) -> Iterator[CheckDocument]:
         with connect_for_capabilities(server) as client:
             found = client.capabilities()
     except TelecineError as error:
+        if server:
+            yield from check_secure("server", server, server_tls(server))
         failure = explain(error, "telecine doctor")
         status = "problem" if server else "warning"
         yield CheckDocument(name=name, status=status, message=failure.message, advice=failure.advice)
@@ -33,6 +36,8 @@ def check_service(server: str | None) -> Iterator[CheckDocument]:
     took = seconds_text(time.perf_counter() - begin)
     message = f"Telecine {found.server_version} answered in {took}, {found.workers} workers"
     yield CheckDocument(name=name, status="ok", message=message, advice="")
+    if server:
+        yield from check_secure("server", server, server_tls(server))
     yield _check_formats(found)
     if found.sandbox is not None:
         yield _check_sandbox(found.sandbox)

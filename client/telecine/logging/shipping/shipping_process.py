@@ -17,7 +17,7 @@ from telecine.logging.forked.file_locks import is_free
 from telecine.logging.shipping.messages import ShippingLimits, ShipStream
 from telecine.logging.shipping.shipper import Shipper
 from telecine.logging.shipping.spool_reader import has_living_owner, is_of_child, spool_directories
-from telecine.tls.options import CURRENT_FIELDS, Tls
+from telecine.tls.options import FILES, Tls
 
 _BEGIN = (
     "import json, os, sys\n"
@@ -45,7 +45,7 @@ def launch_helper(root: Path, address: str, answer_seconds: float, tls: Tls | No
         "root": str(root.absolute()),
         "address": address,
         "answer_seconds": answer_seconds,
-        "tls": tls and {name: _text(getattr(tls, name)) for name in CURRENT_FIELDS},
+        "tls": None if tls is None else _with_whole_paths(tls),
     }
     try:
         ended = subprocess.run(
@@ -72,8 +72,10 @@ def nobody_ships(root: Path) -> bool:
         return False
 
 
-def _text(value: object) -> object:
-    return str(Path(value).absolute()) if isinstance(value, Path) else value
+def _with_whole_paths(tls: Tls) -> dict[str, object]:
+    """What makes the same `Tls` in another working directory."""
+    files = {name: str(Path(path).absolute()) for name in FILES if (path := getattr(tls, name)) is not None}
+    return {**files, "server_name": tls.server_name, "insecure": tls.insecure}
 
 
 def ship_for_others(

@@ -18,6 +18,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as service_pb2
 from telecine.logs.v1 import log_collector_service_pb2_grpc as service_grpc
 from telecine.logs.v1 import logs_pb2
 from telecine.settings.address import SECURE
+from telecine.tls.handshake import diagnose, may_be_tls
 from telecine.tls.options import Tls
 from telecine.tls.pem_files import read_pem
 
@@ -45,6 +46,7 @@ class GrpcShipStream:
 
         Raises TlsFileError for PEM files that cannot be used.
         """
+        self._address, self._tls = address, tls
         self._requests: queue.SimpleQueue[service_pb2.ShipRequest | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._compressor = zstandard.ZstdCompressor(level=1)
@@ -107,6 +109,11 @@ class GrpcShipStream:
         while (request := self._requests.get()) is not None:
             yield request
 
+    def _explained(self, details: str) -> str:
+        """What stands in the way, where gRPC hides a fault of TLS."""
+        found = diagnose(self._address, self._tls) if may_be_tls(details) else None
+        return details if found is None or found.fault is None else f"{found.message}. {found.advice}"
+
     def _receive(self) -> None:
         try:
             for response in self._call:
@@ -115,8 +122,8 @@ class GrpcShipStream:
                     self._answers.put(answer)
         except grpc.RpcError as error:
             code = error.code().name if isinstance(error, grpc.Call) else "UNKNOWN"
-            details = error.details() if isinstance(error, grpc.Call) else str(error)
-            self._answers.put(Broken(f"{code}: {details}"))
+            details = (error.details() if isinstance(error, grpc.Call) else None) or str(error)
+            self._answers.put(Broken(f"{code}: {self._explained(details)}"))
         except Exception as error:  # noqa: BLE001 - a closed channel raises ValueError; the shipper must hear of it
             self._answers.put(Broken(repr(error)))
         else:

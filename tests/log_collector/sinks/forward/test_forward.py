@@ -11,6 +11,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from tests.eventually import eventually_async
 from tests.log_collector.harness import batch, collector, last_acknowledged, numbered, record, ship, stub
 from tests.log_collector.log_files import records_in
+from tests.service_host.certificates import Authority
 
 
 def forwarding(path: Path, address: str, protocol: str = "ship") -> Path:
@@ -112,3 +113,29 @@ async def test_a_sink_that_is_too_far_behind_drops_and_counts(tmp_path: Path) ->
         await eventually_async(lambda: runner.books.dropped["lag_limit"] > 0)
         assert runner.accepted == 200
         assert runner.accepted == runner.books.dropped.total() + runner.buffered + runner.books.delivered
+
+
+async def test_records_are_forwarded_to_a_collector_that_asks_for_certificates(tmp_path: Path) -> None:
+    """Also after the certificates of both sides have been replaced, by those of another authority."""
+    authority = Authority(tmp_path)
+    tls = authority.server(must_clients_prove=True)
+    cert_file, key_file = authority.issue("edge", "edge")
+    settings = {
+        f"host__tls__{name}": getattr(tls, name) for name in ("cert_file", "key_file", "client_ca_file")
+    }
+    files = {"ca_file": str(authority.ca_file), "cert_file": str(cert_file), "key_file": str(key_file)}
+    config = forwarding(tmp_path / "c.json", "")
+    async with collector(tmp_path / "central", **settings) as central:
+        said = json.loads(config.read_text())
+        said["forward"][0] |= files | {"address": central.address, "timeout_seconds": 2}
+        config.write_text(json.dumps(said))
+        async with collector(tmp_path / "edge", config) as edge:
+            await ship(edge.address, numbered(1, 20))
+            await eventually_async(lambda: len(central.records()) == 20)
+            successor = Authority(tmp_path)
+            successor.issue("edge", "edge")
+            successor.issue()
+            successor.ca_file.replace(authority.ca_file)
+            await ship(edge.address, numbered(21, 20))
+            await eventually_async(lambda: len(central.records()) == 40)
+    assert sorted(r["n"] for r in central.records()) == list(range(1, 41))

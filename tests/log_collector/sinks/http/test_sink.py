@@ -235,6 +235,26 @@ def test_tls_trusts_whom_it_is_told_to_and_shows_its_own_certificate(tmp_path: P
             deliver(sink, stored([record(1)]))
 
 
+def test_a_new_authority_is_trusted_without_a_restart_and_a_name_may_be_given(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    roots = tmp_path / "roots.pem"
+
+    def renew() -> None:
+        authority = trustme.CA()
+        authority.issue_cert("hooks.example").configure_cert(context)
+        authority.cert_pem.write_to_path(roots)
+
+    renew()
+    with Listener() as listener:
+        listener._server.socket = context.wrap_socket(listener._server.socket, server_side=True)
+        url = listener.url.replace("http:", "https:")
+        http = {"ca_file": str(roots), "server_name": "hooks.example"}
+        with opened(tmp_path, "webhook", url=url, http=http) as sink:
+            assert deliver(sink, stored([record(1)])).delivered == 1
+            renew()
+            assert deliver(sink, stored([record(2)])).delivered == 1
+
+
 def test_a_proxy_gets_the_whole_address(tmp_path: Path) -> None:
     with Listener() as proxy:
         with opened(tmp_path, "webhook", url="http://far.example/in", http={"proxy": proxy.url}) as sink:
