@@ -40,6 +40,10 @@ def parse_address(text: str) -> TcpAddress | UnixAddress:
         path = text.removeprefix("unix:").removeprefix("//")
         if not path or len(path.encode()) > 100:
             raise AddressError(f'expected "unix:" and a path of at most 100 bytes, got {text!r}')
+        if re.search(r"[%?#\s\0]", path):
+            raise AddressError(
+                f"expected a path without spaces, %, ? and #, as gRPC reads it as a URI, got {text!r}"
+            )
         return UnixAddress(Path(path))
     match = _HOST_PORT.fullmatch(text)
     if match is None or int(match[3]) > 65535:

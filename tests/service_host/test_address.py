@@ -31,7 +31,22 @@ def test_an_address_is_read_and_written_the_same(text, address):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "50051", ":50051", "host", "host:port", "host:70000", "::1:443", "unix:", "a b:1", "http://h:1"],
+    [
+        "unix:/run/a%41",
+        "unix:/run/a?b",
+        "unix:/run/a b",
+        "unix:/" + 100 * "x",
+        "",
+        "50051",
+        ":50051",
+        "host",
+        "host:port",
+        "host:70000",
+        "::1:443",
+        "unix:",
+        "a b:1",
+        "http://h:1",
+    ],
 )
 def test_anything_else_is_refused_with_what_is_expected(text):
     with pytest.raises(AddressError, match="expected"):

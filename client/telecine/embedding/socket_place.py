@@ -22,6 +22,9 @@ from telecine.exceptions import EmbeddedUnavailableError
 SOCKET: Final = "socket"
 _MAX_PATH_BYTES: Final = 100
 """What services accept; the kernel's own limit is 107."""
+_ROOT: Final = 0
+_NOBODY: Final = 65534
+"""Whom root's directories seem to belong to in a user namespace."""
 _PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9._/+=@-]*")
 _SHORT_BASES: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - what is made there is private
 
@@ -104,7 +107,11 @@ def _made(bases: list[Path]) -> Iterator[PrivateDirectory]:
 def _is_safe(base: Path) -> bool:
     """Whether no other user can put something else in the place of what is made there."""
     try:
-        mode = base.stat().st_mode
+        found = base.stat()
     except OSError:
         return False
-    return stat.S_ISDIR(mode) and not (mode & stat.S_IWOTH and not mode & stat.S_ISVTX)
+    if found.st_uid not in (_ROOT, os.geteuid(), _NOBODY):
+        return False  # its owner may rename what lies in it, sticky or not
+    return stat.S_ISDIR(found.st_mode) and not (
+        found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
+    )

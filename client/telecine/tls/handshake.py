@@ -32,7 +32,16 @@ _PLAIN_ANSWER: Final = (
     "RECORD_LAYER_FAILURE",
     "HTTP_REQUEST",
 )
-_SIGNS: Final = ("handshak", "Verification", "Socket closed", "reset by peer", "Broken pipe", "SSL", "EOF")
+_SIGNS: Final = (
+    "handshak",
+    "Verification",
+    "Socket closed",
+    "reset by peer",
+    "Broken pipe",
+    "SSL",
+    "EOF",
+    "ipv6:",
+)
 _SETTINGS: Final = "TELECINE_TLS_{0}, --tls-{1} or Tls({2}=…)"
 
 
@@ -87,7 +96,10 @@ def diagnose(address: str, tls: Tls | None, timeout_seconds: float = 2.0) -> Dia
 
 
 def may_be_tls(text: str) -> bool:
-    """Whether gRPC's message is one of those that a fault of TLS hides behind."""
+    """Whether gRPC's message is one of those that a fault of TLS hides behind.
+
+    Of a name with several addresses it shows the last one alone: that ::1 refuses says nothing of 127.0.0.1.
+    """
     return "failed to connect" in text and any(sign in text for sign in _SIGNS)
 
 

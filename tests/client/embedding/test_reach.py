@@ -65,6 +65,7 @@ def test_nothing_listens_but_a_socket_in_a_directory_of_this_user(
         assert place.parent.parent == temporary
         found = place.parent.stat()
         assert (found.st_mode & 0o777, found.st_uid) == (0o700, os.geteuid())
+        assert place.lstat().st_mode & 0o777 == 0o600
         family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
         assert [each.net_connections("inet") for each in family] == [[]] * len(family)
     assert not any(temporary.iterdir())
@@ -97,6 +98,17 @@ def test_a_long_or_odd_name_of_the_temporary_directory_is_no_hindrance(
         assert encodes(server)
     assert not place.parent.exists()
     assert not [path for path in temporary.iterdir() if path.name != "data"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_a_directory_of_another_user_holds_no_socket(temporary: Path, mode: int) -> None:
+    """Its owner may rename what lies in it, and put a socket of his there."""
+    temporary.chmod(mode)
+    assert temporary in socket_place.socket_bases(None)
+    os.chown(temporary, 12345, 12345)
+    assert temporary not in socket_place.socket_bases(None)
+    os.chown(temporary, 0, 0)
 
 
 def test_a_directory_in_which_others_may_exchange_files_holds_no_socket(

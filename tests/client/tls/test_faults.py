@@ -173,6 +173,16 @@ def test_a_name_may_be_given_where_the_address_is_another(place: Place) -> None:
         client.stats()
 
 
+def test_of_a_name_with_several_addresses_each_counts(place: Place) -> None:
+    """Where ::1 is tried last, gRPC says "refused", although 127.0.0.1 is where the fault is."""
+    address = place.address["tls"].replace("127.0.0.1", "localhost")
+    with (
+        LogClient(address, call_timeout_seconds=0.3) as client,
+        pytest.raises(UnavailableError, match="speaks TLS, and this client does not"),
+    ):
+        client.stats()
+
+
 def test_nobody_there_is_no_fault_of_tls(place: Place) -> None:
     assert diagnose("127.0.0.1:1", place.files["ours"]) is None
     assert diagnose("127.0.0.1:1", None) is None
