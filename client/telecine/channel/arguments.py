@@ -10,6 +10,7 @@ from telecine.channel.proxy import is_local
 from telecine.exceptions import FieldViolation, InvalidRequestError
 from telecine.request.options import KeepAlive
 from telecine.settings.address import AddressError, parse_address
+from telecine.settings.token import Token, TokenError, check_private
 from telecine.tls.options import Tls
 from telecine.tls.pem_files import Pem, PemFiles, TlsFileError
 
@@ -30,6 +31,9 @@ class Target:
     tls: Tls | None = None
     """None: a plain connection, unless the address asks for TLS. One that is `insecure` becomes None."""
     keep_alive: KeepAlive = field(default_factory=KeepAlive)
+    token: Token | None = None
+    """Shown with each call. None: nothing is. Over a network it travels by TLS alone, unless `tls` is
+    `insecure`."""
 
     def __post_init__(self) -> None:
         try:
@@ -42,10 +46,20 @@ class Target:
         object.__setattr__(self, "address", address.target)
         if address.is_secure and self.tls is None:
             object.__setattr__(self, "tls", Tls())
-        elif self.tls is not None and self.tls.insecure:
+        if self.token is not None:
+            self._check_token()
+        if self.tls is not None and self.tls.insecure:
             if address.is_secure:
                 raise _contradiction(self.address)
             object.__setattr__(self, "tls", None)
+
+    def _check_token(self) -> None:
+        is_insecure = self.tls is not None and self.tls.insecure
+        is_secure = self.tls is not None and not is_insecure
+        try:
+            check_private(self.address, is_secure=is_secure, is_insecure_said=is_insecure)
+        except TokenError as error:
+            raise InvalidRequestError(str(error), faults=[FieldViolation("token", str(error))]) from error
 
 
 def _contradiction(address: str) -> InvalidRequestError:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, Generic
 
 import grpc
 import grpc.aio
 
 from telecine.channel.arguments import Target
+from telecine.channel.bearer import Bearer, Metadata
 from telecine.channel.calls import (
     DOWNLOAD_PATH,
     ENCODE_PATH,
@@ -18,7 +20,6 @@ from telecine.channel.calls import (
     RequestT,
     ResponseT,
     Unary,
-    call_metadata,
 )
 from telecine.channel.connections import Connection, Connections
 from telecine.channel.errors import closed_error, raise_translated
@@ -75,6 +76,7 @@ class AsyncChannel:
     def __init__(self, target: Target) -> None:
         self._note = proxy_note(target.address)
         self._faults = SecureFaults(target)
+        self._bearer = Bearer(target.token)
         self._is_closed = False
         self._connections: Connections[grpc.aio.Channel] = Connections(
             target, grpc.aio.insecure_channel, grpc.aio.secure_channel
@@ -91,11 +93,10 @@ class AsyncChannel:
             request_serializer=type(request).SerializeToString,
             response_deserializer=rpc.response.FromString,
         )
+        sent = self._bearer.metadata(request_id)
         try:
-            with connection.calling(), self._translating(request_id):
-                answer: ResponseT = await method(
-                    request, timeout=timeout_seconds, metadata=call_metadata(request_id)
-                )
+            with connection.calling(), self._translating(request_id, sent):
+                answer: ResponseT = await method(request, timeout=timeout_seconds, metadata=sent)
         except UnavailableError as error:
             raise await asyncio.to_thread(self._faults.explained, error) from error.__cause__
         return answer
@@ -161,19 +162,21 @@ class AsyncChannel:
         self,
         connection: Connection[grpc.aio.Channel],
         request_id: str,
-        begin: Callable[[tuple[tuple[str, str], ...]], Any],
+        begin: Callable[[Metadata], Any],
     ) -> AsyncStream[ResponseT]:
-        with self._translating(request_id):
-            call = begin(call_metadata(request_id))
+        sent = self._bearer.metadata(request_id)
+        with self._translating(request_id, sent):
+            call = begin(sent)
             connection.hold_for(call)
-        return AsyncStream(call, request_id, lambda: self._translating(request_id), self._faults)
+        return AsyncStream(call, request_id, lambda: self._translating(request_id, sent), self._faults)
 
     @contextmanager
-    def _translating(self, request_id: str) -> Iterator[None]:
+    def _translating(self, request_id: str, sent: Metadata) -> Iterator[None]:
         # UsageError and InternalError: the call or the channel is over.
         try:
             yield
         except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
             if self._is_closed:  # what was under way ends too; the server is not to blame
                 raise closed_error() from error
-            raise_translated(error, request_id, self._note)
+            renewed = partial(self._bearer.renewed, sent=sent)
+            raise_translated(error, request_id, self._note, renewed=renewed)

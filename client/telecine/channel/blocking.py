@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 import grpc
 
 from telecine.channel.arguments import Target
+from telecine.channel.bearer import Bearer, Metadata
 from telecine.channel.calls import (
     DOWNLOAD_PATH,
     ENCODE_PATH,
@@ -16,7 +18,6 @@ from telecine.channel.calls import (
     RequestT,
     ResponseT,
     Unary,
-    call_metadata,
 )
 from telecine.channel.connections import Connection, Connections
 from telecine.channel.errors import check_open, closed_error, raise_translated
@@ -48,6 +49,7 @@ class BlockingChannel:
     def __init__(self, target: Target) -> None:
         self._note = proxy_note(target.address)
         self._faults = SecureFaults(target)
+        self._bearer = Bearer(target.token)
         self._is_closed = False
         self._connections: Connections[grpc.Channel] = Connections(
             target, grpc.insecure_channel, grpc.secure_channel
@@ -63,8 +65,9 @@ class BlockingChannel:
             request_serializer=type(request).SerializeToString,
             response_deserializer=rpc.response.FromString,
         )
-        with connection.calling(), self._translating(request_id):
-            answer: ResponseT = method(request, timeout=timeout_seconds, metadata=call_metadata(request_id))
+        sent = self._bearer.metadata(request_id)
+        with connection.calling(), self._translating(request_id, sent):
+            answer: ResponseT = method(request, timeout=timeout_seconds, metadata=sent)
         return answer
 
     def encode(self, messages: Iterator[bytes], request_id: str) -> Stream[pb.EncodeResponse]:
@@ -129,18 +132,20 @@ class BlockingChannel:
         self,
         connection: Connection[grpc.Channel],
         request_id: str,
-        begin: Callable[[tuple[tuple[str, str], ...]], Any],
+        begin: Callable[[Metadata], Any],
     ) -> Stream[ResponseT]:
-        with self._translating(request_id):
-            call = begin(call_metadata(request_id))
+        sent = self._bearer.metadata(request_id)
+        with self._translating(request_id, sent):
+            call = begin(sent)
             connection.hold_for(call)
-            return Stream(call, lambda: self._translating(request_id))
+            return Stream(call, lambda: self._translating(request_id, sent))
 
     @contextmanager
-    def _translating(self, request_id: str) -> Iterator[None]:
+    def _translating(self, request_id: str, sent: Metadata) -> Iterator[None]:
         try:
             yield
         except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
             if self._is_closed:  # what was under way ends too; the server is not to blame
                 raise closed_error() from error
-            raise_translated(error, request_id, self._note, self._faults.explained)
+            renewed = partial(self._bearer.renewed, sent=sent)
+            raise_translated(error, request_id, self._note, self._faults.explained, renewed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -17,6 +17,8 @@ _STATUS_DETAILS_KEY = "grpc-status-details-bin"
 _REQUEST_ID_KEY = "x-request-id"
 RECOVERY_KEY = "recovery"
 """ErrorInfo.metadata: what to do about it."""
+
+Renewed: TypeAlias = Callable[[errors.TelecineError], errors.TelecineError]
 
 _C = grpc.StatusCode
 
@@ -72,14 +74,20 @@ def check_open(*, is_closed: bool) -> None:
 
 
 def raise_translated(
-    error: BaseException, request_id: str = "", note: str = "", explained: Explaining | None = None
+    error: BaseException,
+    request_id: str = "",
+    note: str = "",
+    explained: Explaining | None = None,
+    renewed: Renewed | None = None,
 ) -> NoReturn:
     """Raises the SDK's error for `error`, which stays attached as its cause.
 
     `note`: what to add where the server could not be reached. Empty: nothing. `explained`: looks behind such
-    an error, which may take seconds. None: the error stays as it is.
+    an error, which may take seconds. None: the error stays as it is. `renewed`: may take another error
+    instead of one about the credential. None: nothing may.
     """
     raised = translated(error, request_id)
+    raised = renewed(raised) if renewed is not None else raised
     if note and type(raised) is errors.UnavailableError:
         raised = errors.UnavailableError(raised.message + note, request_id=raised.request_id)
     if explained is not None and isinstance(raised, errors.UnavailableError):

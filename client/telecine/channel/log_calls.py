@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from telecine.channel.arguments import Target
-from telecine.channel.calls import call_metadata
+from telecine.channel.bearer import Bearer
 from telecine.channel.connections import Connection, Connections
 from telecine.channel.errors import check_open, closed_error, raise_translated
 from telecine.channel.outage import Outage
@@ -37,6 +38,7 @@ class LogChannel:
     def __init__(self, target: Target) -> None:
         self._address = target.address
         self._faults = SecureFaults(target)
+        self._bearer = Bearer(target.token)
         self._is_closed = False
         self._connections: Connections[grpc.Channel] = Connections(
             target, grpc.insecure_channel, grpc.secure_channel
@@ -64,7 +66,7 @@ class LogChannel:
         """Records as they arrive."""
         self._check()
         connection = self._connection()
-        return TailCall(connection, request, request_id, self._faults)
+        return TailCall(connection, request, request_id, self._faults, self._bearer)
 
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
@@ -88,16 +90,18 @@ class LogChannel:
         outage = Outage(f"collector {self._address}", timeout_seconds)
 
         def call() -> Any:
+            sent = self._bearer.metadata(request_id)
             try:
                 left = max(0.0, deadline - time.monotonic())
                 connection = self._connection()
                 call = getattr(_stub(connection), method)
                 with connection.calling():
-                    return call(request, timeout=left, metadata=call_metadata(request_id))
+                    return call(request, timeout=left, metadata=sent)
             except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
                 if self._is_closed:
                     raise closed_error() from error
-                raise_translated(error, request_id, explained=self._faults.explained)
+                renewed = partial(self._bearer.renewed, sent=sent)
+                raise_translated(error, request_id, explained=self._faults.explained, renewed=renewed)
 
         policy = RetryPolicy(give_up_after_seconds=timeout_seconds, retry_on=_could_not_connect)
         return outage.run(Retry(policy, name="log collector", level="INFO"), call)
@@ -112,12 +116,15 @@ class TailCall:
         request: pb.TailRequest,
         request_id: str,
         faults: SecureFaults,
+        bearer: Bearer,
     ) -> None:
         self._request_id = request_id
         self._faults = faults
+        self._bearer = bearer
+        self._sent = bearer.metadata(request_id)
         self._is_closed = False
         try:
-            self._call: Any = _stub(connection).Tail(request, metadata=call_metadata(request_id))
+            self._call: Any = _stub(connection).Tail(request, metadata=self._sent)
             connection.hold_for(self._call)
         except ValueError as error:  # the channel is closed
             raise_translated(error, request_id)
@@ -128,7 +135,8 @@ class TailCall:
             yield from self._call
         except (grpc.RpcError, ValueError) as error:  # ValueError: the channel is closed
             if not self._is_closed:
-                raise_translated(error, self._request_id, explained=self._faults.explained)
+                renewed = partial(self._bearer.renewed, sent=self._sent)
+                raise_translated(error, self._request_id, explained=self._faults.explained, renewed=renewed)
         finally:
             self._call.cancel()
 

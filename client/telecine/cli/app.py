@@ -20,6 +20,7 @@ from telecine.cli.show.exits import ExitCode, epilog
 from telecine.cli.show.failures import show_failure
 from telecine.cli.stages import command as stages
 from telecine.cli.tls_options import add_tls_options, forget_tls
+from telecine.cli.token_options import add_token_option, forget_token
 from telecine.logging.unknown_variables import new_complaints
 
 # Typer exports no name for what it raises on a wrong command line; this is it in every version.
@@ -70,6 +71,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line; returns its exit code. Never raises but for SystemExit from a service."""
     terminal.speak_plainly()
     forget_tls()
+    forget_token()
     command = _command()
     path = command_path(command, arguments)
     as_json = "--json" in arguments
@@ -104,6 +106,7 @@ def _command() -> Any:
         each = waiting.pop()
         waiting += getattr(each, "commands", {}).values()
         add_tls_options(each)
+        add_token_option(each)
         for parameter in each.params:
             _without_type(parameter)
         each.get_help_option = _without_type_of(each.get_help_option)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from telecine.cli.options import DEFAULT_SERVER
 from telecine.cli.tls_options import chosen_tls
+from telecine.cli.token_options import chosen_token_file
 from telecine.exceptions import InvalidRequestError
 from telecine.request.options import RetryPolicy
 from telecine.settings.address import COLLECTOR_PORT, SECURE
@@ -41,7 +42,12 @@ def connect(server: str | None, *, call_timeout_seconds: float = 30.0) -> Iterat
     server = server or configured_server()
     if server is not None:
         _expect_answer(server)
-    with Client(server, tls=chosen_tls(), call_timeout_seconds=call_timeout_seconds) as client:
+    with Client(
+        server,
+        tls=chosen_tls(),
+        token_file=chosen_token_file(),
+        call_timeout_seconds=call_timeout_seconds,
+    ) as client:
         yield client
 
 
@@ -96,7 +102,13 @@ def _expect_answer(server: str) -> None:
     from telecine.clients.blocking import Client
 
     retry = RetryPolicy(give_up_after_seconds=_FIRST_ANSWER_SECONDS)
-    with Client(server, tls=chosen_tls(), retry=retry, call_timeout_seconds=_FIRST_ANSWER_SECONDS) as client:
+    with Client(
+        server,
+        tls=chosen_tls(),
+        token_file=chosen_token_file(),
+        retry=retry,
+        call_timeout_seconds=_FIRST_ANSWER_SECONDS,
+    ) as client:
         next(client.jobs(page_size=1), None)
 
 
@@ -104,7 +116,12 @@ def open_collector(server: str, call_timeout_seconds: float = 30.0) -> LogClient
     """A client of the collector."""
     from telecine.clients.logs import LogClient
 
-    return LogClient(server, tls=collector_tls(server), call_timeout_seconds=call_timeout_seconds)
+    return LogClient(
+        server,
+        tls=collector_tls(server),
+        token_file=chosen_token_file(),
+        call_timeout_seconds=call_timeout_seconds,
+    )
 
 
 def server_tls(server: str) -> Tls | None:

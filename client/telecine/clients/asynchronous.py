@@ -13,7 +13,6 @@ from typing import NoReturn, Self, Unpack
 
 from telecine import exceptions as errors
 from telecine.channel import calls
-from telecine.channel.arguments import Target
 from telecine.channel.asynchronous import AsyncChannel
 from telecine.channel.errors import check_open
 from telecine.clients.asynchronous_job import AsyncJob
@@ -50,8 +49,9 @@ class AsyncClient:
         server: "host:port" or "unix:/path". None: the configured one (TELECINE_SERVER, or `[sdk]` of a
             configuration file), else an embedded server, which this process starts once, shares among its
             clients and ends with itself; no other user of the machine can reach it.
-        tls: PEM files of a secure connection, which are read again when they change. None: as configured
-            (`sdk.tls`, TELECINE_TLS_*), by default a plain connection.
+        tls: PEM files of a secure connection, read again when they change. None: as configured, or plain.
+        token: A token or an API key, shown with each call, over a network by TLS alone. None: `token_file`.
+        token_file: A file with one, read again at each call. None: as configured (TELECINE_TOKEN_FILE).
         keep_alive: How a dead or frozen server is noticed. None: as configured.
         retry: For how long, and how often, lost connections and failed calls are retried. None: as
             configured, by default up to 300 seconds without progress.
@@ -60,8 +60,7 @@ class AsyncClient:
         call_timeout_seconds: Limit of one call in seconds, retries included; streams (uploads, downloads,
             `watch_job`) have none. None: as configured, by default 30.
         shares_memory: Hand frames to a server on this machine through shared memory, and copy artifacts
-            from its disk instead of sending them (Linux, same user only). None: as configured, by default
-            True.
+            from its disk (Linux, same user only). None: as configured, by default True.
 
     Raises:
         InvalidRequestError: The configuration is wrong; every wrong setting is named.
@@ -72,14 +71,17 @@ class AsyncClient:
         server: str | None = None,
         *,
         tls: Tls | None = None,
+        token: str | None = None,
+        token_file: str | Path | None = None,
         keep_alive: KeepAlive | None = None,
         retry: RetryPolicy | None = None,
         retained_bytes: int | None = None,
         call_timeout_seconds: float | None = None,
         shares_memory: bool | None = None,
     ) -> None:
+        shown = (token, token_file)
         self.settings = settings_of(
-            server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory=shares_memory
+            server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory, shown
         )
         """How it behaves."""
         self._loop = EventLoop("client", "Make one inside of what asyncio.run runs.", may_follow=True)
@@ -400,12 +402,9 @@ class AsyncClient:
         if directory is not None and is_worth_fetching(result.job):
             with writing(directory, result.job_id):
                 result = await self._fetch(result, directory)
-        error = verdict(result, allow_partial=allow_partial)
-        if error is not None:
+        if (error := verdict(result, allow_partial=allow_partial)) is not None:
             raise error
         return result
-
-    # --- life ------------------------------------------------------------------------------------
 
     async def channel(self) -> AsyncChannel:
         """Returns the connection, opening it at the first call; for the SDK's own use.
@@ -420,7 +419,7 @@ class AsyncClient:
             if self._channel is None:
                 if not (address := self.settings.server):
                     address = await asyncio.to_thread(embedded_address)
-                self._channel = AsyncChannel(Target(address, self.settings.tls, self.settings.keep_alive))
+                self._channel = AsyncChannel(self.settings.target(address))
             return self._channel
 
     async def close(self) -> None:

@@ -12,7 +12,6 @@ from typing import NoReturn, Self, Unpack
 
 from telecine import exceptions as errors
 from telecine.channel import calls
-from telecine.channel.arguments import Target
 from telecine.channel.blocking import BlockingChannel
 from telecine.clients.belonging import PICKLING_ADVICE, not_pickled
 from telecine.clients.blocking_job import Job
@@ -49,6 +48,8 @@ class Client:
             clients and ends with itself; no other user of the machine can reach it.
         tls: PEM files of a secure connection, which are read again when they change. None: as configured
             (`sdk.tls`, TELECINE_TLS_*), by default a plain connection.
+        token: A token or an API key, shown with each call, over a network by TLS alone. None: `token_file`.
+        token_file: A file with one, read again at each call. None: as configured (TELECINE_TOKEN_FILE).
         keep_alive: How a dead or frozen server is noticed. None: as configured.
         retry: For how long, and how often, lost connections and failed calls are retried. None: as
             configured, by default up to 300 seconds without progress.
@@ -70,19 +71,22 @@ class Client:
         server: str | None = None,
         *,
         tls: Tls | None = None,
+        token: str | None = None,
+        token_file: str | Path | None = None,
         keep_alive: KeepAlive | None = None,
         retry: RetryPolicy | None = None,
         retained_bytes: int | None = None,
         call_timeout_seconds: float | None = None,
         shares_memory: bool | None = None,
     ) -> None:
+        shown = (token, token_file)
         self.settings = settings_of(
-            server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory=shares_memory
+            server, tls, keep_alive, retry, retained_bytes, call_timeout_seconds, shares_memory, shown
         )
         """How it behaves."""
         self.address = self.settings.server or embedded_address()
         """Where the server listens."""
-        self.channel = BlockingChannel(Target(self.address, self.settings.tls, self.settings.keep_alive))
+        self.channel = BlockingChannel(self.settings.target(self.address))
         """The door to gRPC; for the SDK's own use."""
         self._jobs: weakref.WeakSet[Job] = weakref.WeakSet()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Self
 
 from google.protobuf.duration_pb2 import Duration
@@ -12,6 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from telecine.channel.arguments import Target
+from telecine.channel.bearer import refused_token
 from telecine.channel.calls import current_request_id
 from telecine.channel.log_calls import LogChannel, TailCall
 from telecine.exceptions import InvalidRequestError
@@ -20,6 +22,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 from telecine.request.options import KeepAlive, Tls
 from telecine.settings.loading import ConfigError
+from telecine.settings.token import TokenError, token_of
 from telecine.tls.settings import common_tls, tls_for
 
 _PAGE_RECORDS: Final = 1000
@@ -142,6 +145,8 @@ class LogClient:
         server: "host:port", "tls://host:port" or "unix:/path" of the collector.
         tls: PEM files of a secure connection, which are read again when they change. None: what
             TELECINE_TLS_* or section `tls` of a configuration file say, by default a plain connection.
+        token: A token or an API key, shown with each call. None: `token_file`, or TELECINE_TOKEN.
+        token_file: A file with one, read again at each call. None: TELECINE_TOKEN_FILE, by default none.
         keep_alive: How a dead or frozen collector is noticed. None: the defaults of `KeepAlive`.
         call_timeout_seconds: Limit of one call in seconds, retries included; `tail` has none.
 
@@ -155,6 +160,8 @@ class LogClient:
         server: str,
         *,
         tls: Tls | None = None,
+        token: str | None = None,
+        token_file: str | Path | None = None,
         keep_alive: KeepAlive | None = None,
         call_timeout_seconds: float = 30.0,
     ) -> None:
@@ -162,7 +169,11 @@ class LogClient:
             tls = tls_for(server, tls, common_tls())
         except ConfigError as error:
             raise InvalidRequestError(str(error)) from error
-        self._channel = LogChannel(Target(server, tls, keep_alive or KeepAlive()))
+        try:
+            shown = token_of(token, token_file)
+        except TokenError as error:
+            raise refused_token(error) from error
+        self._channel = LogChannel(Target(server, tls, keep_alive or KeepAlive(), shown))
         self._timeout_seconds = call_timeout_seconds
         self.damaged_files: list[str] = []
         """Files that the collector could not read to their end, in the calls so far; each with its fault."""

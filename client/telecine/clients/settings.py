@@ -14,6 +14,7 @@ import msgspec
 
 from telecine import exceptions as errors
 from telecine.channel.arguments import Target
+from telecine.channel.bearer import refused_token
 from telecine.channel.calls import GET_CAPABILITIES
 from telecine.channel.outage import Outage
 from telecine.exceptions import InvalidRequestError
@@ -28,6 +29,7 @@ from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Ret
 from telecine.retry.report import report_decision
 from telecine.settings.address import AddressError, parse_address
 from telecine.settings.loading import ConfigError, Loaded, load_config
+from telecine.settings.token import Token, TokenError, token_of
 from telecine.sharing.secret import ServerSecret
 from telecine.tls.options import TlsFiles
 from telecine.tls.settings import common_tls, tls_for
@@ -54,6 +56,8 @@ class ClientSettings:
     server: str | None
     """None: an embedded one."""
     tls: Tls | None = None
+    token: Token | None = None
+    """Shown with each call; None: nothing is."""
     keep_alive: KeepAlive = field(default_factory=KeepAlive)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     calls: Retry = field(default_factory=Retry)
@@ -69,6 +73,10 @@ class ClientSettings:
     secret: ServerSecret = field(default_factory=ServerSecret)
     """The secret of a server on this machine, once it has been read: proof of being there."""
     process_id: int = field(default_factory=os.getpid)
+
+    def target(self, address: str) -> Target:
+        """The server at an address, and how it is spoken to. Raises InvalidRequestError."""
+        return Target(address, self.tls, self.keep_alive, self.token)
 
     @property
     def host_id(self) -> str:
@@ -135,10 +143,10 @@ def settings_of(
     retry: RetryPolicy | None,
     retained_bytes: int | None,
     call_timeout_seconds: float | None,
-    *,
     shares_memory: bool | None = None,
+    shown: tuple[str | None, str | Path | None] = (None, None),
 ) -> ClientSettings:
-    """Fills in what the caller left out.
+    """Fills in what the caller left out. `shown`: a token, and the file of one.
 
     Raises InvalidRequestError where an argument or the configuration is wrong.
     """
@@ -161,6 +169,7 @@ def settings_of(
     return ClientSettings(
         server=server,
         tls=tls_of(server, tls, configured),
+        token=_token_of(server, *shown, configured),
         keep_alive=keep_alive or configured.keep_alive.options(),
         retry=retry,
         calls=Retry(retry, breaker=circuit, level="INFO"),
@@ -179,6 +188,25 @@ def tls_of(server: str | None, tls: Tls | None, configured: SdkConfig) -> Tls | 
         return tls_for(server, tls or configured.tls.options(), common_tls())
     except ConfigError as error:
         raise InvalidRequestError(str(error), recovery=_RECOVERY) from error
+
+
+def _token_of(
+    server: str | None, token: str | None, token_file: str | Path | None, configured: SdkConfig
+) -> Token | None:
+    """What is shown to the server. An embedded one asks nobody who they are."""
+    if not isinstance(token, str | None):
+        # Not by `refused`, which would repeat it.
+        raise refused_token(TokenError("token: expected a token or an API key as text"))
+    if token_file is not None and not isinstance(token_file, str | Path):
+        raise refused("token_file", token_file, "the path of a file that holds a token or an API key")
+    if server is None:
+        return None
+    if token is None and token_file is None:
+        token_file = configured.token_file
+    try:
+        return token_of(token, token_file)
+    except TokenError as error:
+        raise refused_token(error) from error
 
 
 def _check_types(
@@ -290,6 +318,9 @@ class SdkConfig(msgspec.Struct, frozen=True):
     shares_memory: bool = True
     """Whether frames go to a server on this machine through memory, and artifacts are copied from its disk,
     if it offers that."""
+    token_file: Path | None = None
+    """A file with a token or an API key, read at each call. None: TELECINE_TOKEN_FILE or TELECINE_TOKEN, by
+    default none."""
     tls: TlsFiles = TlsFiles()
     """For this server alone. Where nothing is said here, section `tls` and TELECINE_TLS_* hold, which are for
     every client."""

@@ -19,6 +19,8 @@ _ALONE: Final = frozenset(
         "TELECINE_SERVER",
         "TELECINE_DATA_DIR",
         "TELECINE_COLLECTOR",
+        "TELECINE_TOKEN",
+        "TELECINE_TOKEN_FILE",
         "TELECINE_TRACEBACK",
         "TELECINE_FAULT",
         "TELECINE_WORKER_FAULT",

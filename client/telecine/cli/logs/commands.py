@@ -25,6 +25,7 @@ from telecine.cli.show import terminal
 from telecine.cli.show.exits import ExitCode, epilog
 from telecine.cli.show.failures import UsageError
 from telecine.cli.show.terminal import escape
+from telecine.cli.token_options import chosen_token
 from telecine.clients.logs import LogFilter
 from telecine.exceptions import JobNotFoundError
 from telecine.log_view.record_source import RecordSource
@@ -265,7 +266,7 @@ def import_files(
                 continue
             lines = utf8_lines(looked_at)
             marks = content_marks(read_marked_records(lines, service, lambda: datetime.now(UTC), zone))
-            stream = open_ship_stream(collector, collector_tls(collector))
+            stream = open_ship_stream(collector, collector_tls(collector), chosen_token())
             try:
                 taken, rejected = ship_records(stream, service, marks, records)
             finally:

@@ -18,6 +18,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as service_pb2
 from telecine.logs.v1 import log_collector_service_pb2_grpc as service_grpc
 from telecine.logs.v1 import logs_pb2
 from telecine.settings.address import SECURE
+from telecine.settings.token import Token, check_private, token_of
 from telecine.tls.handshake import diagnose, may_be_tls
 from telecine.tls.options import Tls
 from telecine.tls.pem_files import read_pem
@@ -41,8 +42,10 @@ _CLOSE_SECONDS = 0.25
 class GrpcShipStream:
     """A `ShipStream` over gRPC."""
 
-    def __init__(self, address: str, tls: Tls | None = None) -> None:
+    def __init__(self, address: str, tls: Tls | None = None, token: Token | None = None) -> None:
         """Connects in the background: a dead collector shows as `Broken`. `tls` None: a plain connection.
+
+        `token`: read once for each stream. None: nothing is shown.
 
         Raises TlsFileError for PEM files that cannot be used.
         """
@@ -50,12 +53,13 @@ class GrpcShipStream:
         self._requests: queue.SimpleQueue[service_pb2.ShipRequest | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._compressor = zstandard.ZstdCompressor(level=1)
+        metadata = (("authorization", f"Bearer {token.read()}"),) if token is not None else ()
         if tls is None:
             self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
         else:
             self._channel = _secure_channel(address, tls)
         stub = service_grpc.LogCollectorServiceStub(self._channel)
-        self._call: Any = stub.Ship(self._requests_until_closed())
+        self._call: Any = stub.Ship(self._requests_until_closed(), metadata=metadata)
         self._receiver = threading.Thread(target=self._receive, name="telecine-log-answers", daemon=True)
         self._receiver.start()
 
@@ -130,18 +134,24 @@ class GrpcShipStream:
             self._answers.put(Broken("the collector ended the stream"))
 
 
-def open_ship_stream(address: str, tls: Tls | None = None) -> ShipStream:
+def open_ship_stream(address: str, tls: Tls | None = None, token: Token | None = None) -> ShipStream:
     """A stream to `host:port`, `tls://host:port` or `unix:/path`.
 
     `tls`: its files are read anew for each stream. None: a plain connection, or for `tls://` one that trusts
-    the system's authorities. Raises TlsFileError for files that cannot be used.
+    the system's authorities. `token`: shown to the collector. None: that of TELECINE_TOKEN_FILE or
+    TELECINE_TOKEN, if there is one. Raises TlsFileError for files that cannot be used, and TokenError.
     """
     is_secure = address.startswith(SECURE)
+    token = token or token_of()
+    if token is not None:
+        is_insecure = tls is not None and tls.insecure
+        has_tls = not is_insecure and (is_secure or tls is not None)
+        check_private(address.removeprefix(SECURE), is_secure=has_tls, is_insecure_said=is_insecure)
     if tls is not None and tls.insecure:
         tls = None
     elif is_secure and tls is None:
         tls = Tls()
-    return GrpcShipStream(address.removeprefix(SECURE), tls)
+    return GrpcShipStream(address.removeprefix(SECURE), tls, token)
 
 
 def _secure_channel(address: str, tls: Tls) -> grpc.Channel:

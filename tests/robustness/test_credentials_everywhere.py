@@ -1,0 +1,234 @@
+"""Every client shows its token, and goes on with the next one when a service no longer takes the first."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+from telecine import AsyncClient, Client, LogClient, LogFilter, Tls, exceptions
+from telecine.cli.app import run
+
+from service_host.auth.key_file import changing, new_key
+from service_host.auth.scopes import Scope
+from tests.encoder_service.server_process import ServerProcess
+from tests.eventually import eventually, eventually_async
+from tests.log_collector.collector_process import CollectorProcess
+
+FRAMES = np.zeros((3, 16, 16, 3), np.uint8)
+NOW = datetime.datetime.now(datetime.UTC)
+WORKER = (Scope.ENCODE, Scope.READ, Scope.LOGS_WRITE, Scope.LOGS_READ)
+LOGS = """
+import sys, telecine.logging as logging
+log = logging.configure_logging("shipping", has_files=False, console="off", spool_directory=sys.argv[1])
+for number in range(40):
+    log.info("polled", n=number)
+    if number % 10 == 0:
+        print(number, flush=True)
+        sys.stdin.readline()
+assert logging.flush_logging(20)
+"""
+
+
+class Place(NamedTuple):
+    """Two services that ask for keys of one file."""
+
+    folder: Path
+    encoder: str
+    collector: str
+
+    @property
+    def keys_file(self) -> Path:
+        return self.folder / "keys.json"
+
+    @property
+    def token_file(self) -> Path:
+        return self.folder / "token"
+
+    def renew(self, *scopes: Scope, tenant: str = "default") -> None:
+        """Revokes all keys, and puts a new one into the token file."""
+        with changing(self.keys_file) as keys:
+            keys[:] = [msgspec.structs.replace(key, revoked_at=NOW) for key in keys]
+            key, stored = new_key("worker", tenant, scopes or WORKER, created_at=NOW)
+            keys.append(stored)
+        fresh = self.token_file.with_suffix(".new")
+        fresh.write_text(key + "\n")
+        fresh.replace(self.token_file)
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("keys")
+    place = Place(folder, "", "")
+    place.renew()
+    settings = {"host.auth.keys_file": str(place.keys_file)}
+    collector = CollectorProcess(folder / "collector", settings).start()
+    encoder = ServerProcess(folder / "encoder", settings | {"workers": "1"})
+    encoder.start({"TELECINE_LOG_COLLECTOR": collector.address, "TELECINE_TOKEN_FILE": str(place.token_file)})
+    yield place._replace(encoder=encoder.address, collector=collector.address)
+    encoder.stop()
+    collector.stop()
+
+
+@pytest.fixture
+def place(services: Place) -> Place:
+    services.renew()
+    return services
+
+
+def test_without_a_token_and_with_a_wrong_one_nobody_comes_in(place: Place) -> None:
+    with Client(place.encoder) as client, pytest.raises(exceptions.CredentialsMissingError) as caught:
+        list(client.jobs())
+    assert "asks who calls" in str(caught.value)
+    wrong = f"tlc_{'a' * 12}_{'b' * 43}"
+    with (
+        Client(place.encoder, token=wrong) as client,
+        pytest.raises(exceptions.CredentialsRefusedError) as caught,
+    ):
+        client.encode(FRAMES, fps=4)
+    assert "b" * 8 not in str(caught.value)
+    with LogClient(place.collector, token=wrong) as logs, pytest.raises(exceptions.CredentialsRefusedError):
+        logs.stats()
+
+
+def test_every_client_passes_by_the_environment(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELECINE_TOKEN_FILE", str(place.token_file))
+    with Client(place.encoder) as client:
+        assert client.encode(FRAMES, fps=4, job_id="by-environment").artifacts
+
+    async def encode() -> None:
+        async with AsyncClient(place.encoder) as client:
+            assert (await client.encode(FRAMES, fps=4)).artifacts
+
+    asyncio.run(encode())
+    wanted = LogFilter(ids={"job_id": "by-environment"})
+    with LogClient(place.collector) as logs:
+        eventually(lambda: list(logs.query(wanted)), says="the encoder ships its own log")
+    assert run(["jobs", "list", "--server", place.encoder]) == 0
+
+
+def test_the_command_line_takes_the_file(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = ["jobs", "list", "--server", place.encoder]
+    for command in (jobs, ["logs", "stats", "--server", place.collector]):
+        assert run([*command, "--json"]) == 2
+        assert json.loads(capsys.readouterr().out)["error"]["code"] == "CREDENTIALS_MISSING"
+        assert run([*command, "--token-file", str(place.token_file)]) == 0
+        capsys.readouterr()
+        assert run([*command, "--token-file", "/nonexistent"]) == 2
+        assert "cannot be read" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_missing_scope_is_named(place: Place) -> None:
+    place.renew(Scope.READ)
+    with Client(place.encoder, token_file=place.token_file) as client:
+        list(client.jobs())
+        with pytest.raises(exceptions.NotPermittedError) as caught:
+            client.encode(FRAMES, fps=4)
+    assert caught.value.metadata["scope"] == "encode"
+    assert "lacks the scope encode" in str(caught.value)
+
+
+def pictures_below(folder: Path) -> int:
+    """None is lost, none is there twice."""
+    with zipfile.ZipFile(next(folder.glob("**/*.zip"))) as pictures:
+        return len([name for name in pictures.namelist() if name.endswith(".png")])
+
+
+SPEC = {"fps": 4, "outputs": "png", "width": 16, "height": 16, "pixel_format": "rgb24"}
+
+
+def test_an_upload_goes_on_under_the_next_key(place: Place, tmp_path: Path) -> None:
+    with Client(place.encoder, token_file=place.token_file, shares_memory=False) as client:
+        job = client.open_job(**SPEC)
+        for number in range(40):
+            job.push(np.full((16, 16, 3), number, np.uint8))
+            if number in (15, 30):
+                before = job._upload.connection
+                place.renew()
+                eventually(lambda before=before: job._upload.connection > before, says="the stream has ended")
+        job.finish()
+        job.result(to=tmp_path)
+    assert pictures_below(tmp_path) == 40
+
+
+async def test_an_asyncio_upload_goes_on_too(place: Place, tmp_path: Path) -> None:
+    async with AsyncClient(place.encoder, token_file=place.token_file, shares_memory=False) as client:
+        job = client.open_job(**SPEC)
+        for number in range(30):
+            await job.push(np.full((16, 16, 3), number, np.uint8))
+            if number == 15:
+                before = job._upload.connection
+                place.renew()
+                await eventually_async(lambda before=before: job._upload.connection > before)
+        await job.finish()
+        await job.result(to=tmp_path)
+    assert pictures_below(tmp_path) == 30
+
+
+def test_a_key_that_was_given_as_it_is_ends_the_upload_at_once(place: Place) -> None:
+    with Client(place.encoder, token=place.token_file.read_text().strip(), shares_memory=False) as client:
+        job = client.open_job(**SPEC)
+        job.push(np.zeros((16, 16, 3), np.uint8))
+        place.renew()
+        with pytest.raises(exceptions.CredentialsExpiredError):
+            job.result()
+
+
+def test_records_are_shipped_on_under_the_next_key(place: Place, tmp_path: Path) -> None:
+    environ = os.environ | {
+        "TELECINE_LOG_COLLECTOR": place.collector,
+        "TELECINE_TOKEN_FILE": str(place.token_file),
+    }
+    command = [sys.executable, "-c", LOGS, str(tmp_path)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, env=environ, text=True) as worker:
+        for number in (0, 10, 20, 30):
+            assert worker.stdout.readline().strip() == str(number)
+            if number == 20:
+                place.renew()
+            print(file=worker.stdin, flush=True)
+        assert worker.wait(60) == 0
+    with LogClient(place.collector, token_file=place.token_file) as logs:
+        records = [json.loads(line) for line in logs.query(LogFilter(services=["shipping"]))]
+    assert sorted(record["n"] for record in records if "n" in record) == list(range(40))
+
+
+@pytest.mark.parametrize("address", ["encoder.example:50051", "10.1.2.3:50051", "dns:///encoder:50051"])
+def test_no_token_travels_over_a_network_in_the_clear(address: str) -> None:
+    with pytest.raises(exceptions.InvalidRequestError, match="in the clear"):
+        Client(address, token="secret-token")
+    with pytest.raises(exceptions.InvalidRequestError, match="in the clear"):
+        LogClient(address, token="secret-token")
+    Client(address, token="secret-token", tls=Tls(insecure=True)).close()
+    for own in ("localhost:1", "127.0.0.1:1", "[::1]:1", "unix:/tmp/none"):
+        Client(own, token="secret-token").close()
+
+
+def test_a_token_that_is_none_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "two").write_text("one two")
+    given = [
+        {"token": "with space"},
+        {"token": "line\nbreak"},
+        {"token": ""},
+        {"token": b"bytes-token"},
+        {"token": "both", "token_file": tmp_path / "empty"},
+        {"token_file": tmp_path / "empty"},
+        {"token_file": tmp_path / "two"},
+        {"token_file": tmp_path / "missing"},
+        {"token_file": "eyJhbGciOi.by-mistake"},
+    ]
+    for arguments in given:
+        with pytest.raises(exceptions.InvalidRequestError) as caught:
+            Client("127.0.0.1:1", **arguments)
+        for secret in ("with space", "break", "bytes-token", "both", "one two", "by-mistake"):
+            assert secret not in str(caught.value)
