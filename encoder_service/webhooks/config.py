@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 from telecine.tls.options import Tls
-from telecine.tls.pem_files import TlsFileError, client_context
+from telecine.tls.pem_files import faults_of_files
 
 from encoder_service.spec.spec import WebhookEvent
 from encoder_service.webhooks.destination import faults_of_url
@@ -95,17 +95,7 @@ class WebhooksConfig(msgspec.Struct, frozen=True, kw_only=True):
                 ipaddress.ip_network(network)
             except ValueError as error:
                 yield "allowed_networks", f'expected networks such as "10.0.0.0/8": {error}'
-        is_there = True
-        for name in ("ca_file", "cert_file", "key_file"):
-            path = getattr(self, name)
-            if path is not None and not path.is_file():
-                is_there = False
-                yield name, f"expected a file that can be read, found none at {path}"
-        try:
-            if is_there:
-                client_context(self.tls())
-        except TlsFileError as error:
-            yield error.field, error.expected
+        yield from faults_of_files(self.tls())
 
     def tls(self, *, is_endpoint: bool = True) -> Tls:
         """Whom a delivery trusts and, to an endpoint, what it shows."""

@@ -24,7 +24,6 @@ from telecine.settings.config_file import SHARED_VARIABLE, shared_file
 from telecine.settings.loading import ConfigError, load_config
 from telecine.settings.trust import NAMES_A_PATH
 from telecine.tls.options import Tls, TlsFiles
-from telecine.tls.pem_files import TlsFileError, read_pem
 from telecine.tls.settings import common_tls, tls_for
 
 PREFIX = "TELECINE_LOG_"
@@ -246,12 +245,15 @@ def _add_tls(
     address = str(values["collector"])
     try:
         tls = values["tls"] = tls_for(address, values.get("tls"), common_tls(environ, config_file))
-        if tls is not None and tls.insecure and address.startswith(SECURE):
-            faults.append("tls: insecure was said, but collector begins with tls://")
-        elif tls is not None and not tls.insecure:
-            read_pem(tls)
-    except (TlsFileError, ConfigError) as error:
+    except ConfigError as error:
         faults.append(str(error))
+        return
+    if tls is not None and tls.insecure and address.startswith(SECURE):
+        faults.append("tls: insecure was said, but collector begins with tls://")
+    elif tls is not None and not tls.insecure:
+        from telecine.tls.pem_files import faults_of_files  # late: most programs need no ssl
+
+        faults += [f"tls.{field}: {expected}" for field, expected in faults_of_files(tls)]
 
 
 def _is_rate(value: object) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from telecine.tls.options import Tls, files_of
+from telecine.tls.options import FILES, Tls, files_of
 
 
 class TlsFileError(ValueError):
@@ -36,6 +37,20 @@ def read_pem(tls: Tls) -> Pem:
     ca, key, certificate = (_read(tls, name) for name in ("ca_file", "key_file", "cert_file"))
     client_context(tls)
     return Pem(ca, key, certificate)
+
+
+def faults_of_files(tls: Tls) -> Iterator[tuple[str, str]]:
+    """Yields (field, what is expected) for files of a configuration that cannot be used."""
+    named = {name: path for name in FILES if (path := getattr(tls, name)) is not None}
+    missing = [name for name, path in named.items() if not Path(path).is_file()]
+    for name in missing:
+        yield name, f"expected a file that can be read, found none at {named[name]}"
+    if missing or not named:
+        return
+    try:
+        read_pem(tls)
+    except TlsFileError as error:
+        yield error.field, error.expected
 
 
 def client_context(tls: Tls) -> ssl.SSLContext:

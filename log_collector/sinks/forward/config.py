@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from telecine.settings.address import COLLECTOR_PORT, SECURE, AddressError, parse_address
 from telecine.tls.options import Tls, TlsFiles
-from telecine.tls.pem_files import TlsFileError, read_pem
+from telecine.tls.pem_files import faults_of_files
 
 
 class ForwardProtocol(StrEnum):
@@ -52,11 +52,8 @@ class ForwardConfig(msgspec.Struct, frozen=True, kw_only=True):
             parse_address(self.address, usual_port=COLLECTOR_PORT)
         except AddressError as error:
             yield "address", str(error)
-        try:
-            if (tls := self.tls()) is not None:
-                read_pem(tls)
-        except TlsFileError as error:
-            yield error.field, error.expected
+        if (tls := self.tls()) is not None:
+            yield from faults_of_files(tls)
 
     def tls(self) -> Tls | None:
         """How it is spoken to; None: plainly."""

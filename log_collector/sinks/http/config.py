@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from telecine.installation import install_command
 from telecine.tls.options import Tls
-from telecine.tls.pem_files import TlsFileError, client_context
+from telecine.tls.pem_files import faults_of_files
 
 from log_collector.sinks.wanted import FilteredConfig
 
@@ -74,17 +74,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
                 yield "headers", "expected names and values of HTTP headers, on one line each"
         if self.key_file is not None and self.cert_file is None:
             yield "key_file", "needs cert_file too"
-        is_there = True
-        for name in ("ca_file", "cert_file", "key_file"):
-            path = getattr(self, name)
-            if path is not None and not path.is_file():
-                is_there = False
-                yield name, f"expected a file that can be read, found none at {path}"
-        try:
-            if is_there:
-                client_context(self.tls())
-        except TlsFileError as error:
-            yield error.field, error.expected
+        yield from faults_of_files(self.tls())
 
     def tls(self) -> Tls:
         """Whom it trusts and what it shows."""

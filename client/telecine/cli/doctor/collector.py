@@ -12,7 +12,7 @@ from telecine.cli.connection import (
     named_collector,
     open_collector,
 )
-from telecine.cli.doctor.secure import check_secure
+from telecine.cli.doctor.secure import check_configured
 from telecine.cli.show.documents import CheckDocument
 from telecine.cli.show.failures import explain
 from telecine.cli.show.terminal import seconds_text
@@ -33,13 +33,13 @@ def check_collector(server: str | None) -> Iterator[CheckDocument]:
         with open_collector(address) as client:
             sinks = client.stats()["sinks"]
     except TelecineError as error:
-        yield from check_secure("collector", address, collector_tls(address))
+        yield from check_configured("collector", address, collector_tls)
         failure = explain(error, "telecine doctor")
         yield CheckDocument(name=name, status="problem", message=failure.message, advice=failure.advice)
         return
     message = f"answered in {seconds_text(time.perf_counter() - begin)}"
     yield CheckDocument(name=name, status="ok", message=message, advice="")
-    yield from check_secure("collector", address, collector_tls(address))
+    yield from check_configured("collector", address, collector_tls)
     broken = [f"{sink['name']}: {sink['last_error']}" for sink in sinks if sink["is_broken"]]
     if broken:
         advice = "fix what the sink names; `telecine logs stats` shows what waits for it"

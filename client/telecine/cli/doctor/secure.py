@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from telecine.cli.show.documents import CheckDocument
+from telecine.exceptions import TelecineError
 from telecine.tls.certificate import validities
 from telecine.tls.handshake import diagnose
 from telecine.tls.options import Tls
 
 _DAY_SECONDS = 86400.0
 _SOON_DAYS = 14
+
+
+def check_configured(name: str, address: str, find: Callable[[str], Tls | None]) -> Iterator[CheckDocument]:
+    """Does as `check_secure` with what is configured. A wrong configuration is a problem of its own check."""
+    try:
+        tls = find(address)
+    except TelecineError:
+        return
+    yield from check_secure(name, address, tls)
 
 
 def check_secure(name: str, address: str, tls: Tls | None) -> Iterator[CheckDocument]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from telecine.cli.connection import configured_server, connect_for_capabilities, server_tls
-from telecine.cli.doctor.secure import check_secure
+from telecine.cli.doctor.secure import check_configured
 from telecine.cli.show.documents import CheckDocument
 from telecine.cli.show.failures import explain
 from telecine.cli.show.terminal import seconds_text
@@ -28,7 +28,7 @@ def check_service(server: str | None) -> Iterator[CheckDocument]:
             found = client.capabilities()
     except TelecineError as error:
         if server:
-            yield from check_secure("server", server, server_tls(server))
+            yield from check_configured("server", server, server_tls)
         failure = explain(error, "telecine doctor")
         status = "problem" if server else "warning"
         yield CheckDocument(name=name, status=status, message=failure.message, advice=failure.advice)
@@ -37,7 +37,7 @@ def check_service(server: str | None) -> Iterator[CheckDocument]:
     message = f"Telecine {found.server_version} answered in {took}, {found.workers} workers"
     yield CheckDocument(name=name, status="ok", message=message, advice="")
     if server:
-        yield from check_secure("server", server, server_tls(server))
+        yield from check_configured("server", server, server_tls)
     yield _check_formats(found)
     if found.sandbox is not None:
         yield _check_sandbox(found.sandbox)
