@@ -15,8 +15,8 @@ SDK = Path("pyproject.toml")
 SERVICES = Path("services/pyproject.toml")
 
 
-def requirements(extra: str) -> list[str]:
-    """Returns those of the SDK, its command line, the services and one extra of theirs."""
+def requirements(*wanted: str) -> list[str]:
+    """Returns those of the SDK, its command line, the services and some extras of theirs."""
     sdk = tomllib.loads(SDK.read_text())["project"]
     services = tomllib.loads(SERVICES.read_text())["project"]
     extras = services["optional-dependencies"]
@@ -24,7 +24,7 @@ def requirements(extra: str) -> list[str]:
         *sdk["dependencies"],
         *sdk["optional-dependencies"]["cli"],
         *services["dependencies"],
-        *extras[extra],
+        *(line for extra in wanted for line in extras[extra]),
     ]
     ours = [re.fullmatch(r"telecine-services\[(\w+)\]", line) for line in found]
     found += [line for match in ours if match for line in extras[match[1]]]
@@ -32,4 +32,4 @@ def requirements(extra: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n".join([*requirements(sys.argv[1]), ""]))
+    sys.stdout.write("\n".join([*requirements(*sys.argv[1:]), ""]))

@@ -23,23 +23,26 @@ from log_collector.config import FIXED_SECTIONS, CollectorConfig
 from log_collector.data_files import FILE_SINK, JOURNAL, KIND, is_former_directory
 from log_collector.fanout.fanout import Fanout, FanoutMetrics
 from log_collector.fanout.topology import Topology, logs_directory
-from log_collector.ingest.accounting import Accounting, AccountingMetrics
+from log_collector.http.records import RecordTaker
+from log_collector.ingest.accounting import Accounting, AccountingMetrics, Way
 from log_collector.ingest.budget import ByteBudget
 from log_collector.ingest.ingest import Ingest
 from log_collector.ingest.opening import BatchOpener, OpeningLimits
 from log_collector.ingest.selection import Selection
+from log_collector.ingest.turnstile import Turnstile
 from log_collector.journal import CursorStore, Journal, JournalLimits
 from log_collector.journal.places import JournalPlaceError
 from log_collector.processors.lanes import Lanes
 from log_collector.processors.redact import redaction_for
 from log_collector.query.library import Library
 from log_collector.record import Rejection
-from log_collector.rpc.export import Exporter, ExportLimits
+from log_collector.rpc.export import Exporter, Translate
 from log_collector.rpc.queries import LogQueries
 from log_collector.rpc.servicer import OTLP_SERVICE_NAME, SERVICE_NAME, LogCollectorServicer, otlp_handler
 from log_collector.rpc.ship_responses import Write
 from log_collector.rpc.ship_stream import ShipLimits, ShipStream
 from log_collector.rpc.stats import Stats
+from service_host.calls.own_port import OwnPort
 from service_host.disk.data_directory import DataDirectory, open_data_directory
 from service_host.errors import StartError
 from service_host.metrics import new_registry
@@ -79,13 +82,17 @@ class CollectorService:
         self._journal: Journal
         self._condition: Condition
         self._ingest: Ingest
+        self._turnstile: Turnstile
         self._exporter: Exporter
         self._stats: Stats
         self._fanout: Fanout
         self._topology: Topology
         self._library: Library
         self._reading: LogQueries
+        self._taker: RecordTaker
         self._is_open = False
+        self.own_port = self._http_port()
+        """Records over HTTP; None: off."""
 
     @property
     def name(self) -> str:
@@ -131,7 +138,10 @@ class CollectorService:
         selection = Selection(config.effective_selection())
         self._ingest = Ingest(self._journal, self._accounting, _opener(config, selection), selection)
         self._ingest.restore(self._journal.held())
-        self._exporter = Exporter(self._ingest, self._lanes, self._budget, _export_limits(config))
+        intake = config.intake
+        self._turnstile = Turnstile(self._ingest, self._budget, intake.requests_at_once, intake.retry_seconds)
+        self._exporter = Exporter(self._ingest, self._lanes, self._turnstile, intake.record_bytes)
+        self._taker = RecordTaker(self._ingest, self._lanes, self._turnstile, intake.records_per_batch)
         self._fanout = Fanout(self._journal, self._cursors, self._log)
         self._registry.register(FanoutMetrics(self._fanout.runners))
         self._topology = Topology(self._fanout, self._log)
@@ -217,15 +227,28 @@ class CollectorService:
         limits = ShipLimits(config.batches_per_stream, config.records_per_batch, config.retry_seconds)
         return ShipStream(self._ingest, self._lanes, self._budget, limits, write, self._count_streams)
 
-    async def _export(self, request: bytes, sender: str) -> tuple[Rejection, ...]:
+    async def _export(
+        self, request: bytes, sender: str, way: Way = Way.OTLP, translate: Translate | None = None
+    ) -> tuple[Rejection, ...]:
         try:
-            return await self._exporter.export(request, sender)
+            return await self._exporter.export(request, sender, way, translate)
         except ServiceError:
             raise
         except Exception as error:
             # Stock clients throw away what is answered with INTERNAL: a fault of ours must not cost records.
             self._log.exception("export_failed")
             raise errors.faulty(self._config.intake.retry_seconds) from error
+
+    def _http_port(self) -> OwnPort | None:
+        if not self._config.http_listen:
+            return None
+        try:
+            # Its libraries are an extra.
+            from log_collector.http.port import Intake, open_port
+        except ImportError as error:
+            needed = f"http_listen needs {error.name}: pip install 'telecine[http]'"
+            raise StartError(needed) from error
+        return open_port(Intake(lambda: self._config, self._lanes, self._export, lambda: self._taker))
 
     def _stats_now(self) -> pb.GetStatsResponse:
         return self._stats.message()
@@ -239,7 +262,10 @@ class CollectorService:
         selection = new.effective_selection() if is_changed else None
         active = Selection(selection) if selection is not None else self._ingest.selection
         self._ingest.replace_rules(_opener(new, active), selection)
-        self._exporter.limits = _export_limits(new)
+        self._exporter.record_bytes = new.intake.record_bytes
+        self._taker.max_records = new.intake.records_per_batch
+        self._turnstile.requests_at_once = new.intake.requests_at_once
+        self._turnstile.retry_seconds = new.intake.retry_seconds
         if old.files != new.files:
             self._library = Library(logs_directory(new), new.files)
         self._applying = asyncio.create_task(self._topology.apply(new))
@@ -277,11 +303,6 @@ def _opener(config: CollectorConfig, selection: Selection) -> BatchOpener:
         config.intake.unpacked_bytes, config.intake.record_bytes, config.intake.unpacked_ratio
     )
     return BatchOpener(redaction, limits, needs_keys=selection.is_active)
-
-
-def _export_limits(config: CollectorConfig) -> ExportLimits:
-    intake = config.intake
-    return ExportLimits(intake.record_bytes, intake.retry_seconds, intake.requests_at_once)
 
 
 def _watched_files(config: CollectorConfig) -> tuple[Path, ...]:

@@ -16,6 +16,7 @@ from telecine.settings.trust import OPERATOR_ONLY
 from log_collector.data_files import FILE_SINK
 from log_collector.files.config import FilesConfig
 from log_collector.files.csv import CsvConfig
+from log_collector.http.config import HttpConfig
 from log_collector.ingest.selection import SelectionConfig
 from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule
@@ -29,6 +30,7 @@ from log_collector.sinks.sentry.config import SentryConfig
 from log_collector.sinks.stdout import StdoutConfig
 from log_collector.sinks.table import PlannedSink, Repeat, SinkRow, planned_sinks, repeated_names
 from log_collector.sinks.webhook_config import WebhookConfig
+from service_host.address import AddressError, parse_admin_address
 from service_host.settings.host_config import HostConfig, Positive
 
 MIB: Final = 1 << 20
@@ -36,7 +38,7 @@ GIB: Final = 1 << 30
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
-FIXED_SECTIONS: Final = ("host", "data_dir", "journal", "reading")
+FIXED_SECTIONS: Final = ("host", "http_listen", "data_dir", "journal", "reading")
 """What a reload cannot change."""
 _OVER_HTTP: Final = SinkRow("log_collector.sinks.building:open_http_sink", Repeat.KNOWN)
 
@@ -122,6 +124,11 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of `telecine serve collector`."""
 
     host: HostConfig = HostConfig(listen="127.0.0.1:50052", max_message_bytes=64 * MIB)
+    http_listen: str = ""
+    """"host:port" of records over HTTP: OTLP, plain lines of JSON, the logger for browsers; 4318 is the port
+    of OTLP over HTTP. Empty: off. With `host.tls.cert_file` it speaks HTTPS. A change needs a restart."""
+    http: HttpConfig = HttpConfig()
+    """Connections and times of records over HTTP need a restart."""
     data_dir: Path = Path("telecine-logs")
     """Holds `journal/`, the sinks' cursors and, by default, the files; for one collector at a time."""
     journal: JournalConfig = JournalConfig()
@@ -159,6 +166,10 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_faults(self) -> Iterator[tuple[str, str]]:
         """Yields what the fields' types cannot say."""
+        try:
+            parse_admin_address(self.http_listen)
+        except AddressError as error:
+            yield "http_listen", str(error)
         for section in repeated_names(CollectorConfig, self):
             yield section, "expected a name only once"
         if self.journal.segment_bytes > self.journal.size_bytes // 4:
@@ -168,6 +179,11 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
             sample_unit(os.environ)
         except ValueError as error:
             yield "selection.sampling", str(error)
+
+    @property
+    def other_listens(self) -> tuple[str, ...]:
+        """What the service listens on beside the ports of its host."""
+        return (self.http_listen,) if self.http_listen else ()
 
     def sinks(self) -> dict[str, PlannedSink]:
         """The sinks that are asked for, by their names."""

@@ -73,6 +73,16 @@ class Rejection(msgspec.Struct, frozen=True):
     """What was wrong with the first of them, and what was expected; holds no value of a record."""
 
 
+class RejectedLine(msgspec.Struct, frozen=True):
+    """One line of a batch that is wrong, for senders who know their lines by number."""
+
+    index: int
+    """Counted from 0, over all lines of the batch."""
+    reason: RejectionReason
+    message: str
+    """What was wrong and what was expected; holds no value of a record."""
+
+
 class RecordError(Exception):
     """One record is wrong for ever."""
 

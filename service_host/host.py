@@ -21,6 +21,7 @@ from service_host.auth.exposure import exposure_warnings
 from service_host.calls.access_log import AccessLog, LogCall
 from service_host.calls.guard import Guard
 from service_host.calls.interceptors import CallInterceptor
+from service_host.calls.own_port import Ground, OwnPort
 from service_host.calls.registration import Registrar
 from service_host.health import Health
 from service_host.lifecycle import HostedService
@@ -43,6 +44,8 @@ class Listening(msgspec.Struct, frozen=True):
     """Of the gRPC port."""
     admin: str
     """Of the admin port; empty where it is off."""
+    http: str = ""
+    """Of the port that the service serves by itself; empty where it has none."""
 
 
 class Phase(StrEnum):
@@ -120,9 +123,9 @@ class Host:
         self._registry = registry = registry or new_registry()
         doors = Doors(config.auth) if config.auth.is_on else None
         self._guard = Guard(doors, Audit(audit))
-        self._interceptor = CallInterceptor(
-            [CallMetrics(registry), AccessLog(log_call)], config.call_limits, guard=self._guard
-        )
+        self._observers = (CallMetrics(registry), AccessLog(log_call))
+        self._interceptor = CallInterceptor(self._observers, config.call_limits, guard=self._guard)
+        self._own_port: OwnPort | None = getattr(service, "own_port", None)
         self._admin = AdminServer(
             admin_pages(
                 registry,
@@ -138,9 +141,10 @@ class Host:
         """Starts, calls `on_listening` once calls are answered, and returns when all is closed.
 
         Order: bind, admin port, `service.start`, serve; on `stop`: health NOT_SERVING, `service.drain`,
-        stop the server with its grace, `service.close`. The service's start, drain and close run in this
-        one task, so that it may hold a TaskGroup open in between. A cancelled `serve` leaves out drain
-        and grace. Raises AddressError where a port cannot be had, and whatever `service.start` raises.
+        stop the server and the service's own port with their grace, `service.close`. The service's start,
+        drain and close run in this one task, so that it may hold a TaskGroup open in between. A cancelled
+        `serve` leaves out drain and grace. Raises AddressError where a port cannot be had, and whatever
+        `service.start` raises.
         """
         try:
             certificate = CertificateFiles(self._config.tls) if self._config.tls.is_on else None
@@ -148,13 +152,17 @@ class Host:
             address = bind(server, self._config, certificate)
             try:
                 admin = await self._open_admin(certificate)
+                http = await self._bind_own_port(certificate)
                 if await stop.unless_requested(self._service.start):
                     await server.start()
+                    if self._own_port is not None:
+                        await self._own_port.open()
                     with self._watching(certificate):
-                        await self._until_stopped(server, stop, on_listening, Listening(address, admin))
+                        open_at = Listening(address, admin, http)
+                        await self._until_stopped(server, stop, on_listening, open_at)
             finally:
                 self.phase = Phase.STOPPED
-                await server.stop(None)
+                await self._stop_calls(server, None)
                 await self._guard.close()
                 _remove_socket(address)
         finally:
@@ -185,6 +193,19 @@ class Host:
         except OSError as error:
             raise AddressError(f"cannot listen on {address}: {error.strerror or error}") from error
 
+    async def _bind_own_port(self, certificate: CertificateFiles | None) -> str:
+        if self._own_port is None:
+            return ""
+        tls = None if certificate is None else https_context(certificate, may_clients_be_unknown=False)
+        return await self._own_port.bind(Ground(self._observers, self._guard, tls))
+
+    async def _stop_calls(self, server: grpc.aio.Server, grace_seconds: float | None) -> None:
+        """Ends the calls on all ports; None: at once."""
+        if self._own_port is None:
+            await server.stop(grace_seconds)
+            return
+        await asyncio.gather(server.stop(grace_seconds), self._own_port.close(grace_seconds or 0.0))
+
     @contextmanager
     def _watching(self, certificate: CertificateFiles | None) -> Iterator[None]:
         """Watches the certificate while the body runs; None: there is none."""
@@ -210,8 +231,9 @@ class Host:
         watching = asyncio.create_task(self._guard.watch(self._config.auth.recheck_seconds))
         try:
             self.phase = Phase.SERVING
-            _log.info("listening", address=open_at.address, admin=open_at.admin)
-            for event, what in exposure_warnings(self._config):
+            http = {"http": open_at.http} if open_at.http else {}
+            _log.info("listening", address=open_at.address, admin=open_at.admin, **http)
+            for event, what in exposure_warnings(self._config, (open_at.http,)):
                 _log.warning(event, what=what)
             on_listening(open_at)
             await stop.wait()
@@ -236,7 +258,7 @@ class Host:
             _log.warning("drain_overran", deadline_seconds=deadline_seconds)
         except Exception:  # noqa: BLE001 - whatever went wrong, calls must still be ended and files closed
             _log.exception("drain_failed")
-        await server.stop(self._config.stop_grace_seconds)
+        await self._stop_calls(server, self._config.stop_grace_seconds)
         # The last word of the log; what is left is closing files, the log's own among them.
         _log.info("stopped", reason=reason)
 

@@ -119,7 +119,7 @@ def serve_program(
         sys.stdout.write(loaded.describe() + "\n")
         return EXIT_OK
     config: HostConfig = loaded.value.host  # type: ignore[attr-defined]  # ServiceConfig, by contract
-    if fault := exposure_fault(config):
+    if fault := exposure_fault(config, getattr(loaded.value, "other_listens", ())):
         _say_fault(program.name, fault)
         return EXIT_BAD_CONFIGURATION
     if mode == "check":
@@ -200,6 +200,8 @@ def _on_signal(stop: Stop, number: signal.Signals) -> None:
 
 def _say_listening(listening: Listening) -> None:
     line = {"event": "listening", "address": listening.address, "admin": listening.admin, "pid": os.getpid()}
+    if listening.http:
+        line["http"] = listening.http
     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     sys.stdout.flush()
 

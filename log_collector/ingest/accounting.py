@@ -16,6 +16,11 @@ class Way(StrEnum):
 
     SHIP = "ship"
     OTLP = "otlp"
+    OTLP_HTTP = "otlp_http"
+    RECORDS = "records"
+    """Plain lines of JSON over HTTP."""
+    BROWSER = "browser"
+    """The logger for browsers."""
     OWN = "own"
     """Summaries that the collector itself writes into the journal."""
 

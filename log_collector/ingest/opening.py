@@ -12,14 +12,22 @@ import zstandard
 
 from log_collector.ingest.quarantine import Quarantine
 from log_collector.journal.digests import checksums_of
-from log_collector.journal.entry import Encoding, pack
+from log_collector.journal.entry import UNSEQUENCED, Encoding, pack
 from log_collector.journal.ownership import shown_producer
 from log_collector.processors.decompress import decompress
 from log_collector.processors.normalise import Tree, normalise
 from log_collector.processors.redact import CostlyError, Redaction
 from log_collector.processors.validate import find_lines, is_canonical
-from log_collector.record import BatchError, RecordError, RecordKey, Rejection, RejectionReason
+from log_collector.record import (
+    BatchError,
+    RecordError,
+    RecordKey,
+    RejectedLine,
+    Rejection,
+    RejectionReason,
+)
 
+MAX_NAMED_LINES: Final = 100
 _ALWAYS_BYTES = 4 * 1024**2
 """What a batch may unpack to, however well it is packed."""
 _CHEAP_BYTES: Final = 64 * 1024
@@ -68,6 +76,8 @@ class OpenedBatch(msgspec.Struct, frozen=True):
     """What rules select by, one for each line; None: nobody asked for it."""
     checksums: bytes = b""
     """Of all lines as they came, also of those that are skipped, where they were asked for."""
+    rejected_lines: tuple[RejectedLine, ...] = ()
+    """The first MAX_NAMED_LINES of those that were rejected one by one."""
 
 
 class BatchOpener:
@@ -154,13 +164,17 @@ class BatchOpener:
         self, batch: ReceivedBatch, lines: bytes, counts: dict[str, int], quarantine: Quarantine
     ) -> OpenedBatch:
         kept: list[bytes] = []
-        first_seq = batch.first_seq + batch.skip
+        rejected: list[RejectedLine] = []
         is_changed = bool(counts)
         for offset, line in enumerate(lines[:-1].split(b"\n")):
             try:
                 sound = self._mend(line, batch)
             except RecordError as error:
-                quarantine.add_line(error.reason, error.message, first_seq + offset, line)
+                index = batch.skip + offset
+                seq = batch.first_seq + index if batch.first_seq != UNSEQUENCED else UNSEQUENCED
+                quarantine.add_line(error.reason, error.message, seq, line)
+                if len(rejected) < MAX_NAMED_LINES:
+                    rejected.append(RejectedLine(index, error.reason, error.message))
                 is_changed = True
             else:
                 is_changed |= sound is not line
@@ -175,6 +189,7 @@ class BatchOpener:
             quarantine.lines,
             counts,
             self.read_keys(lines),
+            rejected_lines=tuple(rejected),
         )
 
     def read_keys(self, lines: bytes) -> list[RecordKey] | None:

@@ -10,7 +10,7 @@ from typing import Final
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
 _SHOWN_DIGITS: Final = 8
-_NOT_SECRET: Final = ("otlp:", "~")
+_NOT_SECRET: Final = ("otlp:", "records:", "browser:", "~")
 
 
 def make_proof(secret: bytes, salt: bytes | None = None) -> bytes:
@@ -29,8 +29,8 @@ def is_proven(proof: bytes, secret: bytes) -> bool:
 def shown_producer(producer: str) -> str:
     """A name for a producer that nobody can ship with: "~" and 8 hex digits of its id's SHA-256.
 
-    What has no numbers to take away ("otlp:…", the collector's own) is shown as it is, and so is what is
-    such a name already.
+    What has no numbers to take away ("otlp:…", "records:…", "browser:…", the collector's own) is shown as it
+    is, and so is what is such a name already.
     """
     if producer.startswith(_NOT_SECRET) or producer == OWN_PRODUCER:
         return producer

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 import msgspec
 
 from log_collector import errors
 from log_collector.ingest.accounting import Way
-from log_collector.ingest.budget import ByteBudget
 from log_collector.ingest.ingest import Envelope, Ingest
 from log_collector.ingest.opening import OpenedBatch
 from log_collector.ingest.quarantine import Quarantine
+from log_collector.ingest.turnstile import Turnstile
 from log_collector.journal import (
     UNSEQUENCED,
     JournalClosedError,
@@ -23,7 +25,7 @@ from log_collector.journal import (
 from log_collector.otlp.mapping import MappedLogs, map_request
 from log_collector.processors.lanes import Lanes
 from log_collector.processors.redact import CostlyError
-from log_collector.record import Rejection
+from log_collector.record import Rejection, RejectionReason
 
 _INLINE_BYTES = 16 * 1024
 """A request so small is mapped at once: a thread would cost more than it gains."""
@@ -31,12 +33,17 @@ _INLINE_SUSPECT_BYTES = 4 * 1024
 """If so little of it looks as if it held secrets: to open that costs some microseconds a byte."""
 
 
-class ExportLimits(msgspec.Struct, frozen=True):
-    """What bounds the calls."""
+Translate: TypeAlias = Callable[[bytes], tuple[bytes, list[tuple[RejectionReason, str]]]]
+"""Makes an ExportLogsServiceRequest of another form of it; beside it, why records are missing in it.
 
-    record_bytes: int
-    retry_seconds: float
-    requests_at_once: int
+Raises ValueError. Runs in a thread.
+"""
+
+
+class _Request(msgspec.Struct, frozen=True):
+    data: bytes
+    way: Way
+    translate: Translate | None
 
 
 class _Prepared(msgspec.Struct):
@@ -47,36 +54,30 @@ class _Prepared(msgspec.Struct):
 class Exporter:
     """Belongs to the event loop."""
 
-    def __init__(self, ingest: Ingest, lanes: Lanes, budget: ByteBudget, limits: ExportLimits) -> None:
+    def __init__(self, ingest: Ingest, lanes: Lanes, turnstile: Turnstile, record_bytes: int) -> None:
         self._ingest = ingest
         self._lanes = lanes
-        self._budget = budget
-        self.limits = limits
-        self._running = 0
+        self._turnstile = turnstile
+        self.record_bytes = record_bytes
+        """The limit of one record; may be changed at any time."""
 
-    async def export(self, request: bytes, sender: str) -> tuple[Rejection, ...]:
+    async def export(
+        self, data: bytes, sender: str, way: Way = Way.OTLP, translate: Translate | None = None
+    ) -> tuple[Rejection, ...]:
         """Returns when every record is durable; what it returns is wrong for ever and quarantined.
 
-        Senders take turns where there is much to do.
+        Senders take turns where there is much to do. `translate` None: the bytes are the message.
 
         Raises ServiceError: malformed bytes, or UNAVAILABLE with a delay for all that is worth trying again.
         """
-        if self._ingest.is_draining:
-            raise errors.draining(self.limits.retry_seconds)
-        if self._running >= self.limits.requests_at_once:
-            raise errors.busy(self.limits.retry_seconds)
-        self._running += 1
-        await self._budget.acquire(len(request))
-        try:
-            return await self._export(request, sender)
-        finally:
-            self._budget.release(len(request))
-            self._running -= 1
+        async with self._turnstile.admit(len(data)):
+            return await self._export(_Request(data, way, translate), sender)
 
-    async def _export(self, request: bytes, sender: str) -> tuple[Rejection, ...]:
+    async def _export(self, request: _Request, sender: str) -> tuple[Rejection, ...]:
         now = self._ingest.now_unix_nano()
         try:
-            prepared = self._prepare_if_cheap(request, now) if len(request) <= _INLINE_BYTES else None
+            is_small = len(request.data) <= _INLINE_BYTES
+            prepared = self._prepare_if_cheap(request, now) if is_small else None
             if prepared is None:
                 prepared = await self._lanes.run(sender, partial(self._prepare, request, now))
         except ValueError as error:
@@ -85,19 +86,19 @@ class Exporter:
         if not mapped.received_count:
             return ()
         try:
-            return await self._store(prepared, now)
+            return await self._store(prepared, request.way, now)
         except (JournalFullError, JournalFailedError, JournalClosedError) as error:
             reason = errors.refusal_reason(error)
-            self._ingest.accounting.count_refused(Way.OTLP, reason, mapped.received_count)
-            raise errors.not_stored(error, self.limits.retry_seconds) from error
+            self._ingest.accounting.count_refused(request.way, reason, mapped.received_count)
+            raise errors.not_stored(error, self._turnstile.retry_seconds) from error
 
-    def _prepare_if_cheap(self, request: bytes, now: int) -> _Prepared | None:
+    def _prepare_if_cheap(self, request: _Request, now: int) -> _Prepared | None:
         try:
             return self._prepare(request, now, _INLINE_SUSPECT_BYTES)
         except CostlyError:
             return None
 
-    def _prepare(self, request: bytes, now: int, limit_bytes: float = math.inf) -> _Prepared:
+    def _prepare(self, request: _Request, now: int, limit_bytes: float = math.inf) -> _Prepared:
         opener = self._ingest.opener
         looked_at = 0
 
@@ -109,7 +110,12 @@ class Exporter:
                     raise CostlyError
             return opener.redaction.redact_bytes(raw, counts)
 
-        mapped = map_request(request, now, self.limits.record_bytes, redact_bytes)
+        data, unreadable = (
+            (request.data, []) if request.translate is None else request.translate(request.data)
+        )
+        mapped = map_request(data, now, self.record_bytes, redact_bytes)
+        mapped.rejected += unreadable
+        mapped.received_count += len(unreadable)
         mapped.origin = opener.redaction.redact_origin(mapped.origin)
         opened = opener.open_mapped(mapped.lines, limit_bytes)
         if mapped.redacted:
@@ -118,7 +124,7 @@ class Exporter:
             )
         return _Prepared(mapped, opened)
 
-    async def _store(self, prepared: _Prepared, now: int) -> tuple[Rejection, ...]:
+    async def _store(self, prepared: _Prepared, way: Way, now: int) -> tuple[Rejection, ...]:
         mapped, opened = prepared.mapped, prepared.opened
         journal = self._ingest.journal
         journal.require_room()
@@ -137,11 +143,11 @@ class Exporter:
         if opened.record_count or opened.rejections:
             uids = b"".join(mapped.uids[i] for i in fresh)
             count = opened.record_count + len(mapped.rejected)
-            envelope = Envelope(Way.OTLP, producer, UNSEQUENCED, count, now, mapped.origin, uids=uids)
+            envelope = Envelope(way, producer, UNSEQUENCED, count, now, mapped.origin, uids=uids)
             await self._ingest.store(envelope, opened)
         elif waits_for_others:
             await journal.wait_until_durable()
-        self._ingest.accounting.count_duplicate(Way.OTLP, duplicates)
+        self._ingest.accounting.count_duplicate(way, duplicates)
         return opened.rejections
 
     def _fresh(self, uids: list[bytes]) -> list[int]:

@@ -13,6 +13,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 
 from log_collector import errors
+from log_collector.otlp.response import export_response
 from log_collector.record import Rejection
 from log_collector.rpc.ship_responses import Write
 from log_collector.rpc.ship_stream import ShipStream
@@ -108,7 +109,7 @@ def otlp_handler(take: Take) -> grpc.GenericRpcHandler:
 
     @requires(Scope.LOGS_WRITE)
     async def export(request: bytes, context: Context) -> otlp_pb.ExportLogsServiceResponse:
-        return _response(await take(request, context.peer()))
+        return export_response(await take(request, context.peer()))
 
     method: grpc.RpcMethodHandler[bytes, otlp_pb.ExportLogsServiceResponse]
     method = grpc.unary_unary_rpc_method_handler(
@@ -117,12 +118,3 @@ def otlp_handler(take: Take) -> grpc.GenericRpcHandler:
         response_serializer=otlp_pb.ExportLogsServiceResponse.SerializeToString,
     )
     return grpc.method_handlers_generic_handler(OTLP_SERVICE_NAME, {"Export": method})
-
-
-def _response(rejections: tuple[Rejection, ...]) -> otlp_pb.ExportLogsServiceResponse:
-    """Full success leaves partial_success unset; the client must not send what it names again."""
-    response = otlp_pb.ExportLogsServiceResponse()
-    if rejections:
-        response.partial_success.rejected_log_records = sum(r.count for r in rejections)
-        response.partial_success.error_message = "; ".join(r.message for r in rejections)[:1024]
-    return response

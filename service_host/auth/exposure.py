@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from service_host.address import TcpAddress, parse_address, parse_admin_address
 from service_host.settings.auth_config import is_loopback
 from service_host.settings.host_config import HostConfig
 
 
-def exposed_ports(config: HostConfig) -> list[str]:
-    """The addresses that other machines reach: neither loopback nor a Unix socket. Raises AddressError."""
-    addresses = (parse_address(config.listen), parse_admin_address(config.admin_listen))
+def exposed_ports(config: HostConfig, others: Sequence[str] = ()) -> list[str]:
+    """The addresses that other machines reach: neither loopback nor a Unix socket. Raises AddressError.
+
+    `others`: what the service listens on beside the ports of its host.
+    """
+    further = (config.admin_listen, *others)
+    addresses = (parse_address(config.listen), *map(parse_admin_address, further))
     return [str(each) for each in addresses if isinstance(each, TcpAddress) and not is_loopback(each.host)]
 
 
-def exposure_fault(config: HostConfig) -> str:
+def exposure_fault(config: HostConfig, others: Sequence[str] = ()) -> str:
     """Why the service must not start like this; empty: it may. Raises AddressError."""
-    ports = exposed_ports(config)
+    ports = exposed_ports(config, others)
     if not ports or config.tls.is_on or config.auth.is_on or config.is_insecure:
         return ""
     return (
@@ -27,9 +31,9 @@ def exposure_fault(config: HostConfig) -> str:
     )
 
 
-def exposure_warnings(config: HostConfig) -> Iterator[tuple[str, str]]:
+def exposure_warnings(config: HostConfig, others: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
     """(event, what is open) for what is allowed, and still worth a line at every start."""
-    ports = ", ".join(exposed_ports(config))
+    ports = ", ".join(exposed_ports(config, others))
     if not ports:
         return
     if not config.auth.is_on and config.tls.client_ca_file is None:

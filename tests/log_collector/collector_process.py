@@ -26,6 +26,8 @@ class CollectorProcess:
         self._environ = environ or {}
         self.settings = {"host.drain_seconds": "5", "host.stop_grace_seconds": "1", **(settings or {})}
         self.address = ""
+        self.http = ""
+        """Of the HTTP port; empty: it is off."""
         self.process: subprocess.Popen[bytes] | None = None
         self.printed: list[bytes] = []
         """What nobody had read of its standard output when it ended, over all its lives."""
@@ -42,7 +44,8 @@ class CollectorProcess:
             "--data-dir",
             str(self.data_dir),
         ]
-        for key, value in self.settings.items():
+        settings = self.settings | ({"http_listen": self.http} if self.http else {})
+        for key, value in settings.items():
             command += ["--set", f"{key}={value}"]
         if config is not None:
             command += ["--config", str(config)]
@@ -57,7 +60,8 @@ class CollectorProcess:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.log()
-        self.address = json.loads(line)["address"]
+        ready = json.loads(line)
+        self.address, self.http = ready["address"], ready.get("http", "")
         return self
 
     @property

@@ -28,9 +28,11 @@ PREFIX = "TEST_COLLECTOR_"
 class Collector:
     """A running collector."""
 
-    def __init__(self, service: CollectorService, address: str) -> None:
+    def __init__(self, service: CollectorService, address: str, http: str = "") -> None:
         self.service = service
         self.address = address
+        self.http = http
+        """Of the HTTP port; empty: it is off."""
 
     @property
     def journal(self) -> Journal:
@@ -75,7 +77,7 @@ async def collector(data_dir: Path, path: Path | None = None, **settings: object
     configuration = loaded(data_dir, path, **settings)
     service = CollectorService(configuration)
     async with running(Host(service, configuration.value.host)) as listening:
-        yield Collector(service, listening.address)
+        yield Collector(service, listening.address, listening.http)
 
 
 @asynccontextmanager

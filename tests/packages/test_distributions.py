@@ -27,7 +27,7 @@ def test_both_have_one_version_and_name_each_other_by_it() -> None:
     version = SDK["version"]
     assert SERVICES["version"] == version
     assert SERVICES["dependencies"][0] == f"telecine[cli]=={version}"
-    for extra in ("hosting", "encoder", "collector", "sinks"):
+    for extra in ("hosting", "encoder", "collector", "sinks", "http"):
         [needs] = SDK["optional-dependencies"][extra]
         assert needs.startswith("telecine-services")
         assert needs.endswith(f"=={version}")

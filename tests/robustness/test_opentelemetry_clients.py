@@ -19,12 +19,15 @@ COUNT = 1_000
 
 @pytest.fixture
 def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
-    process = CollectorProcess(tmp_path / "data").start()
+    process = CollectorProcess(tmp_path / "data", {"http_listen": "127.0.0.1:0"}).start()
     yield process
     process.stop()
 
 
-def test_the_stock_sdk_over_kills_of_the_collector(collector: CollectorProcess) -> None:
+@pytest.mark.parametrize(("protocol", "kills"), [("grpc", 4), ("http", 2)])
+def test_the_stock_sdk_over_kills_of_the_collector(
+    collector: CollectorProcess, protocol: str, kills: int
+) -> None:
     """OC#11212, open-telemetry/opentelemetry-specification#3047: retries after a timeout are duplicates."""
     logs = collector.data_dir / "logs"
     shipped = 0
@@ -34,10 +37,11 @@ def test_the_stock_sdk_over_kills_of_the_collector(collector: CollectorProcess) 
         found = len(records_in(logs, "stock.log"))
         return found if found > above else 0
 
-    command = [sys.executable, "-m", "tests.robustness.opentelemetry_program", collector.address, str(COUNT)]
+    address = collector.address if protocol == "grpc" else f"http://{collector.http}/v1/logs"
+    command = [sys.executable, "-m", "tests.robustness.opentelemetry_program", address, str(COUNT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
-        for _ in range(4):
+        for _ in range(kills):
             assert program.stdout.readline()
             # The exporter gives up after six attempts: one export comes through between two kills.
             shipped = eventually(partial(count, above=shipped), 60)

@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc.aio
 import zstandard
+from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as otlp
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc as otlp_grpc
 from opentelemetry.proto.common.v1 import common_pb2
@@ -24,6 +25,7 @@ from telecine.logs.v1 import logs_pb2
 from tests.client.logging.redaction.kinds import FORMS, Planted, planted
 from tests.client.logging.redaction.places import contents, leaks
 from tests.log_collector.harness import batch, collector, ship, stub
+from tests.log_collector.http.client import JSON, ask
 
 _SDK_WAYS = ("sdk message", "sdk field", "sdk bound", "stdlib", "stdlib extra", "exception")
 _SHIP_WAYS = ("ship field", "ship message", "ship no json")
@@ -36,6 +38,8 @@ _OTLP_WAYS = (
     "otlp resource",
     "otlp scope",
 )
+_HTTP_WAYS = ("http field", "http message", "http otlp attribute", "http otlp body")
+"""Over HTTP: plain lines, and OTLP in JSON."""
 _SHARE = 4
 """Of the ways that forms of one group take."""
 _NOT_IN_TEXT = {"doubled key"}
@@ -70,9 +74,9 @@ def _log_by_sdk(way: str, one: Planted) -> None:
 
 def _shipped(way: str, one: Planted) -> bytes:
     match way:
-        case "ship field":
+        case "ship field" | "http field":
             return json.dumps({"msg": "m", "item": _value(one.text)}).encode()
-        case "ship message":
+        case "ship message" | "http message":
             return json.dumps({"msg": one.text}, ensure_ascii=False).encode()
         case _:
             return b"\xff " + one.text.replace("\n", "\\n").encode()
@@ -99,7 +103,7 @@ def _exported(way: str, one: Planted) -> otlp.ExportLogsServiceRequest:
     scope = resource.scope_logs.add()
     record = scope.log_records.add()
     attribute = common_pb2.KeyValue(key="item", value=_any(_value(one.text)))
-    match way:
+    match way.removeprefix("http "):
         case "otlp attribute":
             record.attributes.append(attribute)
         case "otlp body":
@@ -119,7 +123,7 @@ def _exported(way: str, one: Planted) -> otlp.ExportLogsServiceRequest:
 
 
 async def _send_all(root: Path, plans: list[tuple[str, Planted]]) -> list[dict[str, Any]]:
-    async with collector(root / "collector") as running:
+    async with collector(root / "collector", http_listen="127.0.0.1:0") as running:
         configure_logging(
             "sdk", directory=root / "sdk", console="off", collector=running.address, bridges_stdlib=True
         )
@@ -140,12 +144,28 @@ async def _send_all(root: Path, plans: list[tuple[str, Planted]]) -> list[dict[s
                     if way == own:
                         request.MergeFrom(_exported(way, one))
                 await exports.Export(request)
+        await _post_all(running.http, plans)
         async with stub(running.address) as client:
             stats = await client.GetStats(pb.GetStatsRequest())
         (root / "stats.txt").write_text(str(stats))
         records = running.records()
         (root / "records.txt").write_text(json.dumps(records, ensure_ascii=False))
         return records
+
+
+async def _post_all(address: str, plans: list[tuple[str, Planted]]) -> None:
+    lines = [_shipped(way, one) for way, one in plans if way in _HTTP_WAYS and "otlp" not in way]
+    answer = await ask(address, f"/v1/records?service={_ORIGIN}", b"\n".join(lines))
+    assert answer.status == 200
+    assert _ORIGIN.encode() not in answer.body
+    for own in _HTTP_WAYS:
+        request = otlp.ExportLogsServiceRequest()
+        for way, one in plans:
+            if way == own and "otlp" in way:
+                request.MergeFrom(_exported(way, one))
+        if request.resource_logs:
+            body = json_format.MessageToJson(request).encode()
+            assert (await ask(address, "/v1/logs", body, JSON)).status == 200
 
 
 _ORIGIN = next(one for one in planted(77) if one.kind == "aws").text
@@ -155,14 +175,14 @@ _RESOURCE = logs_pb2.Resource(
 
 
 def test_no_byte_that_sdk_and_collector_leave_holds_a_secret_of_any_kind_by_any_way(tmp_path: Path) -> None:
-    ways = (*_SDK_WAYS, *_SHIP_WAYS, *_OTLP_WAYS)
+    ways = (*_SDK_WAYS, *_SHIP_WAYS, *_OTLP_WAYS, *_HTTP_WAYS)
     # What differs in its form alone takes a few of the ways, each another few: they differ in who calls.
     plans = [
         (way, one)
         for seed, way in enumerate(ways)
         for place, one in enumerate(planted(1000 + seed))
         if (one.kind not in FORMS or (place + seed) % _SHARE == 0)
-        and not (way in _OTLP_WAYS and one.kind in _NOT_IN_TEXT)
+        and not ("otlp" in way and one.kind in _NOT_IN_TEXT)
     ]
     root = tmp_path / "left"
     root.mkdir()

@@ -1,0 +1,1 @@
+"""Records over HTTP: OTLP, plain lines of JSON, and a logger for browsers."""

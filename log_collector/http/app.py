@@ -1,0 +1,234 @@
+"""The application: routes, content types, CORS; the one door to Starlette."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from log_collector import errors
+from log_collector.http import otlp
+from log_collector.http.body import Bodies, Sent
+from log_collector.http.calls import Answered, Calls, request_id_from
+from log_collector.http.calls import Request as Call
+from log_collector.http.cors import headers_for, require_origin
+from log_collector.http.records import Lines, RecordTaker
+from log_collector.ingest.accounting import Way
+from service_host.auth.scopes import Scope, requires
+from service_host.status.http_status import HttpError, HttpStatus, to_http
+from service_host.status.status import REQUEST_ID_KEY
+
+_ANSWER_SECONDS: Final = 10.0
+"""For a client to take its answer; all of them are short."""
+_LINE_BYTES: Final = 4
+"""Of a header's line beside its name and value."""
+_LINES: Final = frozenset(
+    {
+        "",
+        "application/json",
+        "application/jsonl",
+        "application/ndjson",
+        "application/x-ndjson",
+        "application/x-jsonlines",
+        "application/x-www-form-urlencoded",
+        "application/octet-stream",
+        "text/plain",
+    }
+)
+"""Content types of lines; curl sends application/x-www-form-urlencoded where none is named."""
+
+Asgi: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+Body: TypeAlias = Callable[[int], AbstractAsyncContextManager[bytes]]
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What the application is put together from."""
+
+    calls: Calls
+    bodies: Bodies
+    otlp: otlp.OtlpRoute
+    records: Callable[[], RecordTaker]
+    origins: Callable[[], frozenset[str]]
+    head_bytes: int
+    """Of a request's line and headers."""
+
+
+class _Taker(Protocol):
+    async def __call__(self, request: Request) -> bytes: ...
+
+
+class HttpApp:
+    """Turns requests into calls of the parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._routes: dict[str, tuple[_Taker, str]] = {
+            "/v1/logs": (self._logs, ""),
+            "/v1/records": (self._records, otlp.JSON),
+        }
+
+    def asgi(self) -> Asgi:
+        """The application as a server runs it."""
+        routes = [Route(path, self._posted, methods=["POST"]) for path in self._routes]
+        routes += [Route(path, self._preflight, methods=["OPTIONS"]) for path in self._routes]
+        app = Starlette(routes=routes, exception_handlers={HTTPException: self._unknown})
+        app.router.redirect_slashes = False
+        return _bounded(app, self._parts.head_bytes)
+
+    async def _posted(self, request: Request) -> Response:
+        taker, answer_type = self._routes[request.url.path]
+        call = Call(
+            route=request.url.path,
+            peer=_peer(request),
+            request_id=request_id_from(request.headers.get(REQUEST_ID_KEY)),
+            authorization=tuple(request.headers.getlist("authorization")),
+        )
+        origin = request.headers.get("origin")
+        origins = self._parts.origins()
+
+        async def handle() -> bytes:
+            require_origin(origin, origins)
+            _require_one_length(request)
+            return await taker(request)
+
+        answered = await self._parts.calls.answer(call, handle)
+        answer_type = answer_type or _otlp_type(request) or otlp.JSON
+        headers = headers_for(origin, origins) | {REQUEST_ID_KEY: call.request_id}
+        return _response(answered, answer_type, headers)
+
+    @requires(Scope.LOGS_WRITE)
+    async def _logs(self, request: Request) -> bytes:
+        content_type = _otlp_type(request)
+        if not content_type:
+            raise _unknown_type(f"{otlp.PROTOBUF} or {otlp.JSON}")
+        async with self._parts.bodies.received(_sent(request), _peer(request)) as body:
+            return await self._parts.otlp.take(body, content_type, _peer(request))
+
+    @requires(Scope.LOGS_WRITE)
+    async def _records(self, request: Request) -> bytes:
+        if _content_type(request) not in _LINES:
+            raise _unknown_type("application/x-ndjson")
+        unknown = sorted(set(request.query_params) - {"service"})
+        if unknown:
+            raise errors.invalid_field("query", 'expected no parameter but "service"')
+        async with self._parts.bodies.received(_sent(request), _peer(request)) as body:
+            lines = Lines(
+                data=body,
+                sender=_peer(request),
+                way=Way.RECORDS,
+                service=request.query_params.get("service", ""),
+                key=request.headers.get("idempotency-key", ""),
+            )
+            return msgspec.json.encode(await self._parts.records().take(lines)) + b"\n"
+
+    async def _preflight(self, request: Request) -> Response:
+        origin = request.headers.get("origin")
+        origins = self._parts.origins()
+        if origin is not None and origin not in origins:
+            return Response(status_code=403, headers=headers_for(origin, origins))
+        headers = headers_for(origin, origins, is_preflight=True) | {"allow": "OPTIONS, POST"}
+        return Response(status_code=204, headers=headers)
+
+    async def _unknown(self, request: Request, error: Exception) -> Response:
+        """404 and 405 of Starlette's own."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        known = ", ".join(self._routes)
+        expected = f"expected POST to one of {known}"
+        request_id = request_id_from(request.headers.get(REQUEST_ID_KEY))
+        headers = dict(getattr(error, "headers", None) or {})
+        shown = to_http(
+            errors.invalid_field("path" if status == 404 else "method", expected), request_id, status
+        )
+        shown = msgspec.structs.replace(shown, headers=headers)
+        return _response(Answered(error=shown), otlp.JSON, {REQUEST_ID_KEY: request_id})
+
+
+def _bounded(app: Asgi, head_bytes: int) -> Asgi:
+    """Bounds the head, and the time for the answer: who does not take it loses it and the connection."""
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        async def send_in_time(message: Any) -> None:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await send(message)
+
+        # The server looks at heads that are not complete alone.
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        size += sum(len(name) + len(value) + _LINE_BYTES for name, value in scope["headers"])
+        inner = app if size <= head_bytes else _too_large_head(head_bytes)
+        await inner(scope, receive, send_in_time)
+
+    return run
+
+
+def _too_large_head(head_bytes: int) -> Response:
+    error = errors.invalid_field("headers", f"expected at most {head_bytes} bytes in all")
+    shown = to_http(error, request_id_from(None), 431)
+    return _response(Answered(error=shown), otlp.JSON, {"connection": "close"})
+
+
+def _response(answered: Answered, content_type: str, headers: dict[str, str]) -> Response:
+    error = answered.error
+    headers |= {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    if error is None:
+        return Response(answered.body, 200, headers, content_type)
+    headers |= error.headers
+    return Response(_error_body(error, content_type), error.status, headers, content_type)
+
+
+def _error_body(error: HttpStatus, content_type: str) -> bytes:
+    return error.details if content_type == otlp.PROTOBUF else error.json() + b"\n"
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _otlp_type(request: Request) -> str:
+    """The encoding of an OTLP request; empty: none of its two."""
+    content_type = _content_type(request)
+    return content_type if content_type in (otlp.PROTOBUF, otlp.JSON) else ""
+
+
+def _sent(request: Request) -> Sent:
+    length = request.headers.get("content-length")
+    return Sent(
+        pieces=_pieces(request),
+        stated_bytes=int(length) if length is not None else None,
+        encoding=request.headers.get("content-encoding", "").strip().lower(),
+    )
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for piece in request.stream():
+            yield piece
+    except ClientDisconnect as error:
+        raise HttpError(400, errors.malformed("the connection ended before the body did")) from error
+
+
+def _require_one_length(request: Request) -> None:
+    """What states two lengths could be read in two ways by two programs in a row."""
+    if "transfer-encoding" in request.headers and "content-length" in request.headers:
+        raise errors.invalid_field("content-length", "expected none beside transfer-encoding")
+
+
+def _unknown_type(expected: str) -> HttpError:
+    return HttpError(415, errors.invalid_field("content-type", f"expected {expected}"))
+
+
+def _peer(request: Request) -> str:
+    """The client's address in the form that gRPC has for it."""
+    client = request.client
+    if client is None:
+        return ""
+    return (
+        f"ipv6:[{client.host}]:{client.port}" if ":" in client.host else f"ipv4:{client.host}:{client.port}"
+    )

@@ -1,0 +1,73 @@
+"""A plain HTTP client of the collector's port, for what stock clients do and for what they never would."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from typing import Any
+
+import msgspec
+from google.rpc import error_details_pb2, status_pb2
+
+PROTOBUF = {"content-type": "application/x-protobuf"}
+JSON = {"content-type": "application/json"}
+
+
+class Answer(msgspec.Struct):
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def reason(self) -> str:
+        """ErrorInfo.reason of google.rpc.Status, whichever its encoding."""
+        if self.headers["content-type"] == "application/x-protobuf":
+            info = error_details_pb2.ErrorInfo()
+            for detail in status_pb2.Status.FromString(self.body).details:
+                if detail.Unpack(info):
+                    return info.reason
+        return next(d["reason"] for d in self.json["details"] if d["@type"].endswith("ErrorInfo"))
+
+
+async def ask(
+    address: str,
+    path: str,
+    body: bytes | None = b"",
+    headers: dict[str, str] | None = None,
+    method: str = "POST",
+) -> Answer:
+    """One request on a connection of its own."""
+    return await asyncio.to_thread(_ask, address, path, body, headers or {}, method)
+
+
+def _ask(address: str, path: str, body: bytes | None, headers: dict[str, str], method: str) -> Answer:
+    connection = http.client.HTTPConnection(address, timeout=20)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+    finally:
+        connection.close()
+
+
+async def raw(address: str, sent: bytes, *, is_ended: bool = False) -> bytes:
+    """Sends bytes as they are; returns all that comes until the collector closes or 10 s are over."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(sent)
+        if is_ended:
+            writer.write_eof()
+        async with asyncio.timeout(10):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
