@@ -128,7 +128,6 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     """"host:port" of records over HTTP: OTLP, plain lines of JSON, the logger for browsers; 4318 is the port
     of OTLP over HTTP. Empty: off. With `host.tls.cert_file` it speaks HTTPS. A change needs a restart."""
     http: HttpConfig = HttpConfig()
-    """Connections and times of records over HTTP need a restart."""
     data_dir: Path = Path("telecine-logs")
     """Holds `journal/`, the sinks' cursors and, by default, the files; for one collector at a time."""
     journal: JournalConfig = JournalConfig()

@@ -17,11 +17,13 @@ from starlette.routing import Route
 from log_collector import errors
 from log_collector.http import otlp
 from log_collector.http.body import Bodies, Sent
-from log_collector.http.calls import Answered, Calls, request_id_from
+from log_collector.http.calls import Answered, Calls, needed_scopes, request_id_from
 from log_collector.http.calls import Request as Call
+from log_collector.http.connection import CERTIFICATE
 from log_collector.http.cors import headers_for, require_origin
 from log_collector.http.records import Lines, RecordTaker
 from log_collector.ingest.accounting import Way
+from service_host.auth.admission import Shown
 from service_host.auth.scopes import Scope, requires
 from service_host.status.http_status import HttpError, HttpStatus, to_http
 from service_host.status.status import REQUEST_ID_KEY
@@ -57,7 +59,7 @@ class Parts(msgspec.Struct, frozen=True):
     otlp: otlp.OtlpRoute
     records: Callable[[], RecordTaker]
     origins: Callable[[], frozenset[str]]
-    head_bytes: int
+    head_bytes: Callable[[], int]
     """Of a request's line and headers."""
 
 
@@ -89,7 +91,7 @@ class HttpApp:
             route=request.url.path,
             peer=_peer(request),
             request_id=request_id_from(request.headers.get(REQUEST_ID_KEY)),
-            authorization=tuple(request.headers.getlist("authorization")),
+            shown=_shown(request),
         )
         origin = request.headers.get("origin")
         origins = self._parts.origins()
@@ -97,7 +99,8 @@ class HttpApp:
         async def handle() -> bytes:
             require_origin(origin, origins)
             _require_one_length(request)
-            return await taker(request)
+            scopes = needed_scopes(taker)
+            return await self._parts.calls.run_as_caller(call, call.shown, scopes, lambda: taker(request))
 
         answered = await self._parts.calls.answer(call, handle)
         answer_type = answer_type or _otlp_type(request) or otlp.JSON
@@ -151,7 +154,7 @@ class HttpApp:
         return _response(Answered(error=shown), otlp.JSON, {REQUEST_ID_KEY: request_id})
 
 
-def _bounded(app: Asgi, head_bytes: int) -> Asgi:
+def _bounded(app: Asgi, head_bytes: Callable[[], int]) -> Asgi:
     """Bounds the head, and the time for the answer: who does not take it loses it and the connection."""
 
     async def run(scope: Any, receive: Any, send: Any) -> None:
@@ -162,7 +165,8 @@ def _bounded(app: Asgi, head_bytes: int) -> Asgi:
         # The server looks at heads that are not complete alone.
         size = len(scope["raw_path"]) + len(scope["query_string"])
         size += sum(len(name) + len(value) + _LINE_BYTES for name, value in scope["headers"])
-        inner = app if size <= head_bytes else _too_large_head(head_bytes)
+        limit = head_bytes()
+        inner = app if size <= limit else _too_large_head(limit)
         await inner(scope, receive, send_in_time)
 
     return run
@@ -212,6 +216,13 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
             yield piece
     except ClientDisconnect as error:
         raise HttpError(400, errors.malformed("the connection ended before the body did")) from error
+
+
+def _shown(request: Request) -> Shown:
+    authorization = tuple(request.headers.getlist("authorization"))
+    if authorization:
+        return Shown(authorization)
+    return Shown(certificate_pem=request.scope["state"].get(CERTIFICATE, b""))
 
 
 def _require_one_length(request: Request) -> None:

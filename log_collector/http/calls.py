@@ -10,8 +10,12 @@ import msgspec
 import structlog
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
-from service_host.auth.principal import LOCAL, acting_as
+from service_host.auth.admission import Shown
+from service_host.auth.audit import Caller
+from service_host.auth.principal import acting_as
+from service_host.auth.scopes import Scope, scopes_of
 from service_host.calls.calls import CallRecord, request_id_of, set_request_id
+from service_host.calls.guard import Access
 from service_host.calls.own_port import Ground
 from service_host.status.http_status import OK, HttpError, HttpStatus, to_http
 from service_host.status.status import REQUEST_ID_KEY, ServiceError
@@ -28,8 +32,8 @@ class Request(msgspec.Struct, frozen=True):
     """One of the paths that are served, never what a client has made up."""
     peer: str
     request_id: str
-    authorization: tuple[str, ...] = ()
-    """The header's values."""
+    shown: Shown = Shown()
+    """The credentials of its head and of its connection."""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -44,6 +48,7 @@ class Calls:
 
     def __init__(self, ground: Ground, retry_seconds: Callable[[], float]) -> None:
         self._observers = ground.observers
+        self._guard = ground.guard
         self._retry_seconds = retry_seconds
 
     async def answer(self, request: Request, handler: Handler) -> Answered:
@@ -55,8 +60,7 @@ class Calls:
         started = time.monotonic()
         answered, reason = Answered(), ""
         try:
-            with acting_as(LOCAL):
-                answered = Answered(await handler())
+            answered = Answered(await handler())
         except HttpError as error:
             reason = error.error.reason_name
             answered = Answered(error=_with_headers(error, request.request_id))
@@ -83,10 +87,27 @@ class Calls:
                 observer.call_ended(record)
         return answered
 
+    async def run_as_caller(
+        self, request: Request, shown: Shown, scopes: frozenset[Scope], body: Handler
+    ) -> bytes:
+        """Runs the body as the principal that the credentials prove. Raises ServiceError where none may."""
+        caller = Caller(request.route, request.peer)
+        admission = await self._guard.check(caller, Access(scopes=scopes), shown)
+        with acting_as(admission.principal):
+            return await body()
+
     def _later(self, message: str, request: Request) -> HttpStatus:
         reason = reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE
         error = ServiceError(reason, message, retry_after_seconds=self._retry_seconds())
         return to_http(error, request.request_id)
+
+
+def needed_scopes(method: object) -> frozenset[Scope]:
+    """What stands beside a method. Raises TypeError where nothing does: then nobody may."""
+    scopes = scopes_of(method)
+    if not scopes:
+        raise TypeError(f"no scope is declared for {method}")
+    return scopes
 
 
 def request_id_from(value: str | None) -> str:

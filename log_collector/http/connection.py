@@ -6,12 +6,15 @@ uvicorn waits for ever for a head that does not end; here it is closed.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+CERTIFICATE = "certificate_pem"
+"""Where the state of a connection has the client's certificate."""
 _QUIET_SECONDS = 5.0
 """A connection whose client has sent nothing of its body for so long may have to make room."""
 
@@ -31,6 +34,7 @@ class Connection(H11Protocol):
         """Takes a place, perhaps another's."""
         has_room = len(self.connections) < self.limit or self._make_room()
         super().connection_made(transport)
+        self.app_state = {CERTIFICATE: _certificate_of(transport)}
         if not has_room:
             transport.abort()
             return
@@ -104,3 +108,10 @@ class Connection(H11Protocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+
+def _certificate_of(transport: asyncio.Transport) -> bytes:
+    """The client's certificate, which TLS has checked, as PEM; empty: none."""
+    connection = transport.get_extra_info("ssl_object")
+    found = connection.getpeercert(binary_form=True) if connection is not None else None
+    return ssl.DER_cert_to_PEM_cert(found).encode() if found else b""

@@ -16,8 +16,8 @@ from log_collector.http.connection import Connection
 from service_host.address import AddressError, TcpAddress
 from service_host.calls.own_port import Ground
 
-_IDLE_SECONDS = 3600
-"""A connection without a request under way is closed after this time, unless it has begun another."""
+_NEVER_SECONDS = 86_400
+"""For uvicorn's own wait between two requests; the connection has one for each head."""
 _LOOK_SECONDS = 0.02
 
 
@@ -33,8 +33,12 @@ class Listener:
     """Serves one application; not uvicorn's own server, which takes signals and ends the process."""
 
     def __init__(
-        self, address: TcpAddress, make_app: Callable[[Ground], object], limits: ListenerLimits
+        self,
+        address: TcpAddress,
+        make_app: Callable[[Ground], object],
+        limits: Callable[[], ListenerLimits],
     ) -> None:
+        """`limits` is asked for each connection: they change with the configuration."""
         self._address = address
         self._make_app = make_app
         self._limits = limits
@@ -44,7 +48,6 @@ class Listener:
 
     async def bind(self, ground: Ground) -> str:
         """Takes the address. Raises AddressError."""
-        limits = self._limits
         config = uvicorn.Config(
             self._make_app(ground),  # type: ignore[arg-type]  # an ASGI application
             interface="asgi3",
@@ -56,19 +59,20 @@ class Listener:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=min(_IDLE_SECONDS, max(1, round(limits.head_seconds))),
-            h11_max_incomplete_event_size=limits.head_bytes,
+            timeout_keep_alive=_NEVER_SECONDS,
             reset_contextvars=True,
         )
         config.load()
 
         def connect() -> Connection:
+            limits = self._limits()
+            config.h11_max_incomplete_event_size = limits.head_bytes
             made = Connection(config=config, server_state=self._state, app_state={})
             made.head_seconds, made.limit = limits.head_seconds, limits.connections
             return made
 
         where: dict[str, Any] = {"host": self._address.host, "port": self._address.port}
-        handshake = limits.head_seconds if ground.tls is not None else None
+        handshake = self._limits().head_seconds if ground.tls is not None else None
         try:
             self._server = await asyncio.get_running_loop().create_server(
                 connect, **where, ssl=ground.tls, ssl_handshake_timeout=handshake, start_serving=False

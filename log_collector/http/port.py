@@ -31,12 +31,14 @@ class Intake(msgspec.Struct, frozen=True):
 
 def open_port(intake: Intake) -> OwnPort:
     """The port of `http_listen`; bound later."""
-    config = intake.config()
-    address = parse_admin_address(config.http_listen)
+    address = parse_admin_address(intake.config().http_listen)
     if address is None:
         raise ValueError("http_listen is empty")
-    http = config.http
-    limits = ListenerLimits(http.connections, http.head_seconds, http.head_bytes)
+
+    def limits() -> ListenerLimits:
+        http = intake.config().http
+        return ListenerLimits(http.connections, http.head_seconds, http.head_bytes)
+
     return Listener(address, lambda ground: _app(intake, ground), limits)
 
 
@@ -50,7 +52,7 @@ def _app(intake: Intake, ground: Ground) -> object:
         otlp=OtlpRoute(intake.export),
         records=intake.records,
         origins=origins,
-        head_bytes=intake.config().http.head_bytes,
+        head_bytes=lambda: intake.config().http.head_bytes,
     )
     return HttpApp(parts).asgi()
 

@@ -70,6 +70,8 @@ def to_http(error: ServiceError, request_id: str, status: int = 0) -> HttpStatus
     delay = _delay_seconds(details)
     # Whole seconds alone can be said; 0 would be "at once".
     headers = {} if delay is None else {"retry-after": str(max(1, math.ceil(delay)))}
+    if wire.code is _C.UNAUTHENTICATED:
+        headers["www-authenticate"] = "Bearer"
     return HttpStatus(found, wire.code, details, headers)
 
 

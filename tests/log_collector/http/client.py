@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import ssl
 from typing import Any
 
 import msgspec
@@ -42,13 +43,22 @@ async def ask(
     body: bytes | None = b"",
     headers: dict[str, str] | None = None,
     method: str = "POST",
+    tls: ssl.SSLContext | None = None,
 ) -> Answer:
     """One request on a connection of its own."""
-    return await asyncio.to_thread(_ask, address, path, body, headers or {}, method)
+    return await asyncio.to_thread(_ask, address, path, body, headers or {}, method, tls)
 
 
-def _ask(address: str, path: str, body: bytes | None, headers: dict[str, str], method: str) -> Answer:
-    connection = http.client.HTTPConnection(address, timeout=20)
+def _ask(
+    address: str,
+    path: str,
+    body: bytes | None,
+    headers: dict[str, str],
+    method: str,
+    tls: ssl.SSLContext | None,
+) -> Answer:
+    plain, secure = http.client.HTTPConnection, http.client.HTTPSConnection
+    connection = plain(address, timeout=20) if tls is None else secure(address, timeout=20, context=tls)
     try:
         connection.request(method, path, body, headers)
         response = connection.getresponse()

@@ -1,0 +1,114 @@
+"""Who may send records over HTTP: the credentials, scopes, certificate and audit trail of gRPC."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from log_collector.config import CollectorConfig
+from service_host.auth.exposure import exposure_fault
+from service_host.auth.key_file import new_key, write_keys
+from service_host.auth.scopes import Scope
+from tests.log_collector.harness import collector
+from tests.log_collector.http.client import JSON, PROTOBUF, ask
+from tests.log_collector.http.test_otlp import HTTP, in_json, json_log
+from tests.log_collector.rpc.test_export import log, request
+from tests.service_host.certificates import Authority
+
+NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+ROUTES = {
+    "/v1/logs": [(in_json(json_log()), JSON), (request(log()).SerializeToString(), PROTOBUF)],
+    "/v1/records": [(b'{"msg": "m"}', {})],
+}
+
+
+def keys_in(path: Path, **scopes: Scope) -> dict[str, str]:
+    """A file of keys, and the header with each."""
+    made = {name: new_key(name, "studio-a", (scope,), created_at=NOW) for name, scope in scopes.items()}
+    write_keys(path, tuple(stored for _, stored in made.values()))
+    return {name: f"Bearer {key}" for name, (key, _) in made.items()}
+
+
+async def test_each_route_asks_who_calls_and_for_its_scope(tmp_path: Path) -> None:
+    keys = keys_in(tmp_path / "keys.json", writer=Scope.LOGS_WRITE, reader=Scope.LOGS_READ, admin=Scope.ADMIN)
+    expected = {
+        "": (401, "CREDENTIALS_MISSING"),
+        "Bearer nonsense": (401, "CREDENTIALS_REFUSED"),
+        "Basic YTpi": (401, "CREDENTIALS_REFUSED"),
+        keys["reader"]: (403, "NOT_PERMITTED"),
+        keys["writer"]: (200, ""),
+        keys["admin"]: (200, ""),
+    }
+    refusals = 0
+    with capture_logs() as logged:
+        async with collector(
+            tmp_path / "data", **HTTP, host__auth__keys_file=tmp_path / "keys.json"
+        ) as running:
+            for path, forms in ROUTES.items():
+                for body, headers in forms:
+                    for credential, (status, reason) in expected.items():
+                        shown = {"authorization": credential} if credential else {}
+                        answer = await ask(running.http, path, body, headers | shown)
+                        assert answer.status == status, (path, credential)
+                        if status != 200:
+                            refusals += 1
+                            assert answer.reason == reason
+                            assert ("www-authenticate" in answer.headers) is (status == 401)
+            stored = running.records()
+    assert len(stored) == 6
+    refused = [entry for entry in logged if entry["event"] == "access_refused"]
+    assert len(refused) == refusals
+    assert {entry["rpc"] for entry in refused} == set(ROUTES)
+    assert keys["reader"].removeprefix("Bearer ") not in str(logged)
+
+
+@pytest.mark.parametrize("must_prove", [False, True])
+async def test_the_port_shows_the_services_certificate_and_asks_for_the_clients(
+    tmp_path: Path, must_prove: bool
+) -> None:
+    authority = Authority(tmp_path)
+    tls = authority.server(must_clients_prove=must_prove)
+    settings = {f"host__tls__{name}": value for name, value in _given(tls).items()}
+    known = ssl.create_default_context(cafile=str(authority.ca_file))
+    holder = ssl.create_default_context(cafile=str(authority.ca_file))
+    holder.load_cert_chain(*authority.issue("client", "writer.example"))
+    async with collector(tmp_path / "data", **HTTP, **settings) as running:
+        assert (await ask(running.http, "/v1/records", b"{}", tls=holder)).status == 200
+        if must_prove:
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await ask(running.http, "/v1/records", b"{}", tls=known)
+        else:
+            assert (await ask(running.http, "/v1/records", b"{}", tls=known)).status == 200
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await ask(running.http, "/v1/records", b"{}", tls=ssl.create_default_context())
+        assert len(running.records()) == (1 if must_prove else 2)
+
+
+def _given(tls: object) -> dict[str, object]:
+    names = ("cert_file", "key_file", "client_ca_file")
+    return {name: getattr(tls, name) for name in names if getattr(tls, name) is not None}
+
+
+async def test_the_holder_of_a_certificate_is_the_caller(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    settings = {f"host__tls__{k}": v for k, v in _given(authority.server(must_clients_prove=True)).items()}
+    grants = [{"value": "writer.example", "tenant": "studio-a", "scopes": ["logs.write"]}]
+    contexts = []
+    for name in ("writer.example", "stranger.example"):
+        contexts.append(ssl.create_default_context(cafile=str(authority.ca_file)))
+        contexts[-1].load_cert_chain(*authority.issue(name, name))
+    async with collector(tmp_path / "data", **HTTP, **settings, host__auth__certificates=grants) as running:
+        found = [await ask(running.http, "/v1/records", b"{}", tls=context) for context in contexts]
+    assert found[0].status == 200
+    assert found[1].status in (401, 403)
+
+
+def test_a_port_that_others_reach_needs_what_the_grpc_port_needs() -> None:
+    config = CollectorConfig(http_listen="0.0.0.0:4318")
+    assert "0.0.0.0:4318" in exposure_fault(config.host, config.other_listens)
+    private = CollectorConfig(http_listen="127.0.0.1:4318")
+    assert exposure_fault(private.host, private.other_listens) == ""
