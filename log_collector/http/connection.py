@@ -30,7 +30,7 @@ class Connection(H11Protocol):
         self._patience: asyncio.TimerHandle | None = None
         self.since = time.monotonic()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Takes a place, perhaps another's."""
         has_room = len(self.connections) < self.limit or self._make_room()
         super().connection_made(transport)
