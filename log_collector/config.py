@@ -16,7 +16,7 @@ from telecine.settings.trust import OPERATOR_ONLY
 from log_collector.data_files import FILE_SINK
 from log_collector.files.config import FilesConfig
 from log_collector.files.csv import CsvConfig
-from log_collector.http.config import HttpConfig
+from log_collector.http.config import HttpPortConfig
 from log_collector.ingest.selection import SelectionConfig
 from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule
@@ -127,7 +127,7 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     http_listen: str = ""
     """"host:port" of records over HTTP: OTLP, plain lines of JSON, the logger for browsers; 4318 is the port
     of OTLP over HTTP. Empty: off. With `host.tls.cert_file` it speaks HTTPS. A change needs a restart."""
-    http: HttpConfig = HttpConfig()
+    http: HttpPortConfig = HttpPortConfig()
     data_dir: Path = Path("telecine-logs")
     """Holds `journal/`, the sinks' cursors and, by default, the files; for one collector at a time."""
     journal: JournalConfig = JournalConfig()

@@ -14,7 +14,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 _ORIGIN: Final = re.compile(r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?", re.ASCII)
 
 
-class HttpConfig(msgspec.Struct, frozen=True):
+class HttpPortConfig(msgspec.Struct, frozen=True):
     """Records over HTTP; off where `http_listen` is empty."""
 
     origins: tuple[str, ...] = ()
