@@ -11,6 +11,7 @@ from telecine.stages import manifest as stage_manifest
 from telecine.stages import process_identity
 
 from encoder_service.evidence import facts, manifest
+from encoder_service.spec.audio import sound, track
 from encoder_service.spec import spec
 
 SCHEMAS = Path(__file__).parents[1] / "client" / "telecine" / "schemas"
@@ -23,7 +24,7 @@ _FLAT = ("InputFile", "OutputFile", "IntermediateFile", "StageResources")
 
 def manifest_schema() -> str:
     """The JSON Schema (draft 2020-12) of a job's manifest; the strings below fields describe them."""
-    return published_schema(manifest.Manifest, manifest.SCHEMA_ID, (manifest, spec, facts))
+    return published_schema(manifest.Manifest, manifest.SCHEMA_ID, (manifest, spec, facts, sound, track))
 
 
 def stage_manifest_schema() -> str:

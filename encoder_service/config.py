@@ -84,6 +84,10 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_outputs_per_job: Annotated[int, msgspec.Meta(ge=1, le=32)] = 32
     max_clip_seconds: NotNegative = 0.0
     """Longest clip at its own frame rate; frames beyond it are refused. 0: only bytes are limited."""
+    max_audio_bytes: Count = 4 * GIB
+    """Largest audio track of a job; counts against `spool_quota_bytes`, as frames do."""
+    max_audio_seconds: Positive = 14_400.0
+    """Longest audio track of a job at its own sample rate; samples beyond it are refused."""
     max_output_pixels: Count = 8192 * 4608
     """Of one picture that an output scales its frames to; frames that were sent larger may stay as large."""
     max_overlay_pixels: Count = 64 * MIB
@@ -238,6 +242,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
         return JobLimits(
             max_waiting_jobs=self.max_waiting_jobs,
             max_clip_seconds=self.max_clip_seconds,
+            max_audio_bytes=self.max_audio_bytes,
+            max_audio_seconds=self.max_audio_seconds,
             most_made_pixels=self.most_made_pixels,
             ingest=self.ingest_limits,
             quotas=self.quotas,

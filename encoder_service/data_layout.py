@@ -31,6 +31,7 @@ PICTURES = "pictures"
 DELETED_PREFIX = ".deleted-"
 VIDEO_FILE_NAME = "video.raw"
 CHECKSUMS_FILE_NAME = "video.crc32c"
+AUDIO_FILE_NAME = "audio.raw"
 
 _OLD_RESERVE = "spool-reserve"
 _OLD_MARK = "video.persisted"
@@ -42,6 +43,11 @@ _RECORD_LEFTOVER = re.compile(rf"\.{_JOB_ID}\.json\.tmp")
 _DIRECTORY = re.compile(rf"\d{{8}}_\d{{6}}_({_JOB_ID})")
 _PICTURE = re.compile(r"\.?[0-9a-f]{64}(\.tmp)?")
 _OLD_RESERVED = re.compile(r"\d+\.raw")
+
+
+def checksums_path(track: Path) -> Path:
+    """Where the checksums of a track's pieces lie."""
+    return track.with_suffix(".crc32c")
 
 
 def is_job_id(text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from encoder_service.evidence.facts import Code, Confinement, Count, Failed, Produced, Text, Walls
+from encoder_service.spec.audio.track import AudioSpec
 from encoder_service.spec.spec import OutputSpec, VideoSpec
 
 # --- the sandbox ---------------------------------------------------------------------------------
@@ -46,6 +47,10 @@ class Assignment(msgspec.Struct, frozen=True, tag="assignment"):
     allowed_options: dict[str, tuple[str, ...]] = {}
     """`EncoderConfig.allowed_encoder_options`."""
     confinement: Confinement = Confinement()
+    audio: AudioSpec | None = None
+    """None: the job has no sound."""
+    audio_path: str = ""
+    """The audio track's raw samples; it may still grow."""
 
 
 class HighWatermark(msgspec.Struct, frozen=True, tag="high_watermark"):
@@ -55,6 +60,8 @@ class HighWatermark(msgspec.Struct, frozen=True, tag="high_watermark"):
     """Whole frames that are safe to read."""
     is_complete: bool
     """No more will come."""
+    samples: int = 0
+    """Whole samples of the audio track that are safe to read."""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

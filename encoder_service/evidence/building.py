@@ -7,10 +7,11 @@ from itertools import chain
 
 import msgspec
 
-from encoder_service.evidence.checksum import INPUT_HASH_ALGORITHM
+from encoder_service.evidence.checksum import AUDIO_HASH_ALGORITHM, INPUT_HASH_ALGORITHM
 from encoder_service.evidence.facts import Failed, Produced, ProducedFile
 from encoder_service.evidence.manifest import (
     Attempt,
+    AudioInput,
     Build,
     Config,
     Digest,
@@ -88,6 +89,11 @@ class JobEvidence(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None = None
     """Why the job as a whole failed, expired or was cancelled."""
     intermediate_files: tuple[IntermediateFile, ...] = ()
+    audio_bytes_received: int = 0
+    audio_hash_hex: str = ""
+    """SHA-256 of the audio track; empty where the upload never ended, and without one."""
+    audio_path: str = ""
+    """Where the sound lay, below the data directory."""
 
 
 _STATUS = {
@@ -111,6 +117,7 @@ def build_manifest(job: JobEvidence) -> Manifest:
         duration_seconds=_seconds(job.created_at_unix_nano, job.ended_at_unix_nano),
         completed_at=_time(job.ended_at_unix_nano),
         inputs=(_input(job),),
+        audio=_audio_input(job),
         outputs=outputs,
         intermediate_files=job.intermediate_files,
         config=_config(job.spec),
@@ -137,6 +144,23 @@ def _input(job: JobEvidence) -> Input:
         frame_bytes=video.frame_bytes,
         frame_count=_frames_sent(job),
         hash=digest,
+    )
+
+
+def _audio_input(job: JobEvidence) -> AudioInput | None:
+    audio = job.spec.audio
+    if audio is None:
+        return None
+    return AudioInput(
+        path=job.audio_path,
+        size_bytes=job.audio_bytes_received,
+        sample_rate=audio.sample_rate,
+        layout=audio.layout,
+        channels=audio.channels,
+        sample_format=audio.sample_format.value,
+        sample_bytes=audio.sample_bytes,
+        sample_count=job.audio_bytes_received // audio.sample_bytes,
+        hash=Digest(AUDIO_HASH_ALGORITHM, job.audio_hash_hex) if job.audio_hash_hex else None,
     )
 
 
@@ -182,6 +206,7 @@ def _output(job: JobEvidence, evidence: OutputEvidence) -> Output:
         overlays=last.overlays,
         phases=last.phases,
         sandbox=last.walls,
+        sound=last.sound,
     )
 
 
@@ -220,6 +245,7 @@ def _config(spec: JobSpec) -> Config:
         deadline=_time(spec.deadline_unix_nano) if spec.deadline_unix_nano else None,
         delivery=spec.delivery,
         strict=spec.strict,
+        audio=spec.audio,
     )
 
 
@@ -233,7 +259,7 @@ def _resources(job: JobEvidence, outputs: tuple[Output, ...]) -> JobResources:
     return JobResources(
         cpu_seconds=sum(resources.cpu_seconds for resources in spent),
         peak_rss_bytes=max((resources.peak_rss_bytes for resources in spent), default=0),
-        bytes_received=job.bytes_received,
+        bytes_received=job.bytes_received + job.audio_bytes_received,
         bytes_written=sum(file.size_bytes for output in outputs for file in output.files),
     )
 

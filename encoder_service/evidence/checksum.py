@@ -8,11 +8,45 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Protocol
 
 from blake3 import blake3
 
 INPUT_HASH_ALGORITHM = "blake3"
 """The name of the hash in a manifest."""
+
+
+AUDIO_HASH_ALGORITHM = "sha256"
+"""The name of the hash of an audio track in a manifest: anybody can repeat it over a WAV file's samples."""
+
+
+class TrackHash(Protocol):
+    """The hash of a growing track."""
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Appends bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Lower-case hex of everything so far."""
+        ...
+
+
+class SampleHash:
+    """SHA-256 of a growing track of sound."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Appends bytes; how they are cut never changes the hash."""
+        self._hash.update(data)
+
+    def hexdigest(self) -> str:
+        """Lower-case hex of everything so far; more may follow."""
+        return self._hash.hexdigest()
 
 
 class FrameHash:

@@ -15,6 +15,9 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 Place = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=1 << 31)]
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Offset = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
+Level = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
+"""Decibels."""
 Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]{0,63}\Z")]
 Word = Annotated[str, msgspec.Meta(max_length=256)]
 Text = Annotated[str, msgspec.Meta(max_length=1 << 16)]
@@ -148,6 +151,58 @@ class QualityReport(msgspec.Struct, frozen=True):
     """Mean SSIM of the luma (Wang et al. 2004, 8x8 windows)."""
 
 
+class Loudness(msgspec.Struct, frozen=True):
+    """Loudness by ITU-R BS.1770 and EBU R 128."""
+
+    integrated_lufs: Level | None
+    """Null: silence, or nothing above the gate of -70 LUFS."""
+    range_lu: Amount
+    true_peak_dbtp: Level | None
+    """Null: silence."""
+
+
+class SoundReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An output's sound: what became of the samples that were sent, and what a reader found of them."""
+
+    codec: Word
+    encoder: Word
+    """FFmpeg's name."""
+    sample_rate: Count
+    layout: Word
+    sample_format: Word
+    """What the encoder was given, by FFmpeg's name."""
+    bit_rate: Count
+    """Asked of the encoder, in bits per second; 0: it has none."""
+    samples_sent: Count
+    """Of the track, at the rate of the track."""
+    samples_padded: Count
+    """Silence that was put behind them, at the rate of the track."""
+    samples_trimmed: Count
+    """Left out at the end, at the rate of the track."""
+    samples_encoded: Count
+    """Handed to the encoder, at the rate of the artifact."""
+    samples_decoded: Count
+    """Found in the artifact: fewer than one frame of the codec more than were encoded."""
+    samples_clipped: Count
+    """Values that processing took beyond full scale, where they were cut."""
+    offset_seconds: Offset
+    """From the beginning of the first picture to that of the first sample, in the artifact."""
+    drift_seconds: Offset
+    """By how much the artifact's times have moved against the number of its samples, at the end."""
+    duration_seconds: Seconds
+    """Of the decoded sound."""
+    is_exact: bool
+    """Every value that the encoder was given came back."""
+    pcm_sha256: Word
+    """Of what came back, interleaved, where it is exact; else empty. That of what was sent where nothing was
+    processed, padded or trimmed."""
+    gain_db: Level
+    """Applied to reach the loudness that was asked for."""
+    loudness_sent: Loudness
+    loudness: Loudness
+    """Of the artifact."""
+
+
 class DrawnOverlay(msgspec.Struct, frozen=True):
     """An overlay as it was drawn."""
 
@@ -218,6 +273,8 @@ class Produced(msgspec.Struct, frozen=True, tag="produced"):
     """Read and left out, because the output has a maximum duration."""
     walls: Walls | None = None
     """Those that the worker stood behind; null: written before there were any."""
+    sound: SoundReport | None = None
+    """Null: the output has no sound."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

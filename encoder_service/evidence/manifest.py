@@ -19,13 +19,15 @@ from encoder_service.evidence.facts import (
     QualityReport,
     Readback,
     Resources,
+    SoundReport,
     Walls,
 )
+from encoder_service.spec.audio.track import AudioSpec
 from encoder_service.spec.spec import Color, Delivery, OutputSpec, Rational, VideoSpec
 
 SCHEMA_ID = "urn:telecine:manifest:1"
 """Names the meaning of the fields; a new number means that readers must change."""
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """Grows with additions that old readers may ignore."""
 FILE_NAME = "manifest.json"
 STAGE_LOG_NAME = "stage.log"
@@ -92,6 +94,28 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     """The hash of all bytes in the order received; null if the upload never ended."""
 
 
+class AudioInput(msgspec.Struct, frozen=True, kw_only=True):
+    """The audio track as it was received."""
+
+    path: str
+    """Where the sound lay below the data directory while the job ran."""
+    size_bytes: int
+    """Bytes received and persisted."""
+    sample_rate: int
+    """Samples per second."""
+    layout: str
+    """FFmpeg's name of the channels."""
+    channels: int
+    sample_format: str
+    """FFmpeg's name."""
+    sample_bytes: int
+    """Bytes of one sample of all channels."""
+    sample_count: int
+    """Whole samples received."""
+    hash: Digest | None
+    """SHA-256 of all bytes in the order received; null if the upload never ended."""
+
+
 class OutputFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file of an output."""
 
@@ -144,7 +168,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """One requested output and the proof of what it is. Everything below `problem` is null on failure."""
 
     type: str
-    """"video", "animation", "image" or "sequence"."""
+    """"video", "animation", "image", "sequence" or "sound"."""
     name: str
     format: str
     """"mp4", "webm", "webp" ..."""
@@ -173,6 +197,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """Where the time of the attempt that succeeded went."""
     sandbox: Walls | None = None
     """Which walls the worker stood behind that made the files, and why others were missing."""
+    sound: SoundReport | None = None
+    """The artifact's sound, read back; null: it has none."""
 
 
 class IntermediateFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +224,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Null: none."""
     delivery: Delivery
     strict: bool
+    audio: AudioSpec | None = None
+    """Null: no sound was declared."""
 
 
 class JobResources(msgspec.Struct, frozen=True, kw_only=True):
@@ -280,6 +308,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """From `timestamp` to `completed_at`."""
     completed_at: Timestamp
     inputs: tuple[Input, ...]
+    audio: AudioInput | None = None
+    """The sound that came with the frames; null: none was declared."""
     outputs: tuple[Output, ...]
     """One for each output asked for, in that order, failed ones too."""
     intermediate_files: tuple[IntermediateFile, ...]

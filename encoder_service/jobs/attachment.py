@@ -11,10 +11,14 @@ from encoder_service.spool.ingest import Ingest
 class Attachment:
     """Made by `Jobs.attach`, released by the stream that holds it. Lives on the event loop."""
 
-    def __init__(self, job: Job, ingest: Ingest | None, *, is_resumed: bool) -> None:
+    def __init__(
+        self, job: Job, ingest: Ingest | None, *, is_resumed: bool, audio_ingest: Ingest | None = None
+    ) -> None:
         self.job = job
         self.ingest = ingest
         """None when the job takes no more bytes."""
+        self.audio_ingest = audio_ingest
+        """The same for its sound; None also where it has none."""
         self.is_resumed = is_resumed
         """The job was known before this stream."""
         self.reader: asyncio.Task[None] | None = None
@@ -36,8 +40,15 @@ class Attachment:
         if self.reader is not None and self.reader is not asyncio.current_task():
             self.reader.cancel()
             await asyncio.wait([self.reader])
-        if self.ingest is not None:
-            await self.ingest.close()
+        for ingest in (self.ingest, self.audio_ingest):
+            if ingest is not None:
+                await ingest.close()
+
+    async def drain(self) -> None:
+        """Returns when everything taken of both tracks is persisted. Raises ServiceError."""
+        for ingest in (self.ingest, self.audio_ingest):
+            if ingest is not None:
+                await ingest.drain()
 
     async def take_away(self, error: Exception) -> None:
         """Interrupts the stream and waits until it has let go of the job."""
@@ -47,9 +58,9 @@ class Attachment:
     async def release(self) -> None:
         """Lets go of the job: nothing of this stream is written after this. Idempotent."""
         await self.stop_receiving()
-        if self.ingest is not None and self.job.spool is not None:
+        if self.ingest is not None:
             # Nothing is being written any more; a job that waits for its client holds no file open.
-            self.job.spool.park()
+            self.job.park_files()
         if self.job.attachment is self:
             self.job.attachment = None
         self._released.set()

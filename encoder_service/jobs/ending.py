@@ -18,6 +18,7 @@ from encoder_service.jobs.job import Job, StopReason
 from encoder_service.jobs.job_files import JobFiles
 from encoder_service.jobs.registry import Registry
 from encoder_service.spec.codes import FailureCode, WarningCode
+from encoder_service.spool.input_hash import InputHash
 from encoder_service.spool.quota import SpoolSpace
 from encoder_service.store.manifest_reader import manifest_of
 from encoder_service.store.record import JobRecord, OutputRecord, OutputState, outcome_of
@@ -64,9 +65,14 @@ class Ending:
         # An output that was just being finished may have made it.
         if problem is not None and outcome is JobOutcome.FAILED and _any_succeeded(job.record):
             outcome = JobOutcome.PARTIALLY_SUCCEEDED
-        digest = await self._digest(job)
+        received = _Received(
+            frame_bytes=job.persisted_bytes,
+            frame_hash=await self._digest(job, job.input_hash, job.persisted_bytes),
+            audio_bytes=job.persisted_audio_bytes,
+            audio_hash=await self._digest(job, job.audio_hash, job.persisted_audio_bytes),
+        )
         await self._files.update_until_written(
-            job, partial(_ended, self._clock.unix_nano(), job.persisted_bytes, outcome, problem, digest)
+            job, partial(_ended, self._clock.unix_nano(), received, outcome, problem)
         )
         failpoints.reach("end_recorded")
         await self.complete(job)
@@ -88,7 +94,7 @@ class Ending:
         seconds = (record.ended_at_unix_nano - record.created_at_unix_nano) / 1e9
         job.log("info", f"{record.outcome} after {seconds:.3f} s" + _because(record.problem))
         job.close_files()
-        job.input_hash = None
+        job.input_hash = job.audio_hash = None
         # Before the spool goes: while it is there, a restart comes back to this.
         deliveries = await self._events.end_recorded(job)
         failpoints.reach("webhooks_promised")
@@ -109,12 +115,12 @@ class Ending:
         if job.attachment is not None:
             await job.attachment.stop_receiving()
 
-    async def _digest(self, job: Job) -> str:
-        """The input hash of a complete upload; an unreadable spool is worth a warning, not the job."""
-        if not job.record.is_complete or job.input_hash is None:
+    async def _digest(self, job: Job, track: InputHash | None, size_bytes: int) -> str:
+        """The hash of a complete upload; an unreadable spool is worth a warning, not the job."""
+        if not job.record.is_complete or track is None:
             return ""
         try:
-            return await job.input_hash.digest(job.persisted_bytes)
+            return await track.digest(size_bytes)
         except (OSError, EOFError) as error:
             job.warn(WarningCode.INPUT_NOT_HASHED, f"the spool cannot be read: {for_clients(str(error))}")
             return ""
@@ -131,12 +137,20 @@ def service_build() -> Build:
     )
 
 
+class _Received(msgspec.Struct, frozen=True):
+    """What had come of both tracks, and their hashes."""
+
+    frame_bytes: int
+    frame_hash: str
+    audio_bytes: int
+    audio_hash: str
+
+
 def _ended(
     now_unix_nano: int,
-    persisted_bytes: int,
+    received: _Received,
     outcome: JobOutcome,
     problem: Problem | None,
-    digest: str,
     record: JobRecord,
 ) -> JobRecord:
     state = OutputState.FAILED if outcome in _FAILING else OutputState.CANCELLED
@@ -151,8 +165,10 @@ def _ended(
         problem=problem,
         ended_at_unix_nano=now_unix_nano,
         received_at_unix_nano=record.received_at_unix_nano or now_unix_nano,
-        bytes_received=persisted_bytes,
-        input_hash_hex=digest,
+        bytes_received=received.frame_bytes,
+        input_hash_hex=received.frame_hash,
+        audio_bytes_received=received.audio_bytes,
+        audio_hash_hex=received.audio_hash,
         build=service_build(),
     )
 

@@ -106,11 +106,15 @@ class Job:
         self.attach_lock = asyncio.Lock()
         """Held while one stream takes over from another."""
         self.spool: Spool | None = None
-        """None once the job has ended."""
+        """The frames. None once the job has ended."""
+        self.audio_spool: Spool | None = None
+        """The sound. None once the job has ended, and where it has none."""
         self.input_hash: InputHash | None = None
+        self.audio_hash: InputHash | None = None
         self.persisted_bytes = record.bytes_received
-        self.acknowledged_bytes = record.bytes_received
-        """The most that was ever acknowledged to a client, in this process."""
+        self.persisted_audio_bytes = record.audio_bytes_received
+        self.acknowledged_bytes = record.bytes_received + record.audio_bytes_received
+        """The most that was ever acknowledged to a client, in this process; of both tracks together."""
         self.last_byte_monotonic = clock.monotonic()
         self.last_sign_monotonic = self.last_byte_monotonic
         """When the client last sent anything, if only that it is there."""
@@ -158,6 +162,17 @@ class Job:
         """Whole frames in the spool."""
         return self.persisted_bytes // self.record.spec.video.frame_bytes
 
+    @property
+    def samples_ready(self) -> int:
+        """Whole samples in the spool; 0 where the job has no sound."""
+        audio = self.record.spec.audio
+        return self.persisted_audio_bytes // audio.sample_bytes if audio is not None else 0
+
+    @property
+    def received_bytes(self) -> int:
+        """Persisted bytes of both tracks."""
+        return self.persisted_bytes + self.persisted_audio_bytes
+
     # --- notifying -------------------------------------------------------------------------------
 
     def subscribe(self, pause_seconds: float) -> Subscription:
@@ -204,13 +219,19 @@ class Job:
     # --- receiving -------------------------------------------------------------------------------
 
     def note_persisted(self) -> None:
-        """The spool has grown."""
-        if self.spool is None or self.spool.persisted_bytes == self.persisted_bytes:
+        """A spool has grown."""
+        before = self.received_bytes
+        if self.spool is not None:
+            self.persisted_bytes = self.spool.persisted_bytes
+        if self.audio_spool is not None:
+            self.persisted_audio_bytes = self.audio_spool.persisted_bytes
+        if self.received_bytes == before:
             return
-        self.persisted_bytes = self.spool.persisted_bytes
         self.last_byte_monotonic = self.last_sign_monotonic = self._clock.monotonic()
         if self.input_hash is not None:
             self.input_hash.advance(self.persisted_bytes)
+        if self.audio_hash is not None:
+            self.audio_hash.advance(self.persisted_audio_bytes)
         self.notify()
 
     def note_alive(self) -> None:
@@ -219,30 +240,37 @@ class Job:
 
     def note_acknowledged(self) -> int:
         """All that is persisted was acknowledged; returns how much of it for the first time."""
-        news = self.persisted_bytes - self.acknowledged_bytes
-        self.acknowledged_bytes = self.persisted_bytes
+        news = self.received_bytes - self.acknowledged_bytes
+        self.acknowledged_bytes = self.received_bytes
         return news
 
     @property
     def is_abandoned(self) -> bool:
         """No byte of it has come, and nobody is there to send one: there is nothing to lose."""
         is_upload = not (self.record.is_complete or self.is_ending or self.is_over)
-        return is_upload and not self.persisted_bytes and self.attachment is None
+        return is_upload and not self.received_bytes and self.attachment is None
 
     @property
     def is_parked(self) -> bool:
-        """Some of its frames have come, and its upload waits for its client to come back.
+        """Some of its frames or its sound have come, and its upload waits for its client to come back.
 
         Not one whose first stream is just being given to it.
         """
         is_upload = not (self.record.is_complete or self.is_ending or self.is_over)
-        return is_upload and self.persisted_bytes > 0 and self.attachment is None
+        return is_upload and self.received_bytes > 0 and self.attachment is None
 
     def close_files(self) -> None:
-        """Closes the spool; idempotent."""
-        if self.spool is not None:
-            self.spool.close()
-            self.spool = None
+        """Closes the spools; idempotent."""
+        for spool in (self.spool, self.audio_spool):
+            if spool is not None:
+                spool.close()
+        self.spool = self.audio_spool = None
+
+    def park_files(self) -> None:
+        """Closes the spools' files until they are needed again; idempotent."""
+        for spool in (self.spool, self.audio_spool):
+            if spool is not None:
+                spool.park()
 
 
 def _view(record: JobRecord, name: str) -> OutputView:

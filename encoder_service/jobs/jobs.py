@@ -15,6 +15,7 @@ import msgspec
 from encoder_service import errors, failpoints
 from encoder_service.clock import Clock
 from encoder_service.errors import ServiceError
+from encoder_service.evidence.checksum import FrameHash, SampleHash
 from encoder_service.evidence.manifest import JobOutcome, Problem
 from encoder_service.free_space import disk_room
 from encoder_service.jobs.attachment import Attachment
@@ -27,12 +28,13 @@ from encoder_service.quotas.admission import require_place
 from encoder_service.quotas.upload_pace import UploadPace
 from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.spec import JobSpec, differing_fields
-from encoder_service.spool.clip_limit import clip_limit
+from encoder_service.spool.clip_limit import ClipLimit, audio_limit, clip_limit
 from encoder_service.spool.ingest import Ingest
 from encoder_service.spool.input_hash import HashThread
-from encoder_service.spool.quota import SpoolFullError, SpoolSpace
+from encoder_service.spool.quota import SpoolFullError, SpoolSpace, audio_track
 from encoder_service.spool.spool import Spool
 from encoder_service.store.record import JobRecord, JobState, Owner, job_key, new_record
+from encoder_service.store.store import TrackSpools
 from service_host.auth.principal import DEFAULT_TENANT
 from service_host.calls.calls import current_request_id
 from service_host.quotas.exceeded import QuotaError, quota_exceeded
@@ -113,7 +115,9 @@ class Jobs:
                 await self._until_over(job)
             if job.attachment is not None:
                 await job.attachment.take_away(errors.superseded())
-            attachment = job.attachment = Attachment(job, self._ingest(job), is_resumed=is_resumed)
+            attachment = job.attachment = Attachment(
+                job, self._ingest(job), is_resumed=is_resumed, audio_ingest=self._audio_ingest(job)
+            )
             self._dispatcher.kick()
             return attachment
 
@@ -154,40 +158,58 @@ class Jobs:
         if len(parked) > max(1, self.limits.max_waiting_jobs // 2):
             most, _ = Counter(job.record.tenant for job in parked).most_common(1)[0]
             parked = [job for job in parked if job.record.tenant == most]
-            least = min(parked, key=lambda job: (job.persisted_bytes, job.last_sign_monotonic))
+            least = min(parked, key=lambda job: (job.received_bytes, job.last_sign_monotonic))
             message = f"{len(parked) - 1} other uploads wait for their clients, and each has sent more"
             await self._ending.end(least, JobOutcome.EXPIRED, Problem(FailureCode.JOB_EXPIRED, message))
 
-    async def finish(self, job: Job, total_frames: int) -> None:
-        """Records that all frames are here; the job will end from now on. Raises ServiceError."""
+    async def finish(self, job: Job, total_frames: int, total_samples: int = 0) -> None:
+        """Records that all frames and samples are here; the job will end from now on. Raises ServiceError."""
         if job.record.is_complete or job.is_ending:
             return
         now = self._clock.unix_nano()
 
         def complete(record: JobRecord) -> JobRecord:
-            return msgspec.structs.replace(record, total_frames=total_frames, received_at_unix_nano=now)
+            return msgspec.structs.replace(
+                record, total_frames=total_frames, total_samples=total_samples, received_at_unix_nano=now
+            )
 
         try:
-            if job.spool is not None and self.limits.ingest.is_synced:
-                await asyncio.to_thread(job.spool.sync)
+            for spool in (job.spool, job.audio_spool) if self.limits.ingest.is_synced else ():
+                if spool is not None:
+                    await asyncio.to_thread(spool.sync)
             await self._files.update(job, complete)
         except OSError as error:
             raise errors.disk_error(error, self.limits.ingest.retry_after_seconds) from error
         failpoints.reach("finish_recorded")
         seconds = (now - job.record.created_at_unix_nano) / 1e9
-        job.log("info", f"all {total_frames} frames received in {seconds:.3f} s")
+        sound = f" and {total_samples} samples" if total_samples else ""
+        job.log("info", f"all {total_frames} frames{sound} received in {seconds:.3f} s")
         job.notify(is_urgent=True)
         self._dispatcher.kick()
         await self._events.received(job)
 
     def _ingest(self, job: Job) -> Ingest | None:
-        if job.spool is None or job.record.is_complete or job.is_ending:
+        limits = self.limits
+        limit = clip_limit(job.record.spec, limits.max_clip_seconds, limits.most_made_pixels)
+        return self._ingest_into(job.spool, job, job.job_id, limit, "the video track")
+
+    def _audio_ingest(self, job: Job) -> Ingest | None:
+        audio, limits = job.record.spec.audio, self.limits
+        if audio is None:
+            return None
+        limit = audio_limit(audio, limits.max_audio_bytes, limits.max_audio_seconds)
+        return self._ingest_into(job.audio_spool, job, audio_track(job.key), limit, "the audio track")
+
+    def _ingest_into(
+        self, spool: Spool | None, job: Job, name: str, limit: ClipLimit, track: str
+    ) -> Ingest | None:
+        if spool is None or job.record.is_complete or job.is_ending:
             return None
 
         def persisted() -> None:
-            had_frames, before = job.frames_ready > 0, job.persisted_bytes
+            had_frames, before = job.frames_ready > 0, job.received_bytes
             job.note_persisted()
-            self._events.persisted(job.persisted_bytes - before)
+            self._events.persisted(job.received_bytes - before)
             if not had_frames and job.frames_ready > 0:
                 self._dispatcher.kick()
 
@@ -196,14 +218,15 @@ class Jobs:
                 job.attachment.interrupt(error)
 
         return Ingest(
-            job.key,
-            job.spool,
+            name,
+            spool,
             self._space,
             self._spools.executor,
             self.limits.ingest,
             persisted,
             failed,
-            clip_limit(job.record.spec, self.limits.max_clip_seconds, self.limits.most_made_pixels),
+            limit,
+            track,
         )
 
     # --- new jobs --------------------------------------------------------------------------------
@@ -259,45 +282,57 @@ class Jobs:
         if len(self._waiting()) >= self.limits.max_waiting_jobs:
             raise errors.too_many_jobs(self.limits.max_waiting_jobs, retry_after_seconds)
         holders = holders_of(owner.tenant, owner.subject)
-        expected_bytes = spec.video.expected_frames * spec.video.frame_bytes
-        await self._require_disk(expected_bytes)
+        key = job_key(owner.tenant, spec.job_id)
+        await self._require_disk(spec.expected_bytes)
         try:
             require_place(holders, self._waiting(), self.limits.quotas)
-            self._space.promise(job_key(owner.tenant, spec.job_id), expected_bytes, holders)
+            self._promise(key, spec, holders)
         except QuotaError as error:
+            self._space.release(key)
             raise quota_exceeded(error, retry_after_seconds) from error
         except SpoolFullError as error:
+            self._space.release(key)
             raise errors.spool_full(retry_after_seconds) from error
         now, store = self._clock.unix_nano(), self._files.store
         request_id = current_request_id()
 
-        def make() -> tuple[JobRecord, Spool]:
+        def make() -> tuple[JobRecord, TrackSpools]:
             directory = store.directory_name(spec.job_id, now, owner.tenant)
             record = new_record(spec, directory, now, request_id, owner)
             store.save(record)
             try:
                 store.make_directories(record)
                 store.keep_pictures(record, pictures)
-                return record, store.begin_spool(record)
+                return record, store.begin_spools(record)
             except OSError:
                 store.delete(record)
                 raise
 
         try:
-            record, spool = await asyncio.to_thread(make)
+            record, spools = await asyncio.to_thread(make)
         except OSError as error:
-            self._space.release(job_key(owner.tenant, spec.job_id))
+            self._space.release(key)
             self._events.not_created(spec.job_id, owner.tenant, error)
             raise errors.disk_error(error, retry_after_seconds) from error
-        job = self.adopt(record, spool)
+        job = self.adopt(record, spools)
         outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
         video = spec.video
         rate = f"{video.frame_rate.numerator}/{video.frame_rate.denominator}"
+        sound = ""
+        if (audio := spec.audio) is not None:
+            sound = f"{audio.layout} {audio.sample_format} at {audio.sample_rate} Hz; "
         job.log(
             "info",
-            f"accepted: {video.width}x{video.height} {video.pixel_format.value} at {rate} fps; for {outputs}",
+            f"accepted: {video.width}x{video.height} {video.pixel_format.value} at {rate} fps; {sound}"
+            f"for {outputs}",
         )
         self._events.accepted(record)
+
+    def _promise(self, key: str, spec: JobSpec, holders: tuple[str, ...]) -> None:
+        """Reserves room for what is declared of both tracks. Raises SpoolFullError, QuotaError."""
+        self._space.promise(key, spec.video.expected_frames * spec.video.frame_bytes, holders)
+        if (audio := spec.audio) is not None:
+            self._space.promise(audio_track(key), audio.expected_samples * audio.sample_bytes, holders)
 
     async def _require_disk(self, expected_bytes: int) -> None:
         """Raises ServiceError where the clip could never be taken: before its first frame is sent."""
@@ -309,13 +344,18 @@ class Jobs:
         if not room.can_ever_hold(max(1, expected_bytes)):
             raise errors.disk_too_small(expected_bytes, room)
 
-    def adopt(self, record: JobRecord, spool: Spool) -> Job:
+    def adopt(self, record: JobRecord, spools: TrackSpools) -> Job:
         """Makes a job live: a new one, or one that a former process left."""
         job = Job(record, self._files.store.job_directory(record), self._clock)
-        job.spool = spool
-        job.persisted_bytes = job.acknowledged_bytes = spool.persisted_bytes
-        job.input_hash = self._spools.hash_thread.follow(spool.path)
-        job.input_hash.advance(spool.persisted_bytes)
+        job.spool, job.audio_spool = spools.video, spools.audio
+        job.persisted_bytes = spools.video.persisted_bytes
+        job.input_hash = self._spools.hash_thread.follow(spools.video.path, FrameHash)
+        job.input_hash.advance(job.persisted_bytes)
+        if spools.audio is not None:
+            job.persisted_audio_bytes = spools.audio.persisted_bytes
+            job.audio_hash = self._spools.hash_thread.follow(spools.audio.path, SampleHash)
+            job.audio_hash.advance(job.persisted_audio_bytes)
+        job.acknowledged_bytes = job.received_bytes
         self.registry.live[record.key] = job
         return job
 

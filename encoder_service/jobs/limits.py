@@ -16,6 +16,10 @@ class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Jobs that have not ended and have no output on a worker."""
     max_clip_seconds: float
     """Longest clip at its own frame rate. 0: only bytes are limited."""
+    max_audio_bytes: int
+    """Largest audio track."""
+    max_audio_seconds: float
+    """Longest audio track at its own sample rate."""
     most_made_pixels: int
     """By all outputs of a job together. 0: no bound."""
     ingest: IngestLimits

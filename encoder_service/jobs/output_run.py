@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from encoder_service.clock import Clock
-from encoder_service.data_layout import PICTURES
+from encoder_service.data_layout import AUDIO_FILE_NAME, PICTURES
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.jobs.job import Job, OutputView, StopReason
 from encoder_service.jobs.limits import AttemptSettings
@@ -135,6 +135,10 @@ class OutputRun:
             else (),
             confinement=self._settings.confinement,
             allowed_options=self._settings.allowed_options,
+            audio=self.job.record.spec.audio,
+            audio_path=str(spool_path.with_name(AUDIO_FILE_NAME))
+            if self.job.record.spec.audio is not None
+            else "",
         )
 
     def stop(self, reason: StopReason) -> None:
@@ -226,7 +230,11 @@ class OutputRun:
         subscription = self.job.subscribe(WATERMARK_PAUSE_SECONDS)
         try:
             while not self._sent.is_complete:
-                mark = HighWatermark(self.job.frames_ready, is_complete=self.job.record.is_complete)
+                mark = HighWatermark(
+                    self.job.frames_ready,
+                    is_complete=self.job.record.is_complete,
+                    samples=self.job.samples_ready,
+                )
                 if mark != self._sent and not self._worker.has_unsent_orders:
                     self._worker.send(mark)
                     self._sent = mark

@@ -121,7 +121,7 @@ class Publisher:
             message = f"the worker read {result.frames_read} of {record.total_frames} frames"
             return Failed(FailureCode.FRAMES_MISSING, message, is_retryable=True, resources=result.resources)
         taken = {file.path for file in record.files}
-        if fault := _implausible(result, record.total_frames):
+        if fault := _implausible(result, record.total_frames, record.total_samples):
             return Failed(
                 FailureCode.IMPLAUSIBLE_ANSWER, fault, is_retryable=False, resources=result.resources
             )
@@ -135,7 +135,7 @@ class Publisher:
         return result
 
 
-def _implausible(result: Produced, total_frames: int) -> str:
+def _implausible(result: Produced, total_frames: int, total_samples: int) -> str:
     """What no honest worker says, in words; empty: nothing. Single values were looked at when it was read."""
     files, most = len(result.files), total_frames + _FILES_BESIDES_FRAMES
     if files > most:
@@ -145,6 +145,9 @@ def _implausible(result: Produced, total_frames: int) -> str:
         return f"the worker names {primary} files to deliver, not 1 to {_FILES_BESIDES_FRAMES}"
     if len({file.path for file in result.files}) != files:
         return "the worker names a file twice"
+    sound = result.sound
+    if sound is not None and sound.samples_sent != total_samples:
+        return f"the worker heard {sound.samples_sent} of {total_samples} samples"
     rate = result.readback.frame_rate
     if rate.numerator < 0 or rate.denominator < 1 or max(rate.numerator, rate.denominator) > _LARGEST_RATE:
         return "the worker names a frame rate that is none"

@@ -15,11 +15,10 @@ from encoder_service.jobs.events import JobEvents
 from encoder_service.jobs.job import Job
 from encoder_service.jobs.jobs import Jobs
 from encoder_service.spec.codes import FailureCode
-from encoder_service.spool.quota import SpoolSpace
-from encoder_service.spool.spool import Spool
+from encoder_service.spool.quota import SpoolSpace, audio_track
 from encoder_service.store.damage import Damaged
 from encoder_service.store.record import JobRecord, OutputRecord, OutputState, tenant_field
-from encoder_service.store.store import MissingFileError, Store
+from encoder_service.store.store import MissingFileError, Store, TrackSpools
 
 
 async def recover(
@@ -117,19 +116,23 @@ async def _recover_live(
     record: JobRecord,
     log: structlog.typing.FilteringBoundLogger,
 ) -> None:
-    record, spool = await asyncio.to_thread(_reopen, store, record)
-    space.hold_existing(record.key, spool.persisted_bytes, record.holders)
-    job = jobs.adopt(record, spool)
-    found = f"{spool.persisted_bytes} bytes in the spool, {'all' if record.is_complete else 'not all'} frames"
+    record, spools = await asyncio.to_thread(_reopen, store, record)
+    job = jobs.adopt(record, spools)
+    space.hold_existing(record.key, job.persisted_bytes, record.holders)
+    space.hold_existing(audio_track(record.key), job.persisted_audio_bytes, record.holders)
+    found = f"{job.received_bytes} bytes in the spool, {'all' if record.is_complete else 'not all'} frames"
     job.log("info", f"taken up after a restart: {found}")
     log.info(
         "job recovered",
         job_id=record.job_id,
         **tenant_field(record.tenant),
-        persisted_bytes=spool.persisted_bytes,
+        persisted_bytes=job.received_bytes,
         is_complete=record.is_complete,
     )
-    lost_bytes = record.total_frames * record.spec.video.frame_bytes - spool.persisted_bytes
+    lost_bytes = max(0, record.total_frames * record.spec.video.frame_bytes - job.persisted_bytes)
+    if record.spec.audio is not None:
+        sent_bytes = record.total_samples * record.spec.audio.sample_bytes
+        lost_bytes += max(0, sent_bytes - job.persisted_audio_bytes)
     if lost_bytes > 0:
         # Only the machine's death without `is_synced`, or somebody's hand, can do this.
         problem = Problem(
@@ -138,8 +141,8 @@ async def _recover_live(
         await ending.end(job, JobOutcome.FAILED, problem)
 
 
-def _reopen(store: Store, record: JobRecord) -> tuple[JobRecord, Spool]:
-    """Publishes what has evidence, forgets what has not, and opens the spool."""
+def _reopen(store: Store, record: JobRecord) -> tuple[JobRecord, TrackSpools]:
+    """Publishes what has evidence, forgets what has not, and opens the spools."""
     for name, output in record.outputs.items():
         produced = output.produced
         if output.state is not OutputState.SUCCEEDED or produced is None:
@@ -151,4 +154,4 @@ def _reopen(store: Store, record: JobRecord) -> tuple[JobRecord, Spool]:
             store.save(record)
     store.clear_partial(record)
     store.make_directories(record)
-    return record, store.reopen_spool(record)
+    return record, store.reopen_spools(record)

@@ -57,7 +57,9 @@ def listed(rules: EncoderRules, also_allowed: Collection[str] = ()) -> Iterator[
 
 def page() -> str:
     """The whole page of encoder options as Markdown."""
-    return "\n".join([_HEAD, *(line for name, rules in RULES.items() for line in _section(name, rules))])
+    return "\n".join(
+        [_HEAD, *(line for name, rules in RULES.items() if rules.options for line in _section(name, rules))]
+    )
 
 
 def _section(encoder: str, rules: EncoderRules) -> Iterator[str]:

@@ -116,3 +116,6 @@ GIF = EncoderRules(
     ("rgb24", "rgba"),
 )
 JPEG = EncoderRules({"quality": Whole(0, 100)}, None, ("gray", "rgb24"))
+
+SOUND = EncoderRules({}, None, ())
+"""Files of sound have no options of an encoder; `OutputSpec.sound` says what may be asked for."""

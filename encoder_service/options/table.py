@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from encoder_service.options.av1 import LIBAOM, SVT_AV1
 from encoder_service.options.hardware import AV1_NVENC, H264_NVENC, HEVC_NVENC
-from encoder_service.options.others import FFV1, GIF, JPEG, OPENH264, PNG, PRORES, WEBP
+from encoder_service.options.others import FFV1, GIF, JPEG, OPENH264, PNG, PRORES, SOUND, WEBP
 from encoder_service.options.rules import EncoderRules
 from encoder_service.options.vp9 import VP9
 from encoder_service.options.x264 import X264, X264_RGB
@@ -27,5 +27,6 @@ RULES: dict[str, EncoderRules] = {
     "png": PNG,
     "gif": GIF,
     "libjpeg-turbo": JPEG,
+    **dict.fromkeys(("pcm", "flac", "aac", "alac", "libopus"), SOUND),
 }
 """A test holds that every encoder has its rules here."""

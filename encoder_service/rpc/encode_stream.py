@@ -26,6 +26,7 @@ from encoder_service.rpc import replies
 from encoder_service.rpc.neighbours import Disclosure, Neighbours
 from encoder_service.rpc.session import (
     Attached,
+    AudioChunkCame,
     ChunkCame,
     Delivered,
     FinishCame,
@@ -131,6 +132,8 @@ class EncodeStream:
                     persisted_bytes=job.persisted_bytes,
                     frame_bytes=spec.video.frame_bytes,
                     is_complete=attachment.ingest is None,
+                    persisted_audio_bytes=job.persisted_audio_bytes,
+                    sample_bytes=spec.audio.sample_bytes if spec.audio is not None else 0,
                 )
             )
             self._ring = self._rings.lend(host_id if attachment.ingest is not None else "")
@@ -184,24 +187,12 @@ class EncodeStream:
     # --- reading ---------------------------------------------------------------------------------
 
     async def _read(self, attachment: Attachment) -> None:
-        job, ingest = attachment.job, attachment.ingest
+        job = attachment.job
         while (request := await self._wire.receive()) is not None:
             if isinstance(request, RawChunk):
-                data = checked_chunk(request, self._settings.wire, self._ring)
-                self._session = self._session.advance(ChunkCame(request.offset, len(data)))
-                self._metrics.received_bytes.inc(len(data))
-                if ingest is not None:
-                    await self._jobs.pace.keep(job.record, len(data), job.note_alive)
-                    await ingest.put(data, request.crc32c)
+                await self._take(attachment, request)
             elif request.HasField("finish"):
-                finish = request.finish
-                self._session = self._session.advance(FinishCame(finish.total_frames, finish.total_bytes))
-                remarks = parse_client_warnings(finish, is_strict=job.record.spec.strict)
-                if ingest is not None:
-                    await ingest.drain()
-                    for remark in () if job.record.is_complete else remarks:
-                        job.warn(remark.code, remark.message)
-                    await self._jobs.finish(job, finish.total_frames)
+                await self._finish(attachment, request.finish)
             elif request.HasField("keep_alive"):
                 self._session = self._session.advance(KeepAliveCame())
                 job.note_alive()
@@ -209,10 +200,35 @@ class EncodeStream:
                 self._session.advance(Attached(0, 0, is_complete=False))
             else:
                 raise errors.invalid_field("message", "must be set to spec, chunk, finish or keep_alive")
-        if ingest is not None:
-            await ingest.drain()
+        await attachment.drain()
         self._session = self._session.advance(HalfClosed())
         job.notify(is_urgent=True)
+
+    async def _take(self, attachment: Attachment, chunk: RawChunk) -> None:
+        has_audio = attachment.job.record.spec.audio is not None
+        data = checked_chunk(chunk, self._settings.wire, self._ring, has_audio=has_audio)
+        is_audio = chunk.track == pb.TRACK_AUDIO
+        event = AudioChunkCame if is_audio else ChunkCame
+        self._session = self._session.advance(event(chunk.offset, len(data)))
+        self._metrics.received_bytes.inc(len(data))
+        ingest = attachment.audio_ingest if is_audio else attachment.ingest
+        if ingest is not None:
+            await self._jobs.pace.keep(attachment.job.record, len(data), attachment.job.note_alive)
+            await ingest.put(data, chunk.crc32c)
+
+    async def _finish(self, attachment: Attachment, finish: pb.Finish) -> None:
+        job = attachment.job
+        self._session = self._session.advance(
+            FinishCame(
+                finish.total_frames, finish.total_bytes, finish.total_samples, finish.total_audio_bytes
+            )
+        )
+        remarks = parse_client_warnings(finish, is_strict=job.record.spec.strict)
+        if attachment.ingest is not None:
+            await attachment.drain()
+            for remark in () if job.record.is_complete else remarks:
+                job.warn(remark.code, remark.message)
+            await self._jobs.finish(job, finish.total_frames, finish.total_samples)
 
     # --- reporting -------------------------------------------------------------------------------
 
@@ -244,7 +260,7 @@ class EncodeStream:
 
     async def _send_news(self, job: Job, *, is_due: bool) -> None:
         is_complete = job.record.is_complete
-        if is_due or job.persisted_bytes != self._sent_bytes or is_complete != self._sent_complete:
+        if is_due or job.received_bytes != self._sent_bytes or is_complete != self._sent_complete:
             response = replies.acknowledged(job)
             self._note_acknowledged(job)
             self._sent_complete = is_complete
@@ -260,7 +276,7 @@ class EncodeStream:
             await self._wire.send(pb.EncodeResponse(warning=warning))
 
     def _note_acknowledged(self, job: Job) -> None:
-        self._sent_bytes = job.persisted_bytes
+        self._sent_bytes = job.received_bytes
         self._metrics.acknowledged_bytes.inc(job.note_acknowledged())
 
     # --- delivering ------------------------------------------------------------------------------

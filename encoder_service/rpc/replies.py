@@ -47,9 +47,12 @@ OUTPUT_STATES = {
 }
 
 
-def persisted(job: Job) -> pb.TrackOffset:
-    """Where the video track is to go on."""
-    return pb.TrackOffset(track=pb.TRACK_VIDEO, persisted_bytes=job.persisted_bytes)
+def persisted(job: Job) -> list[pb.TrackOffset]:
+    """Where each track is to go on."""
+    offsets = [pb.TrackOffset(track=pb.TRACK_VIDEO, persisted_bytes=job.persisted_bytes)]
+    if job.record.spec.audio is not None:
+        offsets.append(pb.TrackOffset(track=pb.TRACK_AUDIO, persisted_bytes=job.persisted_audio_bytes))
+    return offsets
 
 
 def accepted(
@@ -59,7 +62,7 @@ def accepted(
     return pb.EncodeResponse(
         accepted=pb.Accepted(
             job_id=job.job_id,
-            persisted=[persisted(job)],
+            persisted=persisted(job),
             max_chunk_bytes=settings.wire.max_chunk_bytes,
             max_job_bytes=settings.wire.max_job_bytes,
             frame_bytes=job.record.spec.video.frame_bytes,
@@ -69,6 +72,7 @@ def accepted(
             proof_path=disclosure.proof_path,
             ring=_ring(ring) if ring is not None else None,
             keep_alive_seconds=settings.keep_alive_seconds,
+            max_audio_bytes=settings.wire.max_audio_bytes if job.record.spec.audio is not None else 0,
         )
     )
 
@@ -80,7 +84,7 @@ def _ring(offer: Offer) -> pb.Ring:
 def acknowledged(job: Job) -> pb.EncodeResponse:
     """What is safe now."""
     return pb.EncodeResponse(
-        acknowledged=pb.Acknowledged(persisted=[persisted(job)], is_complete=job.record.is_complete)
+        acknowledged=pb.Acknowledged(persisted=persisted(job), is_complete=job.record.is_complete)
     )
 
 
@@ -142,7 +146,7 @@ def job_message(job: Job) -> pb.Job:
         job_id=job.job_id,
         state=JOB_STATES[job.state],
         created_at=_timestamp(record.created_at_unix_nano),
-        persisted=[persisted(job)],
+        persisted=persisted(job),
         total_frames=record.total_frames,
         outputs=[_output_status(job, output) for output in record.spec.outputs],
         warnings=[
@@ -199,6 +203,8 @@ def limits(settings: PublishedSettings) -> pb.Limits:
         max_overlays_per_output=settings.max_overlays_per_output,
         max_overlay_image_bytes=settings.max_overlay_image_bytes,
         max_metadata_bytes=settings.max_metadata_bytes,
+        max_audio_bytes=settings.max_audio_bytes,
+        max_audio_duration=_duration(settings.max_audio_seconds),
     )
 
 

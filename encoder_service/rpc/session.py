@@ -36,10 +36,20 @@ class Attached(msgspec.Struct, frozen=True):
     frame_bytes: int
     is_complete: bool
     """All bytes are here already (a job that is attached to again)."""
+    persisted_audio_bytes: int = 0
+    sample_bytes: int = 0
+    """Of one sample of all channels. 0: the job has no audio track."""
 
 
 class ChunkCame(msgspec.Struct, frozen=True):
     """A chunk with a right checksum."""
+
+    offset: int
+    size_bytes: int
+
+
+class AudioChunkCame(msgspec.Struct, frozen=True):
+    """A chunk of the audio track, which the job has declared, with a right checksum."""
 
     offset: int
     size_bytes: int
@@ -50,6 +60,8 @@ class FinishCame(msgspec.Struct, frozen=True):
 
     total_frames: int
     total_bytes: int
+    total_samples: int = 0
+    total_audio_bytes: int = 0
 
 
 class KeepAliveCame(msgspec.Struct, frozen=True):
@@ -68,7 +80,7 @@ class Delivered(msgspec.Struct, frozen=True):
     """The result was sent."""
 
 
-Event = Attached | ChunkCame | FinishCame | KeepAliveCame | HalfClosed | JobEnded | Delivered
+Event = Attached | ChunkCame | AudioChunkCame | FinishCame | KeepAliveCame | HalfClosed | JobEnded | Delivered
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -78,6 +90,10 @@ class Session(msgspec.Struct, frozen=True):
     next_offset: int = 0
     """What was persisted when the stream attached, plus what came on it."""
     frame_bytes: int = 0
+    next_audio_offset: int = 0
+    """The same of the audio track."""
+    sample_bytes: int = 0
+    """0: the job has no audio track."""
 
     def advance(self, event: Event) -> Session:
         """Returns the session after an event. Raises ServiceError, with nothing changed."""
@@ -87,13 +103,25 @@ class Session(msgspec.Struct, frozen=True):
         match event:
             case Attached():
                 state = SessionState.FOLLOWING if event.is_complete else target
-                return Session(state, event.persisted_bytes, event.frame_bytes)
+                return Session(
+                    state,
+                    event.persisted_bytes,
+                    event.frame_bytes,
+                    event.persisted_audio_bytes,
+                    event.sample_bytes,
+                )
             case ChunkCame():
                 if event.offset != self.next_offset:
                     raise errors.wrong_offset(self.next_offset, event.offset)
                 return msgspec.structs.replace(self, next_offset=self.next_offset + event.size_bytes)
+            case AudioChunkCame():
+                if event.offset != self.next_audio_offset:
+                    raise errors.wrong_offset(self.next_audio_offset, event.offset)
+                following = self.next_audio_offset + event.size_bytes
+                return msgspec.structs.replace(self, next_audio_offset=following)
             case FinishCame():
                 self._check_totals(event)
+                self._check_audio_totals(event)
         return msgspec.structs.replace(self, state=target)
 
     def _check_totals(self, finish: FinishCame) -> None:
@@ -109,12 +137,36 @@ class Session(msgspec.Struct, frozen=True):
                 f"finish.total_bytes is {finish.total_bytes}; {self.next_offset} bytes were received"
             )
 
+    def _check_audio_totals(self, finish: FinishCame) -> None:
+        samples, size_bytes = finish.total_samples, finish.total_audio_bytes
+        if not self.sample_bytes:
+            if samples or size_bytes:
+                raise errors.invalid_field(
+                    "finish.total_samples", "must be 0: the job has declared no audio track (spec.audio)"
+                )
+            return
+        if samples < 1:
+            raise errors.invalid_field(
+                "finish.total_samples", "must be at least 1: the job has declared an audio track (spec.audio)"
+            )
+        if size_bytes != samples * self.sample_bytes:
+            raise errors.totals_mismatch(
+                f"finish.total_audio_bytes is {size_bytes}; {samples} samples of {self.sample_bytes} bytes "
+                f"make {samples * self.sample_bytes}"
+            )
+        if size_bytes != self.next_audio_offset:
+            raise errors.totals_mismatch(
+                f"finish.total_audio_bytes is {size_bytes}; {self.next_audio_offset} bytes of sound were "
+                "received"
+            )
+
 
 _S = SessionState
 
 ROWS: dict[tuple[SessionState, type[Event]], SessionState] = {
     (_S.OPENED, Attached): _S.RECEIVING,
     (_S.RECEIVING, ChunkCame): _S.RECEIVING,
+    (_S.RECEIVING, AudioChunkCame): _S.RECEIVING,
     (_S.RECEIVING, FinishCame): _S.FOLLOWING,
     (_S.RECEIVING, KeepAliveCame): _S.RECEIVING,
     (_S.RECEIVING, HalfClosed): _S.DETACHED,
@@ -133,6 +185,7 @@ ROWS: dict[tuple[SessionState, type[Event]], SessionState] = {
 
 _REFUSALS: dict[tuple[SessionState, type[Event]], str] = {
     (_S.OPENED, ChunkCame): "a chunk came before the spec; the first message must be the spec",
+    (_S.OPENED, AudioChunkCame): "a chunk came before the spec; the first message must be the spec",
     (_S.OPENED, FinishCame): "finish came before the spec; the first message must be the spec",
     (_S.OPENED, KeepAliveCame): "keep_alive came before the spec; the first message must be the spec",
     (_S.OPENED, HalfClosed): "the stream ended before the spec; the first message must be the spec",
@@ -140,7 +193,9 @@ _REFUSALS: dict[tuple[SessionState, type[Event]], str] = {
     (_S.FOLLOWING, Attached): "the spec came again; it is sent once, first",
     (_S.DELIVERING, Attached): "the spec came again; it is sent once, first",
     (_S.FOLLOWING, ChunkCame): "a chunk came after finish; the job has all its bytes",
+    (_S.FOLLOWING, AudioChunkCame): "a chunk came after finish; the job has all its bytes",
     (_S.DELIVERING, ChunkCame): "a chunk came after the job had ended",
+    (_S.DELIVERING, AudioChunkCame): "a chunk came after the job had ended",
 }
 
 

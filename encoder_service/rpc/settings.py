@@ -35,6 +35,8 @@ class PublishedSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_artifact_bytes: int
     max_running_jobs: int
     max_clip_seconds: float
+    max_audio_bytes: int
+    max_audio_seconds: float
     max_overlays_per_output: int
     max_overlay_image_bytes: int
     max_metadata_bytes: int

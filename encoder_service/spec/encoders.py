@@ -413,3 +413,20 @@ IMAGE_ENCODERS = {
     )
 }
 """Encoders of the image formats, by codec."""
+
+SOUND_ENCODERS = {
+    codec: EncoderRow(
+        encoder=encoder,
+        codec=codec,
+        pixel_formats=PixelFormats(default=""),
+        qualities=dict.fromkeys(Quality, QualitySettings()),
+    )
+    for codec, encoder in (
+        ("pcm", "pcm"),
+        ("flac", "flac"),
+        ("aac", "aac"),
+        ("alac", "alac"),
+        ("opus", "libopus"),
+    )
+}
+"""Encoders of files of sound alone, by codec; what they can hold stands in `audio.codecs`."""

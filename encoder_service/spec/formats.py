@@ -18,6 +18,7 @@ from encoder_service.spec.encoders import (
     HEVC_ENCODERS,
     IMAGE_ENCODERS,
     PRORES_ENCODERS,
+    SOUND_ENCODERS,
     VP9_ENCODERS,
     EncoderRow,
 )
@@ -34,6 +35,7 @@ class WriterKind(StrEnum):
     APNG = "apng"
     POSTER = "poster"
     CONTACT_SHEET = "contact_sheet"
+    SOUND = "sound"
 
 
 class FormatRow(msgspec.Struct, frozen=True):
@@ -196,6 +198,47 @@ FORMATS: dict[str, FormatRow] = {
             default_codec="png",
             encoders=(IMAGE_ENCODERS["png"], IMAGE_ENCODERS["jpeg"]),
             kind="image",
+        ),
+        FormatRow(
+            name="wav",
+            writer=WriterKind.SOUND,
+            container="wav",
+            media_type="audio/wav",
+            extension=".wav",
+            default_codec="pcm",
+            encoders=(SOUND_ENCODERS["pcm"],),
+            kind="sound",
+        ),
+        FormatRow(
+            name="flac",
+            writer=WriterKind.SOUND,
+            container="flac",
+            media_type="audio/flac",
+            extension=".flac",
+            default_codec="flac",
+            encoders=(SOUND_ENCODERS["flac"],),
+            kind="sound",
+        ),
+        FormatRow(
+            name="m4a",
+            writer=WriterKind.SOUND,
+            container="ipod",
+            media_type="audio/mp4",
+            extension=".m4a",
+            default_codec="aac",
+            encoders=(SOUND_ENCODERS["aac"], SOUND_ENCODERS["alac"]),
+            muxer_options={"movflags": "+faststart"},
+            kind="sound",
+        ),
+        FormatRow(
+            name="opus",
+            writer=WriterKind.SOUND,
+            container="opus",
+            media_type="audio/ogg",
+            extension=".opus",
+            default_codec="opus",
+            encoders=(SOUND_ENCODERS["opus"],),
+            kind="sound",
         ),
     )
 }

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
+from encoder_service.spec.audio.sound import SoundSpec
+from encoder_service.spec.audio.track import AudioSpec
 from encoder_service.spec.overlays.overlay import Overlay
 
 
@@ -262,6 +264,8 @@ class OutputSpec(msgspec.Struct, frozen=True):
     """Bits per second. 0: by quality."""
     file_name: str = ""
     """Of its file, without extension. Empty: `name`."""
+    sound: SoundSpec | None = None
+    """What becomes of the job's sound. None: all defaults."""
 
     @property
     def stem(self) -> str:
@@ -311,6 +315,15 @@ class JobSpec(msgspec.Struct, frozen=True):
     skipped: tuple[SkippedOutput, ...] = ()
     """Asked for and left out, as the caller allows."""
     webhooks: tuple[Webhook, ...] = ()
+    audio: AudioSpec | None = None
+    """None: the clip is silent."""
+
+    @property
+    def expected_bytes(self) -> int:
+        """Of both tracks, as far as they are declared."""
+        frames = self.video.expected_frames * self.video.frame_bytes
+        sound = self.audio.expected_samples * self.audio.sample_bytes if self.audio is not None else 0
+        return frames + sound
 
 
 def differing_fields(first: JobSpec, other: JobSpec) -> str:

@@ -6,6 +6,7 @@ import math
 
 import msgspec
 
+from encoder_service.spec.audio.track import AudioSpec
 from encoder_service.spec.made_pixels import most_frames
 from encoder_service.spec.spec import JobSpec, VideoSpec
 
@@ -16,7 +17,7 @@ class ClipLimit(msgspec.Struct, frozen=True):
     size_bytes: int = 0
     """0: nowhere."""
     reason: str = ""
-    """Says why; follows "the video track, "."""
+    """Says why; follows "the video track, " or "the audio track, "."""
 
 
 NO_LIMIT = ClipLimit()
@@ -43,3 +44,11 @@ def clip_limit(spec: JobSpec, max_clip_seconds: float, most_made_pixels: int) ->
         return NO_LIMIT
     frames, reason = min(limits)
     return ClipLimit(frames * video.frame_bytes, reason)
+
+
+def audio_limit(audio: AudioSpec, max_audio_bytes: int, max_audio_seconds: float) -> ClipLimit:
+    """The first of its limits that a track of sound meets."""
+    by_time = max(1, math.floor(max_audio_seconds * audio.sample_rate)) * audio.sample_bytes
+    if by_time <= max_audio_bytes:
+        return ClipLimit(by_time, f"which may last {max_audio_seconds:g} s here (max_audio_seconds),")
+    return ClipLimit(max_audio_bytes, "which is bounded by max_audio_bytes,")

@@ -32,14 +32,14 @@ class IngestLimits(msgspec.Struct, frozen=True):
 
 
 class Ingest:
-    """Appends for one attached stream. Its maker closes it before another is made for the job.
+    """Appends to one track for one attached stream. Its maker closes it before another is made for the job.
 
     While one write is under way in a thread the next chunks gather; `put` waits when they are too many.
     """
 
     def __init__(
         self,
-        job_id: str,
+        name: str,
         spool: Spool,
         space: SpoolSpace,
         executor: Executor,
@@ -47,9 +47,14 @@ class Ingest:
         on_persisted: Callable[[], None],
         on_failed: Callable[[Exception], None],
         limit: ClipLimit = NO_LIMIT,
+        track: str = "the video track",
     ) -> None:
-        """`on_failed` is called with a failed write at once: the sender may have nothing more to send."""
-        self._job_id = job_id
+        """`on_failed` is called with a failed write at once: the sender may have nothing more to send.
+
+        `name`: under which the track holds its room; `track`: what it is called in refusals.
+        """
+        self._name = name
+        self._track = track
         self._spool = spool
         self._space = space
         self._executor = executor
@@ -73,10 +78,10 @@ class Ingest:
         """
         self._raise_failure()
         if self._limit.size_bytes and self._end + len(data) > self._limit.size_bytes:
-            what = f"the video track, {self._limit.reason}"
+            what = f"{self._track}, {self._limit.reason}"
             raise errors.too_large(what, self._end + len(data), self._limit.size_bytes)
         try:
-            self._space.hold(self._job_id, self._end + len(data))
+            self._space.hold(self._name, self._end + len(data))
         except SpoolFullError as error:
             raise errors.spool_full(self._limits.retry_after_seconds) from error
         except QuotaError as error:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from encoder_service.evidence.checksum import FrameHash
+from encoder_service.evidence.checksum import FrameHash, TrackHash
 
 # Large: each read and update asks for the interpreter's lock, which the event loop needs more.
 _READ_BYTES = 2 << 20
@@ -23,9 +24,9 @@ class HashThread:
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, "input-hash")
 
-    def follow(self, path: Path) -> InputHash:
+    def follow(self, path: Path, make_hash: Callable[[], TrackHash] = FrameHash) -> InputHash:
         """Begins to hash a spool file from its first byte."""
-        return InputHash(path, self._executor)
+        return InputHash(path, self._executor, make_hash)
 
     def close(self) -> None:
         """Ends the thread; hashes that were not awaited are given up."""
@@ -33,12 +34,15 @@ class HashThread:
 
 
 class InputHash:
-    """BLAKE3 of one spool. Lives on the event loop."""
+    """The hash of one spool. Lives on the event loop."""
 
-    def __init__(self, path: Path, executor: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, path: Path, executor: ThreadPoolExecutor, make_hash: Callable[[], TrackHash] = FrameHash
+    ) -> None:
         self._path = path
         self._executor = executor
-        self._hash = FrameHash()
+        self._make_hash = make_hash
+        self._hash = make_hash()
         self._done_bytes = 0
         self._target_bytes = 0
         self._turn: asyncio.Future[int] | None = None
@@ -81,7 +85,7 @@ class InputHash:
             return
         if turn.exception() is not None:
             # Nobody knows how much of it was hashed: the next call begins at the first byte.
-            self._hash, self._done_bytes = FrameHash(), 0
+            self._hash, self._done_bytes = self._make_hash(), 0
             return
         self._done_bytes = turn.result()
         self.advance(self._target_bytes)

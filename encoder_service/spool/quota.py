@@ -12,8 +12,15 @@ class SpoolFullError(Exception):
     """The quota leaves no room for these bytes."""
 
 
+def audio_track(job_id: str) -> str:
+    """The name under which a job's sound holds room; no job and no tenant can be called so."""
+    return f"{job_id}\0audio"
+
+
 class SpoolSpace:
-    """The quota of all spools together. A job holds the larger of what it was promised and what it wrote.
+    """The quota of all spools together. A track holds the larger of what it was promised and what it wrote.
+
+    A job's frames hold their room under its id, and its sound under `audio_track`.
 
     Promising declared space at the start keeps half-uploaded jobs from blocking one another for ever.
     """
@@ -62,9 +69,10 @@ class SpoolSpace:
         self._take(job_id, max(0, min(size_bytes, share)))
 
     def withdraw(self, job_id: str) -> None:
-        """Takes back what was promised to a job and not written."""
-        if job_id in self._held:
-            self._take(job_id, self._written.get(job_id, 0) - self._held[job_id])
+        """Takes back what was promised to a job's tracks and not written."""
+        for track in (job_id, audio_track(job_id)):
+            if track in self._held:
+                self._take(track, self._written.get(track, 0) - self._held[track])
 
     def hold(self, job_id: str, size_bytes: int) -> None:
         """Makes sure that a job may write up to this size.
@@ -86,11 +94,12 @@ class SpoolSpace:
         self._written[job_id] = max(size_bytes, self._written.get(job_id, 0))
 
     def release(self, job_id: str) -> None:
-        """Gives back all that the job holds; idempotent."""
-        self._written.pop(job_id, None)
-        freed_bytes = self._held.pop(job_id, 0)
-        self._used_bytes -= freed_bytes
-        self._count(self._holders.pop(job_id, ()), -freed_bytes)
+        """Gives back all that the job's tracks hold; idempotent."""
+        for track in (job_id, audio_track(job_id)):
+            self._written.pop(track, None)
+            freed_bytes = self._held.pop(track, 0)
+            self._used_bytes -= freed_bytes
+            self._count(self._holders.pop(track, ()), -freed_bytes)
 
     def _require_quota(self, holders: tuple[str, ...], more: int) -> None:
         for holder in holders:

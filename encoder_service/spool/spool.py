@@ -12,7 +12,7 @@ from pathlib import Path
 
 from telecine.crc32c import crc32c
 
-from encoder_service.data_layout import CHECKSUMS_FILE_NAME
+from encoder_service.data_layout import checksums_path
 from encoder_service.evidence.chunk_sums import ChecksumFile
 from encoder_service.free_space import DiskRoom, disk_room
 from service_host.disk.plain_files import open_plain
@@ -39,7 +39,7 @@ class Spool:
         self.path = path
         self._fd = -1
         self._persisted_bytes = 0
-        self._sums = ChecksumFile(path.with_name(CHECKSUMS_FILE_NAME))
+        self._sums = ChecksumFile(checksums_path(path))
         self._open(os.O_CREAT | os.O_EXCL if is_new else 0)
         try:
             self._persisted_bytes = os.fstat(self._fd).st_size

@@ -14,7 +14,9 @@ from service_host.auth.principal import DEFAULT_TENANT
 
 def manifest_of(record: JobRecord, store: Store) -> bytes:
     """The manifest of an ended job. The same record gives the same bytes."""
-    return encode_manifest(build_manifest(to_evidence(record, store.spool_name(record))))
+    return encode_manifest(
+        build_manifest(to_evidence(record, store.spool_name(record), store.audio_name(record)))
+    )
 
 
 def sound_manifest(record: JobRecord, store: Store) -> bytes:

@@ -104,6 +104,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Of the call that began the job; empty in records of older versions."""
     total_frames: int = 0
     """0 until `finish` was accepted."""
+    total_samples: int = 0
+    """Of the audio track; 0 until `finish` was accepted, and where there is none."""
     received_at_unix_nano: int = 0
     """When `finish` was accepted, or the upload given up; 0 before."""
     outputs: dict[str, OutputRecord]
@@ -114,6 +116,10 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_at_unix_nano: int = 0
     bytes_received: int = 0
     """Set when the job ends."""
+    audio_bytes_received: int = 0
+    """Set when the job ends."""
+    audio_hash_hex: str = ""
+    """SHA-256 of the audio track; set when the job ends with a complete upload."""
     input_hash_hex: str = ""
     """Set when the job ends with a complete upload."""
     problem: Problem | None = None
@@ -201,16 +207,23 @@ def outcome_of(record: JobRecord) -> JobOutcome | None:
     return JobOutcome.PARTIALLY_SUCCEEDED if succeeded else JobOutcome.FAILED
 
 
-def to_evidence(record: JobRecord, spool_path: str) -> JobEvidence:
+def to_evidence(record: JobRecord, spool_path: str, audio_path: str = "") -> JobEvidence:
     """What the manifest of an ended job is made from. The same record gives the same manifest."""
     if record.outcome is None or record.build is None:
         raise ValueError(f"job {record.job_id} has not ended")
-    spool = IntermediateFile(
-        path=spool_path,
-        is_retained=False,
-        reason="the frames as they were received; removed once the job had ended",
-        size_bytes=record.bytes_received,
-    )
+    spools = [
+        IntermediateFile(
+            path=path,
+            is_retained=False,
+            reason=f"the {what} as {verb} received; removed once the job had ended",
+            size_bytes=size_bytes,
+        )
+        for path, what, verb, size_bytes in (
+            (spool_path, "frames", "they were", record.bytes_received),
+            (audio_path, "sound", "it was", record.audio_bytes_received),
+        )
+        if size_bytes
+    ]
     return JobEvidence(
         spec=record.spec,
         tenant="" if record.tenant == DEFAULT_TENANT else record.tenant,
@@ -228,5 +241,8 @@ def to_evidence(record: JobRecord, spool_path: str) -> JobEvidence:
         build=record.build,
         warnings=record.warnings,
         problem=record.problem,
-        intermediate_files=(spool,) if record.bytes_received else (),
+        intermediate_files=tuple(spools),
+        audio_bytes_received=record.audio_bytes_received,
+        audio_hash_hex=record.audio_hash_hex,
+        audio_path=audio_path,
     )

@@ -7,6 +7,7 @@
       jobs/<job_id>.json                    the record: replaced whole, never edited
       spool/<job_id>/video.raw              frames; gone once the job has ended
       spool/<job_id>/video.crc32c           checksums of their pieces
+      spool/<job_id>/audio.raw, .crc32c     the same of the sound, if the job has any
       spool/<job_id>/pictures/<sha256>      images of overlays; go with the frames
       artifacts/<YYYYMMDD_HHMMSS>_<job_id>/ manifest.json, stage.log, the artifacts
         .partial/<output>.<attempt>/        files of an attempt that nobody may read yet
@@ -32,7 +33,7 @@ from telecine.durable_files import sync_directory, temporary_path, write_whole
 
 from encoder_service import data_layout as layout
 from encoder_service import failpoints
-from encoder_service.data_layout import DELETED_PREFIX, PARTIAL, PICTURES, VIDEO_FILE_NAME
+from encoder_service.data_layout import AUDIO_FILE_NAME, DELETED_PREFIX, PARTIAL, PICTURES, VIDEO_FILE_NAME
 from encoder_service.evidence.facts import ProducedFile
 from encoder_service.evidence.manifest import FILE_NAME, STAGE_LOG_NAME
 from encoder_service.spool.spool import Spool
@@ -70,6 +71,13 @@ class UnsafePathError(Exception):
 
 class MissingFileError(Exception):
     """A file that the evidence names is neither in place nor in `.partial`."""
+
+
+class TrackSpools(msgspec.Struct, frozen=True):
+    """The files that a job's tracks are received into."""
+
+    video: Spool
+    audio: Spool | None
 
 
 class Store:
@@ -189,6 +197,14 @@ class Store:
         """The video track."""
         return self.rooms.of(record.tenant).spools / record.job_id / VIDEO_FILE_NAME
 
+    def audio_path(self, record: JobRecord) -> Path:
+        """The audio track; only of a job that has declared one."""
+        return self.spool_path(record).parent / AUDIO_FILE_NAME
+
+    def audio_name(self, record: JobRecord) -> str:
+        """Where the job's sound lies below the data directory."""
+        return self.audio_path(record).relative_to(self.root).as_posix()
+
     def make_directories(self, record: JobRecord) -> None:
         """Makes what the job needs and has not yet; removes what interrupted attempts left."""
         # Never the parents: a data directory that is gone must not come back empty.
@@ -196,9 +212,12 @@ class Store:
         self.job_directory(record).mkdir(exist_ok=True)
         (self.job_directory(record) / PARTIAL).mkdir(exist_ok=True)
 
-    def begin_spool(self, record: JobRecord) -> Spool:
-        """Opens the file for a new job's frames. Raises OSError."""
-        return Spool(self.spool_path(record), is_new=True)
+    def begin_spools(self, record: JobRecord) -> TrackSpools:
+        """Opens the files for a new job's frames and sound. Raises OSError."""
+        return TrackSpools(
+            Spool(self.spool_path(record), is_new=True),
+            Spool(self.audio_path(record), is_new=True) if record.spec.audio is not None else None,
+        )
 
     def has_spool(self, record: JobRecord) -> bool:
         """Whether the frames, or what is left of them, have not been removed yet."""
@@ -206,19 +225,19 @@ class Store:
 
     def has_frames(self, record: JobRecord) -> bool:
         """Whether the upload is complete, or any byte of it is there, or what is there is no plain file."""
-        path = self.spool_path(record)
-        return record.is_complete or (
+        return record.is_complete or any(
             os.path.lexists(path) and not (is_plain_file(path) and path.stat().st_size == 0)
+            for path in (self.spool_path(record), self.audio_path(record))
         )
 
-    def reopen_spool(self, record: JobRecord) -> Spool:
-        """Opens the frames that a former process took; none where it died before there were any.
-
-        Raises OSError.
-        """
-        path = self.spool_path(record)
+    def reopen_spools(self, record: JobRecord) -> TrackSpools:
+        """Opens what a former process took; empty where it died before anything came. Raises OSError."""
+        path, sound = self.spool_path(record), self.audio_path(record)
         layout.forget_old_mark(path, record.total_frames * record.spec.video.frame_bytes)
-        return Spool(path, is_new=not os.path.lexists(path))
+        return TrackSpools(
+            Spool(path, is_new=not os.path.lexists(path)),
+            Spool(sound, is_new=not os.path.lexists(sound)) if record.spec.audio is not None else None,
+        )
 
     def pictures_directory(self, record: JobRecord) -> Path:
         """Where the images of overlays lie, each under its SHA-256."""

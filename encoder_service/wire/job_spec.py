@@ -33,6 +33,7 @@ from encoder_service.webhooks.destination import (
     is_host_allowed,
     literal_address,
 )
+from encoder_service.wire.audio import parse_audio
 from encoder_service.wire.chunks import RawChunk
 from encoder_service.wire.enums import DELIVERIES, ODD_SIZE_POLICIES, PIXEL_FORMATS
 from encoder_service.wire.fields import FieldViolations, color_override, rational
@@ -70,6 +71,7 @@ def parse_spec(message: pb.JobSpec, limits: WireLimits, now_unix_seconds: float 
         f"is {message.job_id[:140]!r}",
     )
     video = _video(message, limits, violations)
+    audio = parse_audio(message, limits, violations)
     outputs, skipped = parse_outputs(message, limits, violations)
     check_total(outputs, video, limits, violations)
     metadata = dict(message.metadata)
@@ -87,8 +89,6 @@ def parse_spec(message: pb.JobSpec, limits: WireLimits, now_unix_seconds: float 
     webhooks = parse_webhooks(message, limits.webhooks, violations)
     if violations.found:
         raise errors.invalid_fields(violations.found)
-    if message.HasField("audio"):
-        raise errors.not_implemented("audio tracks yet (spec.audio)")
     return JobSpec(
         job_id=message.job_id,
         video=video,
@@ -101,6 +101,7 @@ def parse_spec(message: pb.JobSpec, limits: WireLimits, now_unix_seconds: float 
         skip_unavailable=message.skip_unavailable,
         skipped=skipped,
         webhooks=webhooks,
+        audio=audio,
     )
 
 
@@ -168,19 +169,31 @@ def _source_color(
     )
 
 
-def checked_chunk(chunk: RawChunk, limits: WireLimits, ring: Ring | None) -> memoryview:
-    """Returns a chunk's data once its track, size and checksum are right. Raises ServiceError."""
-    if chunk.track == pb.TRACK_AUDIO:
-        raise errors.not_implemented("audio tracks yet (chunk.track)")
-    if chunk.track not in {pb.TRACK_UNSPECIFIED, pb.TRACK_VIDEO}:
+def checked_chunk(
+    chunk: RawChunk, limits: WireLimits, ring: Ring | None, *, has_audio: bool = False
+) -> memoryview:
+    """Returns a chunk's data once its track, size and checksum are right. Raises ServiceError.
+
+    `has_audio`: the job has declared an audio track.
+    """
+    is_audio = chunk.track == pb.TRACK_AUDIO
+    if chunk.track not in {pb.TRACK_UNSPECIFIED, pb.TRACK_VIDEO, pb.TRACK_AUDIO}:
         raise errors.invalid_field("chunk.track", f"is unknown ({chunk.track})")
+    if is_audio and not has_audio:
+        raise errors.invalid_field(
+            "chunk.track", "must not be AUDIO: the job has declared no audio track (spec.audio)"
+        )
+    if is_audio and chunk.ring_bytes:
+        raise errors.invalid_field("chunk.ring_bytes", "must be 0: sound is sent as chunk.data")
     data = _located(chunk, ring)
     if not data:
         raise errors.invalid_field("chunk.data", "must not be empty")
     if len(data) > limits.max_chunk_bytes:
         raise errors.too_large("chunk.data", len(data), limits.max_chunk_bytes)
-    if chunk.offset + len(data) > limits.max_job_bytes:
-        raise errors.too_large("the video track", chunk.offset + len(data), limits.max_job_bytes)
+    most = limits.max_audio_bytes if is_audio else limits.max_job_bytes
+    if chunk.offset + len(data) > most:
+        track = "the audio track" if is_audio else "the video track"
+        raise errors.too_large(track, chunk.offset + len(data), most)
     if crc32c(data) != chunk.crc32c:
         raise errors.chunk_corrupted(chunk.offset)
     return data

@@ -16,6 +16,8 @@ class WireLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_frame_bytes: int
     max_job_bytes: int
     max_clip_seconds: float
+    max_audio_bytes: int
+    max_audio_seconds: float
     max_outputs_per_job: int
     max_output_pixels: int
     max_overlay_pixels: int

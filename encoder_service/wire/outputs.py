@@ -25,6 +25,7 @@ from encoder_service.spec.spec import (
     ScaleMode,
     SkippedOutput,
 )
+from encoder_service.wire.audio import check_sound, parse_audio, parse_sound
 from encoder_service.wire.enums import ALPHAS, QUALITIES, SCALE_MODES
 from encoder_service.wire.fields import FieldViolations, color_override, rational
 from encoder_service.wire.limits import WireLimits
@@ -51,6 +52,7 @@ def parse_outputs(
     files: set[tuple[str, str]] = set()
     outputs, skipped = [], []
     pictures = pictures_of(message)
+    audio = parse_audio(message, limits, FieldViolations())  # what is wrong with it is noted with the track
     for index, (output, name) in enumerate(zip(asked, names, strict=True)):
         at = f"spec.outputs[{index}]"
         may_skip = message.skip_unavailable and not (message.strict or output.strict)
@@ -61,6 +63,7 @@ def parse_outputs(
         outputs.append(_output(output, name, at, message, pictures, limits, violations))
         _check_limits(outputs[-1], message.video, at, violations)
         check_made(outputs[-1], message, pictures, at, limits, violations)
+        check_sound(outputs[-1], audio, at, has_audio=message.HasField("audio"), violations=violations)
         prefix = output.prefix or "frame"
         if output.format == "png":
             violations.check(prefix not in prefixes, f"{at}.prefix", f"{prefix!r} names another sequence too")
@@ -148,6 +151,7 @@ def _output(
         max_duration_seconds=seconds(message.max_duration, f"{at}.max_duration", violations),
         bit_rate=message.bit_rate,
         file_name=message.file_name,
+        sound=parse_sound(message, at, violations),
     )
     return _fitted(output, at, limits, violations)
 

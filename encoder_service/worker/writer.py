@@ -9,7 +9,15 @@ from typing import Protocol, cast
 
 import msgspec
 
-from encoder_service.evidence.facts import DrawnOverlay, EncoderReport, ProducedFile, QualityReport, Readback
+from encoder_service.evidence.facts import (
+    DrawnOverlay,
+    EncoderReport,
+    ProducedFile,
+    QualityReport,
+    Readback,
+    SoundReport,
+)
+from encoder_service.spec.audio.track import AudioSpec
 from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow, find_format
@@ -29,6 +37,24 @@ class FrameSource(Protocol):
 
     def frame(self, index: int) -> SourceFrame:
         """Returns a frame that has arrived; raises IndexError for one that has not."""
+        ...
+
+
+class SampleSource(Protocol):
+    """Random access to the sound of a job, once all of it has arrived. For one thread."""
+
+    @property
+    def spec(self) -> AudioSpec:
+        """What the samples are."""
+        ...
+
+    @property
+    def samples(self) -> int:
+        """How many there are, of all channels at once."""
+        ...
+
+    def read(self, start: int, count: int) -> bytes:
+        """The bytes of samples as they were sent. Raises IndexError for those that are not there."""
         ...
 
 
@@ -68,6 +94,8 @@ class WriterContext(msgspec.Struct, frozen=True):
     """Is called with each overlay and where it lies."""
     allowed_options: Mapping[str, Sequence[str]] = {}
     """`EncoderConfig.allowed_encoder_options`."""
+    sound: SampleSource | None = None
+    """None: the output has no sound."""
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -81,6 +109,7 @@ class Finished(msgspec.Struct, frozen=True):
     frames_decoded: int
     mux_seconds: float
     verify_seconds: float
+    sound: SoundReport | None = None
 
 
 class Writer(Protocol):

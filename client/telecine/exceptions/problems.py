@@ -49,6 +49,9 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
     "ARTIFACT_TOO_LARGE": _caller(
         "Ask for a higher CRF, a smaller size or fewer frames, or have max_artifact_bytes raised."
     ),
+    "AUDIO_LENGTH_DIFFERS": _caller(
+        "Send sound that is as long as the pictures, or ask for audio_fit pad or trim."
+    ),
     "CANCELLED": _job("Nothing to fix; start a new job to have the outputs after all."),
     "CODEC_CRASHED": _ours(
         f"Try another preset, codec or server. {_REPORT}: a codec must not crash.", is_retryable=True
@@ -80,6 +83,7 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
     "INVALID_PIXEL_FORMAT": _caller(
         "Leave pixel_format out, or name one that `telecine capabilities` lists."
     ),
+    "INVALID_SAMPLES": _caller("Send finite samples: replace NaN and infinity before the sound is pushed."),
     "INVALID_SCALE": _caller("Ask for a size from 1 to 16384 pixels, or leave it out."),
     "IO_ERROR": _ours(
         "Check the disk of the service's data directory, then send the job again.", is_retryable=True
@@ -120,6 +124,19 @@ PROBLEMS: Mapping[str, ProblemAdvice] = {
 WARNINGS: Mapping[str, ProblemAdvice] = {
     "ALPHA_FLATTENED": _caller('Ask for alpha="flatten" where this is meant, or for a format with alpha.'),
     "ALPHA_REDUCED": _caller('Choose WebP or APNG for soft edges, or ask for alpha="flatten".'),
+    "AUDIO_CLIPPED": _caller("Lower the volume of the sound, or the loudness that is asked for."),
+    "AUDIO_CONVERTED": _caller("Choose pcm in MOV, MKV or WAV to keep every value of the samples."),
+    "AUDIO_DOWNMIXED": _caller(
+        "Name the layout that is wanted, or choose a codec that holds the sound's own."
+    ),
+    "AUDIO_DROPPED": _caller("Choose a format with sound, or disable the sound of this output."),
+    "AUDIO_PADDED": _caller(
+        "Nothing to fix; send sound as long as the pictures to have no silence behind it."
+    ),
+    "AUDIO_RESAMPLED": _caller("Nothing to fix; send the sound at a rate that the codec knows to keep it."),
+    "AUDIO_TRIMMED": _caller(
+        "Send sound as long as the pictures, or ask for audio_fit trim where this is meant."
+    ),
     "BIT_DEPTH_REDUCED": _caller("Choose PNG, APNG, FFV1, ProRes, or a 10-bit pixel_format."),
     "COLOR_NOT_TAGGED": _caller("Choose PNG, APNG or a video format, which can state the frames' colour."),
     "DURATION_CUT": _caller("Nothing to fix; ask for a longer max_duration to keep more frames."),
@@ -131,6 +148,9 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
     "GLYPHS_MISSING": _caller("Choose another font; `telecine capabilities` lists those of the server."),
     "INPUT_NOT_HASHED": _ours("Look at the disk of the service; the artifacts themselves are whole."),
     "LOSSLESS_NOT_EXACT": _caller("Choose FFV1, PNG, APNG or lossless WebP to keep frames exactly."),
+    "LOUDNESS_NOT_REACHED": _caller(
+        "Ask for a lower loudness or a higher true peak; a limiter in the mix would make it louder."
+    ),
     "METADATA_ESCAPED": _caller(
         'Send text that UTF-8 can hold, such as text.encode(errors="replace").decode().'
     ),

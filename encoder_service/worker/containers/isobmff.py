@@ -1,8 +1,8 @@
 """Reads the facts of an MP4, MOV or AVIF file that evidence needs straight from its boxes (ISO/IEC 14496-12).
 
-Only for files that this service has written: one video track, no fragments; an AVIF of one frame is a
-still picture (ISO/IEC 23008-12), which has neither a track nor times. FFmpeg is not asked, as
-its demuxer mixes the container's colour tags with those of the bitstream.
+Only for files that this service has written: one video track, at most one of sound, no fragments; an AVIF
+of one frame is a still picture (ISO/IEC 23008-12), which has neither a track nor times. FFmpeg is not
+asked, as its demuxer mixes the container's colour tags with those of the bitstream.
 """
 
 from __future__ import annotations
@@ -55,12 +55,13 @@ def read_movie_facts(path: Path) -> MovieFacts:
         moov = found.get("moov")
         if moov is None:
             return _still_facts(found["meta"])
-        track = _inside(moov, b"trak", b"mdia")
+        whole = _picture_track(moov)
+        track = _inside(whole, b"mdia")
         table = _inside(track, b"minf", b"stbl")
         timescale = _timescale(_inside(track, b"mdhd"))
         runs = _runs(_inside(table, b"stts"))
         tag, color = _sample_entry(_inside(table, b"stsd"))
-        plays = _play_count(_inside(moov, b"trak"))
+        plays = _play_count(whole)
     except (struct.error, KeyError, IndexError, OSError) as error:
         raise OutputError(
             FailureCode.VERIFICATION_FAILED, f"{path.name} has no readable index: {error!r}"
@@ -73,6 +74,14 @@ def read_movie_facts(path: Path) -> MovieFacts:
         frame_count=sum(count for count, _ in runs),
         play_count=plays,
     )
+
+
+def _picture_track(moov: memoryview) -> memoryview:
+    """The track of the pictures; there may be one of sound beside it."""
+    for kind, body in _boxes(moov):
+        if kind == b"trak" and bytes(_inside(body, b"mdia", b"hdlr")[8:12]) == b"vide":
+            return body
+    return _child(moov, b"trak")
 
 
 def _still_facts(meta: memoryview) -> MovieFacts:

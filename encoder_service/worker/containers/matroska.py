@@ -36,10 +36,11 @@ def read_track_facts(path: Path) -> TrackFacts:
     try:
         with path.open("rb") as file:
             data = memoryview(file.read(_HEADER_BYTES))
-        track = _inside(data, _SEGMENT, _TRACKS, _TRACK_ENTRY)
-        entry = dict(_elements(track))
+        tracks = _elements(_inside(data, _SEGMENT, _TRACKS))
+        entries = [dict(_elements(track)) for key, track in tracks if key == _TRACK_ENTRY]
+        entry = next(entry for entry in entries if _VIDEO in entry)
         video = dict(_elements(entry[_VIDEO]))
-    except (KeyError, IndexError, OSError, ValueError) as error:
+    except (KeyError, IndexError, OSError, ValueError, StopIteration) as error:
         raise OutputError(
             FailureCode.VERIFICATION_FAILED, f"{path.name} has no readable track header: {error!r}"
         ) from error

@@ -11,7 +11,7 @@ import av
 import msgspec
 from av.codec.context import CodecContext, ThreadType
 from av.container import InputContainer
-from av.packet import Packet, PacketSideData
+from av.packet import Packet
 from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -21,15 +21,17 @@ from encoder_service.evidence.facts import ColorTags
 from encoder_service.spec.codes import FailureCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker.color import tags_from_codes
-from encoder_service.worker.libav.encoding import ALPHA_SIDE_DATA, CodecHeaders, EncodedPacket
+from encoder_service.worker.libav.encoding import (
+    ALPHA_SIDE_DATA,
+    CodecHeaders,
+    EncodedPacket,
+    attach_alpha,
+)
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.opening import open_input
 from encoder_service.worker.libav.pictures import Picture
 
 _BROKEN = FailureCode.VERIFICATION_FAILED
-_BLOCK_ADDITIONAL = 15
-"""AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL."""
-
 _DECODERS = {"av1": "libdav1d"}
 """Where FFmpeg's first decoder of the codec needs hardware."""
 
@@ -80,15 +82,8 @@ def _packet(encoded: EncodedPacket) -> Packet[VideoStream]:
     packet.pts, packet.dts = encoded.frame, encoded.decode_order
     packet.time_base = Fraction(1)
     if encoded.alpha:
-        _attach(packet, encoded.alpha)
+        attach_alpha(packet, encoded.alpha)
     return packet
-
-
-def _attach(packet: Packet[VideoStream], alpha: bytes) -> None:
-    # The stubs know only from_packet(); the constructor allocates.
-    side = PacketSideData(_BLOCK_ADDITIONAL, len(alpha))  # type: ignore[call-arg]  # see above
-    side.update(alpha)
-    packet.set_sidedata(side, move=True)
 
 
 def _numbered(pictures: list[VideoFrame]) -> list[DecodedPicture]:
@@ -150,15 +145,19 @@ def moving_streams(container: InputContainer) -> list[Stream]:
 class FileReader:
     """Reads the one video stream of a file. The caller that opens it closes it. Not thread-safe."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens the file. Raises OutputError with code VERIFICATION_FAILED."""
+    def __init__(self, path: Path, *, has_sound: bool = False) -> None:
+        """Opens the file, which has a stream of sound too if `has_sound`.
+
+        Raises OutputError with code VERIFICATION_FAILED.
+        """
         with translated(_BROKEN, f"opening {path.name}"):
             container = open_input(path)
         self._container: InputContainer = container
         streams = moving_streams(container)
-        if len(streams) != 1 or not isinstance(streams[0], VideoStream):
+        expected = 2 if has_sound else 1
+        if len(streams) != expected or not isinstance(streams[0], VideoStream):
             container.close()
-            raise OutputError(_BROKEN, f"{path.name} has {len(streams)} streams, expected 1")
+            raise OutputError(_BROKEN, f"{path.name} has {len(streams)} streams, expected {expected}")
         self._stream = streams[0]
 
     @property

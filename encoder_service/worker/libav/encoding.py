@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import av
 import av.logging
 import msgspec
+from av.audio.stream import AudioStream
 from av.codec.codec import Capabilities, UnknownCodecError
 from av.codec.context import CodecContext, Flags, ThreadType
 from av.container import OutputContainer
 from av.error import EncoderNotFoundError
-from av.packet import Packet
+from av.packet import Packet, PacketSideData
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -27,10 +28,15 @@ from encoder_service.worker.color import Codes, code_of
 from encoder_service.worker.libav.errors import translated
 from encoder_service.worker.libav.opening import open_output
 from encoder_service.worker.libav.pictures import Picture, PictureFormat
+from encoder_service.worker.libav.sound.blocks import Block
+from encoder_service.worker.libav.sound.encoding import SoundSettings, SoundStream
+from encoder_service.worker.libav.sound.packet_store import PacketStore, StoredPacket
 
 ALPHA_SIDE_DATA: Final = "matroska_block_additional"
 """Where VP9's alpha travels beside its packet."""
 
+_BLOCK_ADDITIONAL = 15
+"""AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL."""
 _UNORDERED_FRAMES = 2
 _REFUSED_PARAMETER = re.compile(r"Error parsing option|Unknown option|Invalid value|Error setting")
 _LISTENING = threading.Lock()
@@ -88,8 +94,14 @@ class VideoFileEncoder:
     Order: `encode` per picture with rising numbers from 0, then `flush`, then `close`. Not thread-safe.
     """
 
-    def __init__(self, path: Path, container: ContainerSettings, settings: EncoderSettings) -> None:
-        """Opens encoder and file.
+    def __init__(
+        self,
+        path: Path,
+        container: ContainerSettings,
+        settings: EncoderSettings,
+        sound: SoundSettings | None = None,
+    ) -> None:
+        """Opens encoder and file. With `sound`, packets wait on the disk for `add_sound`.
 
         Raises OutputError: ENCODER_UNAVAILABLE when the encoder does not open, INVALID_OPTION for an
         option it does not know, DISK_FULL.
@@ -101,12 +113,18 @@ class VideoFileEncoder:
         self._packets = 0
         self._frames = 0
         self._is_ordered = True
+        self.sound: SoundStream | None = None
+        """The stream of sound beside the pictures."""
+        self._waiting: PacketStore | None = None
         with translated(FailureCode.MUXING_FAILED, f"opening {container.muxer}"):
             self._output = open_output(path, container.muxer, {"fflags": "+bitexact"} | container.options)
         try:
             self._stream = _add_stream(self._output, settings)
             self._context = self._stream.codec_context
             open_encoder(self._context, settings)
+            if sound is not None:
+                self.sound = SoundStream(self._output, sound)
+                self._waiting = PacketStore(path.parent)
             with translated(FailureCode.MUXING_FAILED, f"writing the header of {container.muxer}"):
                 self._output.start_encoding()
         except OutputError:
@@ -153,10 +171,48 @@ class VideoFileEncoder:
             if packet.has_sidedata(ALPHA_SIDE_DATA):
                 alpha = bytes(packet.get_sidedata(ALPHA_SIDE_DATA))
             taken = EncodedPacket(bytes(packet), packet.pts, packet.dts, packet.is_keyframe, alpha)
+            if self._waiting is not None:
+                self._waiting.add(StoredPacket(taken.data, packet.pts, packet.dts, taken.is_key, alpha))
+                return taken
             packet.duration = 1
             packet.stream = self._stream
             self._output.mux_one(packet)
         return taken
+
+    def add_sound(self, blocks: Iterable[Block]) -> Iterator[int]:
+        """Encodes the sound and muxes it between the pictures; yields the size of each packet of sound.
+
+        After `flush`. Both tracks are muxed in the order of their times, so that the muxer keeps little.
+        """
+        waiting, sound, output = self._waiting, self.sound, self._output
+        if waiting is None or sound is None or output is None:
+            raise OutputError(FailureCode.ENCODING_FAILED, "the file has no stream of sound")
+        pictures = map(self._restored, waiting.packets())
+        picture = next(pictures, None)
+        for packet in sound.packets_of(blocks):
+            with translated(FailureCode.MUXING_FAILED, "writing sound"):
+                while picture is not None and _seconds(picture) <= _seconds(packet):
+                    output.mux_one(picture)
+                    picture = next(pictures, None)
+                size = packet.size
+                output.mux_one(packet)
+            yield size
+        with translated(FailureCode.MUXING_FAILED, "writing a packet"):
+            while picture is not None:
+                output.mux_one(picture)
+                picture = next(pictures, None)
+        waiting.close()
+
+    def _restored(self, stored: StoredPacket) -> Packet[VideoStream]:
+        packet = cast("Packet[VideoStream]", Packet(len(stored.data)))
+        packet.update(stored.data)
+        packet.pts, packet.dts, packet.duration = stored.pts, stored.dts, 1
+        packet.time_base = self._time_base
+        packet.is_keyframe = stored.is_key
+        if stored.alpha:
+            attach_alpha(packet, stored.alpha)
+        packet.stream = self._stream
+        return packet
 
     def _put_in_order(self, packet: Packet[VideoStream]) -> None:
         # x265 takes the delay of clips of one or two frames from memory that it has not initialised. So
@@ -173,6 +229,8 @@ class VideoFileEncoder:
         output, self._output = self._output, None
         if output is None:
             return
+        if self._waiting is not None:
+            self._waiting.close()
         try:
             self._drain()
             with translated(FailureCode.MUXING_FAILED, "closing the container"):
@@ -187,6 +245,19 @@ class VideoFileEncoder:
         if self._holds_frames and self._context.codec.capabilities & Capabilities.frame_threads:
             with translated(FailureCode.ENCODING_FAILED, self.settings.encoder):
                 self._context.encode(None)
+
+
+def attach_alpha(packet: Packet[VideoStream], alpha: bytes) -> None:
+    """Puts VP9's alpha beside its packet."""
+    # The stubs know only from_packet(); the constructor allocates.
+    side = PacketSideData(_BLOCK_ADDITIONAL, len(alpha))  # type: ignore[call-arg]  # see above
+    side.update(alpha)
+    packet.set_sidedata(side, move=True)
+
+
+def _seconds(packet: Packet[AudioStream] | Packet[VideoStream]) -> Fraction:
+    time = packet.dts if packet.dts is not None else packet.pts
+    return (time or 0) * Fraction(packet.time_base or 1)
 
 
 def _add_stream(output: OutputContainer, settings: EncoderSettings) -> VideoStream:

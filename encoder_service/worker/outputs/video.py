@@ -17,7 +17,11 @@ from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FormatRow
 from encoder_service.spec.geometry import SizeChange
+from encoder_service.spec.limits import frame_limit
 from encoder_service.spec.spec import OutputSpec, Quality
+from encoder_service.worker.audio.plan import SoundPlan, plan_sound
+from encoder_service.worker.audio.proof import Proof, read_proof
+from encoder_service.worker.audio.sound_track import SoundTrack
 from encoder_service.worker.drawing.conversion import Conversion, canvas_format, pad_color
 from encoder_service.worker.drawing.painter import open_painter
 from encoder_service.worker.libav.encoding import (
@@ -44,6 +48,7 @@ _UNAVAILABLE = FailureCode.ENCODER_UNAVAILABLE
 def open_writer(context: WriterContext, row: FormatRow) -> VideoWriter:
     """Opens the first encoder of the format that works, and the file. Raises OutputError."""
     tried: list[str] = []
+    sound = plan_sound(context.output, row, context.sound.spec) if context.sound is not None else None
     for fitting in _fitting(context, row):
         plan = plan_video(
             context.video,
@@ -54,7 +59,7 @@ def open_writer(context: WriterContext, row: FormatRow) -> VideoWriter:
             cores=os.cpu_count() or 1,
         )
         try:
-            encoder = _open_encoder(context, row, plan)
+            encoder = _open_encoder(context, row, plan, sound)
         except OutputError as error:
             if error.code != _UNAVAILABLE:
                 raise
@@ -63,7 +68,7 @@ def open_writer(context: WriterContext, row: FormatRow) -> VideoWriter:
             continue
         try:
             _remark(context, plan, tried)
-            return VideoWriter(context, row, plan, encoder)
+            return VideoWriter(context, row, plan, encoder, sound)
         except BaseException:
             encoder.close(is_abandoned=True)
             raise
@@ -85,11 +90,14 @@ def _fitting(context: WriterContext, row: FormatRow) -> list[Fitting]:
     raise OutputError(code, f"{misfit.field}: {misfit.description}")
 
 
-def _open_encoder(context: WriterContext, row: FormatRow, plan: VideoPlan) -> VideoFileEncoder:
+def _open_encoder(
+    context: WriterContext, row: FormatRow, plan: VideoPlan, sound: SoundPlan | None
+) -> VideoFileEncoder:
     options = muxer_options(row, plan.frame_rate, context.output.loop_count)
     container = ContainerSettings(row.container, options)
     tag = row.codec_tags.get(plan.row.codec, "")
-    return VideoFileEncoder(_path(context, row), container, _settings(plan, plan.options, tag))
+    settings = sound.settings if sound is not None else None
+    return VideoFileEncoder(_path(context, row), container, _settings(plan, plan.options, tag), settings)
 
 
 def _settings(plan: VideoPlan, options: dict[str, str], codec_tag: str = "") -> EncoderSettings:
@@ -128,12 +136,18 @@ class VideoWriter:
     """One video file in the making; see `Writer`."""
 
     def __init__(
-        self, context: WriterContext, row: FormatRow, plan: VideoPlan, encoder: VideoFileEncoder
+        self,
+        context: WriterContext,
+        row: FormatRow,
+        plan: VideoPlan,
+        encoder: VideoFileEncoder,
+        sound: SoundPlan | None = None,
     ) -> None:
         self._context = context
         self._row = row
         self._plan = plan
         self._encoder = encoder
+        self._sound_plan = sound
         self._path = _path(context, row)
         self._frames = 0
         self._packet_bytes = 0
@@ -190,10 +204,12 @@ class VideoWriter:
                 FailureCode.VERIFICATION_FAILED,
                 f"{self._frames} frames were encoded to {self._sent.count} packets",
             )
+        track = self._add_sound()
         began = time.monotonic()
         self._encoder.close()
         closed = time.monotonic()
         content, produced, decoded = self._examined()
+        sound = track.report(self._proof(track)) if track is not None else None
         readback = compare(self._path.name, content, self._row, self._plan, self._sent, decoded)
         ended = time.monotonic()
         self._context.log(
@@ -209,7 +225,26 @@ class VideoWriter:
             frames_decoded=decoded.frames,
             mux_seconds=closed - began,
             verify_seconds=ended - closed,
+            sound=sound,
         )
+
+    def _add_sound(self) -> SoundTrack | None:
+        """Puts the sound between the pictures, now that all of both is known. Raises OutputError."""
+        context, plan = self._context, self._sound_plan
+        if plan is None or context.sound is None:
+            return None
+        is_cut = self._frames == frame_limit(context.output, context.video)
+        duration = self._frames / self._plan.frame_rate
+        track = SoundTrack(context, context.sound, plan, duration, is_cut=is_cut)
+        for size in self._encoder.add_sound(track.blocks()):
+            self._packet_bytes += size
+        return track
+
+    def _proof(self, track: SoundTrack) -> Proof:
+        stream = self._encoder.sound
+        if stream is None:
+            raise OutputError(FailureCode.INTERNAL, "the file has no stream of sound")
+        return read_proof(self._path, self._row.name, track.plan, stream)
 
     def _examined(self) -> tuple[FileContent, ProducedFile, Decoded]:
         """Reads the file back and hashes it, all while the decoder works off the packets it still has.
@@ -218,7 +253,13 @@ class VideoWriter:
         """
         with ThreadPoolExecutor(1, "hash-file") as beside:
             hashing = beside.submit(self._produced)
-            content = read_content(self._path, self._row, self._plan, threads=self._context.threads)
+            content = read_content(
+                self._path,
+                self._row,
+                self._plan,
+                threads=self._context.threads,
+                has_sound=self._sound_plan is not None,
+            )
             return content, hashing.result(), self._check.finish()
 
     def _produced(self) -> ProducedFile:

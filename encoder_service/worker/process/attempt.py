@@ -9,18 +9,28 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from telecine.machine import peak_rss_bytes, usable_cores
 
 from encoder_service.evidence.chunk_sums import DamagedFramesError
 from encoder_service.evidence.facts import DrawnOverlay, Failed, Phases, Produced, Resources, WarningEntry
+from encoder_service.spec.audio.codecs import SILENT_BY_NATURE, SOUND_FORMATS
 from encoder_service.spec.codes import FailureCode, WarningCode
 from encoder_service.spec.errors import OutputError, StrictViolationError
 from encoder_service.spec.limits import frame_limit
 from encoder_service.worker.failpoint import Failpoint
+from encoder_service.worker.process.sample_source import SpoolSamples
 from encoder_service.worker.process.source import SpoolSource
-from encoder_service.worker.writer import DrawingMaterial, Finished, Writer, WriterContext, open_writer
+from encoder_service.worker.writer import (
+    DrawingMaterial,
+    Finished,
+    SampleSource,
+    Writer,
+    WriterContext,
+    open_writer,
+)
 from encoder_service.worker_protocol import Assignment, Event, Logged, OutputPhase, Progress, Warned
 from service_host.status.disclosure import for_clients, of_os_error
 
@@ -36,6 +46,7 @@ class Intake:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._frames = 0
+        self._samples = 0
         self._is_complete = False
         self._is_cancelled = False
         self.wait_seconds = 0.0
@@ -46,10 +57,16 @@ class Intake:
         """Whole frames that may be read."""
         return self._frames
 
-    def extend(self, frames: int, *, is_complete: bool) -> None:
-        """More frames may be read, or the clip has ended; only ever grows."""
+    @property
+    def samples(self) -> int:
+        """Whole samples of sound that may be read; all of them once the clip has ended."""
+        return self._samples
+
+    def extend(self, frames: int, *, is_complete: bool, samples: int = 0) -> None:
+        """More may be read, or the clip has ended; only ever grows."""
         with self._changed:
             self._frames = max(self._frames, frames)
+            self._samples = max(self._samples, samples)
             self._is_complete = self._is_complete or is_complete
             self._changed.notify_all()
 
@@ -131,8 +148,14 @@ class Attempt:
     def _produce(self, meter: Meter) -> Produced:
         began = time.monotonic()
         assignment = self.assignment
-        with SpoolSource(Path(assignment.spool_path), assignment.video.frame_bytes) as source:
-            writer = open_writer(self._context(source))
+        with ExitStack() as files:
+            source = files.enter_context(
+                SpoolSource(Path(assignment.spool_path), assignment.video.frame_bytes)
+            )
+            sound = self._sound()
+            if sound is not None:
+                files.enter_context(sound)
+            writer = open_writer(self._context(source, sound))
             try:
                 self._feed(writer, source)
                 self._check_overlays()
@@ -143,7 +166,18 @@ class Attempt:
         self.intake.check()
         return self._answer(finished, meter, time.monotonic() - began)
 
-    def _context(self, source: SpoolSource) -> WriterContext:
+    def _sound(self) -> SpoolSamples | None:
+        """The job's sound, unless the output has none; where its format can hold none, that is reported."""
+        assignment, output = self.assignment, self.assignment.output
+        if assignment.audio is None or (output.sound is not None and output.sound.is_disabled):
+            return None
+        if output.format not in SOUND_FORMATS:
+            if output.format not in SILENT_BY_NATURE:
+                self._warn(WarningCode.AUDIO_DROPPED, f"{output.format} holds no sound; it is left out")
+            return None
+        return SpoolSamples(Path(assignment.audio_path), assignment.audio, lambda: self.intake.samples)
+
+    def _context(self, source: SpoolSource, sound: SampleSource | None) -> WriterContext:
         assignment = self.assignment
         return WriterContext(
             video=assignment.video,
@@ -162,6 +196,7 @@ class Attempt:
             ),
             drew=self._overlays.append,
             allowed_options=assignment.allowed_options,
+            sound=sound,
         )
 
     def _feed(self, writer: Writer, source: SpoolSource) -> None:
@@ -272,6 +307,7 @@ class Attempt:
             warnings=tuple(self._warnings),
             overlays=tuple(self._overlays),
             frames_cut=self._frames_cut,
+            sound=finished.sound,
         )
 
 

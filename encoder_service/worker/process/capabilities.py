@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from encoder_service.spec.audio.track import AudioSpec, SampleFormat
 from encoder_service.spec.encoders import EncoderRow
 from encoder_service.spec.errors import OutputError
 from encoder_service.spec.formats import FORMATS, FormatRow
@@ -38,6 +39,21 @@ class MemorySource:
         if index < 0:
             raise IndexError(index)
         return SourceFrame(index, memoryview(self._frames[index]))
+
+
+class MemorySamples:
+    """A quiet tone as long as the bars."""
+
+    def __init__(self, spec: AudioSpec) -> None:
+        self.spec = spec
+        self.samples = _FRAMES * spec.sample_rate // 24
+        wave = 8192 * np.sin(np.arange(self.samples) * 2 * np.pi * 440 / spec.sample_rate)
+        self._data = np.repeat(wave.astype("<i2"), spec.channels).tobytes()
+
+    def read(self, start: int, count: int) -> bytes:
+        """The bytes of samples."""
+        size = self.spec.sample_bytes
+        return self._data[start * size : (start + count) * size]
 
 
 def probe(formats: Iterable[FormatRow] = tuple(FORMATS.values())) -> Probed:
@@ -115,6 +131,9 @@ def _write(row: FormatRow, encoder: EncoderRow, pixel_format: PixelFormat) -> Fi
             source=source,
             warn=lambda _code, _message: None,
             log=lambda _line: None,
+            sound=MemorySamples(AudioSpec(48_000, "stereo", SampleFormat.S16))
+            if row.kind == "sound"
+            else None,
         )
         writer = load_writer(only)(context, only)
         try:

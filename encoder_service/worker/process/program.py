@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from encoder_service.data_layout import CHECKSUMS_FILE_NAME
+from encoder_service.data_layout import checksums_path
 from encoder_service.evidence.facts import MESSAGE_CHARS, Failed, Produced, SandboxMode, Walls
 from encoder_service.spec.codes import FailureCode
 from encoder_service.worker.failpoint import VARIABLE, parse_failpoint
@@ -89,7 +89,7 @@ class Orders:
             if attempt is None:
                 continue
             if isinstance(order, HighWatermark):
-                attempt.intake.extend(order.frames, is_complete=order.is_complete)
+                attempt.intake.extend(order.frames, is_complete=order.is_complete, samples=order.samples)
             elif isinstance(order, Cancel):
                 attempt.intake.cancel()
 
@@ -97,11 +97,12 @@ class Orders:
 def _reach(order: Assignment | Probe) -> Reach:
     if isinstance(order, Probe):
         return Reach(writes=(order.directory,))
+    tracks = [order.spool_path] + ([order.audio_path] if order.audio_path else [])
     return Reach(
         writes=(order.directory,),
         reads=(
-            order.spool_path,
-            str(Path(order.spool_path).with_name(CHECKSUMS_FILE_NAME)),
+            *tracks,
+            *(str(checksums_path(Path(track))) for track in tracks),
             order.pictures_directory,
             *order.font_directories,
             *order.fallback_font_directories,

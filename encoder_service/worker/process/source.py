@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Self
 
-from encoder_service.data_layout import CHECKSUMS_FILE_NAME
+from encoder_service.data_layout import checksums_path
 from encoder_service.evidence.chunk_sums import ChecksumReader
 from encoder_service.worker.libav.padding import PaddedMemory
 from encoder_service.worker.writer import SourceFrame
@@ -27,7 +27,7 @@ class SpoolSource:
         self._frame_bytes = frame_bytes
         self._frames = 0
         self._file = open_plain(path, os.O_RDONLY)
-        self._checksums = ChecksumReader(path.with_name(CHECKSUMS_FILE_NAME), self._file)
+        self._checksums = ChecksumReader(checksums_path(path), self._file)
         self._lock = threading.Lock()
 
     def extend(self, frames: int) -> None:

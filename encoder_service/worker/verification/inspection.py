@@ -12,6 +12,7 @@ import msgspec
 from encoder_service.evidence.facts import ColorTags
 from encoder_service.spec.errors import OutputError
 from encoder_service.worker import pillow
+from encoder_service.worker.audio.proof import HeardSound, hear
 from encoder_service.worker.containers.apng import ApngFrame, ApngHead, read_apng
 from encoder_service.worker.containers.gif import GifError, read_gif
 from encoder_service.worker.containers.isobmff import read_movie_facts
@@ -38,6 +39,8 @@ class Inspection(msgspec.Struct, frozen=True):
     """None: the format has no tags, or they were not read."""
     has_alpha: bool | None = None
     """None: not looked for."""
+    sound: HeardSound | None = None
+    """None: it has none, or the format can hold none."""
 
 
 class DamagedError(Exception):
@@ -65,7 +68,15 @@ def _video(path: Path) -> Inspection:
         duration_seconds=facts.duration_seconds,
         color=facts.color,
         has_alpha=facts.has_alpha,
+        sound=hear(path),
     )
+
+
+def _sound(path: Path) -> Inspection:
+    heard = hear(path)
+    if heard is None:
+        raise DamagedError(f"{path.name} holds no sound")
+    return Inspection(0, 0, 0, heard.content.samples / heard.content.sample_rate, sound=heard)
 
 
 def _avif(path: Path) -> Inspection:
@@ -138,6 +149,7 @@ STILLS = {"poster", "contact_sheet"}
 """Formats whose files are read by their suffix."""
 READERS: dict[str, Callable[[Path], Inspection]] = {
     **dict.fromkeys(("mp4", "webm", "mov", "mkv"), _video),
+    **dict.fromkeys(("wav", "flac", "m4a", "opus"), _sound),
     "avif": _avif,
     "webp": _webp,
     "gif": _gif,

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from encoder_service.evidence.checksum import sha256_file
-from encoder_service.evidence.facts import ColorTags, Readback
+from encoder_service.evidence.facts import ColorTags, Readback, SoundReport
 from encoder_service.evidence.manifest import (
     FILE_NAME,
     STAGE_LOG_NAME,
@@ -20,9 +20,11 @@ from encoder_service.evidence.manifest import (
     StageStatus,
     read_manifest,
 )
+from encoder_service.worker.audio.proof import HeardSound
 from encoder_service.worker.verification.inspection import DamagedError, Inspection, inspect
 
 _SINGLE_PICTURES = {"poster", "contact_sheet"}
+_SOUND_ALONE = {"wav", "flac", "m4a", "opus"}
 _DURATION_TOLERANCE_SECONDS = 0.002
 """Containers that count milliseconds round each timestamp."""
 _LEVELS_UP = 3
@@ -46,6 +48,7 @@ class FindingCode(StrEnum):
     LOOPS_DIFFER = "LOOPS_DIFFER"
     COLOR_DIFFERS = "COLOR_DIFFERS"
     ALPHA_DIFFERS = "ALPHA_DIFFERS"
+    SOUND_DIFFERS = "SOUND_DIFFERS"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -181,7 +184,7 @@ def _contradictions(manifest: Manifest) -> list[str]:
         if not output.files or output.readback is None or frames is None:
             found.append(f"output {output.name} has succeeded without files or evidence")
         elif frames.encoded != frames.decoded or (
-            output.format not in _SINGLE_PICTURES
+            output.format not in _SINGLE_PICTURES | _SOUND_ALONE
             and not frames.sent == frames.read == frames.encoded + frames.cut
         ):
             found.append(
@@ -225,7 +228,27 @@ def _check_file(path: Path, file: OutputFile, output: Output) -> list[Finding]:
         return [*findings, Finding(FindingCode.DAMAGED, str(path), str(error))]
     if output.readback is not None:
         findings += _compare(path, file, output.readback, inspection)
+    if (difference := _sound_difference(output.sound, inspection.sound)) and file.is_primary:
+        findings.append(Finding(FindingCode.SOUND_DIFFERS, str(path), difference))
     return findings
+
+
+def _sound_difference(said: SoundReport | None, found: HeardSound | None) -> str:
+    """What of the sound is not as the manifest says, in words; empty: nothing."""
+    if said is None or found is None:
+        there, expected = ("sound" if each is not None else "no sound" for each in (found, said))
+        return "" if there == expected else f"found {there}; the manifest says {expected}"
+    heard = found.content
+    pairs = {
+        "samples": (heard.samples, said.samples_decoded),
+        "Hz": (heard.sample_rate, said.sample_rate),
+        "as SHA-256 of the samples": (found.pcm_sha256, said.pcm_sha256 or found.pcm_sha256),
+    }
+    return "; ".join(
+        f"found {there} {what}; the manifest says {expected}"
+        for what, (there, expected) in pairs.items()
+        if there != expected
+    )
 
 
 def _compare(path: Path, file: OutputFile, said: Readback, found: Inspection) -> list[Finding]:

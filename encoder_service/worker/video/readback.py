@@ -85,19 +85,23 @@ class FileContent(msgspec.Struct, frozen=True):
     """Checksums of the first pictures, decoded out of the file."""
 
 
-def read_content(path: Path, row: FormatRow, plan: VideoPlan, *, threads: int) -> FileContent:
+def read_content(
+    path: Path, row: FormatRow, plan: VideoPlan, *, threads: int, has_sound: bool = False
+) -> FileContent:
     """Reads a file to its end: demuxes every packet, decodes the first ones.
 
     Raises OutputError with code VERIFICATION_FAILED where it cannot be read.
     """
     facts = _read_facts(path, row, plan)
-    with FileReader(path) as file:
+    with FileReader(path, has_sound=has_sound) as file:
         found = PacketDigest(plan.row.codec, file.headers)
         numbering = Numbering(file.tick_seconds, plan.frame_rate, is_exact=row.has_exact_timestamps)
         first = _FirstFrames(
             PacketDecoder(plan.row.codec, file.headers, decoder=plan.decoder, threads=threads)
         )
+        last_ticks = 0
         for packet in file.packets():
+            last_ticks = max(last_ticks, packet.ticks)
             encoded = numbering.numbered(packet)
             found.add(encoded)
             first.offer(encoded)
@@ -105,11 +109,20 @@ def read_content(path: Path, row: FormatRow, plan: VideoPlan, *, threads: int) -
             facts=facts,
             width=file.width,
             height=file.height,
-            duration_seconds=file.duration_seconds,
+            duration_seconds=_duration(file, row, plan, last_ticks, has_sound=has_sound),
             packet_count=found.count,
             packets=found.digest(),
             first_checksums=first.finish(),
         )
+
+
+def _duration(
+    file: FileReader, row: FormatRow, plan: VideoPlan, last_ticks: int, *, has_sound: bool
+) -> Fraction:
+    """Of the pictures: Matroska states only the file's, which a codec's last frame of sound may lengthen."""
+    if row.has_exact_timestamps or not has_sound:
+        return file.duration_seconds
+    return last_ticks * file.tick_seconds + 1 / plan.frame_rate
 
 
 def compare(

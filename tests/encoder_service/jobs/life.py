@@ -99,7 +99,7 @@ class Life:
         """Puts a job with so many frames on the disk, as a process that died leaves it."""
         self.store.save(given)
         self.store.make_directories(given)
-        spool = self.store.begin_spool(given)
+        spool = self.store.begin_spools(given).video
         spool.append([bytes(FRAME_BYTES)] * frames)
         spool.close()
         return given
@@ -109,7 +109,7 @@ class Life:
         if is_complete:
             given = msgspec.structs.replace(given, total_frames=frames, received_at_unix_nano=1)
         self.kept(given, frames)
-        job = self.jobs.adopt(given, self.store.reopen_spool(given))
+        job = self.jobs.adopt(given, self.store.reopen_spools(given))
         self.space.hold_existing(job.key, job.persisted_bytes)
         return job
 

@@ -342,8 +342,8 @@ def test_frames_of_0_1_0_that_may_be_another_jobs_do_not_count(tmp_path: Path) -
         store.make_directories(job)
         store.spool_path(job).write_bytes(bytes(48))
         store.spool_path(job).with_name("video.persisted").write_bytes(b"x" * 44)
-    assert store.reopen_spool(half).persisted_bytes == 0
-    assert store.reopen_spool(whole).persisted_bytes == 48
+    assert store.reopen_spools(half).video.persisted_bytes == 0
+    assert store.reopen_spools(whole).video.persisted_bytes == 48
     assert not list(tmp_path.rglob("video.persisted"))
 
 
@@ -352,7 +352,7 @@ def test_a_new_job_never_begins_with_frames_that_are_there(store: Store) -> None
     store.make_directories(job)
     store.spool_path(job).write_bytes(b"somebody's")
     with pytest.raises(FileExistsError):
-        store.begin_spool(job)
+        store.begin_spools(job)
 
 
 def test_a_directory_name_that_is_taken_is_numbered(store: Store, tmp_path: Path) -> None:

@@ -149,14 +149,6 @@ def test_frames_and_jobs_above_the_limits_are_refused_before_they_come() -> None
     }
 
 
-def test_audio_is_known_and_not_done_yet() -> None:
-    message = spec("job")
-    message.audio.sample_rate = 48000
-    with pytest.raises(ServiceError) as refused:
-        parse_spec(message, CONFIG)
-    assert refused.value.reason == reasons.ERROR_REASON_NOT_IMPLEMENTED
-
-
 def test_strictness_of_the_job_is_that_of_every_output() -> None:
     outputs = parse_spec(spec("job", "mp4", "webm", strict=True), CONFIG).outputs
     assert all(output.strict for output in outputs)
@@ -249,7 +241,7 @@ def raw(**fields: object) -> RawChunk:
         (raw(data=memoryview(b"")), reasons.ERROR_REASON_INVALID_FIELD),
         (raw(data=memoryview(bytes(CONFIG.max_chunk_bytes + 1))), reasons.ERROR_REASON_TOO_LARGE),
         (raw(offset=CONFIG.max_job_bytes), reasons.ERROR_REASON_TOO_LARGE),
-        (raw(track=pb.TRACK_AUDIO), reasons.ERROR_REASON_NOT_IMPLEMENTED),
+        (raw(track=pb.TRACK_AUDIO), reasons.ERROR_REASON_INVALID_FIELD),
         (raw(track=9), reasons.ERROR_REASON_INVALID_FIELD),
     ],
 )

@@ -267,6 +267,43 @@ DELIVERY_REFERENCES: Delivery.ValueType  # 2
 """Headers only; fetch bytes with DownloadArtifact."""
 Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
 
+class _AudioFit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudioFitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioFit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIO_FIT_UNSPECIFIED: _AudioFit.ValueType  # 0
+    """As PAD."""
+    AUDIO_FIT_PAD: _AudioFit.ValueType  # 1
+    """Sound that is shorter is followed by silence; sound that is longer ends with
+    the pictures, with the warning AUDIO_TRIMMED, which is an error where
+    `strict` is true.
+    """
+    AUDIO_FIT_TRIM: _AudioFit.ValueType  # 2
+    """Sound that is longer ends with the pictures; shorter sound ends earlier."""
+    AUDIO_FIT_ERROR: _AudioFit.ValueType  # 3
+    """The output fails with AUDIO_LENGTH_DIFFERS."""
+
+class AudioFit(_AudioFit, metaclass=_AudioFitEnumTypeWrapper):
+    """What an output does when the sound is not as long as its pictures. Pictures are
+    never left out or added for the sake of the sound. A difference of less than
+    one sample is none.
+    """
+
+AUDIO_FIT_UNSPECIFIED: AudioFit.ValueType  # 0
+"""As PAD."""
+AUDIO_FIT_PAD: AudioFit.ValueType  # 1
+"""Sound that is shorter is followed by silence; sound that is longer ends with
+the pictures, with the warning AUDIO_TRIMMED, which is an error where
+`strict` is true.
+"""
+AUDIO_FIT_TRIM: AudioFit.ValueType  # 2
+"""Sound that is longer ends with the pictures; shorter sound ends earlier."""
+AUDIO_FIT_ERROR: AudioFit.ValueType  # 3
+"""The output fails with AUDIO_LENGTH_DIFFERS."""
+Global___AudioFit: _TypeAlias = AudioFit  # noqa: Y015
+
 class _WebhookEvent:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -642,33 +679,173 @@ Global___VideoTrack: _TypeAlias = VideoTrack  # noqa: Y015
 
 @_typing.final
 class AudioTrack(_message.Message):
-    """An audio track. The contract carries it; this version answers UNIMPLEMENTED."""
+    """The sound of the clip, as it is sent: uncompressed samples. Nothing about it is
+    inferred: rate, layout, channels and format must all be set.
+
+    A sample here is one value for each channel, and belongs to one instant. The
+    first sample belongs to the beginning of the first frame.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SAMPLE_RATE_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
     SAMPLE_FORMAT_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    FIT_FIELD_NUMBER: _builtins.int
+    EXPECTED_SAMPLES_FIELD_NUMBER: _builtins.int
+    PLANAR_BLOCK_SAMPLES_FIELD_NUMBER: _builtins.int
     sample_rate: _builtins.int
-    """Hertz."""
+    """Samples per second, 8000 to 192000."""
     channels: _builtins.int
-    """1 to 8."""
+    """As many as `layout` has."""
     sample_format: _builtins.str
-    """FFmpeg's name of the interleaved sample format, such as "s16" or "flt"."""
+    """FFmpeg's name, little-endian: "s16", "s32", "flt" (from -1 to 1), whose
+    channels are interleaved; or "s16p", "s32p", "fltp": the track is then a row
+    of blocks of `planar_block_samples` samples, each with one channel after the
+    other; the last block may be shorter.
+    """
+    layout: _builtins.str
+    """FFmpeg's name: "mono", "stereo", "3.0", "quad", "5.0", "5.1" or "7.1". The
+    channels come in FFmpeg's order (5.1: front left, front right, front centre,
+    low frequencies, back left, back right).
+    """
+    fit: Global___AudioFit.ValueType
+    expected_samples: _builtins.int
+    """How many samples will come. 0: not known yet. A hint, by which what is too
+    long is refused at once; the totals in `finish` decide.
+    """
+    planar_block_samples: _builtins.int
+    """1 to 65536 for planar formats; 0 for the others."""
     def __init__(
         self,
         *,
         sample_rate: _builtins.int = ...,
         channels: _builtins.int = ...,
         sample_format: _builtins.str = ...,
+        layout: _builtins.str = ...,
+        fit: Global___AudioFit.ValueType = ...,
+        expected_samples: _builtins.int = ...,
+        planar_block_samples: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "sample_format", b"sample_format", "sample_rate", b"sample_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "expected_samples", b"expected_samples", "fit", b"fit", "layout", b"layout", "planar_block_samples", b"planar_block_samples", "sample_format", b"sample_format", "sample_rate", b"sample_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AudioTrack: _TypeAlias = AudioTrack  # noqa: Y015
+
+@_typing.final
+class Loudness(_message.Message):
+    """The loudness to bring sound to, by one gain over its whole length (ITU-R
+    BS.1770, EBU R 128). It is measured before and after; both stand in the
+    manifest. A gain that would lift a peak above `true_peak_dbtp` is taken smaller,
+    with the warning LOUDNESS_NOT_REACHED.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_LUFS_FIELD_NUMBER: _builtins.int
+    TRUE_PEAK_DBTP_FIELD_NUMBER: _builtins.int
+    target_lufs: _builtins.float
+    """Integrated loudness in LUFS, -70 to -5; -14 is usual on the web, -23 in
+    broadcasting.
+    """
+    true_peak_dbtp: _builtins.float
+    """The highest true peak in dBTP, -9 to 0. Unset: -1."""
+    def __init__(
+        self,
+        *,
+        target_lufs: _builtins.float = ...,
+        true_peak_dbtp: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_true_peak_dbtp", b"_true_peak_dbtp", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_true_peak_dbtp", b"_true_peak_dbtp", "target_lufs", b"target_lufs", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__true_peak_dbtp: _TypeAlias = _typing.Literal["true_peak_dbtp"]  # noqa: Y015
+    _WhichOneofArgType__true_peak_dbtp: _TypeAlias = _typing.Literal["_true_peak_dbtp", b"_true_peak_dbtp"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__true_peak_dbtp) -> _WhichOneofReturnType__true_peak_dbtp | None: ...
+
+Global___Loudness: _TypeAlias = Loudness  # noqa: Y015
+
+@_typing.final
+class OutputSound(_message.Message):
+    """What becomes of the job's sound in one output. Processing comes in the order
+    of the fields from `volume` on; each is done once over the whole clip.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_DISABLED_FIELD_NUMBER: _builtins.int
+    CODEC_FIELD_NUMBER: _builtins.int
+    BIT_RATE_FIELD_NUMBER: _builtins.int
+    SAMPLE_RATE_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    VOLUME_FIELD_NUMBER: _builtins.int
+    FADE_IN_FIELD_NUMBER: _builtins.int
+    FADE_OUT_FIELD_NUMBER: _builtins.int
+    LOUDNESS_FIELD_NUMBER: _builtins.int
+    is_disabled: _builtins.bool
+    """True: this output has no sound. All other fields are then unset."""
+    codec: _builtins.str
+    """"aac", "alac", "opus", "flac" or "pcm" (of the samples' own format), as the
+    format can hold. Empty: AAC in MP4 and M4A; Opus in WebM and Opus; FLAC in
+    FLAC files; PCM in WAV; in MOV and MKV, PCM or FLAC beside a master codec
+    (ProRes, FFV1) or quality LOSSLESS, and AAC beside others.
+    """
+    bit_rate: _builtins.int
+    """Bits per second, for "aac" (8000 to 512000 for each channel, not more than
+    the sample rate can take) and "opus" (6000 to 256000 for each channel). 0: 96000
+    for each channel, 128000 for one alone. Others have none.
+    """
+    sample_rate: _builtins.int
+    """Samples per second of the artifact: what the codec knows of 8000, 11025,
+    12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000.
+    Opus: 48000. 0: the track's, or, where the codec does not know that, the next
+    higher one, with the note AUDIO_RESAMPLED.
+    """
+    layout: _builtins.str
+    """The layout of the artifact, as in `AudioTrack`; fewer channels than the track
+    has are mixed down. Empty: the track's.
+    """
+    volume: _builtins.float
+    """A factor, 0 to 10. Unset: 1."""
+    @_builtins.property
+    def fade_in(self) -> _duration_pb2.Duration:
+        """From the beginning, at most an hour. Unset or 0: none."""
+
+    @_builtins.property
+    def fade_out(self) -> _duration_pb2.Duration:
+        """Up to the end of the output, at most an hour. Unset or 0: none."""
+
+    @_builtins.property
+    def loudness(self) -> Global___Loudness:
+        """Unset: the loudness is measured and left as it is."""
+
+    def __init__(
+        self,
+        *,
+        is_disabled: _builtins.bool = ...,
+        codec: _builtins.str = ...,
+        bit_rate: _builtins.int = ...,
+        sample_rate: _builtins.int = ...,
+        layout: _builtins.str = ...,
+        volume: _builtins.float | None = ...,
+        fade_in: _duration_pb2.Duration | None = ...,
+        fade_out: _duration_pb2.Duration | None = ...,
+        loudness: Global___Loudness | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_volume", b"_volume", "fade_in", b"fade_in", "fade_out", b"fade_out", "loudness", b"loudness", "volume", b"volume"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_volume", b"_volume", "bit_rate", b"bit_rate", "codec", b"codec", "fade_in", b"fade_in", "fade_out", b"fade_out", "is_disabled", b"is_disabled", "layout", b"layout", "loudness", b"loudness", "sample_rate", b"sample_rate", "volume", b"volume"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__volume: _TypeAlias = _typing.Literal["volume"]  # noqa: Y015
+    _WhichOneofArgType__volume: _TypeAlias = _typing.Literal["_volume", b"_volume"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__volume) -> _WhichOneofReturnType__volume | None: ...
+
+Global___OutputSound: _TypeAlias = OutputSound  # noqa: Y015
 
 @_typing.final
 class Webhook(_message.Message):
@@ -759,7 +936,7 @@ class JobSpec(_message.Message):
     def video(self) -> Global___VideoTrack: ...
     @_builtins.property
     def audio(self) -> Global___AudioTrack:
-        """Unset: no audio."""
+        """Unset: the clip is silent, and its outputs have no track of sound."""
 
     @_builtins.property
     def outputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutputSpec]:
@@ -1125,6 +1302,7 @@ class OutputSpec(_message.Message):
     MAX_DURATION_FIELD_NUMBER: _builtins.int
     BIT_RATE_FIELD_NUMBER: _builtins.int
     FILE_NAME_FIELD_NUMBER: _builtins.int
+    SOUND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Names the output in progress and manifest, and its file unless `file_name`
     does; unique in the job;
@@ -1133,7 +1311,8 @@ class OutputSpec(_message.Message):
     """
     format: _builtins.str
     """A format of GetCapabilities: "mp4", "webm", "webp", "png", "gif", "apng",
-    "avif", "mov", "mkv", "poster", "contact_sheet".
+    "avif", "mov", "mkv", "poster", "contact_sheet"; of the sound alone "wav",
+    "flac", "m4a", "opus".
     """
     codec: _builtins.str
     """The codec: "h264", "hevc", "av1", "vp9", "prores", "ffv1", "jpeg" ...
@@ -1224,6 +1403,15 @@ class OutputSpec(_message.Message):
         everything.
         """
 
+    @_builtins.property
+    def sound(self) -> Global___OutputSound:
+        """What becomes of `JobSpec.audio`. Formats that can hold no sound (GIF, WebP,
+        APNG, AVIF, PNG) leave it out with the warning AUDIO_DROPPED; where `strict` is
+        true such an output is INVALID_ARGUMENT unless `is_disabled` is. Set, it is
+        refused without `JobSpec.audio`, and for formats without sound. Unset: all
+        defaults.
+        """
+
     def __init__(
         self,
         *,
@@ -1250,10 +1438,11 @@ class OutputSpec(_message.Message):
         max_duration: _duration_pb2.Duration | None = ...,
         bit_rate: _builtins.int = ...,
         file_name: _builtins.str = ...,
+        sound: Global___OutputSound | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "color", b"color", "crf", b"crf", "frame_rate", b"frame_rate", "max_duration", b"max_duration", "scale", b"scale"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "color", b"color", "crf", b"crf", "frame_rate", b"frame_rate", "max_duration", b"max_duration", "scale", b"scale", "sound", b"sound"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "alpha", b"alpha", "background", b"background", "bit_rate", b"bit_rate", "codec", b"codec", "color", b"color", "columns", b"columns", "crf", b"crf", "file_name", b"file_name", "format", b"format", "frame_index", b"frame_index", "frame_rate", b"frame_rate", "loop_count", b"loop_count", "max_duration", b"max_duration", "name", b"name", "options", b"options", "overlays", b"overlays", "pixel_format", b"pixel_format", "prefix", b"prefix", "preset", b"preset", "quality", b"quality", "rows", b"rows", "scale", b"scale", "strict", b"strict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crf", b"_crf", "alpha", b"alpha", "background", b"background", "bit_rate", b"bit_rate", "codec", b"codec", "color", b"color", "columns", b"columns", "crf", b"crf", "file_name", b"file_name", "format", b"format", "frame_index", b"frame_index", "frame_rate", b"frame_rate", "loop_count", b"loop_count", "max_duration", b"max_duration", "name", b"name", "options", b"options", "overlays", b"overlays", "pixel_format", b"pixel_format", "prefix", b"prefix", "preset", b"preset", "quality", b"quality", "rows", b"rows", "scale", b"scale", "sound", b"sound", "strict", b"strict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crf: _TypeAlias = _typing.Literal["crf"]  # noqa: Y015
     _WhichOneofArgType__crf: _TypeAlias = _typing.Literal["_crf", b"_crf"]  # noqa: Y015
@@ -1263,7 +1452,10 @@ Global___OutputSpec: _TypeAlias = OutputSpec  # noqa: Y015
 
 @_typing.final
 class Chunk(_message.Message):
-    """A piece of a track's bytes; need not begin or end at a frame."""
+    """A piece of a track's bytes; need not begin or end at a frame or a sample. Chunks
+    of both tracks may come in any order among each other: all sound first, last,
+    or a little of each; sound is safe once acknowledged, as frames are.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1273,6 +1465,7 @@ class Chunk(_message.Message):
     CRC32C_FIELD_NUMBER: _builtins.int
     RING_BYTES_FIELD_NUMBER: _builtins.int
     track: Global___Track.ValueType
+    """AUDIO only where the spec declares an audio track."""
     offset: _builtins.int
     """Of the first byte of `data` in its track. Must be the next expected one:
     persisted bytes plus what was sent on this stream.
@@ -1284,7 +1477,7 @@ class Chunk(_message.Message):
     crc32c: _builtins.int
     """CRC32C (Castagnoli) of the bytes."""
     ring_bytes: _builtins.int
-    """The bytes lie in `Accepted.ring`, at `offset` modulo its size, and do not
+    """Of the video track alone: the bytes lie in `Accepted.ring`, at `offset` modulo its size, and do not
     run over its end; `data` is empty. They must stay as they are until they
     are acknowledged, so that at most the ring's size is under way. 0: in `data`.
     """
@@ -1314,10 +1507,16 @@ class Finish(_message.Message):
     TOTAL_FRAMES_FIELD_NUMBER: _builtins.int
     TOTAL_BYTES_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    TOTAL_SAMPLES_FIELD_NUMBER: _builtins.int
+    TOTAL_AUDIO_BYTES_FIELD_NUMBER: _builtins.int
     total_frames: _builtins.int
-    """Frames of the video track in all."""
+    """Frames of the video track in all, at least 1."""
     total_bytes: _builtins.int
     """Bytes of the video track in all: total_frames times the bytes of a frame."""
+    total_samples: _builtins.int
+    """Samples of the audio track in all, at least 1; 0 where none was declared."""
+    total_audio_bytes: _builtins.int
+    """Bytes of the audio track in all."""
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Warning]:
         """What the frames do not carry of what the client was given (sound, uneven
@@ -1334,10 +1533,12 @@ class Finish(_message.Message):
         total_frames: _builtins.int = ...,
         total_bytes: _builtins.int = ...,
         warnings: _abc.Iterable[Global___Warning] | None = ...,
+        total_samples: _builtins.int = ...,
+        total_audio_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["total_bytes", b"total_bytes", "total_frames", b"total_frames", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["total_audio_bytes", b"total_audio_bytes", "total_bytes", b"total_bytes", "total_frames", b"total_frames", "total_samples", b"total_samples", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1503,6 +1704,7 @@ class Accepted(_message.Message):
     RING_FIELD_NUMBER: _builtins.int
     PROOF_PATH_FIELD_NUMBER: _builtins.int
     KEEP_ALIVE_SECONDS_FIELD_NUMBER: _builtins.int
+    MAX_AUDIO_BYTES_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     max_chunk_bytes: _builtins.int
     """Largest `Chunk.data`, in bytes."""
@@ -1526,6 +1728,8 @@ class Accepted(_message.Message):
     """How often a client that has nothing else to send is to send `keep_alive`, in
     seconds. 0: the server does not know that message, and it must not be sent.
     """
+    max_audio_bytes: _builtins.int
+    """Largest audio track, in bytes. 0: the job has none."""
     @_builtins.property
     def persisted(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackOffset]:
         """Where to begin, per track."""
@@ -1548,10 +1752,11 @@ class Accepted(_message.Message):
         ring: Global___Ring | None = ...,
         proof_path: _builtins.str = ...,
         keep_alive_seconds: _builtins.float = ...,
+        max_audio_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ring", b"ring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "keep_alive_seconds", b"keep_alive_seconds", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "proof_path", b"proof_path", "ring", b"ring", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_bytes", b"frame_bytes", "is_resumed", b"is_resumed", "job_directory", b"job_directory", "job_id", b"job_id", "keep_alive_seconds", b"keep_alive_seconds", "max_audio_bytes", b"max_audio_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_job_bytes", b"max_job_bytes", "persisted", b"persisted", "proof_path", b"proof_path", "ring", b"ring", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2535,6 +2740,8 @@ class Limits(_message.Message):
     MAX_OVERLAYS_PER_OUTPUT_FIELD_NUMBER: _builtins.int
     MAX_OVERLAY_IMAGE_BYTES_FIELD_NUMBER: _builtins.int
     MAX_METADATA_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_AUDIO_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_AUDIO_DURATION_FIELD_NUMBER: _builtins.int
     max_chunk_bytes: _builtins.int
     max_frame_bytes: _builtins.int
     max_job_bytes: _builtins.int
@@ -2552,6 +2759,8 @@ class Limits(_message.Message):
     """Of `JobSpec.metadata`, keys and values together. 0: an older server, which
     takes 64 KiB.
     """
+    max_audio_bytes: _builtins.int
+    """Largest audio track of a job."""
     @_builtins.property
     def max_job_duration(self) -> _duration_pb2.Duration: ...
     @_builtins.property
@@ -2562,6 +2771,10 @@ class Limits(_message.Message):
         TOO_LARGE, at once where `VideoTrack.expected_frames` says so; nothing that
         was acknowledged is cut.
         """
+
+    @_builtins.property
+    def max_audio_duration(self) -> _duration_pb2.Duration:
+        """Longest audio track of a job, at its own sample rate."""
 
     def __init__(
         self,
@@ -2579,10 +2792,12 @@ class Limits(_message.Message):
         max_overlays_per_output: _builtins.int = ...,
         max_overlay_image_bytes: _builtins.int = ...,
         max_metadata_bytes: _builtins.int = ...,
+        max_audio_bytes: _builtins.int = ...,
+        max_audio_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_clip_duration", b"max_clip_duration", "max_job_duration", b"max_job_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_audio_duration", b"max_audio_duration", "max_clip_duration", b"max_clip_duration", "max_job_duration", b"max_job_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_artifact_bytes", b"max_artifact_bytes", "max_chunk_bytes", b"max_chunk_bytes", "max_clip_duration", b"max_clip_duration", "max_frame_bytes", b"max_frame_bytes", "max_job_bytes", b"max_job_bytes", "max_job_duration", b"max_job_duration", "max_metadata_bytes", b"max_metadata_bytes", "max_overlay_image_bytes", b"max_overlay_image_bytes", "max_overlays_per_output", b"max_overlays_per_output", "max_running_jobs", b"max_running_jobs", "max_waiting_jobs", b"max_waiting_jobs", "spool_quota_bytes", b"spool_quota_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idle_upload_timeout", b"idle_upload_timeout", "max_artifact_bytes", b"max_artifact_bytes", "max_audio_bytes", b"max_audio_bytes", "max_audio_duration", b"max_audio_duration", "max_chunk_bytes", b"max_chunk_bytes", "max_clip_duration", b"max_clip_duration", "max_frame_bytes", b"max_frame_bytes", "max_job_bytes", b"max_job_bytes", "max_job_duration", b"max_job_duration", "max_metadata_bytes", b"max_metadata_bytes", "max_overlay_image_bytes", b"max_overlay_image_bytes", "max_overlays_per_output", b"max_overlays_per_output", "max_running_jobs", b"max_running_jobs", "max_waiting_jobs", b"max_waiting_jobs", "spool_quota_bytes", b"spool_quota_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

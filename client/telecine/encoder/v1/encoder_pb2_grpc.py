@@ -111,7 +111,8 @@ class EncoderServiceServicer(object):
         * DEADLINE_EXCEEDED: the spec did not come in time.
         * ABORTED: a newer stream of this job has taken over.
         * CANCELLED: the job was cancelled.
-        * UNIMPLEMENTED: an audio track was asked for.
+        * UNIMPLEMENTED: this version has something in its contract that it does not
+        do yet.
         * UNAVAILABLE: the service drains or starts; try again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -78,7 +78,8 @@ class EncoderServiceStub:
     * DEADLINE_EXCEEDED: the spec did not come in time.
     * ABORTED: a newer stream of this job has taken over.
     * CANCELLED: the job was cancelled.
-    * UNIMPLEMENTED: an audio track was asked for.
+    * UNIMPLEMENTED: this version has something in its contract that it does not
+      do yet.
     * UNAVAILABLE: the service drains or starts; try again.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.GetJobRequest, _encoder_pb2.GetJobResponse]
@@ -196,7 +197,8 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     * DEADLINE_EXCEEDED: the spec did not come in time.
     * ABORTED: a newer stream of this job has taken over.
     * CANCELLED: the job was cancelled.
-    * UNIMPLEMENTED: an audio track was asked for.
+    * UNIMPLEMENTED: this version has something in its contract that it does not
+      do yet.
     * UNAVAILABLE: the service drains or starts; try again.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_encoder_pb2.GetJobRequest, _encoder_pb2.GetJobResponse]  # type: ignore[assignment]
@@ -317,7 +319,8 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
         * DEADLINE_EXCEEDED: the spec did not come in time.
         * ABORTED: a newer stream of this job has taken over.
         * CANCELLED: the job was cancelled.
-        * UNIMPLEMENTED: an audio track was asked for.
+        * UNIMPLEMENTED: this version has something in its contract that it does not
+          do yet.
         * UNAVAILABLE: the service drains or starts; try again.
         """
 

@@ -1,0 +1,1 @@
+"""What may be asked of sound: tracks, codecs, layouts and rates, as data."""

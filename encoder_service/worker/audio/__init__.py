@@ -1,0 +1,1 @@
+"""The sound of an output: how it is planned, fitted to the pictures, processed, and proved."""

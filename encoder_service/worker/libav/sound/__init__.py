@@ -1,0 +1,1 @@
+"""Sound by FFmpeg: resampling, measuring, encoding, decoding."""
