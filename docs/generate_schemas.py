@@ -11,8 +11,8 @@ from telecine.stages import manifest as stage_manifest
 from telecine.stages import process_identity
 
 from encoder_service.evidence import facts, manifest
-from encoder_service.spec.audio import sound, track
 from encoder_service.spec import spec
+from encoder_service.spec.audio import sound, track
 
 SCHEMAS = Path(__file__).parents[1] / "client" / "telecine" / "schemas"
 MANIFEST_PATH = SCHEMAS / "manifest.schema.json"

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Webhook,
     )
     from telecine.request.overlays import ImageOverlay, Position, TextOverlay
+    from telecine.request.sound import AudioFit, Loudness, Sound
     from telecine.results.values import (
         Artifact,
         Capabilities,
@@ -58,12 +59,15 @@ if TYPE_CHECKING:
         Problem,
         Progress,
     )
+    from telecine.sound.audio import Audio
 
 __all__ = [
     "AlphaMode",
     "Artifact",
     "AsyncClient",
     "AsyncJob",
+    "Audio",
+    "AudioFit",
     "Capabilities",
     "Client",
     "Color",
@@ -79,6 +83,7 @@ __all__ = [
     "KeepAlive",
     "LogClient",
     "LogFilter",
+    "Loudness",
     "OddSizePolicy",
     "Output",
     "OutputInfo",
@@ -93,6 +98,7 @@ __all__ = [
     "SavedGeneration",
     "Scale",
     "ScaleMode",
+    "Sound",
     "TelecineError",
     "TextOverlay",
     "Tls",
@@ -117,6 +123,8 @@ _HOMES = {
         "RetryPolicy", "Scale", "ScaleMode", "Tls", "Webhook",
     ),
     "telecine.request.overlays": ("ImageOverlay", "Position", "TextOverlay"),
+    "telecine.request.sound": ("AudioFit", "Loudness", "Sound"),
+    "telecine.sound.audio": ("Audio",),
     "telecine.results.values": (
         "Artifact", "Capabilities", "DamagedJob", "EncodeResult", "JobInfo", "JobState", "JobWarning",
         "OutputInfo", "OutputProgress", "OutputState", "Problem", "Progress",

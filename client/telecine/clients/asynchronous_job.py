@@ -128,8 +128,53 @@ class AsyncJob:
             await self._push_item(item)
 
     @names_job_async
+    async def push_audio(self, samples: object) -> None:
+        """Takes over sound of the track that was declared by `audio`; in any order beside frames.
+
+        Waits and copies as `push` does. The connection needs the size of the frames: push the first one
+        before, or declare `width`, `height` and `pixel_format`.
+
+        Args:
+            samples: Arrays or tensors of shape (channels, samples) or (samples, channels), or (samples,) for
+                mono, int16, int32 or floats from -1 to 1; frames of PyAV; an iterable or an asynchronous
+                iterable of those.
+
+        Raises:
+            InvalidFramesError: The samples cannot be taken: another shape or type, NaN or infinity.
+            OutOfOrderError: No sound was declared, no frame was pushed yet, or the upload was finished.
+            TelecineError: Any other error that ended the job.
+        """
+        self._client.settings.check_process()
+        self._loop.enter()
+        if self._ended is not None:
+            raise self._ended
+        if isinstance(samples, AsyncIterable):
+            async for part in samples:
+                await self.push_audio(part)
+            return
+        await self._push_sound(self._plan.sound_reader().blocks_of(samples))
+
+    async def _push_sound(self, blocks: Iterator[memoryview]) -> None:
+        upload = self._upload
+        if upload is None:
+            raise errors.OutOfOrderError(
+                "push a frame before the sound, or declare width, height and pixel_format"
+            )
+        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            position = 0
+            while position < len(block):
+                wanted = len(block) - position
+                await self._wait(lambda wanted=wanted: upload.has_ended or upload.room(wanted) > 0, None)  # type: ignore[misc] # a default argument
+                size = upload.room(wanted) or wanted
+                upload.push_audio(bytes(block[position : position + size]))
+                self._changed.notify()
+                position += size
+
+    @names_job_async
     async def finish(self, timeout_seconds: float | None = None) -> None:
-        """Ends the upload and waits for the hand-off: every frame is acknowledged as safe.
+        """Ends the upload and waits for the hand-off: every frame is acknowledged as safe, and all sound.
+
+        Sound that the job was opened with is sent now.
 
         From then on the job ends on the server, whatever happens to this process. Calling it again only
         waits. `timeout_seconds`: how long to wait for the hand-off; None: as long as the connection is
@@ -144,6 +189,8 @@ class AsyncJob:
         upload = self._upload
         if upload is None:
             raise self._ended or errors.InvalidFramesError("no frame was pushed; a job has at least one")
+        if self._plan.sound is not None and upload.total_frames is None:
+            await self._push_sound(self._plan.sound.blocks())
         if upload.total_frames is None:
             upload.finish(self._plan.last_warnings())
             self._changed.notify()

@@ -119,7 +119,7 @@ class Client:
             **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
                 `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
                 `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`,
-                `on_progress`; see `JobArguments`.
+                `audio`, `on_progress`; see `JobArguments`.
 
         Raises:
             InvalidFramesError: The frames have a shape, type or size that cannot be taken.
@@ -161,7 +161,7 @@ class Client:
             **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
                 `layout`, `out_of_range`, `convert_to`, `color`, `odd_size`, `metadata`, `priority`,
                 `deadline_seconds`, `expected_frames`, `strict`, `skip_unavailable`, `webhooks`,
-                `on_progress`; see `JobArguments`.
+                `audio`, `on_progress`; see `JobArguments`.
 
         Raises:
             InvalidRequestError: An argument is wrong.

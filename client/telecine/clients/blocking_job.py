@@ -132,8 +132,48 @@ class Job:
                     position += self._push_some(block[position:])
 
     @names_job
+    def push_audio(self, samples: object) -> None:
+        """Takes over sound of the track that was declared by `audio`; in any order beside frames.
+
+        Blocks and copies as `push` does. The connection needs the size of the frames: push the first one
+        before, or declare `width`, `height` and `pixel_format`.
+
+        Args:
+            samples: Arrays or tensors of shape (channels, samples) or (samples, channels), or (samples,) for
+                mono, int16, int32 or floats from -1 to 1; frames of PyAV; or an iterable of those.
+
+        Raises:
+            InvalidFramesError: The samples cannot be taken: another shape or type, NaN or infinity.
+            OutOfOrderError: No sound was declared, no frame was pushed yet, or the upload was finished.
+            TelecineError: Any other error that ended the job.
+        """
+        self._client.settings.check_process()
+        if self._ended is not None:
+            raise self._ended
+        for block in self._plan.sound_reader().blocks_of(samples):
+            self._push_sound(block)
+
+    def _push_sound(self, block: memoryview) -> None:
+        upload = self._upload
+        if upload is None:
+            raise errors.OutOfOrderError(
+                "push a frame before the sound, or declare width, height and pixel_format"
+            )
+        position = 0
+        while position < len(block):
+            rest = block[position:]
+            with self._lock:
+                self._wait(lambda rest=rest: upload.has_ended or upload.room(len(rest)) > 0, None)  # type: ignore[misc] # a default argument
+                size = upload.room(len(rest)) or len(rest)
+                upload.push_audio(bytes(rest[:size]))
+                self._sender_wakes.notify()
+            position += size
+
+    @names_job
     def finish(self, timeout_seconds: float | None = None) -> None:
-        """Ends the upload and waits for the hand-off: every frame is acknowledged as safe.
+        """Ends the upload and waits for the hand-off: every frame is acknowledged as safe, and all sound.
+
+        Sound that the job was opened with is sent now.
 
         From then on the job ends on the server, whatever happens to this process. Calling it again only
         waits. `timeout_seconds`: how long to wait for the hand-off; None: as long as the connection is
@@ -144,6 +184,9 @@ class Job:
             TimedOutError: The hand-off took longer than `timeout_seconds`; the upload goes on.
             TelecineError: Any other error that ended the job.
         """
+        if self._plan.sound is not None and self._upload is not None and self._upload.total_frames is None:
+            for block in self._plan.sound.blocks():
+                self._push_sound(block)
         with self._lock:
             upload = self._upload
             if upload is None:

@@ -20,6 +20,7 @@ from telecine.request.options import Color, OddSizePolicy, OutputLike, PixelForm
 from telecine.request.rates import FrameRate, exact_frame_rate
 from telecine.request.source_warnings import SourceCode, SourceWarning, SourceWarnings
 from telecine.results.values import EncodeResult, JobWarning, Progress
+from telecine.sound.reader import SoundReader, open_sound
 from telecine.upload.machine import Upload
 
 ProgressCallback = Callable[[Progress], None]
@@ -75,6 +76,10 @@ class JobArguments(TypedDict, total=False):
     if no output is left."""
     webhooks: Sequence[Webhook | str]
     """Where the server reports the job's events, even when no client is connected: URLs, or `Webhook`s."""
+    audio: object
+    """The clip's sound: an `Audio` (samples with their rate and layout), a WAV file as path or bytes, frames
+    of PyAV, or ComfyUI's dictionary. With an `Audio` without samples they come by `push_audio`. Left out:
+    the clip is silent."""
     on_progress: ProgressCallback | None
     """Called with a `Progress` as the job moves on; from a thread of the SDK (blocking client) or on the
     event loop (asyncio). If it raises, that is logged, and it is not called again."""
@@ -90,6 +95,8 @@ class JobPlan:
     """What the frames do not carry of their source; shared with the reader."""
     is_converting: bool
     on_progress: ProgressCallback | None
+    sound: SoundReader | None = None
+    """None: the clip is silent."""
 
     def spec(self, layout: FrameLayout) -> pb.JobSpec:
         """The contract's spec for frames of that layout."""
@@ -105,6 +112,7 @@ class JobPlan:
             settings.retry,
             settings.retained_bytes,
             settings.keep_alive.idle_timeout_seconds,
+            self.sound.track.sample_bytes if self.sound is not None else 0,
         )
 
     def result(self, upload: Upload) -> EncodeResult:
@@ -128,7 +136,21 @@ class JobPlan:
             self.warnings.add(
                 SourceCode.SAMPLES_CLIPPED, f"{clipped} samples were out of range or NaN and were clipped"
             )
+        if self.sound is not None and (clipped := self.sound.clipped_samples):
+            self.warnings.add(
+                SourceCode.SAMPLES_CLIPPED,
+                f"{clipped} values of the sound were beyond -1 or 1 and were clipped",
+            )
         return self.warnings.found
+
+    def sound_reader(self) -> SoundReader:
+        """The job's sound. Raises OutOfOrderError where none was declared."""
+        if self.sound is None:
+            raise OutOfOrderError(
+                "sound was pushed, and the job has none: declare it with "
+                "audio=Audio(sample_rate=…, layout=…, sample_format=…)"
+            )
+        return self.sound
 
 
 def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], arguments: JobArguments) -> JobPlan:
@@ -142,7 +164,9 @@ def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], argumen
     # None means what leaving it out means, whichever the argument.
     said = cast(JobArguments, {name: value for name, value in arguments.items() if value is not None})
     metadata = metadata_texts(_metadata(said.get("metadata", {})))
+    sound = open_sound(said["audio"]) if "audio" in said else None
     options = JobOptions(
+        audio=sound.track if sound is not None else None,
         fps=exact_frame_rate(fps),
         outputs=as_outputs(outputs),
         job_id=checked_job_id(said.get("job_id", "")),
@@ -176,7 +200,7 @@ def plan_job(fps: FrameRate, outputs: OutputLike | Sequence[OutputLike], argumen
     if on_progress is not None and not callable(on_progress):
         raise refused("on_progress", on_progress, "a function that takes a Progress")
     is_converting = arguments.get("convert_to") is not None
-    plan = JobPlan(options, reader, warnings, is_converting, on_progress)
+    plan = JobPlan(options, reader, warnings, is_converting, on_progress, sound)
     plan.spec(reader.layout or _ANY_LAYOUT)  # faults in outputs and colour show before the first frame
     return plan
 

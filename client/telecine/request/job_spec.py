@@ -29,6 +29,7 @@ from telecine.request.options import (
 )
 from telecine.request.overlay_messages import OverlayMessages, duration
 from telecine.request.rates import FrameRate, exact_frame_rate
+from telecine.request.sound import AudioFormat, sound_message
 
 _PRIMARIES = {"bt709": 1, "bt470bg": 2, "smpte170m": 3, "bt2020": 4, "smpte432": 5}
 _TRANSFERS = {
@@ -90,6 +91,8 @@ class JobOptions:
     strict: bool = False
     skip_unavailable: bool = False
     webhooks: Sequence[Webhook | str] = ()
+    audio: AudioFormat | None = None
+    """None: the clip is silent."""
 
 
 def new_job_id() -> str:
@@ -126,6 +129,7 @@ def job_spec(options: JobOptions, layout: FrameLayout) -> pb.JobSpec:
         strict=options.strict,
         webhooks=[_webhook(hook, index) for index, hook in enumerate(options.webhooks)],
         skip_unavailable=options.skip_unavailable,
+        audio=options.audio.message() if options.audio is not None else None,
     )
     if options.deadline_unix_nano:
         spec.deadline.FromNanoseconds(options.deadline_unix_nano)
@@ -198,6 +202,7 @@ def _output(output: Output, index: int, overlays: OverlayMessages) -> pb.OutputS
         max_duration=_longest(output.max_duration_seconds, f"{where}.max_duration_seconds"),
         bit_rate=_bit_rate(output.bit_rate, f"{where}.bit_rate"),
         file_name=text(output.file_name, f"{where}.file_name"),
+        sound=sound_message(output.sound, f"{where}.sound"),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from telecine.request.fields import refused, words
 from telecine.request.overlays import Overlay
 from telecine.request.rates import FrameRate
+from telecine.request.sound import Sound
 from telecine.retry.policy import RetryPolicy as RetryPolicy  # noqa: PLC0414 - an option too: handed on to callers
 from telecine.tls.options import Tls as Tls  # noqa: PLC0414 - likewise
 
@@ -117,7 +118,8 @@ class Output:
     """One thing to produce, such as `Output("mp4")` or `Output("webm", codec="av1", quality="draft")`."""
 
     format: str
-    """"mp4", "webm", "webp", "png", "gif", "apng", "avif", "mov", "mkv", "poster", "contact_sheet" ..."""
+    """"mp4", "webm", "webp", "png", "gif", "apng", "avif", "mov", "mkv", "poster", "contact_sheet" ..., and
+    of sound alone "wav", "flac", "m4a", "opus"."""
     _: KW_ONLY
     name: str = ""
     """Names it in progress and manifest, and its file unless `file_name` does; unique in the job. Empty: the
@@ -163,6 +165,8 @@ class Output:
     file_name: str = ""
     """Of its file, without extension: "fox" makes `fox.mp4`. Outputs of other extensions may share it.
     Empty: `name`."""
+    sound: Sound | bool | None = None
+    """What becomes of the job's sound here: a `Sound`. False: none. None: all defaults."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,11 @@ def video_offset(persisted: Iterable[pb.TrackOffset]) -> int:
     return next((entry.persisted_bytes for entry in persisted if entry.track in {0, pb.TRACK_VIDEO}), 0)
 
 
+def audio_offset(persisted: Iterable[pb.TrackOffset]) -> int:
+    """Persisted bytes of the audio track; 0 when it is not named."""
+    return next((entry.persisted_bytes for entry in persisted if entry.track == pb.TRACK_AUDIO), 0)
+
+
 def output_progress(message: pb.OutputProgress) -> results.OutputProgress:
     """What one output has done so far."""
     return results.OutputProgress(

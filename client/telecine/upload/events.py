@@ -24,6 +24,10 @@ class Accepted:
     state: JobState
     ring_bytes: int = 0
     """Size of the memory that this connection shares with the server. 0: chunks are sent."""
+    persisted_audio_bytes: int = 0
+    """The same of the sound."""
+    max_audio_bytes: int = 0
+    """0: the job has no sound, or there is no limit."""
     keep_alive_seconds: float = 0.0
     """The longest silence that the server accepts of a client with nothing to send. 0: any."""
 
@@ -34,6 +38,8 @@ class Acknowledged:
 
     persisted_bytes: int
     is_complete: bool
+    persisted_audio_bytes: int = 0
+    """The same of the sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,14 @@ class SendSpec:
 
 @dataclass(frozen=True, slots=True)
 class SendChunk:
-    """Send these bytes of the video track, as one chunk."""
+    """Send these bytes of one track, as one chunk."""
 
     offset: int
     pieces: list[bytes | memoryview]
     is_in_ring: bool = False
     """Put them into the connection's ring, and send where they are."""
+    is_audio: bool = False
+    """They belong to the sound, not to the frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,8 @@ class SendFinish:
     total_bytes: int
     warnings: tuple[SourceWarning, ...] = ()
     """What the frames do not carry."""
+    total_samples: int = 0
+    total_audio_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ ends the job with ProtocolError. Rule 3: an event of an older connection changes
     SENDING,   lost() that it cannot, or for    ENDED, with an error
     FOLLOWING  longer than the policy allows
 
-Offsets count bytes of the video track. Bytes are kept until they are acknowledged and sent again, from
-the server's persisted offset, on each new connection.
+Offsets count bytes of their track: the frames, and the sound where the job has any. Bytes are kept until
+they are acknowledged and sent again, from the server's persisted offset, on each new connection.
 """
 
 from __future__ import annotations
@@ -79,8 +79,12 @@ class Upload:
         policy: RetryPolicy,
         retained_limit_bytes: int,
         idle_timeout_seconds: float = 30.0,
+        sample_bytes: int = 0,
     ) -> None:
-        """`idle_timeout_seconds`: without any answer for this long a connection counts as lost."""
+        """`idle_timeout_seconds`: without any answer for this long a connection counts as lost.
+
+        `sample_bytes`: of one sample of all channels; 0: the job has no sound.
+        """
         self.phase = Phase.WAITING
         self.connection = 0
         """Number of the newest connection; anything from another one is ignored."""
@@ -96,6 +100,10 @@ class Upload:
         """None until `finish`."""
         self._source_warnings: tuple[SourceWarning, ...] = ()
         self._bytes = RetainedBytes()
+        self._sound = RetainedBytes()
+        self._sample_bytes = sample_bytes
+        self._max_audio_bytes = 0
+        self._server_sound_bytes = 0
         self._frame_bytes = frame_bytes
         self._idle_timeout_seconds = idle_timeout_seconds
         self._backoff = Backoff(policy)
@@ -129,7 +137,12 @@ class Upload:
     @property
     def retained_bytes(self) -> int:
         """Bytes kept in memory."""
-        return self._bytes.size_bytes
+        return self._bytes.size_bytes + self._sound.size_bytes
+
+    @property
+    def pushed_audio_bytes(self) -> int:
+        """Bytes of the sound taken over from the application."""
+        return self._sound.end
 
     @property
     def has_ended(self) -> bool:
@@ -149,7 +162,7 @@ class Upload:
     def room(self, wanted_bytes: int) -> int:
         """How many of the next bytes may be pushed now; 0: none before an acknowledgement."""
         size = min(wanted_bytes, CHUNK_BYTES)
-        kept = self._bytes.size_bytes
+        kept = self.retained_bytes
         # A piece is always taken by an empty machine.
         return size if kept == 0 or kept + size <= self._retained_limit_bytes else 0
 
@@ -183,6 +196,27 @@ class Upload:
         self._check_totals()
         self.raise_error()
 
+    def push_audio(self, piece: bytes | memoryview) -> None:
+        """Takes the next bytes of the sound, no more than there is `room` for; they must not change.
+
+        Raises as `push` does.
+        """
+        self.raise_error()
+        if self.total_frames is not None:
+            raise errors.OutOfOrderError("sound was pushed after finish()")
+        end = self._sound.end + len(piece)
+        if self._max_audio_bytes and end > self._max_audio_bytes:
+            raise errors.TooLargeError(
+                f"the sound has more than the {self._max_audio_bytes} bytes that the server allows",
+                metadata={"limit_bytes": str(self._max_audio_bytes), "actual_bytes": str(end)},
+            )
+        if self.is_handed_off:
+            self._sound.skip(len(piece))
+        else:
+            self._sound.append(piece)
+        self._check_totals()
+        self.raise_error()
+
     def finish(self, warnings: tuple[SourceWarning, ...] = ()) -> None:
         """No more bytes will come; `warnings`: what they do not carry.
 
@@ -196,6 +230,12 @@ class Upload:
             )
         if not frames:
             raise errors.InvalidFramesError("no frame was pushed; a job has at least one")
+        if self._sample_bytes and not self._sound.end:
+            raise errors.InvalidFramesError("no sound was pushed; a declared track has at least one sample")
+        if self._sample_bytes and self._sound.end % self._sample_bytes:
+            raise errors.InvalidFramesError(
+                f"{self._sound.end} bytes of sound are no whole samples of {self._sample_bytes} bytes"
+            )
         self.total_frames, self._source_warnings = frames, warnings
         self._check_totals()
         self.raise_error()
@@ -291,6 +331,7 @@ class Upload:
             self._end(error)
             return decision
         self._bytes.rewind()
+        self._sound.rewind()
         self.phase = Phase.WAITING
         self._wake_at_seconds = now_seconds + decision.delay_seconds
         return decision
@@ -306,25 +347,33 @@ class Upload:
             )
             return
         has_all = event.state is not JobState.RECEIVING
-        if event.persisted_bytes < self._bytes.acknowledged and not has_all:
-            self._end(
-                errors.LostDataError(
-                    f"the server has {event.persisted_bytes} bytes, after it had acknowledged "
-                    f"{self._bytes.acknowledged}"
+        for track, persisted in (
+            (self._bytes, event.persisted_bytes),
+            (self._sound, event.persisted_audio_bytes),
+        ):
+            if persisted < track.acknowledged and not has_all:
+                self._end(
+                    errors.LostDataError(
+                        f"the server has {persisted} bytes, after it had acknowledged {track.acknowledged}"
+                    )
                 )
-            )
-            return
+                return
         best = MAX_RING_CHUNK_BYTES if event.ring_bytes else CHUNK_BYTES
         self._max_chunk_bytes = min(best, event.max_chunk_bytes or best)
         self._max_job_bytes = event.max_job_bytes
+        self._max_audio_bytes = event.max_audio_bytes
         self._ring_bytes = event.ring_bytes
         self._keep_alive_seconds = event.keep_alive_seconds
         self._bytes.rewind()
-        self._acknowledge(event.persisted_bytes)
+        self._sound.rewind()
+        self._acknowledge(self._bytes, event.persisted_bytes)
+        self._acknowledge(self._sound, event.persisted_audio_bytes)
         self.phase = Phase.SENDING
         if has_all:
             self._server_total_bytes = event.persisted_bytes
+            self._server_sound_bytes = event.persisted_audio_bytes
             self._bytes.skip(0)
+            self._sound.skip(0)
             self._complete()
         self._check_totals()
 
@@ -337,11 +386,16 @@ class Upload:
         self.owes_keep_alive = self._keep_alive_seconds > 0 and is_quiet
 
     def _next_of_clip(self) -> Outgoing | None:
+        if self._sound.unsent_bytes:  # little beside the frames, which are not kept waiting by it
+            return SendChunk(*self._sound.take(min(CHUNK_BYTES, self._max_chunk_bytes)), is_audio=True)
         if self._bytes.unsent_bytes:
             return self._next_chunk()
         if self.total_frames is not None and not self._is_finish_sent:
             self._is_finish_sent = True
-            return SendFinish(self.total_frames, self._bytes.end, self._source_warnings)
+            samples = self._sound.end // self._sample_bytes if self._sample_bytes else 0
+            return SendFinish(
+                self.total_frames, self._bytes.end, self._source_warnings, samples, self._sound.end
+            )
         return None
 
     def _next_chunk(self) -> SendChunk | None:
@@ -353,23 +407,28 @@ class Upload:
         return SendChunk(*self._bytes.take(room), is_in_ring=ring > 0) if room > 0 else None
 
     def _acknowledged(self, event: Acknowledged) -> bool:
-        if event.persisted_bytes > self._bytes.sent:
-            self._end(
-                errors.ProtocolError(
-                    f"the server acknowledged {event.persisted_bytes} bytes when {self._bytes.sent} were sent"
+        is_news = False
+        for track, persisted in (
+            (self._bytes, event.persisted_bytes),
+            (self._sound, event.persisted_audio_bytes),
+        ):
+            if persisted > track.sent:
+                self._end(
+                    errors.ProtocolError(
+                        f"the server acknowledged {persisted} bytes when {track.sent} were sent"
+                    )
                 )
-            )
-            return True
-        is_news = self._acknowledge(event.persisted_bytes)
+                return True
+            is_news = self._acknowledge(track, persisted) or is_news
         if event.is_complete and self.phase is Phase.SENDING:
             self._complete()
             is_news = True
         return is_news
 
-    def _acknowledge(self, offset: int) -> bool:
-        if offset <= self._bytes.acknowledged:
+    def _acknowledge(self, track: RetainedBytes, offset: int) -> bool:
+        if offset <= track.acknowledged:
             return False
-        self._bytes.acknowledge(offset)
+        track.acknowledge(offset)
         self._backoff.progressed()
         return True
 
@@ -387,19 +446,25 @@ class Upload:
 
     def _check_totals(self) -> None:
         """A job that the server knows from before must be pushed in full."""
-        pushed, safe = self._bytes.end, self._bytes.acknowledged
-        is_finished, known = self.total_frames is not None, self._server_total_bytes
-        is_short = is_finished and pushed < safe
-        is_other = known > 0 and (pushed > known or (is_finished and pushed != known))
-        if is_short or is_other:
-            self._end(
-                errors.TotalsMismatchError(
-                    f"the server has {known or safe} bytes of this job from before, not {pushed}"
+        is_finished = self.total_frames is not None
+        for track, known in (
+            (self._bytes, self._server_total_bytes),
+            (self._sound, self._server_sound_bytes),
+        ):
+            pushed, safe = track.end, track.acknowledged
+            is_short = is_finished and pushed < safe
+            is_other = known > 0 and (pushed > known or (is_finished and pushed != known))
+            if is_short or is_other:
+                self._end(
+                    errors.TotalsMismatchError(
+                        f"the server has {known or safe} bytes of this job from before, not {pushed}"
+                    )
                 )
-            )
+                return
 
     def _end(self, error: errors.TelecineError | None) -> None:
         self.phase = Phase.ENDED
         self.error = self.error or error
         self.is_handed_off = self.is_handed_off or error is None
         self._bytes.clear()
+        self._sound.clear()

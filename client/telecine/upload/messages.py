@@ -41,7 +41,7 @@ class MessageCodec:
                 )
                 return pb.EncodeRequest(chunk=chunk).SerializeToString()
             case SendChunk():
-                return chunk_message(message.offset, message.pieces)
+                return chunk_message(message.offset, message.pieces, is_audio=message.is_audio)
             case SendSpec():
                 mine = host_id() if self._shares_memory else ""
                 return pb.EncodeRequest(spec=self._spec, host_id=mine).SerializeToString()
@@ -49,6 +49,8 @@ class MessageCodec:
                 finish = pb.Finish(
                     total_frames=message.total_frames,
                     total_bytes=message.total_bytes,
+                    total_samples=message.total_samples,
+                    total_audio_bytes=message.total_audio_bytes,
                     warnings=[pb.Warning(code=each.code, message=each.message) for each in message.warnings],
                 )
                 return pb.EncodeRequest(finish=finish).SerializeToString()
@@ -80,6 +82,8 @@ class MessageCodec:
             state=reading.job_state(accepted.state),
             ring_bytes=self.ring.size_bytes if self.ring is not None else 0,
             keep_alive_seconds=accepted.keep_alive_seconds,
+            persisted_audio_bytes=reading.audio_offset(accepted.persisted),
+            max_audio_bytes=accepted.max_audio_bytes,
         )
 
 
@@ -87,7 +91,11 @@ def _event(response: pb.EncodeResponse) -> Event:
     match response.WhichOneof("message"):
         case "acknowledged":
             acknowledged = response.acknowledged
-            return Acknowledged(reading.video_offset(acknowledged.persisted), acknowledged.is_complete)
+            return Acknowledged(
+                reading.video_offset(acknowledged.persisted),
+                acknowledged.is_complete,
+                reading.audio_offset(acknowledged.persisted),
+            )
         case "progress":
             return reading.output_progress(response.progress)
         case "warning":
