@@ -191,18 +191,16 @@ class Jobs:
     def _ingest(self, job: Job) -> Ingest | None:
         limits = self.limits
         limit = clip_limit(job.record.spec, limits.max_clip_seconds, limits.most_made_pixels)
-        return self._ingest_into(job.spool, job, job.job_id, limit, "the video track")
+        return self._ingest_into(job.spool, job, job.job_id, limit)
 
     def _audio_ingest(self, job: Job) -> Ingest | None:
         audio, limits = job.record.spec.audio, self.limits
         if audio is None:
             return None
         limit = audio_limit(audio, limits.max_audio_bytes, limits.max_audio_seconds)
-        return self._ingest_into(job.audio_spool, job, audio_track(job.key), limit, "the audio track")
+        return self._ingest_into(job.audio_spool, job, audio_track(job.key), limit)
 
-    def _ingest_into(
-        self, spool: Spool | None, job: Job, name: str, limit: ClipLimit, track: str
-    ) -> Ingest | None:
+    def _ingest_into(self, spool: Spool | None, job: Job, name: str, limit: ClipLimit) -> Ingest | None:
         if spool is None or job.record.is_complete or job.is_ending:
             return None
 
@@ -226,7 +224,6 @@ class Jobs:
             persisted,
             failed,
             limit,
-            track,
         )
 
     # --- new jobs --------------------------------------------------------------------------------

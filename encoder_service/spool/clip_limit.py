@@ -17,10 +17,12 @@ class ClipLimit(msgspec.Struct, frozen=True):
     size_bytes: int = 0
     """0: nowhere."""
     reason: str = ""
-    """Says why; follows "the video track, " or "the audio track, "."""
+    """Says why; follows the track's name and a comma."""
+    track: str = "the video track"
 
 
 NO_LIMIT = ClipLimit()
+_AUDIO = "the audio track"
 
 
 def clip_limit_frames(video: VideoSpec, max_clip_seconds: float) -> int:
@@ -50,5 +52,5 @@ def audio_limit(audio: AudioSpec, max_audio_bytes: int, max_audio_seconds: float
     """The first of its limits that a track of sound meets."""
     by_time = max(1, math.floor(max_audio_seconds * audio.sample_rate)) * audio.sample_bytes
     if by_time <= max_audio_bytes:
-        return ClipLimit(by_time, f"which may last {max_audio_seconds:g} s here (max_audio_seconds),")
-    return ClipLimit(max_audio_bytes, "which is bounded by max_audio_bytes,")
+        return ClipLimit(by_time, f"which may last {max_audio_seconds:g} s here (max_audio_seconds),", _AUDIO)
+    return ClipLimit(max_audio_bytes, "which is bounded by max_audio_bytes,", _AUDIO)

@@ -47,14 +47,12 @@ class Ingest:
         on_persisted: Callable[[], None],
         on_failed: Callable[[Exception], None],
         limit: ClipLimit = NO_LIMIT,
-        track: str = "the video track",
     ) -> None:
         """`on_failed` is called with a failed write at once: the sender may have nothing more to send.
 
-        `name`: under which the track holds its room; `track`: what it is called in refusals.
+        `name`: under which the track holds its room.
         """
         self._name = name
-        self._track = track
         self._spool = spool
         self._space = space
         self._executor = executor
@@ -78,7 +76,7 @@ class Ingest:
         """
         self._raise_failure()
         if self._limit.size_bytes and self._end + len(data) > self._limit.size_bytes:
-            what = f"{self._track}, {self._limit.reason}"
+            what = f"{self._limit.track}, {self._limit.reason}"
             raise errors.too_large(what, self._end + len(data), self._limit.size_bytes)
         try:
             self._space.hold(self._name, self._end + len(data))

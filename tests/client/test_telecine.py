@@ -9,11 +9,11 @@ import pytest
 import telecine
 
 PUBLIC = [
-    "AlphaMode", "Artifact", "AsyncClient", "AsyncJob", "Capabilities", "Client", "Color",
+    "AlphaMode", "Artifact", "AsyncClient", "AsyncJob", "Audio", "AudioFit", "Capabilities", "Client", "Color",
     "DamagedJob", "EmbeddedServer", "EncodeResult", "ImageOverlay", "Job", "JobInfo", "JobState", "JobStory",
-    "JobWarning", "KeepAlive", "LogClient", "LogFilter", "OddSizePolicy", "Output", "OutputInfo",
+    "JobWarning", "KeepAlive", "LogClient", "LogFilter", "Loudness", "OddSizePolicy", "Output", "OutputInfo",
     "OutputProgress", "OutputState", "PixelFormat", "Position", "Problem", "Progress", "Quality",
-    "RetryPolicy", "SavedGeneration", "Scale", "ScaleMode", "TelecineError", "TextOverlay", "Tls",
+    "RetryPolicy", "SavedGeneration", "Scale", "ScaleMode", "Sound", "TelecineError", "TextOverlay", "Tls",
     "Webhook", "encode", "exceptions", "save_generation", "stages",
 ]  # fmt: skip
 

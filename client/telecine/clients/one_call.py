@@ -27,6 +27,7 @@ SKIPPED = "OUTPUT_SKIPPED"
 _FILE_NAMES = {
     **dict.fromkeys(("mp4", "webm", "mov", "mkv"), "video"),
     **dict.fromkeys(("webp", "gif", "apng", "avif"), "animation"),
+    **dict.fromkeys(("wav", "flac", "m4a", "opus"), "sound"),
 }
 """What files are called whose output has no name of its own."""
 _SEQUENCE = "png"

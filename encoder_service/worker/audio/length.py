@@ -1,4 +1,4 @@
-"""Fits the length of the sound to that of the pictures, which are never cut or added for it. Pure."""
+"""Fits the length of the sound to that of the pictures, which are never cut or added for it; pure."""
 
 from __future__ import annotations
 

@@ -10,13 +10,23 @@ import numpy as np
 import pytest
 import telecine
 from telecine.clients.embedded import EmbeddedServer
+from telecine.clients.plan import JobArguments
 
+from encoder_service.spec.audio.codecs import SOUND_FORMATS
 from encoder_service.spec.formats import FORMATS, FormatRow
 from encoder_service.worker.verification.inspection import READERS, STILLS
 from encoder_service.worker.verification.verify import verify
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (6, 32, 48, 3), dtype=np.uint8)
 ROWS = pytest.mark.parametrize("row", FORMATS.values(), ids=lambda row: row.name)
+
+
+def sound_for(row: FormatRow) -> JobArguments:
+    """Noise as long as the frames, for every format that can hold sound."""
+    if row.name not in SOUND_FORMATS:
+        return {}
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, (2, 24_000)).astype(np.float32)
+    return {"audio": telecine.Audio(noise, 48_000, "stereo")}
 
 
 @ROWS
@@ -40,7 +50,7 @@ def test_the_format_is_saved_as_a_generation_that_verifies(
     row: FormatRow, encoder: EmbeddedServer, tmp_path: Path
 ) -> None:
     saved = telecine.save_generation(
-        FRAMES, {"seed": 1}, [row.name], 12, base_dir=tmp_path, server=encoder.address
+        FRAMES, {"seed": 1}, [row.name], 12, base_dir=tmp_path, server=encoder.address, **sound_for(row)
     )
     assert saved.skipped == {}
     assert saved[row.name]
@@ -62,7 +72,7 @@ def test_every_codec_of_the_format_is_made_verified_and_downloaded(
         outputs = [
             telecine.Output(row.name, name=codec, codec=codec) for codec in row.codecs if codec in working
         ]
-        result = client.encode(FRAMES, fps=12, outputs=outputs)
+        result = client.encode(FRAMES, fps=12, outputs=outputs, **sound_for(row))
         job_id = result.job_id
         assert {artifact.output for artifact in result.artifacts} == {output.name for output in outputs}
         for artifact in result.artifacts:

@@ -12,6 +12,8 @@ from telecine.clients.settings import settings_of
 from telecine.exceptions import InvalidFramesError, InvalidRequestError
 from telecine.request.options import Color, KeepAlive, Output, Scale, Tls, Webhook
 from telecine.request.overlays import ImageOverlay, TextOverlay
+from telecine.request.sound import Loudness, Sound
+from telecine.sound.audio import Audio
 
 WRONG_OUTPUTS: dict[str, list[object]] = {
     "format": [7],
@@ -41,6 +43,10 @@ WRONG_OUTPUTS: dict[str, list[object]] = {
     ],
     "max_duration_seconds": ["1", -1, float("inf"), 1e9],
     "bit_rate": ["fast", -1, float("nan"), 1e15, "99999999999G", None],
+    "sound": [7, "loud", Sound(volume=-1), Sound(volume=11), Sound(volume=float("nan")), Sound(enabled=2),
+              Sound(bit_rate="2M"), Sound(bit_rate=-1), Sound(sample_rate="48k"), Sound(codec=5),
+              Sound(fade_in_seconds=-1), Sound(fade_out_seconds=1e9), Sound(loudness="loud"),
+              Sound(loudness=0), Sound(loudness=Loudness(-14, 3))],
 }  # fmt: skip
 
 WRONG_ARGUMENTS: dict[str, list[object]] = {
@@ -61,6 +67,7 @@ WRONG_ARGUMENTS: dict[str, list[object]] = {
     "skip_unavailable": ["no"],
     "webhooks": ["https://x", 5, [5], [Webhook(5)], [Webhook("https://x", events="job.ended")],
                  [Webhook("https://x", events=["job.begun"])]],
+    "audio": [7, "/nowhere.wav", b"RIFF", np.zeros((2, 9)), Audio(None, 48_000, "stereo"), {"waveform": 1}],
     "on_progress": ["print", 7],
 }  # fmt: skip
 

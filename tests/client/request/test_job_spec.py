@@ -22,6 +22,7 @@ from telecine.request.options import (
     as_outputs,
 )
 from telecine.request.overlays import TextOverlay
+from telecine.request.sound import Sound
 from telecine.results.values import JobState, OutputState
 
 from encoder_service.spec.spec import PixelFormat as ServicePixelFormat
@@ -41,6 +42,7 @@ def test_every_option_of_an_output_arrives() -> None:
         pixel_format="yuv444p10le", color=Color(primaries="bt2020", transfer="smpte2084", matrix="bt2020nc",
         range="pc"), strict=True, prefix="p", frame_index=-1, columns=4, rows=2,
         overlays=[TextOverlay("t")], max_duration_seconds=1.5, bit_rate="2M", file_name="clip",
+        sound=Sound(volume=0.5, bit_rate="64k", fade_in_seconds=1.5, loudness=-14),
     )  # fmt: skip
     sent = spec_of(outputs=(output,)).outputs[0]
     renamed = {"fps": "frame_rate", "max_duration_seconds": "max_duration"}
@@ -52,6 +54,12 @@ def test_every_option_of_an_output_arrives() -> None:
     assert (sent.quality, sent.alpha) == (pb.QUALITY_DRAFT, pb.ALPHA_MODE_KEEP)
     assert (sent.overlays[0].text.text, sent.max_duration.ToMilliseconds()) == ("t", 1500)
     assert sent.bit_rate == 2_000_000
+    assert (sent.sound.volume, sent.sound.bit_rate, sent.sound.fade_in.ToMilliseconds()) == (
+        0.5,
+        64_000,
+        1500,
+    )
+    assert (sent.sound.loudness.target_lufs, sent.sound.loudness.true_peak_dbtp) == (-14, -1)
     assert sent.color == pb.Color(primaries=4, transfer=4, matrix=5, range=2)
 
 

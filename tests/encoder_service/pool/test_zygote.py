@@ -37,6 +37,9 @@ threads = len(list(pathlib.Path("/proc/self/task").iterdir()))
 _FIRST_USE = (
     _IMPORTED
     + """
+import msgspec
+from encoder_service.spec.audio.codecs import SOUND_FORMATS
+from encoder_service.spec.audio.track import AudioSpec, SampleFormat
 from encoder_service.worker.process.attempt import Attempt
 from encoder_service.spec.formats import FORMATS
 from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
@@ -50,8 +53,11 @@ for name in formats:
     video = VideoSpec(64, 64, PixelFormat.RGB24, Rational(24))
     container, codec = name.split("-")
     assignment = Assignment("job", OutputSpec("clip", container, codec), video, spool, str(directory))
+    if container in SOUND_FORMATS:
+        sound = AudioSpec(48_000, "stereo", SampleFormat.S16)
+        assignment = msgspec.structs.replace(assignment, audio=sound, audio_path=str(pathlib.Path(root, "audio.raw")))
     attempt = Attempt(assignment, lambda _: None)
-    attempt.intake.extend(2, is_complete=True)
+    attempt.intake.extend(2, is_complete=True, samples=4_000)
     print(name, type(attempt.run()).__name__, sorted(set(sys.modules) - imported))
 for picture in pathlib.Path(root).glob("picture.*"):
     read_overlay(picture.read_bytes(), 16)
@@ -67,6 +73,7 @@ def test_a_worker_has_imported_what_its_first_output_needs_with_one_thread_and_n
     kinds = [f"{row.name}-{codec}" for row in FORMATS.values() for codec in row.codecs]
     spool = tmp_path / "video.raw"
     spool.write_bytes(gradient_clip(2, 64, 64).tobytes())
+    (tmp_path / "audio.raw").write_bytes(bytes(4 * 4_000))
     for kind in KINDS:
         Image.new("RGB", (4, 4)).save(tmp_path / f"picture.{kind.lower()}", kind)
     done = subprocess.run(
