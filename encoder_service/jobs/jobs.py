@@ -191,7 +191,7 @@ class Jobs:
     def _ingest(self, job: Job) -> Ingest | None:
         limits = self.limits
         limit = clip_limit(job.record.spec, limits.max_clip_seconds, limits.most_made_pixels)
-        return self._ingest_into(job.spool, job, job.job_id, limit)
+        return self._ingest_into(job.spool, job, job.key, limit)
 
     def _audio_ingest(self, job: Job) -> Ingest | None:
         audio, limits = job.record.spec.audio, self.limits

@@ -9,7 +9,8 @@ import pytest
 import telecine
 
 PUBLIC = [
-    "AlphaMode", "Artifact", "AsyncClient", "AsyncJob", "Audio", "AudioFit", "Capabilities", "Client", "Color",
+    "AlphaMode", "Artifact", "AsyncClient", "AsyncJob", "Audio", "AudioFit", "Capabilities", "Client",
+    "Color",
     "DamagedJob", "EmbeddedServer", "EncodeResult", "ImageOverlay", "Job", "JobInfo", "JobState", "JobStory",
     "JobWarning", "KeepAlive", "LogClient", "LogFilter", "Loudness", "OddSizePolicy", "Output", "OutputInfo",
     "OutputProgress", "OutputState", "PixelFormat", "Position", "Problem", "Progress", "Quality",

@@ -55,7 +55,8 @@ for name in formats:
     assignment = Assignment("job", OutputSpec("clip", container, codec), video, spool, str(directory))
     if container in SOUND_FORMATS:
         sound = AudioSpec(48_000, "stereo", SampleFormat.S16)
-        assignment = msgspec.structs.replace(assignment, audio=sound, audio_path=str(pathlib.Path(root, "audio.raw")))
+        path = str(pathlib.Path(root, "audio.raw"))
+        assignment = msgspec.structs.replace(assignment, audio=sound, audio_path=path)
     attempt = Attempt(assignment, lambda _: None)
     attempt.intake.extend(2, is_complete=True, samples=4_000)
     print(name, type(attempt.run()).__name__, sorted(set(sys.modules) - imported))
