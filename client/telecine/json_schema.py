@@ -23,7 +23,8 @@ def published_schema(
     """The schema (draft 2020-12) of `kind`, as indented JSON that ends with a line feed.
 
     `modules` define its types. `amend` may change the definitions, by their types' names, before every
-    field that is left becomes a required one: readers may rely on all that this version writes.
+    field that is left becomes a required one, but those that may be unset: readers may rely on all that this
+    version writes.
     """
     definitions: dict[str, Any] = msgspec.json.schema(kind)["$defs"]
     for module in modules:
@@ -34,10 +35,17 @@ def published_schema(
     root = definitions.pop(kind.__name__)
     for definition in (root, *definitions.values()):
         if "properties" in definition:
-            definition["required"] = sorted(definition["properties"])
+            definition["required"] = sorted(_always_there(definition))
     head = {"$schema": DIALECT, "$id": schema_id, **root, "$defs": dict(sorted(definitions.items()))}
     head["properties"]["schema"] = {"const": schema_id}
     return json.dumps(head, indent=2, ensure_ascii=False) + "\n"
+
+
+def _always_there(definition: dict[str, Any]) -> list[str]:
+    """The fields that are always written; one that may be unset is neither required nor has it a default."""
+    required = definition.get("required", ())
+    properties: dict[str, dict[str, Any]] = definition["properties"]
+    return [name for name, entry in properties.items() if name in required or "default" in entry]
 
 
 def field_docs(module: ModuleType) -> dict[str, dict[str, str]]:

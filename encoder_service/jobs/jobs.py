@@ -312,17 +312,7 @@ class Jobs:
             self._events.not_created(spec.job_id, owner.tenant, error)
             raise errors.disk_error(error, retry_after_seconds) from error
         job = self.adopt(record, spools)
-        outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
-        video = spec.video
-        rate = f"{video.frame_rate.numerator}/{video.frame_rate.denominator}"
-        sound = ""
-        if (audio := spec.audio) is not None:
-            sound = f"{audio.layout} {audio.sample_format} at {audio.sample_rate} Hz; "
-        job.log(
-            "info",
-            f"accepted: {video.width}x{video.height} {video.pixel_format.value} at {rate} fps; {sound}"
-            f"for {outputs}",
-        )
+        job.log("info", f"accepted: {_described(spec)}")
         self._events.accepted(record)
 
     def _promise(self, key: str, spec: JobSpec, holders: tuple[str, ...]) -> None:
@@ -442,6 +432,17 @@ class Jobs:
         for job in self.registry.live.values():
             counts[job.state.value] = counts.get(job.state.value, 0) + 1
         return counts
+
+
+def _described(spec: JobSpec) -> str:
+    """What came to be accepted, for stage.log."""
+    video, sound = spec.video, ""
+    rate = f"{video.frame_rate.numerator}/{video.frame_rate.denominator}"
+    if (audio := spec.audio) is not None:
+        sound = f"{audio.layout} {audio.sample_format} at {audio.sample_rate} Hz; "
+    outputs = ", ".join(f"{output.name} ({output.format})" for output in spec.outputs)
+    picture = f"{video.width}x{video.height} {video.pixel_format.value} at {rate} fps"
+    return f"{picture}; {sound}for {outputs}"
 
 
 async def _to_its_end(making: Coroutine[Any, Any, _Result]) -> _Result:
