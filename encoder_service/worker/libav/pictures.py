@@ -286,6 +286,9 @@ def _choose_filter(source: PictureFormat, target: PictureFormat) -> Interpolatio
     if (source.width, source.height) != (target.width, target.height):
         return Interpolation(_RESIZED)
     before, after = describe(source.pixel_format), describe(target.pixel_format)
+    if before.height_step > after.height_step and after.bits > 8:
+        # Where two rows of chroma make one, swscale's 16-bit RGB wraps round at saturated colours.
+        return Interpolation(_RESIZED)
     if before.width_step * before.height_step > after.width_step * after.height_step:
         return Interpolation(_FROM_SUBSAMPLED)
     return Interpolation(_SAME_SIZE)
