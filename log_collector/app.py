@@ -28,14 +28,16 @@ from log_collector.ingest.accounting import Accounting, AccountingMetrics, Way
 from log_collector.ingest.budget import ByteBudget
 from log_collector.ingest.ingest import Ingest
 from log_collector.ingest.opening import BatchOpener, OpeningLimits
-from log_collector.ingest.selection import Selection
+from log_collector.ingest.selections import Selections
 from log_collector.ingest.turnstile import Turnstile
 from log_collector.journal import CursorStore, Journal, JournalLimits
 from log_collector.journal.places import JournalPlaceError
 from log_collector.processors.lanes import Lanes
 from log_collector.processors.redact import redaction_for
 from log_collector.query.library import Library
+from log_collector.quotas.intake_pace import IntakePace, Sender
 from log_collector.record import Rejection
+from log_collector.rpc.doors import Doors
 from log_collector.rpc.export import Exporter, Translate
 from log_collector.rpc.queries import LogQueries
 from log_collector.rpc.servicer import OTLP_SERVICE_NAME, SERVICE_NAME, LogCollectorServicer, otlp_handler
@@ -67,6 +69,7 @@ class CollectorService:
         self._budget = ByteBudget(config.intake.under_way_bytes)
         threads = config.intake.threads or usable_cores()
         self._lanes = Lanes(threads)
+        self._doors = Doors(IntakePace(lambda: self._config.quotas), config.root_tenant)
         self._draining = asyncio.Event()
         self._streams = 0
         self._reloader = Reloader(
@@ -107,10 +110,10 @@ class CollectorService:
     def register(self, server: grpc.aio.Server) -> None:
         """Adds both services."""
         servicer = LogCollectorServicer(
-            self._new_stream, self._draining, self._stats_now, lambda: self._reading
+            self._new_stream, self._draining, self._stats_now, lambda: self._reading, self._doors
         )
         pb_grpc.add_LogCollectorServiceServicer_to_server(servicer, server)
-        server.add_generic_rpc_handlers((otlp_handler(self._export),))
+        server.add_generic_rpc_handlers((otlp_handler(self._export_for, self._doors),))
 
     def claim_directory(self) -> None:
         """Makes the data directory this process's alone, before anything is written there; idempotent.
@@ -135,13 +138,15 @@ class CollectorService:
         self._condition = Condition(self._journal, self._cursors, self._is_there, self._log)
         self._condition.report_start()
         self._registry.register(self._condition)
-        selection = Selection(config.effective_selection())
-        self._ingest = Ingest(self._journal, self._accounting, _opener(config, selection), selection)
+        selections = Selections(config.effective_selection())
+        self._ingest = Ingest(self._journal, self._accounting, _opener(config, selections), selections)
         self._ingest.restore(self._journal.held())
         intake = config.intake
         self._turnstile = Turnstile(self._ingest, self._budget, intake.requests_at_once, intake.retry_seconds)
         self._exporter = Exporter(self._ingest, self._lanes, self._turnstile, intake.record_bytes)
-        self._taker = RecordTaker(self._ingest, self._lanes, self._turnstile, intake.records_per_batch)
+        self._taker = RecordTaker(
+            self._ingest, self._lanes, self._turnstile, intake.records_per_batch, self._doors.own
+        )
         self._fanout = Fanout(self._journal, self._cursors, self._log)
         self._registry.register(FanoutMetrics(self._fanout.runners))
         self._topology = Topology(self._fanout, self._log)
@@ -159,10 +164,11 @@ class CollectorService:
             self._journal,
             self._condition,
             self._accounting,
-            self._held_count,
+            self._held_by,
             self._fanout.stats,
             limits.size_bytes,
             self._started_unix_nano,
+            self._doors.name_of,
         )
         self._is_open = True
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloader.reload)
@@ -222,22 +228,31 @@ class CollectorService:
     def _is_there(self) -> bool:
         return self._directory is None or self._directory.is_there()
 
-    def _new_stream(self, write: Write) -> ShipStream:
+    def _new_stream(self, write: Write, sender: Sender) -> ShipStream:
         config = self._config.intake
         limits = ShipLimits(config.batches_per_stream, config.records_per_batch, config.retry_seconds)
-        return ShipStream(self._ingest, self._lanes, self._budget, limits, write, self._count_streams)
+        return ShipStream(self._ingest, self._lanes, self._budget, limits, write, self._count_streams, sender)
 
     async def _export(
-        self, request: bytes, sender: str, way: Way = Way.OTLP, translate: Translate | None = None
+        self,
+        request: bytes,
+        peer: str,
+        way: Way = Way.OTLP,
+        translate: Translate | None = None,
+        sender: Sender | None = None,
     ) -> tuple[Rejection, ...]:
         try:
-            return await self._exporter.export(request, sender, way, translate)
+            whose = self._doors.own() if sender is None else sender
+            return await self._exporter.export(request, peer, way, translate, whose)
         except ServiceError:
             raise
         except Exception as error:
             # Stock clients throw away what is answered with INTERNAL: a fault of ours must not cost records.
             self._log.exception("export_failed")
             raise errors.faulty(self._config.intake.retry_seconds) from error
+
+    async def _export_for(self, request: bytes, peer: str, sender: Sender) -> tuple[Rejection, ...]:
+        return await self._export(request, peer, sender=sender)
 
     def _http_port(self) -> OwnPort | None:
         if not self._config.http_listen:
@@ -250,8 +265,8 @@ class CollectorService:
             raise StartError(needed) from error
         return open_port(Intake(lambda: self._config, self._lanes, self._export, lambda: self._taker))
 
-    def _stats_now(self) -> pb.GetStatsResponse:
-        return self._stats.message()
+    def _stats_now(self, tenant: str | None) -> pb.GetStatsResponse:
+        return self._stats.message(tenant)
 
     def _count_streams(self, change: int) -> None:
         self._streams += change
@@ -260,7 +275,7 @@ class CollectorService:
         self._config = new
         is_changed = old.effective_selection() != new.effective_selection()
         selection = new.effective_selection() if is_changed else None
-        active = Selection(selection) if selection is not None else self._ingest.selection
+        active = Selections(selection) if selection is not None else self._ingest.selections
         self._ingest.replace_rules(_opener(new, active), selection)
         self._exporter.record_bytes = new.intake.record_bytes
         self._taker.max_records = new.intake.records_per_batch
@@ -280,7 +295,11 @@ class CollectorService:
         return runner is not None and not runner.is_broken
 
     def _held_count(self) -> int:
-        return self._ingest.selection.held_count if self._is_open else 0
+        return self._held_by(None) if self._is_open else 0
+
+    def _held_by(self, tenant: str | None) -> int:
+        selections = self._ingest.selections
+        return selections.held_count if tenant is None else selections.held_by(tenant)
 
 
 def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> CollectorService:
@@ -297,12 +316,12 @@ def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> Coll
     return service
 
 
-def _opener(config: CollectorConfig, selection: Selection) -> BatchOpener:
+def _opener(config: CollectorConfig, selections: Selections) -> BatchOpener:
     redaction = redaction_for(config.redaction.pack(), config.redaction.key())
     limits = OpeningLimits(
         config.intake.unpacked_bytes, config.intake.record_bytes, config.intake.unpacked_ratio
     )
-    return BatchOpener(redaction, limits, needs_keys=selection.is_active)
+    return BatchOpener(redaction, limits, needs_keys=selections.is_active)
 
 
 def _watched_files(config: CollectorConfig) -> tuple[Path, ...]:

@@ -21,6 +21,7 @@ from log_collector.ingest.selection import SelectionConfig
 from log_collector.processors.redact import redaction_for
 from log_collector.processors.sample import SamplingRule
 from log_collector.query.config import ReadingConfig
+from log_collector.quotas.config import Quotas
 from log_collector.sinks.elastic.config import ElasticsearchConfig, LogstashConfig
 from log_collector.sinks.forward.config import ForwardConfig
 from log_collector.sinks.loki.config import LokiConfig
@@ -31,6 +32,7 @@ from log_collector.sinks.stdout import StdoutConfig
 from log_collector.sinks.table import PlannedSink, Repeat, SinkRow, planned_sinks, repeated_names
 from log_collector.sinks.webhook_config import WebhookConfig
 from service_host.address import AddressError, parse_admin_address
+from service_host.auth.principal import DEFAULT_TENANT, TENANT_FORM
 from service_host.settings.host_config import HostConfig, Positive
 
 MIB: Final = 1 << 20
@@ -38,7 +40,7 @@ GIB: Final = 1 << 30
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
-FIXED_SECTIONS: Final = ("host", "http_listen", "data_dir", "journal", "reading")
+FIXED_SECTIONS: Final = ("host", "http_listen", "data_dir", "root_tenant", "journal", "reading")
 """What a reload cannot change."""
 _OVER_HTTP: Final = SinkRow("log_collector.sinks.building:open_http_sink", Repeat.KNOWN)
 
@@ -130,6 +132,11 @@ class CollectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     http: HttpPortConfig = HttpPortConfig()
     data_dir: Path = Path("telecine-logs")
     """Holds `journal/`, the sinks' cursors and, by default, the files; for one collector at a time."""
+    root_tenant: Annotated[str, msgspec.Meta(pattern=rf"^{TENANT_FORM}\Z")] = DEFAULT_TENANT
+    """The tenant whose files lie right in the files' directory, as all of release 0.1.0 do. Those of each
+    other one lie in `tenants/<tenant>/` of it. A change gives the former one's records to the new one."""
+    quotas: Quotas = Quotas()
+    """How much each tenant and each principal may have. Unset: as much as the whole collector."""
     journal: JournalConfig = JournalConfig()
     intake: IntakeConfig = IntakeConfig()
     redaction: RedactionConfig = RedactionConfig()

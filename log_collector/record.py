@@ -46,6 +46,7 @@ class RecordKey(msgspec.Struct, gc=False):
     job_id: str | int | None = None
     request_id: str | int | None = None
     sample_rate: int | None = None
+    log_tenant: str = ""
 
     @property
     def job(self) -> str:

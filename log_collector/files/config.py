@@ -11,6 +11,7 @@ import msgspec
 from telecine.logging.outputs.rendering import Format
 
 from log_collector.expression import ExpressionError, compile_expression
+from service_host.auth.principal import is_tenant
 
 _DAY_SECONDS: Final = 86_400.0
 _MIB: Final = 1 << 20
@@ -91,6 +92,11 @@ class FilesConfig(msgspec.Struct, frozen=True, kw_only=True):
     keep_jobs: Annotated[int, msgspec.Meta(ge=0)] = 100_000
     """At most so many jobs have files; beyond it those that were written longest ago are deleted. 0: no
     limit."""
+    tenant_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Rotated files and jobs of one tenant together; beyond it its oldest are deleted. The limits of the
+    classes hold for each tenant by itself, too. 0: no limit."""
+    tenant_bytes_of: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
+    """Tenant to its own `tenant_bytes`."""
     new_services_per_minute: Annotated[int, msgspec.Meta(ge=1)] = 200
     """So many services get a file of their own in a minute; the records of further ones go into
     `overflow.log` until there is room."""
@@ -108,6 +114,9 @@ class FilesConfig(msgspec.Struct, frozen=True, kw_only=True):
         names = [route.name for route in self.routes]
         if len(set(names)) != len(names):
             yield "routes", "expected a name only once"
+        for tenant in self.tenant_bytes_of:
+            if not is_tenant(tenant):
+                yield "tenant_bytes_of", f"{tenant!r} is no tenant's name"
 
     def keep_seconds(self, kind: Rotation) -> float:
         """How long files of a class are kept; 0: for ever."""

@@ -11,6 +11,7 @@ import msgspec
 from log_collector.files import names
 
 _MINUTE_SECONDS = 60.0
+_ALLOWANCES = 10_000
 
 
 class Reason(StrEnum):
@@ -52,9 +53,9 @@ class Diversion:
         report: Callable[[str, str], None],
     ) -> None:
         """`report` hears an event and a reason, for the first of a kind in a row."""
-        now = clock()
-        self._services = Allowance(services_per_minute, services_per_minute, now)
-        self._jobs = Allowance(jobs_per_minute, jobs_per_minute, now)
+        self._per_minute = (services_per_minute, jobs_per_minute)
+        self._allowances: dict[tuple[str, int], Allowance] = {}
+        """By home: no tenant uses up what another may begin."""
         self._clock = clock
         self._report = report
         self._told: set[str] = set()
@@ -67,15 +68,28 @@ class Diversion:
 
     def may_begin(self, file: str) -> bool:
         """Whether a file that is not there may be made now."""
+        home, name_there = names.split_home(file)
+        return self._may_begin(home, name_there)
+
+    def _may_begin(self, home: str, file: str) -> bool:
         if file.startswith(f"{names.JOBS_DIRECTORY}/"):
             directory, _, name = file.rpartition("/")
             # Receipts come after their job's records, and go where these go.
             if name != names.JOB_FILE:
-                return directory not in self._left_out
-            return self._grant(self._jobs, file)
+                return home + directory not in self._left_out
+            return self._grant(self._allowance(home, 1), home + file)
         if names.is_service_stream(file) and file != names.OVERFLOW_FILE:
-            return self._grant(self._services, file)
+            return self._grant(self._allowance(home, 0), home + file)
         return True
+
+    def _allowance(self, home: str, kind: int) -> Allowance:
+        allowance = self._allowances.get((home, kind))
+        if allowance is None:
+            if len(self._allowances) >= _ALLOWANCES:
+                self._allowances.clear()
+            most = self._per_minute[kind]
+            allowance = self._allowances[home, kind] = Allowance(most, most, self._clock())
+        return allowance
 
     def _grant(self, allowance: Allowance, file: str) -> bool:
         """A write may be prepared more than once before it is done: what it was given it keeps."""
@@ -106,6 +120,8 @@ class Diversion:
                 self._told.clear()
             self._told.add(key)
             self._report("file_diverted", f"{reason}: {file[:200]}")
+        home, file = names.split_home(file)
         if file.startswith(f"{names.JOBS_DIRECTORY}/"):
-            return names.OVERFLOW_JOBS_FILE if file.endswith(f"/{names.JOB_FILE}") else ""
-        return names.OVERFLOW_FILE if names.is_service_stream(file) and file != names.OVERFLOW_FILE else ""
+            return home + names.OVERFLOW_JOBS_FILE if file.endswith(f"/{names.JOB_FILE}") else ""
+        is_service = names.is_service_stream(file) and file != names.OVERFLOW_FILE
+        return home + names.OVERFLOW_FILE if is_service else ""

@@ -54,7 +54,8 @@ class Housekeeper:
         self._is_stopping = False
         self.expired_files = 0
         self.expired: Counter[str] = Counter()
-        """Files and jobs that retention took away, by reason: "too_old", "too_much", "too_many_jobs"."""
+        """Files and jobs that retention took away, by reason: "too_old", "too_much", "too_many_jobs",
+        "tenant_quota"."""
         self.packed_files = 0
 
     @property
@@ -98,21 +99,27 @@ class Housekeeper:
             self._report("file_not_packed", f"{path.name}: {error.strerror or error}")
 
     def _pass(self) -> Iterator[None]:
+        """Each tenant's files by themselves: the limits hold for each."""
+        for home in [""] if self._routing.stream else names.homes_in(self._root):
+            yield from self._pass_home(home)
+
+    def _pass_home(self, home: str) -> Iterator[None]:
         by_class: dict[int, tuple[Rotation, list[KeptFile]]] = {}
-        for file in names.files_in(self._root, stream=self._routing.stream):
+        for file in names.files_in(self._root, home.rstrip("/"), stream=self._routing.stream):
             self._see(file, by_class)
         yield
         jobs: list[KeptFile] = []
-        for directory in self._job_directories():
+        for directory in self._job_directories(home):
             if directory.name.startswith(RETIRED_PREFIX):
                 _remove_own(directory)
                 continue
-            self._see_job(directory, jobs, by_class)
+            self._see_job(home, directory, jobs, by_class)
             yield
         for kind, files in by_class.values():
             for gone in self._expired(files, kind):
-                (self._root / gone.name).unlink(missing_ok=True)
-                self.expired_files += 1
+                self._unlink(gone)
+                files.remove(gone)
+        jobs = self._within_quota(home, [file for _, files in by_class.values() for file in files], jobs)
         excess = sorted(jobs, key=lambda job: job.written_seconds)[: -self._config.keep_jobs or None]
         if not self._config.keep_jobs or len(jobs) <= self._config.keep_jobs:
             excess = []
@@ -120,6 +127,29 @@ class Housekeeper:
         for job in [*self._expired(jobs, self._config.jobs), *excess]:
             with self._lock:
                 self._due.retirements.add(job.name)
+
+    def _unlink(self, file: KeptFile) -> None:
+        (self._root / file.name).unlink(missing_ok=True)
+        self.expired_files += 1
+
+    def _within_quota(self, home: str, files: list[KeptFile], jobs: list[KeptFile]) -> list[KeptFile]:
+        """Deletes a tenant's oldest files and jobs while it has more than it may; returns jobs that stay."""
+        limit = self._config.tenant_bytes_of.get(names.tenant_of_home(home), self._config.tenant_bytes)
+        kept = [file for file in files if not file.name.startswith(f"{home}{names.JOBS_DIRECTORY}/")]
+        kept_bytes = sum(each.size_bytes for each in (*kept, *jobs))
+        gone: set[str] = set()
+        for each in sorted((*kept, *jobs), key=lambda each: each.written_seconds) if limit else ():
+            if kept_bytes <= limit:
+                break
+            kept_bytes -= each.size_bytes
+            gone.add(each.name)
+            self.expired["tenant_quota"] += 1
+            if each.stream == each.name:
+                with self._lock:
+                    self._due.retirements.add(each.name)
+            else:
+                self._unlink(each)
+        return [job for job in jobs if job.name not in gone]
 
     def _expired(self, files: list[KeptFile], kind: Rotation) -> list[KeptFile]:
         keep_seconds, now = self._config.keep_seconds(kind), self._clock()
@@ -133,9 +163,9 @@ class Housekeeper:
             self._report("files_expired_by_size", f"{len(gone) - old} files or jobs beyond the limits")
         return gone
 
-    def _job_directories(self) -> Iterator[Path]:
+    def _job_directories(self, home: str) -> Iterator[Path]:
         try:
-            with os.scandir(self._root / names.JOBS_DIRECTORY) as entries:
+            with os.scandir(self._root / home / names.JOBS_DIRECTORY) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         yield Path(entry.path)
@@ -143,9 +173,13 @@ class Housekeeper:
             return
 
     def _see_job(
-        self, directory: Path, jobs: list[KeptFile], by_class: dict[int, tuple[Rotation, list[KeptFile]]]
+        self,
+        home: str,
+        directory: Path,
+        jobs: list[KeptFile],
+        by_class: dict[int, tuple[Rotation, list[KeptFile]]],
     ) -> None:
-        relative = f"{names.JOBS_DIRECTORY}/{directory.name}"
+        relative = f"{home}{names.JOBS_DIRECTORY}/{directory.name}"
         written, size = 0.0, 0
         for file in names.files_in(self._root, relative):
             status = self._see(file, by_class if self._config.jobs.keep_count else None)

@@ -10,7 +10,11 @@ from typing import Final
 
 import msgspec
 
+from service_host.auth.principal import is_tenant
+
 JOBS_DIRECTORY: Final = "jobs"
+TENANTS_DIRECTORY: Final = "tenants"
+"""Of the files of tenants other than the root one, each in a directory of its own."""
 JOB_FILE: Final = "job.log"
 RECEIPTS_FILE: Final = "receipts.log"
 ERRORS_FILE: Final = "errors.log"
@@ -52,6 +56,41 @@ def safe_name(text: str) -> str:
     if len(name) > _MAX_NAME_BYTES:
         name = f"{name[:_MAX_NAME_BYTES]}~{hashlib.blake2b(raw, digest_size=12).hexdigest()}"
     return name
+
+
+def home_of(tenant: str) -> str:
+    """What the names of a tenant's files begin with; "" is the root tenant, and so is its home.
+
+    Raises ValueError for what is no tenant's name: it comes from the journal, and names a directory.
+    """
+    if not tenant:
+        return ""
+    if not is_tenant(tenant):
+        raise ValueError(f"{tenant[:140]!r} cannot name a directory")
+    return f"{TENANTS_DIRECTORY}/{tenant}/"
+
+
+def tenant_of_home(home: str) -> str:
+    """Whose home it is; "" is the root tenant."""
+    return home.removeprefix(f"{TENANTS_DIRECTORY}/").rstrip("/")
+
+
+def split_home(file: str) -> tuple[str, str]:
+    """A file's home and its name there."""
+    if not file.startswith(f"{TENANTS_DIRECTORY}/"):
+        return "", file
+    _, tenant, name = file.split("/", 2)
+    return home_of(tenant), name
+
+
+def homes_in(root: Path) -> list[str]:
+    """The homes that are there, the root tenant's first."""
+    try:
+        entries = sorted((root / TENANTS_DIRECTORY).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return [""]
+    own = [path.name for path in entries if is_tenant(path.name) and not path.is_symlink() and path.is_dir()]
+    return ["", *map(home_of, own)]
 
 
 def service_file(service: str) -> str:
@@ -114,7 +153,9 @@ def files_in(root: Path, directory: str = "", stream: str = "") -> list[LogFile]
 def is_own_name(name: str) -> bool:
     """Whether the file sink may have given a name to something in its directory."""
     rotated = _ROTATED.fullmatch(name)
-    return name == JOBS_DIRECTORY or (rotated["stream"] if rotated else name).endswith(".log")
+    return name in (JOBS_DIRECTORY, TENANTS_DIRECTORY) or (rotated["stream"] if rotated else name).endswith(
+        ".log"
+    )
 
 
 def next_number(directory: Path, name: str) -> int:

@@ -180,7 +180,7 @@ class OpenFiles:
         except FileNotFoundError:
             for directory in reversed(path.relative_to(self._root).parents):
                 (self._root / directory).mkdir(exist_ok=True, mode=0o750)
-            self._made.add(path.parent.parent)
+                self._made.add(self._root / directory)
             fd = os.open(path, flags, _MODE)
         self._made.add(path.parent)
         return fd

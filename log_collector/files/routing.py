@@ -105,6 +105,18 @@ class Router:
 
     def route(self, batches: Sequence[StoredBatch]) -> Routed:
         """Sorts the lines of some consecutive batches."""
+        by_tenant: dict[str, list[StoredBatch]] = {}
+        for batch in batches:
+            by_tenant.setdefault(batch.tenant, []).append(batch)
+        routed = Routed({}, 0)
+        for tenant, own in by_tenant.items():
+            home, found = names.home_of(tenant), self._route_own(own)
+            routed.record_count += found.record_count
+            routed.pieces |= {home + file: pieces for file, pieces in found.pieces.items()}
+        return routed
+
+    def _route_own(self, batches: Sequence[StoredBatch]) -> Routed:
+        """Sorts the lines of one tenant's batches, by names in its home."""
         routed = Routed({}, 0)
         receipts: dict[tuple[str, str], Receipt] = {}
         for batch in batches:
@@ -129,6 +141,7 @@ class Router:
 
     def class_of(self, file: str) -> FileClass:
         """See `Routing`."""
+        _, file = names.split_home(file)
         if file.startswith(f"{names.JOBS_DIRECTORY}/"):
             return self._config.jobs
         if file == names.ERRORS_FILE:

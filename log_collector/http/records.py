@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -28,6 +28,7 @@ from log_collector.journal import (
 from log_collector.journal.entry import UID_BYTES
 from log_collector.processors.lanes import Lanes
 from log_collector.processors.redact import CostlyError
+from log_collector.quotas.intake_pace import ROOT, Sender
 from service_host.auth.principal import current_principal
 from service_host.status.http_status import HttpError
 from service_host.status.status import ServiceError
@@ -83,7 +84,16 @@ class _Prepared(msgspec.Struct, frozen=True):
 class RecordTaker:
     """Belongs to the event loop. `max_records` may be changed at any time."""
 
-    def __init__(self, ingest: Ingest, lanes: Lanes, turnstile: Turnstile, max_records: int) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        lanes: Lanes,
+        turnstile: Turnstile,
+        max_records: int,
+        whose: Callable[[], Sender] = lambda: ROOT,
+    ) -> None:
+        """`whose`: who sends the request of the task that asks."""
+        self._whose = whose
         self._ingest = ingest
         self._lanes = lanes
         self._turnstile = turnstile
@@ -100,10 +110,12 @@ class RecordTaker:
             raise errors.invalid_field("service", expected)
         if lines.key and not _KEY.fullmatch(lines.key):
             raise errors.invalid_field("idempotency-key", "expected 1 to 255 printable characters of ASCII")
-        async with self._turnstile.admit(len(lines.data)):
-            return await self._take(lines)
+        sender = self._whose()
+        async with self._turnstile.admit(len(lines.data), sender):
+            return await self._take(lines, sender)
 
-    async def _take(self, lines: Lines) -> Taken:
+    async def _take(self, lines: Lines, sender: Sender) -> Taken:
+        tenant = sender.tenant
         now = self._ingest.now_unix_nano()
         # A name may be a secret by mistake: it stands in records, file names and the list of producers.
         origin = self._ingest.opener.redaction.redact_origin(Origin(lines.service or UNKNOWN_SERVICE))
@@ -112,32 +124,37 @@ class RecordTaker:
         prepared = None
         if len(lines.data) <= _INLINE_BYTES:
             try:
-                prepared = self._prepare(lines.data, producer, service, now, _INLINE_SUSPECT_BYTES)
+                prepared = self._prepare(lines.data, producer, service, now, tenant, _INLINE_SUSPECT_BYTES)
             except CostlyError:
                 pass
         if prepared is None:
-            work = partial(self._prepare, lines.data, producer, service, now)
-            prepared = await self._lanes.run(lines.sender, work)
+            work = partial(self._prepare, lines.data, producer, service, now, tenant)
+            prepared = await self._lanes.run(lines.sender, work, tenant)
         count = len(prepared.numbers)
         if not count:
             return Taken(0, 0, 0, [])
+        sender.count(count)
         opened = prepared.opened
         uids = _uids_of(lines) if lines.key else ()
         rejected = sum(rejection.count for rejection in opened.rejections)
         try:
             self._ingest.journal.require_room()
             if uids and await self._is_stored(uids):
-                self._ingest.accounting.count_duplicate(lines.way, count)
+                for books in self._ingest.accounting.books_of(tenant):
+                    books.count_duplicate(lines.way, count)
                 return Taken(0, count - rejected, rejected, _rejections(prepared))
-            envelope = Envelope(lines.way, producer, UNSEQUENCED, count, now, origin, uids=b"".join(uids))
+            envelope = Envelope(
+                lines.way, producer, UNSEQUENCED, count, now, origin, uids=b"".join(uids), tenant=tenant
+            )
             await self._ingest.store(envelope, opened)
         except (JournalFullError, JournalFailedError, JournalClosedError) as error:
-            self._ingest.accounting.count_refused(lines.way, errors.refusal_reason(error), count)
+            for books in self._ingest.accounting.books_of(tenant):
+                books.count_refused(lines.way, errors.refusal_reason(error), count)
             raise errors.not_stored(error, self._turnstile.retry_seconds) from error
         return Taken(count - rejected, 0, rejected, _rejections(prepared))
 
     def _prepare(
-        self, data: bytes, producer: str, service: str, now: int, limit_bytes: float = math.inf
+        self, data: bytes, producer: str, service: str, now: int, tenant: str, limit_bytes: float = math.inf
     ) -> _Prepared:
         found = data.count(b"\n")
         if found > self.max_records:
@@ -146,7 +163,9 @@ class RecordTaker:
         lines, numbers = _without_blank_lines(data)
         if not numbers:
             return _Prepared(OpenedBatch(b"", b"", 0, (), b"", {}, []), numbers)
-        batch = ReceivedBatch(producer, UNSEQUENCED, len(numbers), service, lines, Encoding.IDENTITY, now)
+        batch = ReceivedBatch(
+            producer, UNSEQUENCED, len(numbers), service, lines, Encoding.IDENTITY, now, tenant=tenant
+        )
         return _Prepared(self._ingest.opener.open(batch, limit_bytes), numbers)
 
     async def _is_stored(self, uids: Sequence[bytes]) -> bool:

@@ -25,6 +25,10 @@ class Way(StrEnum):
     """Summaries that the collector itself writes into the journal."""
 
 
+_TENANTS: Final = 1000
+_OTHERS: Final = "/others"
+
+
 class Accounting:
     """The counters since the process started. Belongs to the event loop; reading is safe from any thread."""
 
@@ -49,6 +53,24 @@ class Accounting:
         self.batches = 0
         self.unpacked_bytes = 0
         """Of all accepted batches."""
+        self._of_tenants: dict[str, Accounting] = {}
+
+    def books_of(self, tenant: str) -> tuple[Accounting, Accounting]:
+        """These, of all tenants, and those of one of them.
+
+        Beyond a thousand tenants those of the others are the same: nobody's.
+        """
+        if tenant not in self._of_tenants and len(self._of_tenants) >= _TENANTS:
+            tenant = _OTHERS
+        return self, self._of_tenants.setdefault(tenant, Accounting())
+
+    def of_tenant(self, tenant: str) -> Accounting:
+        """One tenant's own; of one that has sent nothing they are empty. Not to be changed."""
+        return self._of_tenants.get(tenant) or Accounting()
+
+    def tenants(self) -> dict[str, Accounting]:
+        """Those of each tenant; "" is the root one."""
+        return dict(self._of_tenants)
 
     def count_refused(self, way: Way, reason: str, count: int) -> None:
         """Records whose sender was asked to send them again."""

@@ -11,7 +11,9 @@ import msgspec
 
 from log_collector.ingest.accounting import Accounting, Way
 from log_collector.ingest.opening import BatchOpener, OpenedBatch
-from log_collector.ingest.selection import Selected, Selection, SelectionConfig
+from log_collector.ingest.selection import Selected, SelectionConfig
+from log_collector.ingest.selections import Selections
+from log_collector.ingest.stamp import signed
 from log_collector.journal import (
     UNSEQUENCED,
     Encoding,
@@ -23,7 +25,7 @@ from log_collector.journal import (
     Origin,
 )
 from log_collector.journal.entry import pack
-from log_collector.journal.ownership import OWN_PRODUCER
+from log_collector.journal.ownership import OWN_PRODUCER, producer_key
 from log_collector.processors.undo import Undo
 
 
@@ -41,6 +43,13 @@ class Envelope(msgspec.Struct, frozen=True):
     proof: bytes = b""
     checksums: bytes = b""
     is_conflicting: bool = False
+    tenant: str = ""
+    """Whose they are, by the sender's credential; empty: the root tenant's."""
+
+    @property
+    def key(self) -> str:
+        """Of the producer among those of all tenants."""
+        return producer_key(self.tenant, self.producer)
 
 
 class Ingest:
@@ -54,13 +63,13 @@ class Ingest:
         journal: Journal,
         accounting: Accounting,
         opener: BatchOpener,
-        selection: Selection,
+        selections: Selections,
         now_unix_nano: Callable[[], int] = time.time_ns,
     ) -> None:
         self.journal = journal
         self.accounting = accounting
         self.opener = opener
-        self.selection = selection
+        self.selections = selections
         self.is_draining = False
         self.now_unix_nano = now_unix_nano
         self._under_way: deque[Undo] = deque()
@@ -74,22 +83,22 @@ class Ingest:
         refusal is its caller's.
         """
         self.journal.require_room()
-        if opened.keys is None or not self.selection.is_active:
+        if opened.keys is None or not self.selections.is_active:
             selected = None
         else:
             lines = opened.lines[:-1].split(b"\n") if opened.lines else []
-            selected = self.selection.select(lines, opened.keys, envelope.received_unix_nano)
+            selection = self.selections.of(envelope.tenant)
+            selected = selection.select(lines, opened.keys, envelope.received_unix_nano)
         rejected = {str(r.reason): r.count for r in opened.rejections}
         accepted = envelope.count - sum(rejected.values())
         return self._append(envelope, opened, selected, accepted, rejected)
 
-    def store_own(self, selected: Selected) -> asyncio.Future[int] | None:
-        """Appends what is due without any record coming; None: nothing is."""
+    def store_own(self, selected: Selected, tenant: str = "") -> asyncio.Future[int] | None:
+        """Appends what is due of a tenant without any record coming; None: nothing is."""
         if not selected.lines and not selected.undo.taken and not selected.undo.given:
             return None
-        envelope = Envelope(
-            Way.OWN, OWN_PRODUCER, UNSEQUENCED, 0, self.now_unix_nano(), Origin("log-collector")
-        )
+        origin, now = Origin("log-collector"), self.now_unix_nano()
+        envelope = Envelope(Way.OWN, OWN_PRODUCER, UNSEQUENCED, 0, now, origin, tenant=tenant)
         empty = OpenedBatch(b"", b"", 0, (), b"", {}, None)
         selected.is_changed = True
         return self._append(envelope, empty, selected, 0, {})
@@ -99,29 +108,35 @@ class Ingest:
         self.opener = opener
         if selection is not None:
             self.give_out_all()
-            recorded = [(0, line) for line in self.selection.recorded_lines()]
-            self.selection = Selection(selection)
+            recorded = [(0, line) for _, each in self.selections.all() for line in each.recorded_lines()]
+            self.selections = Selections(selection)
             self.restore(recorded)
 
     def restore(self, held: list[tuple[int, bytes]]) -> None:
         """Puts records that were held under the rules in force; what these do not hold is written."""
         keys = self.opener.keys_of([line for _, line in held])
-        self._store_quietly(self.selection.restore(held, keys, self.now_unix_nano()))
+        for tenant in dict.fromkeys(key.log_tenant for key in keys) or {"": None}:
+            own = [index for index, key in enumerate(keys) if key.log_tenant == tenant]
+            selection = self.selections.of(tenant)
+            lines, keys_of_own = [held[index] for index in own], [keys[index] for index in own]
+            self._store_quietly(selection.restore(lines, keys_of_own, self.now_unix_nano()), tenant)
 
     def give_out_all(self) -> None:
         """Writes what the selection holds, for it ends."""
-        self._store_quietly(self.selection.give_out_all(self.now_unix_nano()))
+        for tenant, selection in self.selections.all():
+            self._store_quietly(selection.give_out_all(self.now_unix_nano()), tenant)
 
     def tick(self) -> None:
         """Writes what the selection owes; to be called every second or so."""
         if self.journal.is_full:
             return
-        self._store_quietly(self.selection.tick(self.now_unix_nano()))
+        for tenant, selection in self.selections.all():
+            self._store_quietly(selection.tick(self.now_unix_nano()), tenant)
 
-    def _store_quietly(self, selected: Selected) -> None:
+    def _store_quietly(self, selected: Selected, tenant: str) -> None:
         """Nobody waits for these records; where the journal takes none now, nothing has changed."""
         try:
-            future = self.store_own(selected)
+            future = self.store_own(selected, tenant)
         except (JournalFullError, JournalFailedError, JournalClosedError):
             return
         if future is not None:
@@ -138,17 +153,18 @@ class Ingest:
         batch = _new_batch(envelope, opened, selected, accepted)
         undo = selected.undo if selected else Undo()
         self._under_way.append(undo)
-        missing = self.journal.missing_before(envelope.producer, envelope.first_seq)
-        conflicting = self.journal.taken_numbers(envelope.producer, envelope.first_seq, envelope.count)
+        missing = self.journal.missing_before(envelope.key, envelope.first_seq)
+        conflicting = self.journal.taken_numbers(envelope.key, envelope.first_seq, envelope.count)
 
         def on_durable() -> None:
             self._under_way.popleft()
             dropped = selected.dropped if selected else {}
-            self.accounting.count_stored(envelope.way, batch.accepted_count, rejected, dropped)
-            self.accounting.redacted.update(opened.redacted)
-            self.accounting.unpacked_bytes += batch.unpacked_bytes
-            self.accounting.lost += missing
-            self.accounting.conflicting += conflicting
+            for books in self.accounting.books_of(envelope.tenant):
+                books.count_stored(envelope.way, batch.accepted_count, rejected, dropped)
+                books.redacted.update(opened.redacted)
+                books.unpacked_bytes += batch.unpacked_bytes
+                books.lost += missing
+                books.conflicting += conflicting
 
         try:
             return self.journal.append(batch, on_durable)
@@ -171,12 +187,14 @@ def _new_batch(envelope: Envelope, opened: OpenedBatch, selected: Selected | Non
         record_count, generated, held = len(selected.lines), selected.generated, selected.held
         dropped = selected.dropped
         if selected.is_changed:
-            lines = b"\n".join((*selected.lines, b"")) if selected.lines else b""
+            own = signed(selected.lines, envelope.tenant) if selected.generated else selected.lines
+            lines = b"\n".join((*own, b"")) if own else b""
             records, size = pack(lines), len(lines)
     if not size:
         records, encoding = b"", Encoding.IDENTITY
     return NewBatch(
-        producer=envelope.producer,
+        producer=envelope.key,
+        tenant=envelope.tenant,
         first_seq=envelope.first_seq,
         count=envelope.count,
         received_unix_nano=envelope.received_unix_nano,

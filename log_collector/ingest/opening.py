@@ -11,6 +11,7 @@ import numpy.typing as npt
 import zstandard
 
 from log_collector.ingest.quarantine import Quarantine
+from log_collector.ingest.stamp import stamp_line, stamp_tree, stamped
 from log_collector.journal.digests import checksums_of
 from log_collector.journal.entry import UNSEQUENCED, Encoding, pack
 from log_collector.journal.ownership import shown_producer
@@ -56,6 +57,8 @@ class ReceivedBatch(msgspec.Struct, frozen=True):
     received_unix_nano: int
     skip: int = 0
     """How many lines at its beginning are stored already."""
+    tenant: str = ""
+    """Whose they are; empty: the root tenant's."""
     needs_checksums: bool = False
     """Whether its records may have to be compared with others of their numbers."""
 
@@ -142,23 +145,28 @@ class BatchOpener:
         lines, counts = redacted.lines, redacted.counts
         if counts:
             newlines = find_lines(lines)
-        if _longest(newlines) <= self._limits.record_bytes and is_canonical(
-            lines, newlines, batch.service, has_suspect_types=redacted.has_suspect_types
+        owned = stamped(lines, batch.tenant, len(newlines))
+        if (
+            owned is not None
+            and _longest(newlines) <= self._limits.record_bytes
+            and is_canonical(lines, newlines, batch.service, has_suspect_types=redacted.has_suspect_types)
         ):
-            is_as_it_came = batch.encoding is Encoding.ZSTD and not batch.skip and not counts
-            packed = batch.records if is_as_it_came else pack(lines)
-            return OpenedBatch(lines, packed, len(newlines), (), b"", counts, self.read_keys(lines))
+            is_same = not counts and not batch.skip and not batch.tenant
+            packed = batch.records if is_same and batch.encoding is Encoding.ZSTD else pack(owned)
+            return OpenedBatch(owned, packed, len(newlines), (), b"", counts, self.read_keys(owned))
         return self._open_lines(batch, lines, counts, quarantine)
 
-    def open_mapped(self, lines: list[bytes], limit_bytes: float = math.inf) -> OpenedBatch:
+    def open_mapped(self, lines: list[bytes], limit_bytes: float = math.inf, tenant: str = "") -> OpenedBatch:
         """Opens lines that were made by a mapping: sound and in the catalogue's form, to be redacted.
 
         Raises CostlyError where more than `limit_bytes` look as if they held secrets.
         """
         redacted = self.redaction.redact(b"\n".join((*lines, b"")) if lines else b"", limit_bytes)
-        packed = pack(redacted.lines)
-        keys = self.read_keys(redacted.lines)
-        return OpenedBatch(redacted.lines, packed, len(lines), (), b"", redacted.counts, keys)
+        owned = stamped(redacted.lines, tenant, len(lines))
+        if owned is None:
+            single = redacted.lines[:-1].split(b"\n")
+            owned = b"\n".join((*(stamp_line(line, tenant) for line in single), b""))
+        return OpenedBatch(owned, pack(owned), len(lines), (), b"", redacted.counts, self.read_keys(owned))
 
     def _open_lines(
         self, batch: ReceivedBatch, lines: bytes, counts: dict[str, int], quarantine: Quarantine
@@ -225,7 +233,8 @@ class BatchOpener:
             raise RecordError(
                 RejectionReason.NOT_JSON, f"expected one JSON object a line: {detail}"
             ) from error
-        if not normalise(tree, batch.service, batch.received_unix_nano):
+        is_changed = stamp_tree(tree, batch.tenant)
+        if not normalise(tree, batch.service, batch.received_unix_nano) and not is_changed:
             return line
         try:
             return msgspec.json.encode(tree)

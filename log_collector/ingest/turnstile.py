@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from log_collector import errors
 from log_collector.ingest.budget import ByteBudget
 from log_collector.ingest.ingest import Ingest
+from log_collector.quotas.intake_pace import ROOT, Sender
 
 
 class Turnstile:
@@ -26,10 +27,11 @@ class Turnstile:
         self._running = 0
 
     @asynccontextmanager
-    async def admit(self, size_bytes: int) -> AsyncIterator[None]:
+    async def admit(self, size_bytes: int, sender: Sender = ROOT) -> AsyncIterator[None]:
         """A place for a request of this size while the body runs; waits for bytes of others to be stored.
 
-        Raises ServiceError: the collector stops, or has enough to do.
+        `sender`: by whose quotas. Raises ServiceError: the collector stops, has enough to do, or the sender
+        has sent as much as it may.
         """
         if self._ingest.is_draining:
             raise errors.draining(self.retry_seconds)
@@ -37,7 +39,8 @@ class Turnstile:
             raise errors.busy(self.retry_seconds)
         self._running += 1
         try:
-            await self._budget.acquire(size_bytes)
+            await sender.keep_pace_or_refuse()
+            await self._budget.acquire(size_bytes, sender.tenant)
             try:
                 yield
             finally:

@@ -68,6 +68,7 @@ class NewBatch(msgspec.Struct, frozen=True):
     """Records that were held until now."""
     proof: bytes = b""
     checksums: bytes = b""
+    tenant: str = ""
     is_conflicting: bool = False
     """Whether it may have numbers that other records are stored under."""
 
@@ -93,4 +94,5 @@ def header_of(batch: NewBatch, held_bytes: int) -> EntryHeader:
         given=b"".join(map(held_id, batch.given)),
         proof=batch.proof,
         checksums=batch.checksums,
+        tenant=batch.tenant,
     )

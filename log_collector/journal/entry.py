@@ -73,6 +73,8 @@ class EntryHeader(msgspec.Struct, frozen=True, array_like=True):
     """Of the secret that the producer was opened with, in each of its entries; empty: it has none."""
     checksums: bytes = b""
     """Of each record as it was received, where the producer has numbers but no secret; see `Digests`."""
+    tenant: str = ""
+    """Whose records these are; empty: the root tenant's. `producer` begins with it."""
 
 
 class StoredBatch(msgspec.Struct, frozen=True):
@@ -89,6 +91,11 @@ class StoredBatch(msgspec.Struct, frozen=True):
     def producer(self) -> str:
         """As EntryHeader.producer."""
         return self.header.producer
+
+    @property
+    def tenant(self) -> str:
+        """As EntryHeader.tenant."""
+        return self.header.tenant
 
     @property
     def first_seq(self) -> int:

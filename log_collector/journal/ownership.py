@@ -7,6 +7,8 @@ import hmac
 import os
 from typing import Final
 
+from service_host.auth.principal import is_tenant
+
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
 _SHOWN_DIGITS: Final = 8
@@ -26,12 +28,29 @@ def is_proven(proof: bytes, secret: bytes) -> bool:
     return hmac.compare_digest(make_proof(secret, proof[:_SALT_BYTES]), proof)
 
 
+def producer_key(tenant: str, producer: str) -> str:
+    """What tells a producer from those of all tenants; the root tenant's ("") go by their ids alone.
+
+    No id of a producer has a slash.
+    """
+    return f"{tenant}/{producer}" if tenant else producer
+
+
+def plain_producer(key: str) -> str:
+    """The id alone. Only what has no numbers ("otlp:…") may have a slash of its own, behind a colon."""
+    tenant, slash, producer = key.partition("/")
+    return producer if slash and is_tenant(tenant) else key
+
+
 def shown_producer(producer: str) -> str:
     """A name for a producer that nobody can ship with: "~" and 8 hex digits of its id's SHA-256.
+
+    It is the same whichever tenant the producer is of.
 
     What has no numbers to take away ("otlp:…", "records:…", "browser:…", the collector's own) is shown as it
     is, and so is what is such a name already.
     """
+    producer = plain_producer(producer)
     if producer.startswith(_NOT_SECRET) or producer == OWN_PRODUCER:
         return producer
     return "~" + hashlib.sha256(producer.encode()).hexdigest()[:_SHOWN_DIGITS]

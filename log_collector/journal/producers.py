@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -152,13 +153,16 @@ class ProducerTable:
         known = self._producers.get(producer)
         return known.durable_seq if known else 0
 
-    def newest(self, limit: int) -> list[tuple[str, Producer]]:
+    def newest(
+        self, limit: int, is_wanted: Callable[[str], bool] = lambda _name: True
+    ) -> list[tuple[str, Producer]]:
         """The producers that were seen last, newest first."""
         found: list[tuple[str, Producer]] = []
         for name in reversed(self._producers):
             if len(found) == limit:
                 break
-            found.append((name, self._producers[name]))
+            if is_wanted(name):
+                found.append((name, self._producers[name]))
         return found
 
     def dump(self) -> dict[str, Producer]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 
-from log_collector.journal import Journal
+from log_collector.journal import Journal, StoredBatch
 from log_collector.query.selector import Selector
 
 _READ_BYTES: Final = 256 << 10
@@ -21,7 +21,16 @@ _ANSWER_BYTES: Final = 1 << 20
 class Follower:
     """Belongs to the event loop; reading and testing happen in the executor."""
 
-    def __init__(self, journal: Journal, selector: Selector, position: int, executor: Executor) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        selector: Selector,
+        position: int,
+        executor: Executor,
+        tenant: str | None = None,
+    ) -> None:
+        """`tenant`: whose records are followed; "" is the root one's; None: those of all."""
+        self._tenant = tenant
         self._journal = journal
         self._selector = selector
         self._position = position
@@ -51,12 +60,16 @@ class Follower:
         missed = self._skip_far()
         lines: list[bytes] = []
         for batch in self._journal.read(self._position, _READ_BYTES):
-            unpacked = batch.unpack_records()[:-1].split(b"\n")
-            lines += [line for line in unpacked if self._is_shown_now(line)]
             self._position = batch.next_position
+            if self._is_followed(batch):
+                unpacked = batch.unpack_records()[:-1].split(b"\n")
+                lines += [line for line in unpacked if self._is_shown_now(line)]
         if self._position >= self._shown_until:
             self._shown.clear()
         return missed, lines
+
+    def _is_followed(self, batch: StoredBatch) -> bool:
+        return self._tenant is None or batch.tenant == self._tenant
 
     def _is_shown_now(self, line: bytes) -> bool:
         if not line or self._selector.passes(line) is None:
@@ -73,7 +86,7 @@ class Follower:
             return 0
         goal = self._journal.durable_position - _LAG_BYTES // 2
         while self._position < goal and (batches := self._journal.read(self._position, _READ_BYTES)):
-            missed += sum(batch.record_count for batch in batches)
+            missed += sum(batch.record_count for batch in batches if self._is_followed(batch))
             self._position = batches[-1].next_position
         return missed
 

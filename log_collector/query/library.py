@@ -40,13 +40,14 @@ class Library:
         self._config = config
         self._scanner = Scanner(TimeIndex(), prepare)
 
-    def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
-        """As the rpc of this name."""
+    def query(self, request: pb.QueryRequest, tenant: str | None = None) -> pb.QueryResponse:
+        """As the rpc of this name, of one tenant's records ("" is the root one's; None: of all)."""
         selector = Selector(request.filter)
         is_newest_first = request.order != pb.SORT_ORDER_OLDEST_FIRST
         question = request.filter.SerializeToString(deterministic=True) + bytes([is_newest_first])
+        question += b"" if tenant is None else b"/" + tenant.encode()
         page = self._scanner.page(
-            self._files(selector),
+            self._files(selector, tenant),
             selector,
             _page_size(request.page_size, _PAGE_RECORDS),
             read_token(request.page_token, question),
@@ -60,25 +61,26 @@ class Library:
             damaged_files=page.damaged[:_MAX_NAMED],
         )
 
-    def newest(self, selector: Selector, count: int) -> list[bytes]:
-        """The newest records that pass, in the order of their times."""
+    def newest(self, selector: Selector, count: int, tenant: str | None = None) -> list[bytes]:
+        """The newest records of a tenant (None: of all) that pass, in the order of their times."""
         if not count:
             return []
-        page = self._scanner.page(self._files(selector), selector, count, None, is_newest_first=True)
+        page = self._scanner.page(self._files(selector, tenant), selector, count, None, is_newest_first=True)
         return [found.line for found in reversed(page.found)]
 
-    def story(self, request: pb.GetJobStoryRequest) -> pb.GetJobStoryResponse:
-        """As GetJobStory."""
+    def story(self, request: pb.GetJobStoryRequest, tenant: str = "") -> pb.GetJobStoryResponse:
+        """As GetJobStory, of one tenant's records; "" is the root one."""
         job_id = request.job_id
         if not 1 <= len(job_id) <= _MAX_JOB_ID_CHARS:
             raise errors.invalid_field("job_id", f"expected 1 to {_MAX_JOB_ID_CHARS} characters")
         self._require_json("jobs")
-        directory = names.job_directory(job_id)
+        home = names.home_of(tenant)
+        directory = home + names.job_directory(job_id)
         files = names.files_in(self._root, directory)
         records = [f for f in files if f.stream == f"{directory}/{names.JOB_FILE}"]
         if not records:
             raise errors.job_not_found(job_id)
-        question = job_id.encode()
+        question = f"{home}{job_id}".encode()
         after = read_token(request.page_token, question)
         selector = Selector(pb.QueryRequest().filter)
         size = _page_size(request.page_size, _STORY_RECORDS)
@@ -89,30 +91,36 @@ class Library:
         damaged = page.damaged
         if after is None:
             receipts = [f for f in files if f.stream == f"{directory}/{names.RECEIPTS_FILE}"]
-            gaps = [f for f in names.files_in(self._root) if f.stream == names.GAPS_FILE]
+            beside = names.files_in(self._root, home.rstrip("/"))
+            gaps = [f for f in beside if f.stream == home + names.GAPS_FILE]
             tell_story(story, records, receipts, gaps, damaged)
         story.damaged_files.extend(damaged[:_MAX_NAMED])
         return story
 
-    def _files(self, selector: Selector) -> list[names.LogFile]:
-        """The smallest set of files that holds every record that can pass, each once."""
+    def _files(self, selector: Selector, tenant: str | None) -> list[names.LogFile]:
+        """The smallest set of files that holds every record of a tenant that can pass, each once."""
+        homes = names.homes_in(self._root) if tenant is None else [names.home_of(tenant)]
+        return [file for home in homes for file in self._files_of(home, selector)]
+
+    def _files_of(self, home: str, selector: Selector) -> list[names.LogFile]:
+        top = names.files_in(self._root, home.rstrip("/"))
         job_id = selector.ids.get("job_id")
         if job_id is not None and self._config.jobs.is_on:
             self._require_json("jobs")
-            directory = names.job_directory(job_id)
+            directory = home + names.job_directory(job_id)
             stream = f"{directory}/{names.JOB_FILE}"
             found = [f for f in names.files_in(self._root, directory) if f.stream == stream]
-            return found or [f for f in names.files_in(self._root) if f.stream == names.OVERFLOW_JOBS_FILE]
-        top = names.files_in(self._root)
+            return found or [f for f in top if f.stream == home + names.OVERFLOW_JOBS_FILE]
         is_errors_file_enough = self._config.errors.is_on and self._config.errors.format is Format.JSON
         if selector.min_level >= Level.ERROR and is_errors_file_enough:
-            return [f for f in top if f.stream == names.ERRORS_FILE]
+            return [f for f in top if f.stream == home + names.ERRORS_FILE]
         self._require_json("services")
         services = {names.service_file(service) for service in selector.services}
         if services:
             services.add(names.OVERFLOW_FILE)
+        named = [(f, f.stream.removeprefix(home)) for f in top]
         return [
-            f for f in top if names.is_service_stream(f.stream) and (not services or f.stream in services)
+            f for f, name in named if names.is_service_stream(name) and (not services or name in services)
         ]
 
     def _require_json(self, name: str) -> None:

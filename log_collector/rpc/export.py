@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -22,9 +23,11 @@ from log_collector.journal import (
     JournalFailedError,
     JournalFullError,
 )
+from log_collector.journal.entry import UID_BYTES, pack
 from log_collector.otlp.mapping import MappedLogs, map_request
 from log_collector.processors.lanes import Lanes
 from log_collector.processors.redact import CostlyError
+from log_collector.quotas.intake_pace import ROOT, Sender
 from log_collector.record import Rejection, RejectionReason
 
 _INLINE_BYTES = 16 * 1024
@@ -44,11 +47,19 @@ class _Request(msgspec.Struct, frozen=True):
     data: bytes
     way: Way
     translate: Translate | None
+    tenant: str
 
 
 class _Prepared(msgspec.Struct):
     mapped: MappedLogs
     opened: OpenedBatch
+
+
+def _owned_uid(uid: bytes, tenant: str) -> bytes:
+    """Of a record of one tenant: nobody can make another's records pass for stored by sending their uids."""
+    if not uid:
+        return uid
+    return hashlib.blake2b(uid, key=tenant.encode(), digest_size=UID_BYTES).digest()
 
 
 class Exporter:
@@ -62,34 +73,44 @@ class Exporter:
         """The limit of one record; may be changed at any time."""
 
     async def export(
-        self, data: bytes, sender: str, way: Way = Way.OTLP, translate: Translate | None = None
+        self,
+        data: bytes,
+        peer: str,
+        way: Way = Way.OTLP,
+        translate: Translate | None = None,
+        sender: Sender = ROOT,
     ) -> tuple[Rejection, ...]:
         """Returns when every record is durable; what it returns is wrong for ever and quarantined.
 
         Senders take turns where there is much to do. `translate` None: the bytes are the message.
 
+        `sender`: whose the records are.
+
         Raises ServiceError: malformed bytes, or UNAVAILABLE with a delay for all that is worth trying again.
         """
-        async with self._turnstile.admit(len(data)):
-            return await self._export(_Request(data, way, translate), sender)
+        async with self._turnstile.admit(len(data), sender):
+            return await self._export(_Request(data, way, translate, sender.tenant), peer, sender)
 
-    async def _export(self, request: _Request, sender: str) -> tuple[Rejection, ...]:
+    async def _export(self, request: _Request, peer: str, sender: Sender) -> tuple[Rejection, ...]:
         now = self._ingest.now_unix_nano()
         try:
-            is_small = len(request.data) <= _INLINE_BYTES
+            is_small, tenant = len(request.data) <= _INLINE_BYTES, sender.tenant
             prepared = self._prepare_if_cheap(request, now) if is_small else None
             if prepared is None:
-                prepared = await self._lanes.run(sender, partial(self._prepare, request, now))
+                work = partial(self._prepare, request, now)
+                prepared = await self._lanes.run(peer, work, tenant)
         except ValueError as error:
             raise errors.malformed(str(error)) from error
         mapped = prepared.mapped
         if not mapped.received_count:
             return ()
+        sender.count(mapped.received_count)
         try:
-            return await self._store(prepared, request.way, now)
+            return await self._store(prepared, request, now)
         except (JournalFullError, JournalFailedError, JournalClosedError) as error:
             reason = errors.refusal_reason(error)
-            self._ingest.accounting.count_refused(request.way, reason, mapped.received_count)
+            for books in self._ingest.accounting.books_of(tenant):
+                books.count_refused(request.way, reason, mapped.received_count)
             raise errors.not_stored(error, self._turnstile.retry_seconds) from error
 
     def _prepare_if_cheap(self, request: _Request, now: int) -> _Prepared | None:
@@ -117,14 +138,17 @@ class Exporter:
         mapped.rejected += unreadable
         mapped.received_count += len(unreadable)
         mapped.origin = opener.redaction.redact_origin(mapped.origin)
-        opened = opener.open_mapped(mapped.lines, limit_bytes)
+        tenant = request.tenant
+        mapped.uids = [_owned_uid(uid, tenant) for uid in mapped.uids] if tenant else mapped.uids
+        opened = opener.open_mapped(mapped.lines, limit_bytes, tenant)
         if mapped.redacted:
             opened = msgspec.structs.replace(
                 opened, redacted=dict(Counter(opened.redacted) + Counter(mapped.redacted))
             )
         return _Prepared(mapped, opened)
 
-    async def _store(self, prepared: _Prepared, way: Way, now: int) -> tuple[Rejection, ...]:
+    async def _store(self, prepared: _Prepared, request: _Request, now: int) -> tuple[Rejection, ...]:
+        way, tenant = request.way, request.tenant
         mapped, opened = prepared.mapped, prepared.opened
         journal = self._ingest.journal
         journal.require_room()
@@ -143,11 +167,14 @@ class Exporter:
         if opened.record_count or opened.rejections:
             uids = b"".join(mapped.uids[i] for i in fresh)
             count = opened.record_count + len(mapped.rejected)
-            envelope = Envelope(way, producer, UNSEQUENCED, count, now, mapped.origin, uids=uids)
+            envelope = Envelope(
+                way, producer, UNSEQUENCED, count, now, mapped.origin, uids=uids, tenant=tenant
+            )
             await self._ingest.store(envelope, opened)
         elif waits_for_others:
             await journal.wait_until_durable()
-        self._ingest.accounting.count_duplicate(way, duplicates)
+        for books in self._ingest.accounting.books_of(tenant):
+            books.count_duplicate(way, duplicates)
         return opened.rejections
 
     def _fresh(self, uids: list[bytes]) -> list[int]:
@@ -165,5 +192,6 @@ class Exporter:
     def _without(self, opened: OpenedBatch, fresh: list[int]) -> OpenedBatch:
         """The batch with the lines of these indexes alone."""
         lines = opened.lines.split(b"\n")
-        kept = self._ingest.opener.open_mapped([lines[i] for i in fresh])
-        return msgspec.structs.replace(kept, redacted=opened.redacted)
+        kept = b"".join(lines[i] + b"\n" for i in fresh)
+        keys = self._ingest.opener.read_keys(kept)
+        return OpenedBatch(kept, pack(kept), len(fresh), (), b"", opened.redacted, keys)

@@ -54,19 +54,19 @@ class LogQueries:
         """Calls of Tail that are being served."""
         return self._followers
 
-    async def query(self, request: pb.QueryRequest) -> pb.QueryResponse:
+    async def query(self, request: pb.QueryRequest, tenant: str | None) -> pb.QueryResponse:
         """See `Queries`."""
         loop = asyncio.get_running_loop()
         await self._wait_for_files(self._journal.durable_position, _FILING_SECONDS)
-        return await loop.run_in_executor(self._executor, self._library().query, request)
+        return await loop.run_in_executor(self._executor, self._library().query, request, tenant)
 
-    async def job_story(self, request: pb.GetJobStoryRequest) -> pb.GetJobStoryResponse:
+    async def job_story(self, request: pb.GetJobStoryRequest, tenant: str) -> pb.GetJobStoryResponse:
         """See `Queries`."""
         loop = asyncio.get_running_loop()
         await self._wait_for_files(self._journal.durable_position, _FILING_SECONDS)
-        return await loop.run_in_executor(self._executor, self._library().story, request)
+        return await loop.run_in_executor(self._executor, self._library().story, request, tenant)
 
-    async def tail(self, request: pb.TailRequest) -> AsyncIterator[pb.TailResponse]:
+    async def tail(self, request: pb.TailRequest, tenant: str | None) -> AsyncIterator[pb.TailResponse]:
         """See `Queries`."""
         selector = Selector(request.filter, has_times=False)
         if not 0 <= request.last <= _MAX_LAST:
@@ -75,7 +75,7 @@ class LogQueries:
             raise errors.too_many_followers(self._config.followers)
         self._followers += 1
         try:
-            async for answer in self._until_draining(self._tail(selector, request.last)):
+            async for answer in self._until_draining(self._tail(selector, request.last, tenant)):
                 yield answer
         finally:
             self._followers -= 1
@@ -85,15 +85,19 @@ class LogQueries:
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._following.shutdown(wait=True, cancel_futures=True)
 
-    async def _tail(self, selector: Selector, last: int) -> AsyncIterator[pb.TailResponse]:
+    async def _tail(
+        self, selector: Selector, last: int, tenant: str | None
+    ) -> AsyncIterator[pb.TailResponse]:
         position = self._journal.durable_position
         if last:
             await self._wait_for_files(position, _CATCH_UP_SECONDS)
         position = min(position, self._delivered_position()) if last else position
-        follower = Follower(self._journal, selector, position, self._following)
+        follower = Follower(self._journal, selector, position, self._following, tenant)
         if last:
             loop = asyncio.get_running_loop()
-            stored = await loop.run_in_executor(self._executor, self._library().newest, selector, last)
+            stored = await loop.run_in_executor(
+                self._executor, self._library().newest, selector, last, tenant
+            )
             follower.skip_once(stored)
             for first in range(0, len(stored), 1000):
                 yield pb.TailResponse(records=stored[first : first + 1000])

@@ -13,6 +13,7 @@ from log_collector import errors
 from log_collector.ingest.accounting import Way
 from log_collector.ingest.ingest import Ingest
 from log_collector.journal import JournalFailedError
+from log_collector.journal.ownership import producer_key
 from log_collector.rpc import ship_wire as wire
 
 Write: TypeAlias = Callable[[pb.ShipResponse], Awaitable[None]]
@@ -34,7 +35,11 @@ class PendingResponse(msgspec.Struct):
 class ResponseQueue:
     """A bounded queue of responses, and its sender. Belongs to the stream's tasks."""
 
-    def __init__(self, ingest: Ingest, write: Write, limit: int, retry_seconds: float) -> None:
+    def __init__(
+        self, ingest: Ingest, write: Write, limit: int, retry_seconds: float, tenant: str = ""
+    ) -> None:
+        """`tenant`: whose the producers are."""
+        self._tenant = tenant
         self._ingest = ingest
         self._write = write
         self._limit = limit
@@ -54,7 +59,8 @@ class ResponseQueue:
         delay = 0.0 if reason in ("out_of_order", "corrupted") else self._retry_seconds
         if reason == "not_owner":
             return wire.refused(producer, first_seq, reason, delay, 0)
-        expected = self._ingest.journal.producers.durable_seq(producer) + 1
+        key = producer_key(self._tenant, producer)
+        expected = self._ingest.journal.producers.durable_seq(key) + 1
         return wire.refused(producer, first_seq, reason, delay, expected)
 
     async def send_all(self) -> None:
@@ -87,7 +93,8 @@ class ResponseQueue:
             except JournalFailedError as error:
                 reason = errors.refusal_reason(error)
                 if answer.count:
-                    self._ingest.accounting.count_refused(Way.SHIP, reason, answer.count)
+                    for books in self._ingest.accounting.books_of(self._tenant):
+                        books.count_refused(Way.SHIP, reason, answer.count)
                 return [self._refusal(answer.producer, answer.first_seq, reason)], None
         return answer.before, answer.last_seq
 

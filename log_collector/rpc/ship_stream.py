@@ -19,7 +19,9 @@ from log_collector.ingest.ingest import Envelope, Ingest
 from log_collector.ingest.opening import OpenedBatch, ReceivedBatch
 from log_collector.journal import JournalClosedError, JournalFailedError, JournalFullError, Verdict
 from log_collector.journal.digests import RECORD_BYTES
+from log_collector.journal.ownership import producer_key
 from log_collector.processors.lanes import Lanes
+from log_collector.quotas.intake_pace import ROOT, Sender
 from log_collector.rpc import ship_wire as wire
 from log_collector.rpc.ship_responses import PendingResponse, ResponseQueue, Write
 from service_host.status.status import ServiceError
@@ -61,15 +63,22 @@ class ShipStream:
         limits: ShipLimits,
         write: Write,
         count: Callable[[int], None],
+        sender: Sender = ROOT,
     ) -> None:
-        """`count` is called with +1 when the stream begins and -1 when it has ended."""
-        self._ingest = ingest
+        """`sender`: whose the records are.
+
+        `count` is called with +1 when the stream begins and -1 when it has ended.
+        """
+        self._sender = sender
         self._count = count
+        self._ingest = ingest
         self._lanes = lanes
         self._budget = budget
         self._limits = limits
         self._turns: asyncio.Queue[_Turn | None] = asyncio.Queue(limits.batches_per_stream)
-        self._answers = ResponseQueue(ingest, write, limits.batches_per_stream, limits.retry_seconds)
+        self._answers = ResponseQueue(
+            ingest, write, limits.batches_per_stream, limits.retry_seconds, sender.tenant
+        )
 
     async def run(self, requests: AsyncIterator[pb.ShipRequest], draining: asyncio.Event) -> None:
         """Returns when the client has ended its side and all is answered.
@@ -120,11 +129,13 @@ class ShipStream:
     async def _take(self, message: logs_pb2.Batch) -> _Turn:
         """Checks the envelope and begins to open the batch."""
         wire.require_batch(message, self._limits.records_per_batch)
+        await self._sender.keep_pace(message.count)
         received = self._ingest.now_unix_nano()
         origin = self._ingest.opener.redaction.redact_origin(wire.origin_of(message.resource))
         batch = ReceivedBatch(
-            message.producer, message.first_seq, message.count, origin.service, message.records,
-            wire.encoding_of(message), received, needs_checksums=not message.secret,
+            self._key(message.producer), message.first_seq, message.count, origin.service, message.records,
+            wire.encoding_of(message), received, tenant=self._sender.tenant,
+            needs_checksums=not message.secret,
         )  # fmt: skip
         envelope = Envelope(
             Way.SHIP,
@@ -134,6 +145,7 @@ class ShipStream:
             received,
             origin,
             message.lost_before,
+            tenant=self._sender.tenant,
         )
         turn = _Turn(message.producer, message.secret, batch, envelope)
         if self._ingest.is_draining:
@@ -144,9 +156,12 @@ class ShipStream:
             turn.refusal = "corrupted"
         elif not (message.secret and self._is_stored(batch)):
             turn.size_bytes = len(message.records)
-            await self._budget.acquire(turn.size_bytes)
+            await self._budget.acquire(turn.size_bytes, self._sender.tenant)
             turn.opening = self._open(batch)
         return turn
+
+    def _key(self, producer: str) -> str:
+        return producer_key(self._sender.tenant, producer)
 
     def _is_stored(self, batch: ReceivedBatch) -> bool:
         return batch.first_seq + batch.count - 1 <= self._ingest.journal.producers.durable_seq(batch.producer)
@@ -156,7 +171,9 @@ class ShipStream:
         cheap = self._ingest.opener.open_if_cheap(batch) if batch.count <= _INLINE_RECORDS else None
         if cheap is None:
             # Its own turn among the streams.
-            return loop.create_task(self._lanes.run(self, partial(self._ingest.opener.open, batch)))
+            return loop.create_task(
+                self._lanes.run(self, partial(self._ingest.opener.open, batch), self._sender.tenant)
+            )
         opened = loop.create_future()
         opened.set_result(cheap)
         return opened
@@ -175,17 +192,18 @@ class ShipStream:
         batch, envelope = turn.batch, turn.envelope
         journal = self._ingest.journal
         if batch is None or envelope is None:
-            if journal.producers.proof_for(turn.producer, turn.secret) is None:
+            key = self._key(turn.producer)
+            if journal.producers.proof_for(key, turn.secret) is None:
                 return PendingResponse(turn.producer, refusal="not_owner")
-            return PendingResponse(turn.producer, last_seq=journal.producers.resume_seq(turn.producer))
+            return PendingResponse(turn.producer, last_seq=journal.producers.resume_seq(key))
         if turn.refusal:
             return self._refuse(envelope, turn.refusal)
         opened = await turn.opening if turn.opening is not None else None
         while True:
-            proof = journal.producers.proof_for(envelope.producer, turn.secret)
+            proof = journal.producers.proof_for(envelope.key, turn.secret)
             if proof is None:
                 return self._refuse(envelope, "not_owner")
-            seen = journal.admit(envelope.producer, batch.first_seq, batch.count, envelope.lost_before)
+            seen = journal.admit(envelope.key, batch.first_seq, batch.count, envelope.lost_before)
             if seen.verdict is Verdict.OUT_OF_ORDER:
                 return self._refuse(envelope, "out_of_order")
             taken = batch.count if seen.verdict is Verdict.DUPLICATE else seen.skip
@@ -207,7 +225,7 @@ class ShipStream:
             is_conflicting=skip < taken,
         )
         if skip:
-            self._ingest.accounting.count_duplicate(Way.SHIP, skip)
+            self._count_duplicate(skip)
         return self._append(envelope, opened, seen.expected_seq)
 
     def _equal_records(self, batch: ReceivedBatch, opened: OpenedBatch | None, taken: int) -> int:
@@ -234,7 +252,7 @@ class ShipStream:
         return PendingResponse(envelope.producer, before, last, durable, envelope.first_seq, envelope.count)
 
     def _acknowledge_again(self, envelope: Envelope, *, is_durable: bool) -> PendingResponse:
-        self._ingest.accounting.count_duplicate(Way.SHIP, envelope.count)
+        self._count_duplicate(envelope.count)
         last = envelope.first_seq + envelope.count - 1
         if is_durable:
             return PendingResponse(envelope.producer, last_seq=last)
@@ -245,8 +263,13 @@ class ShipStream:
         # The records are counted as duplicates already, whatever becomes of those that are on their way.
         return PendingResponse(envelope.producer, [], last, durable, envelope.first_seq, 0)
 
+    def _count_duplicate(self, count: int) -> None:
+        for books in self._ingest.accounting.books_of(self._sender.tenant):
+            books.count_duplicate(Way.SHIP, count)
+
     def _refuse(self, envelope: Envelope, reason: str) -> PendingResponse:
-        self._ingest.accounting.count_refused(Way.SHIP, reason, envelope.count)
+        for books in self._ingest.accounting.books_of(self._sender.tenant):
+            books.count_refused(Way.SHIP, reason, envelope.count)
         return PendingResponse(envelope.producer, first_seq=envelope.first_seq, refusal=reason)
 
     def _release_rest(self) -> None:

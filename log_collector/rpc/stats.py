@@ -25,23 +25,34 @@ class Stats:
         journal: Journal,
         condition: Condition,
         accounting: Accounting,
-        held_count: Callable[[], int],
+        held_by: Callable[[str | None], int],
         sinks: Callable[[], Sequence[logs_pb2.SinkStats]],
         limit_bytes: int,
         started_unix_nano: int,
+        name_of: Callable[[str], str],
     ) -> None:
+        """`name_of`: a tenant's name, by what the journal has for it."""
+        self._name_of = name_of
         self._journal = journal
         self._condition = condition
         self._accounting = accounting
-        self._held_count = held_count
+        self._held_by = held_by
         self._sinks = sinks
         self._limit_bytes = limit_bytes
         self._started_unix_nano = started_unix_nano
 
-    def message(self) -> pb.GetStatsResponse:
-        """The counters as they are now."""
+    def message(self, tenant: str | None = None) -> pb.GetStatsResponse:
+        """The counters as they are now: of one tenant ("" is the root one), or all there is (None).
+
+        What a tenant sees ends with its own: sinks and journal are the operator's.
+        """
+        producers = [_producer(name, self._name_of(_tenant_of(name)), p) for name, p in self._newest(tenant)]
+        started = _timestamp(self._started_unix_nano)
+        if tenant is not None:
+            ingest = self._ingest(self._accounting.of_tenant(tenant), tenant)
+            return pb.GetStatsResponse(ingest=ingest, producers=producers, started=started)
         return pb.GetStatsResponse(
-            ingest=self._ingest(),
+            ingest=self._ingest(self._accounting, None),
             sinks=self._sinks(),
             journal=logs_pb2.JournalStats(
                 bytes=self._journal.size_bytes,
@@ -50,12 +61,17 @@ class Stats:
                 damaged_bytes=self._condition.damaged_bytes,
                 is_gone=self._condition.is_gone,
             ),
-            producers=[_producer(name, p) for name, p in self._journal.producers.newest(_MAX_PRODUCERS)],
-            started=_timestamp(self._started_unix_nano),
+            producers=producers,
+            started=started,
         )
 
-    def _ingest(self) -> logs_pb2.IngestStats:
-        books = self._accounting
+    def _newest(self, tenant: str | None) -> list[tuple[str, Producer]]:
+        def is_seen(name: str) -> bool:
+            return tenant is None or _tenant_of(name) == tenant
+
+        return self._journal.producers.newest(_MAX_PRODUCERS, is_seen)
+
+    def _ingest(self, books: Accounting, tenant: str | None) -> logs_pb2.IngestStats:
         return logs_pb2.IngestStats(
             received=books.received.total(),
             rejected=books.rejected.total(),
@@ -64,12 +80,17 @@ class Stats:
             accepted=books.accepted.total(),
             dropped=dict(books.dropped),
             redacted=dict(books.redacted),
-            held=self._held_count(),
+            held=self._held_by(tenant),
             conflicting=books.conflicting,
         )
 
 
-def _producer(name: str, producer: Producer) -> logs_pb2.ProducerStats:
+def _tenant_of(name: str) -> str:
+    tenant, slash, _ = name.partition("/")
+    return tenant if slash else ""
+
+
+def _producer(name: str, tenant: str, producer: Producer) -> logs_pb2.ProducerStats:
     return logs_pb2.ProducerStats(
         producer=shown_producer(name),
         resource=_resource(producer.origin),
@@ -78,6 +99,7 @@ def _producer(name: str, producer: Producer) -> logs_pb2.ProducerStats:
         last_received=_timestamp(producer.received_unix_nano),
         conflicting=producer.conflicts,
         is_owned=bool(producer.proof),
+        tenant=tenant,
     )
 
 

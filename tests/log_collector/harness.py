@@ -121,10 +121,15 @@ def numbered(first_seq: int, count: int = 3, /, **changes: Any) -> pb.ShipReques
     return batch(first_seq, [record(first_seq + i) for i in range(count)], **changes)
 
 
-async def ship(address: str, *requests: pb.ShipRequest) -> list[pb.ShipResponse]:
+def acting_for(tenant: str) -> tuple[tuple[str, str], ...]:
+    """The metadata with which an administrator acts for a tenant; empty: for its own."""
+    return (("telecine-tenant", tenant),) if tenant else ()
+
+
+async def ship(address: str, *requests: pb.ShipRequest, tenant: str = "") -> list[pb.ShipResponse]:
     """Sends all, ends the client's side, returns all answers."""
     async with stub(address) as client:
-        call = client.Ship(iter(requests))
+        call = client.Ship(iter(requests), metadata=acting_for(tenant))
         return [answer async for answer in call]
 
 

@@ -10,7 +10,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from telecine.logs.v1 import logs_pb2
 
-from tests.log_collector.harness import batch, numbered, record
+from tests.log_collector.harness import acting_for, batch, numbered, record
 
 _WINDOW = 8
 
@@ -18,13 +18,18 @@ _WINDOW = 8
 class Producer(threading.Thread):
     """Ships records 1 to `total`, in batches of `size`, reconnecting until every one is acknowledged."""
 
-    def __init__(self, address: str, name: str, total: int, size: int = 50, jobs: int = 0) -> None:
-        """`jobs`: give the records this many job ids in turn, and every tenth the level ERROR; 0: neither."""
+    def __init__(
+        self, address: str, name: str, total: int, size: int = 50, jobs: int = 0, tenant: str = ""
+    ) -> None:
+        """`tenant`: whom it ships for, as an administrator may; empty: for itself.
+
+        `jobs`: give the records this many job ids in turn, and every tenth the level ERROR; 0: neither."""
         super().__init__(name=name, daemon=True)
         self._address = address
         self._total = total
         self._size = size
         self._jobs = jobs
+        self._metadata = acting_for(tenant)
         self.acknowledged = 0
         self.refusals = 0
         self.reconnects = 0
@@ -55,7 +60,7 @@ class Producer(threading.Thread):
 
     def _ship(self, stub: pb_grpc.LogCollectorServiceStub) -> None:
         window = _Window(self._resume(stub))
-        call = stub.Ship(self._requests(window))
+        call = stub.Ship(self._requests(window), metadata=self._metadata)
         try:
             for answer in call:
                 self._heed(answer, window)
@@ -67,7 +72,9 @@ class Producer(threading.Thread):
 
     def _resume(self, stub: pb_grpc.LogCollectorServiceStub) -> int:
         asked = pb.ShipRequest(resume=logs_pb2.Resume(producer=self.name))
-        known = next(iter(stub.Ship(iter([asked]), timeout=10))).acknowledged.last_seq
+        known = next(
+            iter(stub.Ship(iter([asked]), timeout=10, metadata=self._metadata))
+        ).acknowledged.last_seq
         # What was acknowledged once is never taken back.
         assert known >= self.acknowledged, f"{self.name}: {known} after {self.acknowledged}"
         self.acknowledged = known

@@ -32,7 +32,9 @@ def collector(tmp_path: Path) -> Iterator[CollectorProcess]:
 def run_with_kills(collector: CollectorProcess, seed: int, kills: int, total: int) -> None:
     chance = random.Random(seed)
     collector.start()
-    producers = [Producer(collector.address, f"p{n}", total, jobs=3) for n in range(3)]
+    # The last two have the same id, and are of two tenants.
+    who = (("p0", ""), ("p1", ""), ("p1", "acme"))
+    producers = [Producer(collector.address, name, total, jobs=3, tenant=tenant) for name, tenant in who]
     for producer in producers:
         producer.start()
     for _ in range(kills):
@@ -45,20 +47,23 @@ def run_with_kills(collector: CollectorProcess, seed: int, kills: int, total: in
         assert producer.fault is None
         assert not producer.is_alive(), f"{producer.name} stands at {producer.acknowledged}"
     assert collector.stop() == 0
-    assert_each_once_in_order(collector.data_dir / "logs", 3, total)
+    logs = collector.data_dir / "logs"
+    assert_each_once_in_order(logs, ["p0", "p1"], total)
+    assert_each_once_in_order(logs / "tenants/acme", ["p1"], total)
 
 
-def assert_each_once_in_order(logs: Path, producers: int, total: int) -> None:
+def assert_each_once_in_order(logs: Path, producers: list[str], total: int) -> None:
     records = records_in(logs, "worker.log")
+    assert len(records) == len(producers) * total
     by_job = {j: records_in(logs, f"jobs/job-{j}/job.log") for j in range(3)}
     errors = records_in(logs, "errors.log")
-    for n in range(producers):
-        own = [r["n"] for r in records if r["producer"] == f"p{n}"]
+    for name in producers:
+        own = [r["n"] for r in records if r["producer"] == name]
         assert own == list(range(1, total + 1))
         for job, found in by_job.items():
             expected = [i for i in own if i % 3 == job]
-            assert [r["n"] for r in found if r["producer"] == f"p{n}"] == expected
-        assert [r["n"] for r in errors if r["producer"] == f"p{n}"] == [i for i in own if i % 10 == 0]
+            assert [r["n"] for r in found if r["producer"] == name] == expected
+        assert [r["n"] for r in errors if r["producer"] == name] == [i for i in own if i % 10 == 0]
 
 
 def test_files_are_exactly_once_over_kills_and_rotation_under_load(collector: CollectorProcess) -> None:

@@ -17,11 +17,11 @@ CLIP = raw.clip()
 Maker = Callable[..., ServerProcess]
 
 
-async def encode_until_killed(server: ServerProcess, job: pb.JobSpec) -> raw.Heard:
+async def encode_until_killed(server: ServerProcess, job: pb.JobSpec, tenant: str = "") -> raw.Heard:
     """Drives a job until the service dies; returns what was heard."""
     async with (
         grpc.aio.insecure_channel(server.address) as channel,
-        raw.RawClient(channel).stream() as stream,
+        raw.RawClient(channel, tenant).stream() as stream,
     ):
         try:
             await stream.open(job)
@@ -33,10 +33,10 @@ async def encode_until_killed(server: ServerProcess, job: pb.JobSpec) -> raw.Hea
         return stream.heard
 
 
-async def resume(server: ServerProcess, job: pb.JobSpec) -> raw.Heard:
+async def resume(server: ServerProcess, job: pb.JobSpec, tenant: str = "") -> raw.Heard:
     """Comes back with the same spec and goes on from what is persisted."""
     async with grpc.aio.insecure_channel(server.address) as channel:
-        return await raw.RawClient(channel).encode(job, CLIP)
+        return await raw.RawClient(channel, tenant).encode(job, CLIP)
 
 
 def assert_same_frames(found: raw.Heard, expected: dict[str, list[str]]) -> None:
@@ -85,6 +85,34 @@ async def test_a_kill_at_any_point_loses_nothing(
     manifest = json.loads(again.result.manifest_json)
     assert manifest["inputs"][0]["frame_count"] == raw.FRAMES
     server.assert_tidy()
+
+
+@pytest.mark.parametrize("point", ["finish_recorded", "end_recorded"])
+async def test_a_kill_mixes_nothing_of_two_tenants_with_the_same_id(
+    make_server: Maker, undisturbed: dict[str, list[str]], point: str
+) -> None:
+    server = make_server(workers="1").start({"TELECINE_FAULT": f"kill_at:{point}"})
+    job, part = raw.spec("victim", "mp4", "webm"), CLIP[: len(CLIP) // 3]
+    async with (
+        grpc.aio.insecure_channel(server.address) as channel,
+        raw.RawClient(channel).stream() as upload,
+    ):
+        await upload.open(job)
+        await upload.push_in_step(part)
+    await encode_until_killed(server, job, "acme")
+    assert server.wait() == -9
+
+    server.start()
+    theirs = await resume(server, job, "acme")
+    assert theirs.accepted is not None
+    assert theirs.accepted.persisted[0].persisted_bytes == len(CLIP)
+    assert_same_frames(theirs, undisturbed)
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        found = await raw.RawClient(channel).stub.GetJob(pb.GetJobRequest(job_id="victim"))
+    assert (found.job.tenant, found.job.state) == ("default", pb.JOB_STATE_RECEIVING)
+    assert found.job.persisted[0].persisted_bytes == len(part)
+    ours = await resume(server, job)
+    assert_same_frames(ours, undisturbed)
 
 
 async def test_a_job_whose_client_never_comes_back_ends_after_a_restart(make_server: Maker) -> None:

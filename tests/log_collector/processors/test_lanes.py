@@ -124,3 +124,28 @@ async def test_a_few_small_batches_that_take_minutes_keep_nobody_waiting(tmp_pat
         started = asyncio.get_running_loop().time()
     # What has begun is waited for, what has not is not begun.
     assert asyncio.get_running_loop().time() - started < _TIMEOUT_SECONDS
+
+
+async def test_tenants_take_turns_however_many_streams_one_of_them_has() -> None:
+    lanes = Lanes(1)
+    gate = threading.Event()
+    order: list[str] = []
+
+    def work(name: str) -> None:
+        gate.wait(_TIMEOUT_SECONDS)
+        order.append(name)
+
+    flood = [
+        asyncio.ensure_future(lanes.run(f"stream-{i}", lambda _, i=i: work(f"f{i}"), "flood"))
+        for i in range(8)
+    ]
+    await asyncio.sleep(0)
+    acme = [
+        asyncio.ensure_future(lanes.run("stream", lambda _, i=i: work(f"a{i}"), "acme")) for i in range(2)
+    ]
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(*flood, *acme)
+    assert order[:4] in (["f0", "f1", "a0", "f2"], ["f0", "a0", "f1", "a1"])
+    assert "a1" in order[:5]
+    lanes.close()

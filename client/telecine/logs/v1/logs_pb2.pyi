@@ -679,6 +679,7 @@ class ProducerStats(_message.Message):
     LAST_RECEIVED_FIELD_NUMBER: _builtins.int
     CONFLICTING_FIELD_NUMBER: _builtins.int
     IS_OWNED_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     producer: _builtins.str
     """Stands for the producer and cannot be shipped with: "~" and the first 8 hex
     digits of the SHA-256 of Batch.producer. For records that came by OTLP,
@@ -694,6 +695,10 @@ class ProducerStats(_message.Message):
     """
     is_owned: _builtins.bool
     """True: it has a secret, so nobody else can ship as it."""
+    tenant: _builtins.str
+    """Whose it is: the tenant of who shipped as it. "default" where the server asks
+    nobody who they are.
+    """
     @_builtins.property
     def resource(self) -> Global___Resource: ...
     @_builtins.property
@@ -710,10 +715,11 @@ class ProducerStats(_message.Message):
         last_received: _timestamp_pb2.Timestamp | None = ...,
         conflicting: _builtins.int = ...,
         is_owned: _builtins.bool = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_received", b"last_received", "resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicting", b"conflicting", "is_owned", b"is_owned", "last_received", b"last_received", "last_seq", b"last_seq", "lost", b"lost", "producer", b"producer", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicting", b"conflicting", "is_owned", b"is_owned", "last_received", b"last_received", "last_seq", b"last_seq", "lost", b"lost", "producer", b"producer", "resource", b"resource", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""How much of the collector each tenant and each principal may have."""
