@@ -13,7 +13,6 @@ from log_collector.files.diversion import Diversion, Reason
 from log_collector.files.housekeeping import Housekeeper
 from log_collector.files.routing import Router
 
-
 PLAIN = Compression.NONE
 
 
