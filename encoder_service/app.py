@@ -11,7 +11,8 @@ from pathlib import Path
 import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
-from telecine.logging import LogConfigError, configure_service_logging, reload_log_level
+from telecine.logging import LogConfigError, configure_service_logging, get_logger, reload_log_level
+from telecine.logging.outputs.audit import AuditFile
 from telecine.settings.loading import Loaded
 
 from encoder_service import errors
@@ -40,6 +41,7 @@ from encoder_service.store.rooms import DataDirectoryError
 from encoder_service.store.store import Store
 from encoder_service.webhooks.dispatcher import WebhookDispatcher
 from encoder_service.webhooks.outbox import Outbox
+from service_host.auth.audit import WriteAudit
 from service_host.errors import StartError
 from service_host.metrics import new_registry
 from service_host.program import Program
@@ -78,6 +80,7 @@ class EncoderService:
         self._assemble(config)
         self._reloader = Reloader(loaded, self._put_in_force, FIXED_FIELDS, self._log)
         self._tasks: list[asyncio.Task[None]] = []
+        self._audit_file: AuditFile | None = None
         metrics.watch(self)
 
     def _assemble(self, config: EncoderConfig) -> None:
@@ -122,6 +125,23 @@ class EncoderService:
     def name(self) -> str:
         """The gRPC service's full name."""
         return SERVICE_NAME
+
+    def open_audit(self) -> None:
+        """Opens the audit trail, where callers have to say who they are. Raises OSError."""
+        auth = self._config.host.auth
+        if auth.is_on:
+            self._audit_file = AuditFile(
+                self._config.root / DIRECTORY,
+                "encoder",
+                get_logger("service_host.audit"),
+                max_bytes=auth.audit_file_bytes,
+                backups=auth.audit_files,
+            )
+
+    @property
+    def audit(self) -> WriteAudit | None:
+        """Where the host's audit records go; None: into the log alone."""
+        return self._audit_file.write if self._audit_file is not None else None
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds the servicer."""
@@ -180,6 +200,8 @@ class EncoderService:
         for job in self._registry.live.values():
             job.close_files()
         self._store.close()
+        if self._audit_file is not None:
+            self._audit_file.close()
 
     async def _probe_when_quiet(self) -> None:
         """Probes what can be made once nobody needs the cores, or as soon as a client asks."""
@@ -308,7 +330,13 @@ def create(loaded: Loaded[EncoderConfig], registry: CollectorRegistry) -> Encode
     except (LogConfigError, OSError) as error:
         store.close()
         raise StartError(f"logging: {error}") from error
-    return EncoderService(loaded, registry, store=store)
+    service = EncoderService(loaded, registry, store=store)
+    try:
+        service.open_audit()
+    except OSError as error:
+        store.close()
+        raise StartError(f"audit trail: {error}") from error
+    return service
 
 
 PROGRAM = Program(

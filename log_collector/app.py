@@ -11,7 +11,8 @@ from pathlib import Path
 import grpc.aio
 import structlog
 from prometheus_client import CollectorRegistry
-from telecine.logging import LogConfigError, configure_service_logging
+from telecine.logging import LogConfigError, configure_service_logging, get_logger
+from telecine.logging.outputs.audit import AuditFile
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import log_collector_service_pb2_grpc as pb_grpc
 from telecine.machine import usable_cores
@@ -44,6 +45,7 @@ from log_collector.rpc.servicer import OTLP_SERVICE_NAME, SERVICE_NAME, LogColle
 from log_collector.rpc.ship_responses import Write
 from log_collector.rpc.ship_stream import ShipLimits, ShipStream
 from log_collector.rpc.stats import Stats
+from service_host.auth.audit import WriteAudit
 from service_host.calls.own_port import OwnPort
 from service_host.disk.data_directory import DataDirectory, open_data_directory
 from service_host.errors import StartError
@@ -77,6 +79,7 @@ class CollectorService:
         )
         self._upkeep: asyncio.Task[None] | None = None
         self._directory: DataDirectory | None = None
+        self._audit_file: AuditFile | None = None
         self._applying: asyncio.Task[None] | None = None
         self._registry = registry or new_registry()
         self._registry.register(AccountingMetrics(self._accounting, self._held_count))
@@ -114,6 +117,23 @@ class CollectorService:
         )
         pb_grpc.add_LogCollectorServiceServicer_to_server(servicer, server)
         server.add_generic_rpc_handlers((otlp_handler(self._export_for, self._doors),))
+
+    def open_audit(self) -> None:
+        """Opens the audit trail, where callers have to say who they are. Raises OSError."""
+        auth = self._config.host.auth
+        if auth.is_on:
+            self._audit_file = AuditFile(
+                self._config.data_dir / DIRECTORY,
+                "collector",
+                get_logger("service_host.audit"),
+                max_bytes=auth.audit_file_bytes,
+                backups=auth.audit_files,
+            )
+
+    @property
+    def audit(self) -> WriteAudit | None:
+        """Where the host's audit records go; None: into the log alone."""
+        return self._audit_file.write if self._audit_file is not None else None
 
     def claim_directory(self) -> None:
         """Makes the data directory this process's alone, before anything is written there; idempotent.
@@ -208,6 +228,8 @@ class CollectorService:
             self._reading.close()
             await self._journal.close()
             self._cursors.close()
+        if self._audit_file is not None:
+            self._audit_file.close()
         if self._directory is not None:
             self._directory.close()
             self._directory = None
@@ -308,6 +330,7 @@ def create(loaded: Loaded[CollectorConfig], registry: CollectorRegistry) -> Coll
     service.claim_directory()
     try:
         configure_own_log(loaded.value.data_dir, loaded.path)
+        service.open_audit()
     except (LogConfigError, OSError) as error:
         raise StartError(f"logging: {error}") from error
     # Batches are thousands of short-lived objects without cycles: looking for some costs a tenth of the time.

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from service_host.address import AddressError, UnixAddress, parse_address, parse_admin_address
 from service_host.admin import AdminServer, admin_pages
-from service_host.auth.audit import Audit, Write
+from service_host.auth.audit import Audit, WriteAudit
 from service_host.auth.doors import Doors
 from service_host.auth.exposure import exposure_warnings
 from service_host.calls.access_log import AccessLog, LogCall
@@ -114,7 +114,7 @@ class Host:
         registry: CollectorRegistry | None = None,
         settings: Callable[[], Mapping[str, object]] = dict,
         log_call: LogCall | None = None,
-        audit: Write | None = None,
+        audit: WriteAudit | None = None,
     ) -> None:
         self._service = service
         self._config = config

@@ -173,7 +173,8 @@ async def _serve(program: Program[ConfigT], loaded: Loaded[ConfigT]) -> None:
         def settings() -> Mapping[str, object]:
             return shown if settings_of is None else settings_of(service)
 
-        host = Host(service, config, registry=registry, settings=settings)
+        audit = getattr(service, "audit", None)
+        host = Host(service, config, registry=registry, settings=settings, audit=audit)
         await host.serve(stop, _say_listening)
     finally:
         unwatch()

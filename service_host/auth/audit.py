@@ -18,7 +18,7 @@ from service_host.auth.scopes import Scope
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
-Write: TypeAlias = Callable[[str, Mapping[str, str]], None]
+WriteAudit: TypeAlias = Callable[[str, Mapping[str, str]], None]
 """Takes the event and its fields. Must neither block nor raise."""
 
 _QUIET_SECONDS = 60.0
@@ -54,7 +54,9 @@ class Caller(msgspec.Struct, frozen=True):
 class Audit:
     """Says what is worth a record, and bounds how many there are. Belongs to the event loop."""
 
-    def __init__(self, write: Write | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, write: WriteAudit | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._write = write or log_through_structlog
         self._monotonic = monotonic
         self._used_at: dict[tuple[str, ...], float] = {}

@@ -130,6 +130,10 @@ class AuthConfig(msgspec.Struct, frozen=True):
     """For a fetch as a whole."""
     jwks_keep_seconds: Seconds = 4 * 3600.0
     """How long keys are used that cannot be fetched again. After that their tokens are refused."""
+    audit_file_bytes: Annotated[int, msgspec.Meta(ge=64 * 1024)] = 16 * 1024 * 1024
+    """Size at which `audit.log`, beside the service's own log, is rotated."""
+    audit_files: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    """How many rotated ones stay; the oldest goes."""
     is_metrics_open: bool = False
     """Whether /metrics answers without a credential. False: it needs the scope `metrics`."""
 

@@ -178,10 +178,11 @@ async def test_an_asyncio_upload_goes_on_too(place: Place, tmp_path: Path) -> No
 def test_a_key_that_was_given_as_it_is_ends_the_upload_at_once(place: Place) -> None:
     with Client(place.encoder, token=place.token_file.read_text().strip(), shares_memory=False) as client:
         job = client.open_job(**SPEC)
-        job.push(np.zeros((16, 16, 3), np.uint8))
+        frame = np.zeros((16, 16, 3), np.uint8)
+        job.push(frame)
         place.renew()
         with pytest.raises(exceptions.CredentialsExpiredError):
-            job.result()
+            eventually(lambda: job.push(frame))
 
 
 def test_records_are_shipped_on_under_the_next_key(place: Place, tmp_path: Path) -> None:
@@ -200,6 +201,26 @@ def test_records_are_shipped_on_under_the_next_key(place: Place, tmp_path: Path)
     with LogClient(place.collector, token_file=place.token_file) as logs:
         records = [json.loads(line) for line in logs.query(LogFilter(services=["shipping"]))]
     assert sorted(record["n"] for record in records if "n" in record) == list(range(40))
+
+
+def test_the_audit_trail_stands_in_a_file_and_at_the_collector(place: Place) -> None:
+    key = place.token_file.read_text().strip()
+    with Client(place.encoder, token_file=place.token_file) as client, Client(place.encoder) as unknown:
+        list(client.jobs())
+        with pytest.raises(exceptions.CredentialsMissingError):
+            list(unknown.jobs())
+    for folder in ("encoder/logs", "collector/own-logs"):
+        text = (place.folder / folder / "audit.log").read_text()
+        assert key[17:] not in text
+        records = [json.loads(line) for line in text.splitlines()]
+        assert {record["event"] for record in records} >= {"access_refused", "credential_used"}
+        assert all(record["peer"] and record["rpc"] for record in records)
+        if folder == "encoder/logs":
+            used = next(r for r in records if r.get("credential_id") == key[4:16])
+            assert (used["subject"], used["tenant"], used["credential"]) == ("worker", "default", "key")
+    assert oct((place.folder / "encoder/logs/audit.log").stat().st_mode & 0o077) == "0o0"
+    with LogClient(place.collector, token_file=place.token_file) as logs:
+        eventually(lambda: b"access_refused" in b"".join(logs.query(LogFilter(services=["encoder"]))))
 
 
 @pytest.mark.parametrize("address", ["encoder.example:50051", "10.1.2.3:50051", "dns:///encoder:50051"])

@@ -150,6 +150,8 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("error_type", _T.TEXT, "Class of the error.", ("error.type", "exception.type"), "error.type"),
     Field("stack", _T.TEXT, "Stack trace.", ("exception.stacktrace",), "error.stack_trace"),
     Field("user_id", _T.ID, "Originating user; no e-mail, no name.", ("user.id", "enduser.id"), "user.id"),
+    Field("tenant", _T.ID, "Whose job or record it is.", (), "labels.tenant"),
+    Field("subject", _T.ID, "Who called, as its credential says.", (), "labels.subject"),
     Field("account_id", _T.ID, "Provider account used.", ("account.id",), "labels.account_id"),
     Field("reproducible_hash", _T.ID, "Hash of the canonical parameters.", (), "labels.reproducible_hash"),
     Field("retry_policy", _T.TEXT, "Policy that was applied.", (), "labels.retry_policy"),
