@@ -78,7 +78,7 @@ class AsyncChannel:
         self._faults = SecureFaults(target)
         self._bearer = Bearer(target.token)
         self._is_closed = False
-        self._connections: Connections[grpc.aio.Channel] = Connections(
+        self.connections: Connections[grpc.aio.Channel] = Connections(
             target, grpc.aio.insecure_channel, grpc.aio.secure_channel
         )
         self._closing: set[asyncio.Task[None]] = set()
@@ -144,15 +144,15 @@ class AsyncChannel:
     async def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
         self._is_closed = True
-        for channel in self._connections.every():
+        for channel in self.connections.every():
             await channel.close()
         await asyncio.gather(*self._closing)
 
     def _connection(self) -> Connection[grpc.aio.Channel]:
         if self._is_closed:
             raise closed_error()
-        connection = self._connections.current()
-        for channel in self._connections.unused():
+        connection = self.connections.current()
+        for channel in self.connections.unused():
             closing = asyncio.ensure_future(channel.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)

@@ -51,7 +51,7 @@ class BlockingChannel:
         self._faults = SecureFaults(target)
         self._bearer = Bearer(target.token)
         self._is_closed = False
-        self._connections: Connections[grpc.Channel] = Connections(
+        self.connections: Connections[grpc.Channel] = Connections(
             target, grpc.insecure_channel, grpc.secure_channel
         )
 
@@ -117,14 +117,14 @@ class BlockingChannel:
     def close(self) -> None:
         """Cancels what runs and releases the connection. Idempotent."""
         self._is_closed = True
-        for channel in self._connections.every():
+        for channel in self.connections.every():
             channel.close()
 
     def _connection(self) -> Connection[grpc.Channel]:
         if self._is_closed:
             raise closed_error()
-        connection = self._connections.current()
-        for channel in self._connections.unused():
+        connection = self.connections.current()
+        for channel in self.connections.unused():
             channel.close()
         return connection
 
