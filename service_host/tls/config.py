@@ -11,7 +11,7 @@ import msgspec
 
 
 class TlsConfig(msgspec.Struct, frozen=True):
-    """TLS for the gRPC port and the admin port; off where `cert_file` is None. Files are read again when they
+    """TLS for every port of the service; off where `cert_file` is None. Files are read again when they
     change: the next connection gets what they hold then, those that stand stay."""
 
     cert_file: Path | None = None
