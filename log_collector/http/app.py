@@ -17,11 +17,14 @@ from starlette.routing import Route
 from log_collector import errors
 from log_collector.http import otlp
 from log_collector.http.body import Bodies, Sent
+from log_collector.http.browser import MAX_BODY_BYTES, lines_of, read_batch
 from log_collector.http.calls import Answered, Calls, needed_scopes, request_id_from
 from log_collector.http.calls import Request as Call
 from log_collector.http.connection import CERTIFICATE
 from log_collector.http.cors import headers_for, require_origin
+from log_collector.http.rates import OriginRates
 from log_collector.http.records import Lines, RecordTaker
+from log_collector.http.script import NAME, Script
 from log_collector.ingest.accounting import Way
 from service_host.auth.admission import Shown
 from service_host.auth.scopes import Scope, requires
@@ -32,6 +35,9 @@ _ANSWER_SECONDS: Final = 10.0
 """For a client to take its answer; all of them are short."""
 _LINE_BYTES: Final = 4
 """Of a header's line beside its name and value."""
+_BROWSER: Final = "/v1/browser"
+_BATCHES: Final = frozenset({"text/plain", "application/json"})
+"""What a beacon can send without asking first is text/plain."""
 _LINES: Final = frozenset(
     {
         "",
@@ -59,6 +65,8 @@ class Parts(msgspec.Struct, frozen=True):
     otlp: otlp.OtlpRoute
     records: Callable[[], RecordTaker]
     origins: Callable[[], frozenset[str]]
+    records_per_second: Callable[[], int]
+    """Of the pages of one origin."""
     head_bytes: Callable[[], int]
     """Of a request's line and headers."""
 
@@ -76,23 +84,22 @@ class HttpApp:
             "/v1/logs": (self._logs, ""),
             "/v1/records": (self._records, otlp.JSON),
         }
+        self._script = Script()
+        self._rates = OriginRates()
 
     def asgi(self) -> Asgi:
         """The application as a server runs it."""
         routes = [Route(path, self._posted, methods=["POST"]) for path in self._routes]
-        routes += [Route(path, self._preflight, methods=["OPTIONS"]) for path in self._routes]
+        routes += [Route(_BROWSER, self._from_browser, methods=["POST"])]
+        routes += [Route(path, self._preflight, methods=["OPTIONS"]) for path in (*self._routes, _BROWSER)]
+        routes += [Route(f"/{NAME}", self._logger, methods=["GET"])]
         app = Starlette(routes=routes, exception_handlers={HTTPException: self._unknown})
         app.router.redirect_slashes = False
         return _bounded(app, self._parts.head_bytes)
 
     async def _posted(self, request: Request) -> Response:
         taker, answer_type = self._routes[request.url.path]
-        call = Call(
-            route=request.url.path,
-            peer=_peer(request),
-            request_id=request_id_from(request.headers.get(REQUEST_ID_KEY)),
-            shown=_shown(request),
-        )
+        call = _call(request)
         origin = request.headers.get("origin")
         origins = self._parts.origins()
 
@@ -100,7 +107,9 @@ class HttpApp:
             require_origin(origin, origins)
             _require_one_length(request)
             scopes = needed_scopes(taker)
-            return await self._parts.calls.run_as_caller(call, call.shown, scopes, lambda: taker(request))
+            return await self._parts.calls.run_as_caller(
+                call, _shown(request), scopes, lambda: taker(request)
+            )
 
         answered = await self._parts.calls.answer(call, handle)
         answer_type = answer_type or _otlp_type(request) or otlp.JSON
@@ -132,6 +141,41 @@ class HttpApp:
             )
             return msgspec.json.encode(await self._parts.records().take(lines)) + b"\n"
 
+    @requires(Scope.LOGS_WRITE)
+    async def _from_browser(self, request: Request) -> Response:
+        call = _call(request)
+        origin = request.headers.get("origin", "")
+        origins = self._parts.origins()
+
+        async def handle() -> bytes:
+            # A program has no origin, and other routes to go.
+            require_origin(origin, origins)
+            _require_one_length(request)
+            if _content_type(request) not in _BATCHES:
+                raise _unknown_type("text/plain or application/json")
+            async with self._parts.bodies.received(_sent(request), call.peer, MAX_BODY_BYTES) as body:
+                batch = read_batch(body)
+                shown = Shown((f"Bearer {batch.key}",) if batch.key else (), origin=origin)
+
+                async def take() -> bytes:
+                    rate = self._parts.records_per_second()
+                    self._rates.take(origin, len(batch.records), rate, origins)
+                    taken = await self._parts.records().take(lines_of(batch, origin, call.peer))
+                    return msgspec.json.encode(taken) + b"\n"
+
+                scopes = needed_scopes(self._from_browser)
+                return await self._parts.calls.run_as_caller(call, shown, scopes, take)
+
+        answered = await self._parts.calls.answer(call, handle)
+        headers = headers_for(origin, origins) | {REQUEST_ID_KEY: call.request_id}
+        return _response(answered, otlp.JSON, headers)
+
+    async def _logger(self, request: Request) -> Response:
+        headers = self._script.headers
+        if request.headers.get("if-none-match") == headers["etag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(self._script.body, 200, headers, "text/javascript; charset=utf-8")
+
     async def _preflight(self, request: Request) -> Response:
         origin = request.headers.get("origin")
         origins = self._parts.origins()
@@ -143,7 +187,7 @@ class HttpApp:
     async def _unknown(self, request: Request, error: Exception) -> Response:
         """404 and 405 of Starlette's own."""
         status = error.status_code if isinstance(error, HTTPException) else 500
-        known = ", ".join(self._routes)
+        known = ", ".join((*self._routes, _BROWSER))
         expected = f"expected POST to one of {known}"
         request_id = request_id_from(request.headers.get(REQUEST_ID_KEY))
         headers = dict(getattr(error, "headers", None) or {})
@@ -218,10 +262,18 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         raise HttpError(400, errors.malformed("the connection ended before the body did")) from error
 
 
+def _call(request: Request) -> Call:
+    return Call(
+        route=request.url.path,
+        peer=_peer(request),
+        request_id=request_id_from(request.headers.get(REQUEST_ID_KEY)),
+    )
+
+
 def _shown(request: Request) -> Shown:
     authorization = tuple(request.headers.getlist("authorization"))
     if authorization:
-        return Shown(authorization)
+        return Shown(authorization, origin=request.headers.get("origin", ""))
     return Shown(certificate_pem=request.scope["state"].get(CERTIFICATE, b""))
 
 

@@ -32,8 +32,6 @@ class Request(msgspec.Struct, frozen=True):
     """One of the paths that are served, never what a client has made up."""
     peer: str
     request_id: str
-    shown: Shown = Shown()
-    """The credentials of its head and of its connection."""
 
 
 class Answered(msgspec.Struct, frozen=True):

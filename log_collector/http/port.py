@@ -52,6 +52,7 @@ def _app(intake: Intake, ground: Ground) -> object:
         otlp=OtlpRoute(intake.export),
         records=intake.records,
         origins=origins,
+        records_per_second=lambda: intake.config().http.records_per_second,
         head_bytes=lambda: intake.config().http.head_bytes,
     )
     return HttpApp(parts).asgi()

@@ -31,6 +31,8 @@ class Shown(msgspec.Struct, frozen=True):
     """The values of the metadata or header `authorization`."""
     certificate_pem: bytes = b""
     """The client's certificate; TLS has checked that an authority of ours issued it. Empty: none."""
+    origin: str = ""
+    """The web page that calls, as its browser names it. Empty: a program calls."""
 
 
 class Admission(msgspec.Struct, frozen=True):

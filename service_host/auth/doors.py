@@ -36,7 +36,7 @@ class Doors:
             if token.startswith(PREFIX):
                 if self._keys is None:
                     raise refused("this service takes no API keys")
-                return self._keys.admit(token)
+                return self._keys.admit(token, shown.origin)
             if self._tokens is None:
                 raise refused("this service takes no tokens of issuers")
             return await self._tokens.admit(token)

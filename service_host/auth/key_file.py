@@ -29,6 +29,10 @@ _KEY = re.compile(rf"{PREFIX}([a-z0-9]{{{_ID_LENGTH}}})_[A-Za-z0-9_-]{{43}}")
 _OWNER_ALONE = 0o600
 
 
+ORIGIN_PATTERN = r"^https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?\Z"
+"""Of an origin as browsers name it: a scheme, a host in small letters, and the port if it is unusual."""
+
+
 class KeyFileError(ValueError):
     """A file of keys that cannot be used; the message says why, and holds nothing of a key."""
 
@@ -48,6 +52,9 @@ class StoredKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     """None: never."""
     revoked_at: Annotated[datetime.datetime, msgspec.Meta(tz=True)] | None = None
     """None: it is valid. Revoked keys stay in the file, so that records that name them can be read."""
+    origins: tuple[Annotated[str, msgspec.Meta(max_length=256, pattern=ORIGIN_PATTERN)], ...] = ()
+    """The web pages that it stands in, for everybody to read: it is good for nothing but writing records from
+    there. Empty: it is a secret, and stands in no page."""
 
     @property
     def expires_at_unix(self) -> float | None:
@@ -80,11 +87,17 @@ def new_key(
     *,
     created_at: datetime.datetime,
     expires_at: datetime.datetime | None = None,
+    origins: tuple[str, ...] = (),
 ) -> tuple[str, StoredKey]:
-    """A fresh key of 256 random bits, and what is kept of it. Raises KeyFileError for wrong names."""
+    """A fresh key of 256 random bits, and what is kept of it. Raises KeyFileError for wrong names.
+
+    `origins`: the web pages that it is for; such a key may write records and nothing else.
+    """
+    if origins and set(scopes) != {Scope.LOGS_WRITE}:
+        raise KeyFileError(f"a key for web pages has the scope {Scope.LOGS_WRITE} and no other")
     key_id = "".join(secrets.choice(_ID_CHARS) for _ in range(_ID_LENGTH))
     key = f"{PREFIX}{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
-    stored = StoredKey(key_id, hash_of(key), subject, tenant, scopes, created_at, expires_at)
+    stored = StoredKey(key_id, hash_of(key), subject, tenant, scopes, created_at, expires_at, None, origins)
     try:
         return key, msgspec.convert(msgspec.to_builtins(stored), StoredKey)
     except msgspec.ValidationError as error:

@@ -12,6 +12,7 @@ from service_host.auth.admission import Admission, CredentialKind, expired, refu
 from service_host.auth.key_file import KeyFileError, StoredKey, hash_of, id_of, read_keys
 from service_host.auth.principal import Principal
 
+_WRONG_PLACE = "keys made with --origin are for pages of these origins alone, all others for programs alone"
 _NOBODY = "0" * 64
 _log = structlog.get_logger("service_host.auth")
 
@@ -26,8 +27,8 @@ class KeyRing:
         self._stamp = self._read_stamp()
         self._keys = _by_id(read_keys(path))
 
-    def admit(self, key: str) -> Admission:
-        """Who holds this key. Raises ServiceError."""
+    def admit(self, key: str, origin: str = "") -> Admission:
+        """Who holds this key. `origin`: the web page that shows it; empty: a program. Raises ServiceError."""
         key_id = id_of(key)
         if not key_id:
             raise refused("this is not an API key of `telecine keys`")
@@ -39,6 +40,9 @@ class KeyRing:
             raise refused("the API key is not known here")
         if fault := self.fault_of(key_id):
             raise expired(fault)
+        if bool(stored.origins) != bool(origin) or (origin and origin not in stored.origins):
+            # What stands in a page can be read by all: no other key must, and it opens nothing else.
+            raise refused(_WRONG_PLACE)
         principal = Principal(stored.subject, stored.tenant, frozenset(stored.scopes))
         return Admission(principal, CredentialKind.KEY, key_id, stored.expires_at_unix)
 

@@ -53,6 +53,7 @@ def test_the_services_bring_their_three_packages_and_their_licences(tmp_path: Pa
     assert {f"{package}/py.typed" for package in packages} <= set(names)
     assert any(name.endswith("licenses/LICENSE-DejaVu.txt") for name in names)
     assert "encoder_service/fonts/DejaVuSans.ttf" in names
+    assert "log_collector/http/telecine-log.js" in names
     assert not [name for name in names if name.endswith((".md", ".pyc"))]
     fonts = ROOT / "encoder_service/fonts/LICENSE-DejaVu.txt"
     assert fonts.read_text() == (ROOT / "services/LICENSE-DejaVu.txt").read_text()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime
+import json
 import ssl
 from pathlib import Path
 
+import grpc.aio
 import pytest
 from structlog.testing import capture_logs
+from telecine.logs.v1 import log_collector_service_pb2 as pb
 
 from log_collector.config import CollectorConfig
+from log_collector.http.rates import OriginRates
 from service_host.auth.exposure import exposure_fault
 from service_host.auth.key_file import new_key, write_keys
 from service_host.auth.scopes import Scope
-from tests.log_collector.harness import collector
+from service_host.status.status import ServiceError
+from tests.log_collector.harness import collector, stub
 from tests.log_collector.http.client import JSON, PROTOBUF, ask
 from tests.log_collector.http.test_otlp import HTTP, in_json, json_log
 from tests.log_collector.rpc.test_export import log, request
@@ -112,3 +117,96 @@ def test_a_port_that_others_reach_needs_what_the_grpc_port_needs() -> None:
     assert "0.0.0.0:4318" in exposure_fault(config.host, config.other_listens)
     private = CollectorConfig(http_listen="127.0.0.1:4318")
     assert exposure_fault(private.host, private.other_listens) == ""
+
+
+OURS = "https://app.example"
+
+
+def batch(key: str = "", **fields: object) -> bytes:
+    return json.dumps({"key": key, "records": [{"msg": "m"}]} | fields).encode()
+
+
+async def test_a_key_of_a_page_opens_nothing_but_its_own_route_and_no_other_key_opens_that(
+    tmp_path: Path,
+) -> None:
+    made = {
+        "page": new_key("page", "studio-a", (Scope.LOGS_WRITE,), created_at=NOW, origins=(OURS,)),
+        "other page": new_key(
+            "other", "studio-a", (Scope.LOGS_WRITE,), created_at=NOW, origins=("https://b.c",)
+        ),
+        "program": new_key("program", "studio-a", (Scope.ADMIN,), created_at=NOW),
+    }
+    write_keys(tmp_path / "keys.json", tuple(stored for _, stored in made.values()))
+    keys = {name: key for name, (key, _) in made.items()}
+    origin = {"origin": OURS}
+    settings = {"http__origins": (OURS,), "host__auth__keys_file": tmp_path / "keys.json"}
+    async with collector(tmp_path / "data", **HTTP, **settings) as running:
+
+        async def status(path: str, body: bytes, headers: dict[str, str]) -> int:
+            return (await ask(running.http, path, body, headers)).status
+
+        assert await status("/v1/browser", batch(keys["page"]), origin) == 415
+        origin["content-type"] = "text/plain;charset=UTF-8"
+        assert await status("/v1/browser", batch(keys["page"]), origin) == 200
+        for shown in ("", keys["other page"], keys["program"], "nonsense", "a b"):
+            assert await status("/v1/browser", batch(shown), origin) == 401, shown
+        for headers in ({}, {"origin": "https://b.c"}, {"origin": "null"}):
+            typed = {"content-type": "text/plain"} | headers
+            assert await status("/v1/browser", batch(keys["page"]), typed) == 403
+        bearer = {"authorization": f"Bearer {keys['page']}"}
+        assert await status("/v1/records", b"{}", bearer) == 401
+        assert await status("/v1/records", b"{}", bearer | {"origin": OURS}) == 200
+        async with stub(running.address) as client:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await client.GetStats(pb.GetStatsRequest(), metadata=tuple(bearer.items()))
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_what_is_no_batch_or_too_much_of_it_is_refused(tmp_path: Path) -> None:
+    headers = {"origin": OURS, "content-type": "text/plain"}
+    limits = {"http__origins": (OURS,), "http__records_per_second": 1}
+    async with collector(tmp_path, **HTTP, **limits) as running:
+        for wrong in (b"[", b"{}", b'{"records": 1}', batch(id="a b"), batch(service="../x"), b"\xff"):
+            assert (await ask(running.http, "/v1/browser", wrong, headers)).status == 400, wrong
+        spread = b'{"records": [{"msg":\n "a"},\n 7, {"msg": "b"}], "id": "i1"}'
+        for expected in ((2, 0), (0, 2)):
+            taken = (await ask(running.http, "/v1/browser", spread, headers)).json
+            assert (taken["accepted"], taken["duplicate"], taken["rejections"][0]["line"]) == (*expected, 2)
+        many = await ask(running.http, "/v1/browser", batch(records=[{}] * 8), headers)
+        assert (many.status, many.reason) == (429, "QUOTA_EXCEEDED")
+        assert 1 <= int(many.headers["retry-after"]) <= 60
+        assert many.headers["access-control-allow-origin"] == OURS
+        assert (await ask(running.http, "/v1/browser", b" " * (2 << 20), headers)).status == 413
+        assert {r["service"] for r in running.records()} == {"browser"}
+        assert running.service._accounting.is_balanced()
+
+
+async def test_the_logger_is_handed_out_small_and_is_asked_for_again_only_when_it_has_changed(
+    tmp_path: Path,
+) -> None:
+    async with collector(tmp_path, **HTTP) as running:
+        first = await ask(running.http, "/telecine-log.js", None, method="GET")
+        known = {"if-none-match": first.headers["etag"]}
+        again = await ask(running.http, "/telecine-log.js", None, known, "GET")
+        head = await ask(running.http, "/telecine-log.js", None, method="HEAD")
+    assert (first.status, again.status, again.body, head.body) == (200, 304, b"", b"")
+    assert first.headers["content-type"].startswith("text/javascript")
+    assert first.headers["access-control-allow-origin"] == "*"
+    assert len(first.body) <= 6000
+
+
+def test_a_bucket_fills_with_time_and_is_not_emptied_by_what_is_refused() -> None:
+    now = 0.0
+    rates = OriginRates(lambda: now)
+    rates.take("a", 20, 2, ["a", "b"])
+    rates.take("b", 15, 2, ["a", "b"])
+    for _ in range(2):
+        with pytest.raises(ServiceError) as refused:
+            rates.take("a", 6, 2, ["a"])
+        assert refused.value.retry_after_seconds == 3
+    now = 3.0
+    rates.take("a", 6, 2, ["a"])
+    now = 100.0
+    rates.take("a", 500, 2, ["a"])
+    with pytest.raises(ServiceError):
+        rates.take("a", 1, 2, ["a"])

@@ -38,6 +38,7 @@ def shows(*names: str) -> Callable[[_F], _F]:
 
 
 ELSEWHERE = {
+    "Frontend as a service": "tests/log_collector/http/test_browser.py::test_a_page_ships_its_records_once_and_never_notices",
     "Acceptance tests, examples": "tests/demo/test_demo.py::test_the_demo_ends_with_verified_artifacts_and_says_where_they_are",
     "Performance figures per format": "tests/benchmarks/test_benchmarks.py::test_a_row_can_be_run_alone_to_see_that_it_works",
     "*Future:* interactive log viewer": "tests/client/cli/logs/watch/test_terminal.py::test_it_draws_takes_keys_follows_the_terminals_size_and_leaves_it_clean",

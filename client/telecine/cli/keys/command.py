@@ -46,6 +46,8 @@ class KeyDocument(msgspec.Struct, frozen=True):
     """null: never."""
     revoked_at: str | None
     """null: it is valid until it expires."""
+    origins: list[str]
+    """The web pages that it is for; empty: it is for programs."""
 
 
 class CreatedDocument(msgspec.Struct, frozen=True):
@@ -84,6 +86,15 @@ def create(
             "--expires-days", min=1, max=36_500, metavar="DAYS", help="Default: it does not expire."
         ),
     ] = None,
+    origins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--origin",
+            metavar="ORIGIN",
+            help="A web page that it is for, such as https://app.example; may be repeated. Such a key stands "
+            "in the page for all to read, and may write records alone. Default: it is for programs.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and show it, once: the file holds its hash alone. A running service takes it up at once."""
@@ -99,7 +110,9 @@ def create(
     expires_at = None if expires_days is None else now + datetime.timedelta(days=expires_days)
     chosen = tuple(dict.fromkeys(Scope(scope) for scope in scopes))
     with _explained(), changing(file) as keys:
-        key, stored = new_key(subject, tenant, chosen, created_at=now, expires_at=expires_at)
+        key, stored = new_key(
+            subject, tenant, chosen, created_at=now, expires_at=expires_at, origins=tuple(origins or ())
+        )
         keys.append(stored)
     document = CreatedDocument(key, _document(stored))
     terminal.show(document, lambda console: _render_created(console, document), as_json=as_json)
@@ -158,7 +171,14 @@ def _document(key: StoredKey) -> KeyDocument:
     times = (key.created_at, key.expires_at, key.revoked_at)
     created, expires, revoked = (None if time is None else time.isoformat() for time in times)
     return KeyDocument(
-        key.id, key.subject, key.tenant, [str(scope) for scope in key.scopes], created or "", expires, revoked
+        key.id,
+        key.subject,
+        key.tenant,
+        [str(scope) for scope in key.scopes],
+        created or "",
+        expires,
+        revoked,
+        list(key.origins),
     )
 
 
@@ -168,7 +188,8 @@ def _render_created(console: Console, document: CreatedDocument) -> None:
     terminal.notices().print(
         escape(
             f"key {stored.id} for {stored.subject} ({stored.tenant}): {', '.join(stored.scopes)}; "
-            f"it expires {stored.expires_at or 'never'}. It is shown this once: keep it as a secret."
+            f"it expires {stored.expires_at or 'never'}. It is shown this once: "
+            + ("it may stand in the page." if stored.origins else "keep it as a secret.")
         )
     )
 

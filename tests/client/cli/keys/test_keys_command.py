@@ -45,9 +45,23 @@ def test_for_people_the_key_alone_goes_to_standard_output(run):
     assert said.out.strip() not in said.err
 
 
+def test_a_key_for_a_page_says_for_which(run, tmp_path):
+    page = ["--origin", "https://app.example", "--origin", "http://localhost:3000"]
+    code, said = run("create", "--subject", "shop", "--scope", "logs.write", *page, "--json")
+    assert code == 0
+    assert json.loads(said.out)["stored"]["origins"] == page[1::2]
+    assert read_keys(tmp_path / "keys.json")[0].origins == tuple(page[1::2])
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
+        (
+            ["create", "--subject", "a", "--scope", "read", "--origin", "https://a.b"],
+            "logs.write and no other",
+        ),
+        (["create", "--subject", "a", "--scope", "logs.write", "--origin", "https://a.b/"], "cannot be made"),
+        (["create", "--subject", "a", "--scope", "logs.write", "--origin", "*"], "cannot be made"),
         (["create", "--subject", "ann", "--scope", "root"], "'root'"),
         (["create", "--subject", "a b", "--scope", "read"], "cannot be made"),
         (["create", "--subject", "ann", "--tenant", "../x", "--scope", "read"], "cannot be made"),

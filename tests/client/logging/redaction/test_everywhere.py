@@ -38,8 +38,9 @@ _OTLP_WAYS = (
     "otlp resource",
     "otlp scope",
 )
-_HTTP_WAYS = ("http field", "http message", "http otlp attribute", "http otlp body")
-"""Over HTTP: plain lines, and OTLP in JSON."""
+_HTTP_WAYS = ("http field", "http message", "http otlp attribute", "http otlp body", "http page")
+"""Over HTTP: plain lines, OTLP in JSON, and the logger for browsers."""
+_PAGE = "https://app.example"
 _SHARE = 4
 """Of the ways that forms of one group take."""
 _NOT_IN_TEXT = {"doubled key"}
@@ -74,7 +75,7 @@ def _log_by_sdk(way: str, one: Planted) -> None:
 
 def _shipped(way: str, one: Planted) -> bytes:
     match way:
-        case "ship field" | "http field":
+        case "ship field" | "http field" | "http page":
             return json.dumps({"msg": "m", "item": _value(one.text)}).encode()
         case "ship message" | "http message":
             return json.dumps({"msg": one.text}, ensure_ascii=False).encode()
@@ -123,7 +124,8 @@ def _exported(way: str, one: Planted) -> otlp.ExportLogsServiceRequest:
 
 
 async def _send_all(root: Path, plans: list[tuple[str, Planted]]) -> list[dict[str, Any]]:
-    async with collector(root / "collector", http_listen="127.0.0.1:0") as running:
+    settings = {"http_listen": "127.0.0.1:0", "http__origins": (_PAGE,)}
+    async with collector(root / "collector", **settings) as running:
         configure_logging(
             "sdk", directory=root / "sdk", console="off", collector=running.address, bridges_stdlib=True
         )
@@ -154,7 +156,10 @@ async def _send_all(root: Path, plans: list[tuple[str, Planted]]) -> list[dict[s
 
 
 async def _post_all(address: str, plans: list[tuple[str, Planted]]) -> None:
-    lines = [_shipped(way, one) for way, one in plans if way in _HTTP_WAYS and "otlp" not in way]
+    lines = [_shipped(way, one) for way, one in plans if way in ("http field", "http message")]
+    page = b",".join(_shipped(way, one) for way, one in plans if way == "http page")
+    origin = {"origin": _PAGE, "content-type": "text/plain"}
+    assert (await ask(address, "/v1/browser", b'{"records":[' + page + b"]}", origin)).status == 200
     answer = await ask(address, f"/v1/records?service={_ORIGIN}", b"\n".join(lines))
     assert answer.status == 200
     assert _ORIGIN.encode() not in answer.body
