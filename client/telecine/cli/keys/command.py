@@ -33,6 +33,17 @@ FileOption = Annotated[
 ]
 
 
+OriginOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--origin",
+        metavar="ORIGIN",
+        help="A web page that it is for, such as https://app.example; may be repeated. Such a key stands "
+        "in the page for all to read, and may write records alone. Default: it is for programs.",
+    ),
+]
+
+
 class KeyDocument(msgspec.Struct, frozen=True):
     """One key; all but the key itself."""
 
@@ -86,15 +97,7 @@ def create(
             "--expires-days", min=1, max=36_500, metavar="DAYS", help="Default: it does not expire."
         ),
     ] = None,
-    origins: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--origin",
-            metavar="ORIGIN",
-            help="A web page that it is for, such as https://app.example; may be repeated. Such a key stands "
-            "in the page for all to read, and may write records alone. Default: it is for programs.",
-        ),
-    ] = None,
+    origins: OriginOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and show it, once: the file holds its hash alone. A running service takes it up at once."""
