@@ -116,6 +116,7 @@ class WarningCode(_Code):
     SOURCE_PROFILE_IGNORED = auto()
     SOURCE_PROJECTION_DROPPED = auto()
     SOURCE_RETIMED = auto()
+    SOURCE_SOUND_CHANGED = auto()
     SOURCE_SOUND_DROPPED = auto()
     SOURCE_STREAMS_DROPPED = auto()
     SOURCE_SUBTITLES_DROPPED = auto()

@@ -35,6 +35,7 @@ FALLBACKS: Final = frozenset(
         WarningCode.SOURCE_PIXELS_NOT_SQUARE,
         WarningCode.SOURCE_PROFILE_IGNORED,
         WarningCode.SOURCE_PROJECTION_DROPPED,
+        WarningCode.SOURCE_SOUND_CHANGED,
         WarningCode.SOURCE_SOUND_DROPPED,
         WarningCode.SOURCE_STREAMS_DROPPED,
         WarningCode.SOURCE_SUBTITLES_DROPPED,

@@ -182,7 +182,10 @@ WARNINGS: Mapping[str, ProblemAdvice] = {
     "SOURCE_PROFILE_IGNORED": _caller("Convert the image to sRGB first, or declare the frames' color."),
     "SOURCE_PROJECTION_DROPPED": _caller("Set it in the artifacts afterwards."),
     "SOURCE_RETIMED": _caller("Leave --fps out to keep the times of the source."),
-    "SOURCE_SOUND_DROPPED": _caller("Mux the sound in afterwards, such as with FFmpeg's -c copy."),
+    "SOURCE_SOUND_CHANGED": _caller(
+        "Nothing to fix where that will do; else prepare the sound, and add --audio FILE."
+    ),
+    "SOURCE_SOUND_DROPPED": _caller("Name the sound with --audio FILE, or mux it in afterwards."),
     "SOURCE_STREAMS_DROPPED": _caller(
         "Nothing to fix where they are not needed; else send them as a clip of their own."
     ),

@@ -118,6 +118,16 @@ DeinterlaceOption = Annotated[
     bool,
     typer.Option("--deinterlace", help="Make whole pictures of a video file's interlaced ones (bwdif)."),
 ]
+AudioOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--audio",
+        metavar="FILE",
+        help="Sound for the clip, from its first picture on; instead of a video file's own.",
+        show_default=False,
+    ),
+]
+NoAudioOption = Annotated[bool, typer.Option("--no-audio", help="Leave the sound of a video file out.")]
 OutDirOption = Annotated[
     Path | None,
     typer.Option(
@@ -147,6 +157,8 @@ def encode(
     autorotate: AutorotateOption = True,
     square_pixels: SquarePixelsOption = True,
     deinterlace: DeinterlaceOption = False,
+    audio: AudioOption = None,
+    no_audio: NoAudioOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Encode a clip to one or several formats at once; check every artifact; write the manifest.
@@ -159,7 +171,8 @@ def encode(
 
     wanted = parse_outputs(outputs or ["mp4"], {"quality": quality} if quality else {})
     own_rate = None if fps is None else exact_frame_rate(fps)
-    choices = SourceChoices(own_rate, allow_damaged, autorotate, square_pixels, deinterlace)
+    shape = (autorotate, square_pixels, deinterlace)
+    choices = SourceChoices(own_rate, allow_damaged, *shape, *_sound_choice(audio, no_audio))
     opened = open_source(source, _raw_layout(size, pix_fmt), choices)
     arguments: JobArguments = {
         "job_id": job_id,
@@ -194,6 +207,12 @@ def _encode_and_show(
     raise typer.Exit(int(ExitCode.OK if document.state == JobState.SUCCEEDED else ExitCode.FINDINGS))
 
 
+def _sound_choice(audio: Path | None, is_left_out: bool) -> tuple[bool, Path | None]:
+    if audio is not None and is_left_out:
+        raise UsageError("--audio and --no-audio contradict each other", "leave one of them out")
+    return not is_left_out, audio
+
+
 def _raw_layout(size: str | None, pix_fmt: str | None) -> FrameLayout | None:
     if size is None and pix_fmt is None:
         return None
@@ -212,8 +231,9 @@ def _stated_rate(source: Source) -> Fraction:
 
 def _announce(source: Source, rate: Fraction, outputs: tuple[Output, ...]) -> None:
     names = ", ".join(output.name or output.format for output in outputs)
+    sound = f", {source.sound.describe()}" if source.sound is not None else ""
     count = f"{source.frame_count} frames, " if source.frame_count else ""
     terminal.notices().print(
         f"{escape(source.description)}: {count}{source.width}x{source.height}, "
-        f"{terminal.frame_rate_text(rate)} fps → {escape(names)}"
+        f"{terminal.frame_rate_text(rate)} fps{escape(sound)} → {escape(names)}"
     )

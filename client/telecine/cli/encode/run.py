@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -20,9 +22,10 @@ from telecine.clients.blocking_job import Job
 from telecine.clients.plan import JobArguments
 from telecine.clients.settings import OUTPUT_DIRECTORY
 from telecine.request.options import Output
-from telecine.request.source_warnings import SourceCode
+from telecine.request.source_warnings import SourceCode, SourceWarning
 from telecine.results.target import directory_of
 from telecine.results.values import EncodeResult
+from telecine.sound.audio import Audio
 
 MANIFEST_NAME = "manifest.json"
 
@@ -52,13 +55,13 @@ def encode_source(
             frame_bytes=source.frame_bytes, frame_count=source.frame_count, is_silent=is_silent
         ) as view,
     ):
-        arguments = {**arguments, **_layout_of(source), "on_progress": view.update}
+        arguments = {**arguments, **_layout_of(source), **_track_of(source), "on_progress": view.update}
         job = client.open_job(fps=rate, outputs=outputs, **arguments)
         begin = time.perf_counter()
         try:
-            job.push(source.frames)
+            frame_count = _push(job, source, rate)
             _refuse_losses(source, arguments)
-            _report_losses(job, source)
+            _report_losses(job, source, frame_count)
             job.finish()
             hand_off_seconds = time.perf_counter() - begin
             directory = out_dir or Path(OUTPUT_DIRECTORY, job.job_id)
@@ -74,6 +77,29 @@ def encode_source(
         finally:
             job.close()
     return _document(result, directory, sent_bytes, hand_off_seconds, total_seconds)
+
+
+def _push(job: Job, source: Source, rate: Fraction) -> int:
+    """Sends the frames, and then the sound, which ends with them; returns how many frames there were."""
+    count = 0
+
+    def counted() -> Iterator[Any]:
+        nonlocal count
+        for frame in source.frames:
+            count += 1
+            yield frame
+
+    job.push(counted())
+    if source.sound is not None:
+        job.push_audio(source.sound.pieces(count / rate))
+    return count
+
+
+def _track_of(source: Source) -> JobArguments:
+    if (sound := source.sound) is None:
+        return {}
+    track = Audio(None, sound.sample_rate, sound.layout, sound.sample_format, axes="NC")
+    return {"audio": track}
 
 
 def _document(
@@ -110,7 +136,7 @@ def _leave(job: Job, server: str | None, arguments: JobArguments, *, is_silent: 
 
 def _refuse_losses(source: Source, arguments: JobArguments) -> None:
     """Raises SourceError where every fallback is an error and the source has some."""
-    losses = [loss.message for loss in source.losses if not loss.code.is_note]
+    losses = [loss.message for loss in _losses_of(source) if not loss.code.is_note]
     if arguments.get("strict") and losses:
         raise SourceError(
             f"{source.description}: {'; '.join(losses)}",
@@ -118,15 +144,19 @@ def _refuse_losses(source: Source, arguments: JobArguments) -> None:
         )
 
 
-def _report_losses(job: Job, source: Source) -> None:
+def _report_losses(job: Job, source: Source, frame_count: int) -> None:
     """Says with the job, before its upload ends, what its frames do not carry."""
-    if source.damage:
-        more = f", and {len(source.damage) - 1} more" if len(source.damage) > 1 else ""
-        frames = job.progress.pushed_bytes // source.frame_bytes
-        text = f"{frames} frames were taken of a damaged source: {source.damage[0]}{more}"
+    damage = [*source.damage, *(source.sound.damage if source.sound is not None else ())]
+    if damage:
+        more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
+        text = f"{frame_count} frames were taken of a damaged source: {damage[0]}{more}"
         job.warn(SourceCode.SOURCE_DAMAGED, text)
-    for loss in source.losses:
+    for loss in _losses_of(source):
         job.warn(loss.code, loss.message)
+
+
+def _losses_of(source: Source) -> list[SourceWarning]:
+    return [*source.losses, *(source.sound.losses if source.sound is not None else ())]
 
 
 def _layout_of(source: Source) -> JobArguments:

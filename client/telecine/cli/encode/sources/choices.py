@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class SourceChoices:
     """Scale by the sample aspect ratio of a video file."""
     is_deinterlaced: bool = False
     """Make whole pictures of interlaced ones."""
+    has_sound: bool = True
+    """Take the sound of a video file over."""
+    sound_file: Path | None = None
+    """Take the sound of this file instead; None: of the source."""
 
 
 AS_PLAYERS_DO = SourceChoices()

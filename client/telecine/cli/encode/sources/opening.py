@@ -15,6 +15,7 @@ from telecine.cli.encode.sources.images import IMAGE_SUFFIXES, names_several, op
 from telecine.cli.encode.sources.kinds import FileKind, kind_of
 from telecine.cli.encode.sources.pipe import copied, is_pipe, open_pipe
 from telecine.cli.encode.sources.raw import open_raw
+from telecine.cli.encode.sources.sound import open_sound_file
 from telecine.cli.encode.sources.source import Source
 from telecine.cli.show.failures import SourceError
 from telecine.request.frame_layout import FrameLayout
@@ -32,8 +33,17 @@ def open_source(
     Args:
         text: What the caller named.
         raw_layout: How frames lie in a pipe; None: it is not a pipe of raw frames.
-        choices: What is wanted of a clip that has times, an orientation or a pixel shape of its own.
+        choices: What is wanted of a clip that has times, an orientation, a pixel shape or sound of its own.
     """
+    source = _open_pictures(text, raw_layout, choices)
+    if choices.sound_file is None:
+        return source
+    return replace(source, sound=open_sound_file(choices.sound_file, allows_damage=choices.allows_damage))
+
+
+def _open_pictures(
+    text: str | Sequence[str], raw_layout: FrameLayout | None, choices: SourceChoices
+) -> Source:
     if not isinstance(text, str):
         if len(text) > 1:
             return _open_several(text, raw_layout)

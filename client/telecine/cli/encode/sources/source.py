@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from telecine.cli.encode.sources.sound import ClipSound
 from telecine.request.options import Color, PixelFormat
 from telecine.request.source_warnings import SourceWarning
 
@@ -40,6 +41,8 @@ class Source:
     """What was found broken so far, where that is allowed; complete once `frames` has ended."""
     losses: list[SourceWarning] = field(default_factory=list)
     """What the frames do not carry of the source; complete once `frames` has ended."""
+    sound: ClipSound | None = None
+    """To be read when `frames` has ended; None: it is silent."""
 
 
 def size_of(array: npt.NDArray[Any]) -> tuple[int, int]:

@@ -59,15 +59,14 @@ def test_a_plain_clip_loses_nothing_whatever_its_containers_clock_rounds_to(tmp_
 def test_the_command_warns_of_what_it_leaves_out_and_refuses_it_when_strict(
     tmp_path: Path, encoder: EmbeddedServer
 ) -> None:
-    clip = film(tmp_path / "sound.mkv", has_sound=True)
+    clip = film(tmp_path / "sound.mkv", (0, 1, 2, 5), has_sound=True)
     ran = telecine("encode", clip, "-d", tmp_path / "out", "--json", server=encoder.address)
     assert ran.exit_code == 0
-    assert [w["code"] for w in ran.document["warnings"]] == ["SOURCE_SOUND_DROPPED"]
-    assert "sound" in ran.document["warnings"][0]["message"]
+    assert [w["code"] for w in ran.document["warnings"]] == ["SOURCE_TIMING_CHANGED", "AUDIO_PADDED"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
-    assert [w["code"] for w in manifest["warnings"]] == ["SOURCE_SOUND_DROPPED"]
-    for name, times, has_sound in (("s", (0, 1, 2), True), ("t", (0, 1, 4), False)):
-        clip = film(tmp_path / f"{name}.mkv", times, has_sound=has_sound)
+    assert [w["code"] for w in manifest["warnings"]] == ["SOURCE_TIMING_CHANGED", "AUDIO_PADDED"]
+    for name, times in (("s", (0, 1, 3)), ("t", (0, 1, 4))):
+        clip = film(tmp_path / f"{name}.mkv", times)
         made = tmp_path / name
         strict = telecine("encode", clip, "--strict", "-d", made, "--json", server=encoder.address)
         assert strict.exit_code == 2
