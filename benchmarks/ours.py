@@ -59,8 +59,9 @@ def encode(
     *,
     count: int | None = None,
     frames: Iterator[memoryview] | None = None,
+    audio: object = None,
 ) -> OurTimes:
-    """Sends a clip frame by frame, waits for the outputs, downloads them."""
+    """Sends a clip frame by frame, and its sound, waits for the outputs, downloads them."""
     begin = time.perf_counter()
     job = client.open_job(
         fps=Fraction(fps),
@@ -68,6 +69,7 @@ def encode(
         width=clip.shape.width,
         height=clip.shape.height,
         pixel_format=clip.pixel_format,
+        audio=audio,
     )
     for frame in frames or clip.frames(count):
         job.push(frame)

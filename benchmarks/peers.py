@@ -63,9 +63,18 @@ class PipeTimes:
 
 
 def pipe_to_ffmpeg(
-    clip: Clip, settings: VideoSettings, target: Path, fps: int, count: int | None = None
+    clip: Clip,
+    settings: VideoSettings,
+    target: Path,
+    fps: int,
+    count: int | None = None,
+    *,
+    sound: Path | None = None,
 ) -> PipeTimes:
-    """Encodes a clip as imageio-ffmpeg's users do, with BT.709 conversion and faststart as on our side."""
+    """Encodes a clip as imageio-ffmpeg's users do, with BT.709 conversion and faststart as on our side.
+
+    `sound`: a WAV file that goes with it.
+    """
     filters = ["-vf", "scale=out_color_matrix=bt709:out_range=tv"] if clip.pixel_format == "rgb24" else []
     faststart = ["-movflags", "+faststart"] if target.suffix == ".mp4" else []
     begin = time.perf_counter()
@@ -80,6 +89,8 @@ def pipe_to_ffmpeg(
         macro_block_size=1,
         ffmpeg_log_level="error",
         ffmpeg_timeout=0,
+        audio_path=str(sound) if sound is not None else None,
+        audio_codec="aac" if sound is not None else None,
         output_params=[*filters, *settings.ffmpeg_arguments(), *faststart],
     )
     writer.send(None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.collector import call_cost, redaction_share, tail, ten_million, throughput
 from benchmarks.context import Row
-from benchmarks.encoder import attempt, clients, memory, overhead, pipe, real_time, three_outputs, webp
+from benchmarks.encoder import attempt, clients, memory, overhead, pipe, real_time, sound, three_outputs, webp
 
 SECTIONS: dict[str, tuple[Row, ...]] = {
     "encoder": (
@@ -13,6 +13,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         ),
         Row("webp", "animated WebP against Pillow", webp.measure),
         Row("outputs", "MP4 + WebM + WebP at once against one after the other", three_outputs.measure),
+        Row("sound", "MP4 with sound against imageio-ffmpeg from a WAV file", sound.measure),
         Row("real-time", "last frame to artifact, 10 s against 60 s", real_time.measure),
         Row("memory", "memory of the service, 10 s against 120 s", memory.measure),
         Row("clients", "eight clients against one", clients.measure),

@@ -101,6 +101,8 @@ def capabilities(message: pb.GetCapabilitiesResponse) -> results.Capabilities:
             max_chunk_bytes=limits.max_chunk_bytes,
             max_frame_bytes=limits.max_frame_bytes,
             max_job_bytes=limits.max_job_bytes,
+            max_audio_bytes=limits.max_audio_bytes,
+            max_audio_seconds=limits.max_audio_duration.ToTimedelta().total_seconds(),
             spool_quota_bytes=limits.spool_quota_bytes,
             max_waiting_jobs=limits.max_waiting_jobs,
             max_job_duration=limits.max_job_duration.ToTimedelta(),

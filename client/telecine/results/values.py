@@ -266,6 +266,10 @@ class Limits:
     max_clip_duration: timedelta = timedelta()
     max_overlays_per_output: int = 0
     max_overlay_image_bytes: int = 0
+    max_audio_bytes: int = 0
+    """Of a job's sound. 0: the server takes none."""
+    max_audio_seconds: float = 0.0
+    """Longest sound of a job."""
     max_metadata_bytes: int = 0
 
 

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import struct
+import subprocess
+import sys
 import wave
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -270,6 +272,39 @@ def test_what_a_server_refuses_of_sound_names_the_field(server: ServerProcess) -
         assert [fault.field for fault in refused.value.faults] == ["spec.outputs[1].strict"]
         with pytest.raises(InvalidRequestError, match="the job has no sound"):
             client.encode(FRAMES, fps=24, outputs=["flac"])
+
+
+_UPLOADING = """
+import sys, numpy as np, telecine
+noise = np.random.default_rng(11).integers(-20_000, 20_000, (24_000, 2), np.int16)
+track = telecine.Audio(None, 48_000, "stereo", "s16")
+with telecine.Client(sys.argv[1]) as client:
+    job = client.open_job(fps=24, outputs=["mp4", "wav"], audio=track, job_id="killed", strict=True)
+    job.push(np.zeros((6, 32, 32, 3), np.uint8))
+    for start in range(0, 12_000, 3_000):
+        job.push_audio(noise[start : start + 3_000])
+    while job.progress.acknowledged_bytes < 6 * 32 * 32 * 3:
+        pass
+    print("half", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_client_killed_amid_its_sound_is_taken_up_by_another(server: ServerProcess) -> None:
+    whole = {"fps": 24, "outputs": ["mp4", "wav"], "audio": Audio(NOISE, RATE, "stereo"), "strict": True}
+    with telecine.Client(server.address) as client:
+        undisturbed = client.encode(FRAMES, job_id="whole", **whole)
+        first = subprocess.Popen(
+            [sys.executable, "-c", _UPLOADING, server.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with first:
+            assert first.stdout is not None
+            assert first.stdout.readline() == b"half\n"
+            first.kill()
+        again = client.encode(FRAMES, job_id="killed", **whole)
+    assert {each.path: each.sha256 for each in again.artifacts} == {
+        each.path: each.sha256 for each in undisturbed.artifacts
+    }
 
 
 async def test_the_asyncio_client_takes_sound_alike(server: ServerProcess) -> None:

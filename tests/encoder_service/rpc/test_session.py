@@ -12,6 +12,7 @@ from encoder_service.errors import ServiceError
 from encoder_service.rpc.session import (
     ROWS,
     Attached,
+    AudioChunkCame,
     ChunkCame,
     Delivered,
     Event,
@@ -29,6 +30,7 @@ offsets = st.integers(-(1 << 40), 1 << 40)
 events = st.one_of(
     st.builds(Attached, st.integers(0, 1 << 40), st.integers(1, 1 << 20), st.booleans()),
     st.builds(ChunkCame, offsets, st.integers(1, 1 << 20)),
+    st.builds(AudioChunkCame, offsets, st.integers(1, 1 << 20)),
     st.builds(FinishCame, offsets, offsets),
     st.sampled_from([HalfClosed(), JobEnded(), Delivered()]),
 )
@@ -84,6 +86,32 @@ def test_wrong_totals_are_refused_and_the_stream_goes_on(frames: int, size: int,
         session.advance(FinishCame(frames, size))
     assert refused.value.reason == reason
     assert session.advance(FinishCame(2, 2 * FRAME_BYTES)).state is SessionState.FOLLOWING
+
+
+@pytest.mark.parametrize(
+    ("samples", "size", "reason"),
+    [
+        (0, 0, reasons.ERROR_REASON_INVALID_FIELD),
+        (-1, -4, reasons.ERROR_REASON_INVALID_FIELD),
+        (2, 9, reasons.ERROR_REASON_TOTALS_MISMATCH),
+        (3, 12, reasons.ERROR_REASON_TOTALS_MISMATCH),
+    ],
+)
+def test_totals_of_sound_are_held_against_what_came(samples: int, size: int, reason: int) -> None:
+    attached = Attached(0, FRAME_BYTES, is_complete=False, sample_bytes=4)
+    session = Session().advance(attached).advance(AudioChunkCame(0, 5)).advance(ChunkCame(0, FRAME_BYTES))
+    session = session.advance(AudioChunkCame(5, 3))
+    with pytest.raises(ServiceError) as refused:
+        session.advance(FinishCame(1, FRAME_BYTES, samples, size))
+    assert refused.value.reason == reason
+    with pytest.raises(ServiceError) as gap:
+        session.advance(AudioChunkCame(9, 1))
+    assert gap.value.metadata == {"expected_offset": "8"}
+    assert session.advance(FinishCame(1, FRAME_BYTES, 2, 8)).state is SessionState.FOLLOWING
+    silent = Session().advance(ATTACHED).advance(ChunkCame(0, FRAME_BYTES))
+    with pytest.raises(ServiceError) as undeclared:
+        silent.advance(FinishCame(1, FRAME_BYTES, 2, 8))
+    assert undeclared.value.reason == reasons.ERROR_REASON_INVALID_FIELD
 
 
 def test_finish_may_come_again_after_its_answer_was_lost() -> None:

@@ -138,12 +138,12 @@ def heard(path: Path) -> tuple[npt.NDArray[np.float64], int, Fraction]:
 
 
 def click_times(wave: npt.NDArray[np.float64], rate: int) -> list[float]:
-    """When clicks begin, in seconds: where the level first passes a half of the loudest near each second."""
+    """When clicks begin, in seconds: where the level first passes half of theirs near each second."""
     found = []
     for start in range(0, len(wave) - rate // 50, rate):
         begin = max(0, start - rate // 20)
         window = np.abs(wave[begin : start + rate // 20])
-        found.append((begin + int(np.argmax(window > window.max() / 2))) / rate)
+        found.append((begin + int(np.argmax(window > min(window.max() / 2, 0.25)))) / rate)
     return found
 
 
