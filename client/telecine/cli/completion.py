@@ -15,8 +15,8 @@ from telecine.results.values import JobState
 from telecine.settings.config_file import SECTIONS
 
 FORMATS = (
-    "apng", "avif", "contact_sheet", "flac", "gif", "m4a", "mkv", "mov", "mp4", "opus", "png", "poster", "wav",
-    "webm", "webp",
+    "apng", "avif", "contact_sheet", "flac", "gif", "m4a", "mkv", "mov", "mp4", "opus", "png", "poster",
+    "wav", "webm", "webp",
 )  # fmt: skip
 """What `-o` names; a test compares it with the encoder's table."""
 _ANSWER_SECONDS = 0.8
