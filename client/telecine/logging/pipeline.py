@@ -25,6 +25,7 @@ _WARNING = int(Level.WARNING)
 _MAX_SAID = 2000
 _JSON_TYPES = frozenset({str, int, float, bool, type(None), list, tuple, dict, bytes})
 _NOTHING: dict[str, Any] = {}
+_REMEMBERED_NAMES = 10_000
 
 
 class Output(Protocol):
@@ -102,6 +103,7 @@ class Pipeline:
             for level in Level
         }
         self._env = self._lines.fields_json({"env": env}) if env else b""
+        self._named: dict[str, bytes] = {}
         self._tells_origin = tells_origin
         self._origin = self._where_it_runs()
         self._failing = threading.local()
@@ -113,8 +115,13 @@ class Pipeline:
 
     def source(self, logger_name: str) -> bytes:
         """The rendered fields that all records of a logger share."""
-        logger = self._lines.fields_json({"logger": logger_name}) if logger_name else b""
-        return self._env + logger + self._origin
+        named = self._named.get(logger_name)
+        if named is None:
+            named = self._lines.fields_json({"logger": logger_name}) if logger_name else b""
+            if len(self._named) < _REMEMBERED_NAMES:
+                # A forked child asks for all of them again, and would compile the rules for that.
+                self._named[logger_name] = named
+        return self._env + named + self._origin
 
     def bound(self, fields: dict[str, Any]) -> bytes:
         """Rendered fields that a logger carries."""

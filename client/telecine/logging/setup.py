@@ -33,8 +33,10 @@ from telecine.logging.redaction import Redactor
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.shipping.child_shipping import ChildShipping
+from telecine.logging.shipping.ending import ship_by_helper
 from telecine.logging.shipping.messages import ShippingLimits
 from telecine.logging.shipping.shipper import Shipper
+from telecine.logging.shipping.shipping_process import launch_helper
 from telecine.logging.shipping.spool import Resource, Spool
 from telecine.logging.shipping.spool_reader import (
     last_written_seq,
@@ -66,6 +68,7 @@ class LoggingState:
         self._can_use_grpc = True
         self._spool_root: Path | None = None
         self._new_child_shipping: Callable[[], ChildShipping] | None = None
+        self._ship_by_helper: Callable[[float], None] = lambda _timeout_seconds: None
         self.shipper: Shipper | ChildShipping | None = None
         os.register_at_fork(after_in_child=self._forked)
         atexit.register(self._end)
@@ -155,6 +158,8 @@ class LoggingState:
                 self._pipeline.end_spool()
         if shipper is not None:
             shipper.stop(self._flush_seconds)
+        if isinstance(shipper, Shipper) and shipper.needs_helper:
+            self._ship_by_helper(self._flush_seconds)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Waits until all that was spooled before the call is acknowledged."""
@@ -213,6 +218,8 @@ class LoggingState:
         address, tls = config.collector or "", config.tls
         self._spool_root = root
         self._new_child_shipping = lambda: ChildShipping(root, address, config.answer_seconds, tls)
+        launch = functools.partial(launch_helper, root, address, config.answer_seconds, tls)
+        self._ship_by_helper = functools.partial(ship_by_helper, root, launch)
         if not self._can_use_grpc:
             self.shipper = self._new_child_shipping()
         spool = new_spool()

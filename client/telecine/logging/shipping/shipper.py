@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from telecine.logging.forked.file_locks import give, take
+from telecine.logging.shipping.ending import can_start_threads
 from telecine.logging.shipping.messages import (
     Acknowledged,
     Answer,
@@ -88,6 +89,8 @@ class Shipper:
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
         self.counts = ShippingCounts()
         self.is_connected = False
+        self.needs_helper = False
+        """No stream is open, and none can be opened: this interpreter starts no threads at its end."""
 
     def start(self) -> None:
         """Starts the thread."""
@@ -229,6 +232,10 @@ class Shipper:
             if self._wake.wait(delay):
                 self._wake.clear()
         self._has_tried_last = self._stopping.is_set()
+        self.needs_helper = not can_start_threads()
+        if self.needs_helper:
+            self._fail("no thread can be started")
+            return False
         try:
             self._stream = self._connect()
         except Exception as error:  # noqa: BLE001 - whatever stands in the way, it is tried again
@@ -342,7 +349,7 @@ class Shipper:
     def _fail(self, reason: str) -> None:
         self._failures = min(self._failures + 1, 16)
         self._disconnect()
-        if self._failures == 1:
+        if self._failures == 1 and not self.needs_helper:
             self.counts.reconnects += 1
             self._report(
                 "WARNING", "log collector not reachable; records stay in the spool", {"reason": reason}

@@ -168,3 +168,29 @@ def test_exit_handlers_and_daemon_threads_behind_the_end_are_kept(
         assert sorted(said) == [record["n"] for record in written if record["msg"] == "chatter"]
         assert "behind the end" in collector.messages()
         eventually(lambda: not list((tmp_path / "spool").iterdir()))
+
+
+NO_THREADS_AT_THE_END = (
+    "log = start(flush_seconds=20)\n"
+    "from telecine.logging.shipping import shipper\n"
+    "shipper.can_start_threads = lambda: False\n"
+)
+
+
+def test_where_no_thread_can_be_started_at_the_end_a_helper_ships_the_rest(run_program: RunProgram) -> None:
+    """python/cpython#113964: Python 3.12 starts none for exit handlers, and gRPC needs one."""
+    with TinyCollector() as collector:
+        first = run_program("start(flush_seconds=0).info('of the dead')\nos._exit(0)", "127.0.0.1:1")
+        first.communicate(timeout=60)
+        run_program(NO_THREADS_AT_THE_END + "log.error('last')", collector.address).communicate(timeout=60)
+        assert sorted(collector.messages()) == ["last", "of the dead"]
+        assert collector.duplicates == 0
+
+
+def test_a_helper_that_finds_no_collector_is_not_waited_for_long(run_program: RunProgram) -> None:
+    source = NO_THREADS_AT_THE_END + "log.error('last'); print(time.monotonic())"
+    out, _ = run_program(source, "127.0.0.1:1").communicate(timeout=60)
+    assert time.monotonic() - float(out) < 15
+    with TinyCollector() as collector:
+        run_program("start(flush_seconds=20)", collector.address).communicate(timeout=60)
+        assert collector.messages() == ["last"]
