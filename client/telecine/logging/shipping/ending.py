@@ -8,6 +8,7 @@ still runs. 3.11 and 3.13 are not concerned.
 from __future__ import annotations
 
 import _thread
+import ctypes
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,11 @@ def can_start_threads() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def keep_for_ever(thing: object) -> None:
+    """Never lets go of it: the end of a call that gRPC could not begin wholly is waited for without end."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def ship_by_helper(root: Path, launch: Callable[[], bool], timeout_seconds: float) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from telecine.logging.forked.file_locks import give, take
-from telecine.logging.shipping.ending import can_start_threads
+from telecine.logging.shipping.ending import can_start_threads, keep_for_ever
 from telecine.logging.shipping.messages import (
     Acknowledged,
     Answer,
@@ -239,6 +239,8 @@ class Shipper:
         try:
             self._stream = self._connect()
         except Exception as error:  # noqa: BLE001 - whatever stands in the way, it is tried again
+            if not can_start_threads():
+                keep_for_ever(error)
             self._fail(repr(error))
             return False
         for producer in self._producers.values():

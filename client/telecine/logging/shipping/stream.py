@@ -11,6 +11,7 @@ import google_crc32c
 import grpc
 import zstandard
 
+from telecine.logging.shipping.ending import can_start_threads
 from telecine.logging.shipping.messages import Acknowledged, Answer, Broken, Refused, Rejected, ShipStream
 from telecine.logging.shipping.spool import Resource
 from telecine.logging.shipping.spool_reader import SpooledBatch
@@ -59,6 +60,9 @@ class GrpcShipStream:
         else:
             self._channel = _secure_channel(address, tls)
         stub = service_grpc.LogCollectorServiceStub(self._channel)
+        if not can_start_threads():
+            # Loading gRPC took its time, and the program may have ended meanwhile.
+            raise RuntimeError("no thread can be started")
         self._call: Any = stub.Ship(self._requests_until_closed(), metadata=metadata)
         self._receiver = threading.Thread(target=self._receive, name="telecine-log-answers", daemon=True)
         self._receiver.start()
