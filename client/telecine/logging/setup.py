@@ -33,10 +33,9 @@ from telecine.logging.redaction import Redactor
 from telecine.logging.redaction.rule_pack import DEFAULT_PACK
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.shipping.child_shipping import ChildShipping
-from telecine.logging.shipping.ending import ship_by_helper
 from telecine.logging.shipping.messages import ShippingLimits
 from telecine.logging.shipping.shipper import Shipper
-from telecine.logging.shipping.shipping_process import launch_helper
+from telecine.logging.shipping.shipping_process import launch_helper, ship_by_helper
 from telecine.logging.shipping.spool import Resource, Spool
 from telecine.logging.shipping.spool_reader import (
     last_written_seq,

@@ -10,13 +10,20 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from telecine.logging.forked.file_locks import is_free
 from telecine.logging.shipping.messages import ShippingLimits, ShipStream
 from telecine.logging.shipping.shipper import Shipper
-from telecine.logging.shipping.spool_reader import has_living_owner, is_of_child, spool_directories
+from telecine.logging.shipping.spool_reader import (
+    has_living_owner,
+    is_of_child,
+    last_written_seq,
+    read_acked,
+    spool_directories,
+)
 from telecine.tls.options import FILES, Tls
 
 _BEGIN = (
@@ -33,6 +40,9 @@ _PATIENCE_SECONDS = 60.0
 _PATIENCE_UNCONNECTED_SECONDS = 3.0
 """So long are the spools of the dead tried while no child lives; the next start ships them."""
 _STOP_SECONDS = 5.0
+_START_SECONDS = 5.0
+"""A helper that is not there by then is not waited for."""
+_ENDING_POLL_SECONDS = 0.01
 
 
 def launch_helper(root: Path, address: str, answer_seconds: float, tls: Tls | None = None) -> bool:
@@ -62,6 +72,34 @@ def launch_helper(root: Path, address: str, answer_seconds: float, tls: Tls | No
     except (OSError, subprocess.SubprocessError):
         return False
     return ended.returncode == 0
+
+
+def ship_by_helper(root: Path, launch: Callable[[], bool], timeout_seconds: float) -> None:
+    """Starts a helper for what no living program writes below the root, and waits a while for it.
+
+    What is not shipped by then the helper goes on with, or the next start.
+    """
+    if timeout_seconds <= 0 or _is_all_shipped(root):
+        return
+    began = time.monotonic()
+    if not launch():
+        return
+    has_begun = False
+    while not _is_all_shipped(root) and (waited := time.monotonic() - began) < timeout_seconds:
+        is_there = not nobody_ships(root)
+        if not is_there and (has_begun or waited >= _START_SECONDS):
+            # It leaves after a while without a collector.
+            return
+        has_begun = has_begun or is_there
+        time.sleep(_ENDING_POLL_SECONDS)
+
+
+def _is_all_shipped(root: Path) -> bool:
+    return all(
+        read_acked(spool) >= last_written_seq(spool) or not spool.exists()
+        for spool in spool_directories(root)
+        if not has_living_owner(spool)
+    )
 
 
 def nobody_ships(root: Path) -> bool:
