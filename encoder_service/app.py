@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc.aio
@@ -37,6 +36,7 @@ from encoder_service.pool.worker_process import WorkerDiedError
 from encoder_service.rpc.servicer import SERVICE_NAME, EncoderServicer, register
 from encoder_service.spool.input_hash import HashThread
 from encoder_service.spool.quota import SpoolSpace
+from encoder_service.spool.writers import SpoolWriters
 from encoder_service.store.rooms import DataDirectoryError
 from encoder_service.store.store import Store
 from encoder_service.webhooks.dispatcher import WebhookDispatcher
@@ -75,7 +75,7 @@ class EncoderService:
         self._quarantine = Quarantine(self._space, self._log)
         self._registry = Registry(self._quarantine)
         self._hash_thread = HashThread()
-        self._spool_executor = ThreadPoolExecutor(SPOOL_THREADS, "spool")
+        self._writers = SpoolWriters(SPOOL_THREADS)
         self._pool = WorkerPool(config.pool_settings, self)
         self._assemble(config)
         self._reloader = Reloader(loaded, self._put_in_force, FIXED_FIELDS, self._log)
@@ -104,7 +104,7 @@ class EncoderService:
         self._jobs = Jobs(
             self._registry,
             files,
-            Spools(self._space, self._hash_thread, self._spool_executor),
+            Spools(self._space, self._hash_thread, self._writers),
             self._ending,
             self._dispatcher,
             events,
@@ -195,7 +195,7 @@ class EncoderService:
         await self._probe.close()
         await self._dispatcher.close()
         await self._pool.close()
-        await asyncio.to_thread(self._spool_executor.shutdown)
+        await asyncio.to_thread(self._writers.shutdown)
         await asyncio.to_thread(self._hash_thread.close)
         for job in self._registry.live.values():
             job.close_files()

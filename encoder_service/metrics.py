@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from encoder_service.evidence.facts import Failed, Produced
 from encoder_service.evidence.manifest import JobOutcome
 from encoder_service.store.record import JobRecord, OutputState
+from service_host.quotas.busiest import BusiestCounter, BusiestMetrics
 
 
 class Levels(Protocol):
@@ -91,6 +92,16 @@ class EncoderMetrics:
             ["reason"],
             registry=registry,
         )
+        self.tenant_bytes = BusiestCounter()
+        """Frames that came, by tenant."""
+        self._quota_refusals = Counter(
+            "telecine_encoder_quota_refusals", "Refusals for a quota.", ["quota"], registry=registry
+        )
+        registry.register(
+            BusiestMetrics(
+                {"telecine_encoder_tenant_received_bytes": ("Frames that came.", self.tenant_bytes)}
+            )
+        )
         self._registry = registry
 
     def watch(self, levels: Levels) -> None:
@@ -145,9 +156,11 @@ class EncoderMetrics:
         ):
             self._frames.labels(format_name, step).inc(count)
 
-    def stream_failed(self, reason: str) -> None:
-        """Counts an Encode stream that ended with a reason."""
+    def stream_failed(self, reason: str, quota: str = "") -> None:
+        """Counts an Encode stream that ended with a reason; `quota`: which one was used up."""
         self._rejected.labels(reason).inc()
+        if quota:
+            self._quota_refusals.labels(quota).inc()
 
 
 def _damaged(levels: Levels, reason: str) -> float:

@@ -82,7 +82,7 @@ class CollectorService:
         self._audit_file: AuditFile | None = None
         self._applying: asyncio.Task[None] | None = None
         self._registry = registry or new_registry()
-        self._registry.register(AccountingMetrics(self._accounting, self._held_count))
+        self._registry.register(AccountingMetrics(self._accounting, self._held_count, config.root_tenant))
         # Opened by `start`; the port answers nothing before that.
         self._cursors: CursorStore
         self._journal: Journal

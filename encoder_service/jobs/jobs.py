@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +32,7 @@ from encoder_service.spool.ingest import Ingest
 from encoder_service.spool.input_hash import HashThread
 from encoder_service.spool.quota import SpoolFullError, SpoolSpace, audio_track
 from encoder_service.spool.spool import Spool
+from encoder_service.spool.writers import SpoolWriters
 from encoder_service.store.record import JobRecord, JobState, Owner, job_key, new_record
 from encoder_service.store.store import TrackSpools
 from service_host.auth.principal import DEFAULT_TENANT
@@ -55,7 +55,7 @@ class Spools:
 
     space: SpoolSpace
     hash_thread: HashThread
-    executor: Executor
+    writers: SpoolWriters
 
 
 class Jobs:
@@ -219,7 +219,7 @@ class Jobs:
             name,
             spool,
             self._space,
-            self._spools.executor,
+            self._spools.writers.of(job.record.tenant),
             self.limits.ingest,
             persisted,
             failed,

@@ -105,7 +105,7 @@ class EncodeStream:
         try:
             await self._serve()
         except ServiceError as error:
-            self._metrics.stream_failed(error.reason_name)
+            self._metrics.stream_failed(error.reason_name, error.metadata.get("quota", ""))
             raise
 
     async def _serve(self) -> None:
@@ -211,6 +211,7 @@ class EncodeStream:
         event = AudioChunkCame if is_audio else ChunkCame
         self._session = self._session.advance(event(chunk.offset, len(data)))
         self._metrics.received_bytes.inc(len(data))
+        self._metrics.tenant_bytes.add(self._owner.tenant, len(data))
         ingest = attachment.audio_ingest if is_audio else attachment.ingest
         if ingest is not None:
             await self._jobs.pace.keep(attachment.job.record, len(data), attachment.job.note_alive)

@@ -112,7 +112,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             self._rings,
             self._neighbours,
         )
-        owner = Owner(acting_tenant(context), current_principal().subject)
+        owner = Owner(acting_tenant(context, "upload"), current_principal().subject)
         try:
             await stream.run(owner)
         finally:
@@ -145,7 +145,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
             raise errors.invalid_field("states", f"must be at most {most}, are {len(request.states)}")
         size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         begin = _parse_token(request.page_token) if request.page_token else None
-        tenant = visible_tenant(context)
+        tenant = visible_tenant(context, "list of jobs")
         found = [job for job in self._jobs.registry.newest_first(tenant) if _matches(job, request, begin)]
         page = replies.fitting(map(replies.job_message, found[:size]))
         token = _page_token(found[len(page) - 1]) if len(found) > len(page) else ""
@@ -160,7 +160,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.CancelJobRequest, context: Context
     ) -> pb.CancelJobResponse:
         """Cancels a job."""
-        tenant = acting_tenant(context)
+        tenant = acting_tenant(context, request.job_id[:128])
         job = await self._jobs.cancel(request.job_id, tenant, allow_missing=request.is_forestalling)
         return pb.CancelJobResponse(job=replies.job_message(job))
 
@@ -169,7 +169,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.DeleteJobRequest, context: Context
     ) -> pb.DeleteJobResponse:
         """Deletes an ended job with its artifacts."""
-        await self._jobs.delete(request.job_id, acting_tenant(context))
+        await self._jobs.delete(request.job_id, acting_tenant(context, request.job_id[:128]))
         return pb.DeleteJobResponse()
 
     @requires(Scope.READ)
@@ -221,7 +221,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
 
     def _find(self, job_id: str, context: Context) -> Job:
         """The job that a call is about. Raises ServiceError."""
-        return self._jobs.registry.find(job_id, acting_tenant(context))
+        return self._jobs.registry.find(job_id, acting_tenant(context, job_id[:128]))
 
     def _local_answer(
         self, request: pb.DownloadArtifactRequest, job: Job

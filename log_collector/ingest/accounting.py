@@ -10,6 +10,9 @@ from typing import Any, Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service_host.auth.principal import DEFAULT_TENANT
+from service_host.quotas.busiest import BusiestCounter
+
 
 class Way(StrEnum):
     """How records come in."""
@@ -54,6 +57,8 @@ class Accounting:
         self.unpacked_bytes = 0
         """Of all accepted batches."""
         self._of_tenants: dict[str, Accounting] = {}
+        self.tenant_records = BusiestCounter()
+        """Accepted, by tenant."""
 
     def books_of(self, tenant: str) -> tuple[Accounting, Accounting]:
         """These, of all tenants, and those of one of them.
@@ -111,7 +116,10 @@ _PREFIX: Final = "telecine_log"
 class AccountingMetrics(Collector):
     """Shows the counters to Prometheus."""
 
-    def __init__(self, accounting: Accounting, held_count: Callable[[], int]) -> None:
+    def __init__(
+        self, accounting: Accounting, held_count: Callable[[], int], root_tenant: str = DEFAULT_TENANT
+    ) -> None:
+        self._root_tenant = root_tenant
         self._accounting = accounting
         self._held_count = held_count
 
@@ -124,6 +132,8 @@ class AccountingMetrics(Collector):
         yield _family("records_refused", "Records to be sent again.", ["way", "reason"], books.refused)
         yield _family("records_rejected", "Records wrong for ever.", ["way", "reason"], books.rejected)
         yield _family("records_dropped", "Accepted, left out by rule.", ["reason"], _single(books.dropped))
+        by_tenant = {(name or self._root_tenant,): n for name, n in list(books.tenant_records.counts.items())}
+        yield _family("tenant_records_accepted", "Records that are a tenant's.", ["tenant"], by_tenant)
         yield _family("secrets_redacted", "Secrets replaced.", ["rule"], _single(books.redacted))
         yield _family("records_lost", "Declared lost by producers.", [], {(): books.lost})
         yield _family(

@@ -159,6 +159,7 @@ class Ingest:
         def on_durable() -> None:
             self._under_way.popleft()
             dropped = selected.dropped if selected else {}
+            self.accounting.tenant_records.add(envelope.tenant, batch.accepted_count)
             for books in self.accounting.books_of(envelope.tenant):
                 books.count_stored(envelope.way, batch.accepted_count, rejected, dropped)
                 books.redacted.update(opened.redacted)

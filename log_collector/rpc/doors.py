@@ -22,7 +22,7 @@ class Doors:
 
     def sender(self, context: Context) -> Sender:
         """Who ships. Raises ServiceError."""
-        tenant = acting_tenant(context)
+        tenant = acting_tenant(context, "records sent")
         return Sender(self._place(tenant), holders_of(tenant, current_principal().subject), self._pace)
 
     def own(self) -> Sender:
@@ -33,11 +33,11 @@ class Doors:
 
     def acting(self, context: Context) -> str:
         """Whose records a call is about. Raises ServiceError."""
-        return self._place(acting_tenant(context))
+        return self._place(acting_tenant(context, "story"))
 
     def visible(self, context: Context) -> str | None:
         """Whose records a call sees; None: those of all. Raises ServiceError."""
-        tenant = visible_tenant(context)
+        tenant = visible_tenant(context, "records")
         return None if tenant is None else self._place(tenant)
 
     def name_of(self, place: str) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
-from service_host.auth.principal import TENANT_FORM, Principal, current_principal, is_tenant
+from service_host.auth.audit import note_foreign_read
+from service_host.auth.principal import LOCAL, TENANT_FORM, Principal, current_principal, is_tenant
 from service_host.auth.scopes import Scope
 from service_host.status.status import FieldViolation, ServiceError
 
@@ -16,19 +17,35 @@ if TYPE_CHECKING:
 TENANT_KEY = "telecine-tenant"
 """The metadata in which a principal with `admin` names another tenant."""
 
-
-def acting_tenant(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """Whose jobs or records a call is about. Raises ServiceError INVALID_FIELD, NOT_PERMITTED."""
-    return _named_tenant(context) or current_principal().tenant
+EVERY_TENANT = "*"
+"""What the audit trail says of a list of all tenants."""
 
 
-def visible_tenant(context: grpc.aio.ServicerContext[Any, Any]) -> str | None:
+def acting_tenant(context: grpc.aio.ServicerContext[Any, Any], what: str = "") -> str:
+    """Whose jobs or records a call is about; `what` of them, for the audit trail.
+
+    Raises ServiceError INVALID_FIELD, NOT_PERMITTED.
+    """
+    tenant = _named_tenant(context) or current_principal().tenant
+    _note(tenant, what)
+    return tenant
+
+
+def visible_tenant(context: grpc.aio.ServicerContext[Any, Any], what: str = "") -> str | None:
     """Whose jobs or records a list shows; None: those of all, as `admin` sees them unless it names a tenant.
 
     Raises ServiceError INVALID_FIELD, NOT_PERMITTED.
     """
     named, principal = _named_tenant(context), current_principal()
-    return named or (None if is_admin(principal) else principal.tenant)
+    tenant = named or (None if is_admin(principal) else principal.tenant)
+    _note(EVERY_TENANT if tenant is None else tenant, what)
+    return tenant
+
+
+def _note(tenant: str, what: str) -> None:
+    """A look at another tenant's things is recorded, where somebody was asked who they are."""
+    if current_principal() != LOCAL:
+        note_foreign_read(tenant, what)
 
 
 def is_admin(principal: Principal) -> bool:

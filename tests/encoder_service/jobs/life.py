@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from encoder_service.metrics import EncoderMetrics
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.spool.input_hash import HashThread
 from encoder_service.spool.quota import SpoolSpace
+from encoder_service.spool.writers import SpoolWriters
 from encoder_service.store.record import JobRecord
 from encoder_service.store.record_file import decode_record
 from encoder_service.store.store import Store
@@ -85,7 +85,7 @@ class Life:
             clock,
             log,
         )
-        self._hash_thread, self._executor = HashThread(), ThreadPoolExecutor(1)
+        self._hash_thread, self._executor = HashThread(), SpoolWriters(1)
         spools = Spools(self.space, self._hash_thread, self._executor)
         self.jobs = Jobs(
             self.registry, files, spools, self.ending, self.dispatcher, events, config.job_limits, clock
