@@ -118,6 +118,13 @@ FIELDS: Final[tuple[Field, ...]] = (
         ("provider.job.id",),
         "labels.provider_job_id",
     ),
+    Field(
+        "log_tenant",
+        _T.TEXT,
+        "Who shipped it, by credential; written by the collector alone, absent for its root tenant.",
+        (),
+        "labels.log_tenant",
+    ),
     Field("provider_id", _T.ID, "Which provider.", ("provider.id",), "labels.provider_id"),
     Field(
         "operation_type",
