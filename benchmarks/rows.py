@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from benchmarks.collector import call_cost, redaction_share, tail, ten_million, throughput
+from benchmarks.collector import tenants as collector_tenants
 from benchmarks.context import Row
 from benchmarks.encoder import attempt, clients, memory, overhead, pipe, real_time, sound, three_outputs, webp
+from benchmarks.encoder import tenants as encoder_tenants
 
 SECTIONS: dict[str, tuple[Row, ...]] = {
     "encoder": (
@@ -18,12 +20,14 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         Row("memory", "memory of the service, 10 s against 120 s", memory.measure),
         Row("clients", "eight clients against one", clients.measure),
         Row("attempt", "what an attempt costs besides its frames", attempt.measure),
+        Row("hand-off-shared", "hand-off while another tenant floods", encoder_tenants.measure),
         Row("overhead", "server CPU outside codecs", overhead.measure),
     ),
     "collector": (
         Row("ship", "records/s by Ship: acknowledged, and in all files", throughput.measure_ship),
         Row("otlp", "records/s by OTLP: acknowledged, and in all files", throughput.measure_otlp),
         Row("ack", "acknowledgement at 50,000 records/s", throughput.measure_acknowledgement),
+        Row("ack-shared", "acknowledgement while another tenant floods", collector_tenants.measure),
         Row("log-call", "logger.info with 5 fields, against other libraries", call_cost.measure),
         Row("redaction", "share of redaction in the CPU of ingest", redaction_share.measure),
         Row("ten-million", "a job and a text found among ten million; memory meanwhile", ten_million.measure),
