@@ -92,6 +92,11 @@ class EncoderMetrics:
             ["reason"],
             registry=registry,
         )
+        self._registry = registry
+        self._begin_sharing(registry)
+
+    def _begin_sharing(self, registry: CollectorRegistry) -> None:
+        """What is counted by tenant and by quota."""
         self.tenant_bytes = BusiestCounter()
         """Frames that came, by tenant."""
         self._quota_refusals = Counter(
@@ -102,7 +107,6 @@ class EncoderMetrics:
                 {"telecine_encoder_tenant_received_bytes": ("Frames that came.", self.tenant_bytes)}
             )
         )
-        self._registry = registry
 
     def watch(self, levels: Levels) -> None:
         """Registers the gauges that are read on demand."""
