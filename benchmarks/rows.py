@@ -5,7 +5,18 @@ from __future__ import annotations
 from benchmarks.collector import call_cost, redaction_share, tail, ten_million, throughput
 from benchmarks.collector import tenants as collector_tenants
 from benchmarks.context import Row
-from benchmarks.encoder import attempt, clients, memory, overhead, pipe, real_time, sound, three_outputs, webp
+from benchmarks.encoder import (
+    attempt,
+    clients,
+    doors,
+    memory,
+    overhead,
+    pipe,
+    real_time,
+    sound,
+    three_outputs,
+    webp,
+)
 from benchmarks.encoder import tenants as encoder_tenants
 
 SECTIONS: dict[str, tuple[Row, ...]] = {
@@ -21,6 +32,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         Row("clients", "eight clients against one", clients.measure),
         Row("attempt", "what an attempt costs besides its frames", attempt.measure),
         Row("hand-off-shared", "hand-off while another tenant floods", encoder_tenants.measure),
+        Row("doors", "asking who calls: a unary call and a hand-off, with and without", doors.measure),
         Row("overhead", "server CPU outside codecs", overhead.measure),
     ),
     "collector": (
