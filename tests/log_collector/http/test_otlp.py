@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import logging
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from opentelemetry.sdk.resources import Resource
 
 from log_collector.ingest.accounting import Way
 from log_collector.journal import Journal, JournalFullError
-from tests.log_collector.harness import Collector, collector
+from tests.log_collector.harness import Collector, collector, stored_records
 from tests.log_collector.http.client import JSON, PROTOBUF, Answer, ask
 from tests.log_collector.rpc.test_export import log, request
 
@@ -165,6 +166,38 @@ async def test_a_fault_of_ours_costs_no_record_and_says_nothing_of_itself(
     for one in (answer, broken):
         assert (one.status, one.reason) == (503, "TEMPORARILY_UNAVAILABLE")
         assert b"a secret of ours" not in one.body
+
+
+async def test_what_is_acknowledged_while_the_collector_stops_is_stored(tmp_path: Path) -> None:
+    acknowledged: list[int] = []
+    others: list[object] = []
+    is_over = asyncio.Event()
+
+    async def send_on(address: str, numbers: range) -> None:
+        for number in numbers:
+            try:
+                answer = await ask(address, "/v1/records", b'{"n": %d}' % number)
+            except (OSError, HTTPException):
+                others.append("closed")
+                return
+            if answer.status != 200:
+                others.append(answer.status)
+                return
+            acknowledged.append(number)
+            if len(acknowledged) > 40:
+                is_over.set()
+
+    async with collector(tmp_path, **HTTP) as running:
+        senders = [
+            asyncio.create_task(send_on(running.http, range(first, first + 1000)))
+            for first in range(0, 4000, 1000)
+        ]
+        await is_over.wait()
+    await asyncio.gather(*senders)
+    stored = await asyncio.to_thread(stored_records, tmp_path)
+    assert len(others) == 4
+    assert set(others) <= {"closed", 503}
+    assert set(acknowledged) <= {record["n"] for record in stored}
 
 
 async def test_calls_are_counted_and_carry_their_id(tmp_path: Path) -> None:

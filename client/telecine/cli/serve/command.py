@@ -37,6 +37,10 @@ AdminOption = Annotated[
     str | None,
     typer.Option("--admin-listen", metavar="ADDRESS", help="HTTP port of /metrics, /healthz, /readyz."),
 ]
+HttpOption = Annotated[
+    str | None,
+    typer.Option("--http-listen", metavar="ADDRESS", help="HTTP port of OTLP, lines of JSON and web pages."),
+]
 EmbeddedOption = Annotated[
     bool, typer.Option("--exit-with-parent", help="Drain when standard input ends or the parent is gone.")
 ]
@@ -88,6 +92,7 @@ def collector(
     config: ConfigOption = None,
     settings: SetOption = None,
     admin_listen: AdminOption = None,
+    http_listen: HttpOption = None,
     exit_with_parent: EmbeddedOption = False,
     insecure: InsecureOption = False,
     check_config: CheckOption = False,
@@ -104,6 +109,8 @@ def collector(
     overrides = overrides_of(
         settings, listen, data_dir, admin_listen, exit_with_parent=exit_with_parent, is_insecure=insecure
     )
+    if http_listen is not None:
+        overrides["http_listen"] = http_listen
     run_service(PROGRAM, config, overrides, is_check=check_config, is_print=print_config)
 
 
