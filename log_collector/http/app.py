@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol, TypeAlias
@@ -31,8 +30,6 @@ from service_host.auth.scopes import Scope, requires
 from service_host.status.http_status import HttpError, HttpStatus, to_http
 from service_host.status.status import REQUEST_ID_KEY
 
-_ANSWER_SECONDS: Final = 10.0
-"""For a client to take its answer; all of them are short."""
 _LINE_BYTES: Final = 4
 """Of a header's line beside its name and value."""
 _BROWSER: Final = "/v1/browser"
@@ -199,19 +196,15 @@ class HttpApp:
 
 
 def _bounded(app: Asgi, head_bytes: Callable[[], int]) -> Asgi:
-    """Bounds the head, and the time for the answer: who does not take it loses it and the connection."""
+    """Bounds the head."""
 
     async def run(scope: Any, receive: Any, send: Any) -> None:
-        async def send_in_time(message: Any) -> None:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                await send(message)
-
         # The server looks at heads that are not complete alone.
         size = len(scope["raw_path"]) + len(scope["query_string"])
         size += sum(len(name) + len(value) + _LINE_BYTES for name, value in scope["headers"])
         limit = head_bytes()
         inner = app if size <= limit else _too_large_head(limit)
-        await inner(scope, receive, send_in_time)
+        await inner(scope, receive, send)
 
     return run
 

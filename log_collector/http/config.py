@@ -26,7 +26,7 @@ class HttpPortConfig(msgspec.Struct, frozen=True):
     """At once. A newcomer beyond it takes the place of the one that has been idle longest; if all are busy,
     it is closed."""
     head_seconds: Seconds = 10.0
-    """For a request's line and headers, and between two requests of a connection."""
+    """For a request's line and headers, between two requests of a connection, and for taking answers."""
     body_seconds: Seconds = 60.0
     """For a request's body."""
     head_bytes: Annotated[int, msgspec.Meta(ge=4096, le=1 << 20)] = 16 * 1024

@@ -1,6 +1,7 @@
 """One client's connection: it must get on, and gives way when there are too many.
 
-uvicorn waits for ever for a head that does not end; here it is closed.
+uvicorn waits for ever for a head that does not end, and for a client that takes no answer; here both are
+closed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Connection(H11Protocol):
     def __init__(self, *args: Any, **fields: Any) -> None:
         super().__init__(*args, **fields)
         self._patience: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self.since = time.monotonic()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -43,6 +45,8 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Gives the place up."""
         self._stop_waiting()
+        if self._unread is not None:
+            self._unread.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -75,6 +79,17 @@ class Connection(H11Protocol):
             super().shutdown()
         except h11.LocalProtocolError:
             self.abort()
+
+    def pause_writing(self) -> None:
+        """Waits for the client to take what was sent, though not for ever."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.head_seconds, self.abort)
+
+    def resume_writing(self) -> None:
+        """Goes on: the client has taken it."""
+        if self._unread is not None:
+            self._unread.cancel()
+        super().resume_writing()
 
     def abort(self) -> None:
         """Ends the connection without a word."""

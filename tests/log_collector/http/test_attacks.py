@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import zlib
 from pathlib import Path
 
@@ -173,6 +174,25 @@ async def _dripping(address: str, begin: bytes, drop: bytes) -> bytes:
         return b""
     finally:
         writer.close()
+
+
+async def test_who_takes_no_answer_loses_the_connection(tmp_path: Path) -> None:
+    async with collector(tmp_path, **HTTP, http__head_seconds=0.5) as running:
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(_ask_for_ever(running.http), 30)
+        assert await is_well(running)
+
+
+async def _ask_for_ever(address: str) -> None:
+    """Reads nothing, and gives up when it is cut off."""
+    loop = asyncio.get_running_loop()
+    host, _, port = address.rpartition(":")
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await loop.sock_connect(client, (host, int(port)))
+        while True:
+            await loop.sock_sendall(client, head("/telecine-log.js", method="GET") * 500)
 
 
 async def test_silent_connections_give_way_to_others(tmp_path: Path) -> None:
