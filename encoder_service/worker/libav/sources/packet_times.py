@@ -29,16 +29,20 @@ class PictureTimes(msgspec.Struct, frozen=True):
 def picture_times(container: InputContainer, stream: VideoStream) -> PictureTimes:
     """Reads the container to its end, or to where it is damaged: decoding finds and reports that."""
     found: list[tuple[int, int]] = []
+    first_key: int | None = None
     is_vp8 = stream.codec_context.codec.canonical_name == "vp8"
     try:
         for packet in container.demux(stream):
-            if packet.pts is not None and packet.size and not packet.is_discard:
-                if is_vp8 and not _is_shown(packet):
-                    continue
+            if packet.pts is None or not packet.size:
+                continue
+            if first_key is None and packet.is_keyframe:
+                first_key = packet.pts
+            if not packet.is_discard and (not is_vp8 or _is_shown(packet)):
                 found.append((packet.pts, packet.duration or 0))
     except av.error.FFmpegError:
         pass
-    found.sort()
+    # What is shown before the first key picture of a cut stream refers to pictures that are not there.
+    found = sorted(each for each in found if first_key is None or each[0] >= first_key)
     tick_seconds = Fraction(stream.time_base or 0)
     if not found or tick_seconds <= 0:
         return PictureTimes([], Fraction(0))

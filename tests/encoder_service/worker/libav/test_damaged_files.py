@@ -146,3 +146,13 @@ def test_a_clip_that_was_filmed_on_its_side_is_turned_upright(clips: Path) -> No
     assert frame[0] == top_right, "turned counterclockwise, the upper right corner becomes the upper left one"
     for video in (lying, upright):
         assert sum(1 for _ in video.frames) > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["mid-h264.ts", "cut-hevc.mp4", "cut.mkv", "cut-without-decoding.mp4", "vp8.webm"]
+)
+def test_times_are_those_of_the_pictures_that_can_be_decoded(clips: Path, name: str) -> None:
+    video = open_video(clips / name, [].append)
+    shown = [picture.seconds for picture in video.pictures]
+    stated = [tick * video.times.tick_seconds for tick in video.times.ticks]
+    assert stated == shown
