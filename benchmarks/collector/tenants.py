@@ -84,7 +84,7 @@ def _acknowledgements(address: str) -> Figures:
 
 @contextmanager
 def _flooding(address: str) -> Iterator[None]:
-    """Streams of a tenant with a quota that send as fast as they may, until the block is left."""
+    """Streams of a tenant that send ten times its quota together, until the block is left."""
     channels = [grpc.insecure_channel(address) for _ in range(_FLOODS)]
     metadata = (("telecine-tenant", "flood"),)
     calls = [
@@ -118,6 +118,7 @@ def _endless() -> Iterator[pb.ShipRequest]:
     while True:
         yield _batch(producer, number)
         number += 1
+        time.sleep(_FLOODS * _RECORDS / (10 * _QUOTA_RECORDS_PER_SECOND))
 
 
 def _batch(producer: str, number: int) -> pb.ShipRequest:
