@@ -234,6 +234,21 @@ def test_no_token_travels_over_a_network_in_the_clear(address: str) -> None:
         Client(own, token="secret-token").close()
 
 
+def test_a_file_merely_found_gets_no_token_for_its_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "telecine.toml").write_text('[sdk]\nserver = "127.0.0.1:1"\n')
+    monkeypatch.chdir(tmp_path)
+    Client().close()
+    monkeypatch.setenv("TELECINE_TOKEN", "secret-token")
+    with pytest.raises(exceptions.InvalidRequestError, match="merely found") as caught:
+        Client()
+    assert "secret-token" not in str(caught.value)
+    Client("127.0.0.1:1").close()
+    monkeypatch.setenv("TELECINE_CONFIG", str(tmp_path / "telecine.toml"))
+    Client().close()
+
+
 def test_a_token_that_is_none_is_refused_and_not_repeated(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "two").write_text("one two")

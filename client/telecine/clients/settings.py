@@ -28,6 +28,7 @@ from telecine.results.values import EncodeResult
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
 from telecine.retry.report import report_decision
 from telecine.settings.address import AddressError, parse_address
+from telecine.settings.config_file import named_file
 from telecine.settings.loading import ConfigError, Loaded, load_config
 from telecine.settings.token import Token, TokenError, token_of
 from telecine.sharing.secret import ServerSecret
@@ -150,7 +151,8 @@ def settings_of(
 
     Raises InvalidRequestError where an argument or the configuration is wrong.
     """
-    configured = load_sdk_config().value
+    loaded = load_sdk_config()
+    configured = loaded.value
     report_unknown_variables(os.environ, get_logger("telecine.settings"))
     _check_types(server, tls, keep_alive, retry)
     if retained_bytes is not None:
@@ -159,6 +161,7 @@ def settings_of(
         call_timeout_seconds = number(call_timeout_seconds, "call_timeout_seconds")
     if shares_memory is not None:
         shares_memory = flag(shares_memory, "shares_memory")
+    is_found = not server and _is_found(loaded)
     server = server or configured.server or None
     if server is not None:
         Target(server)  # a wrong address is reported before the first frame
@@ -169,7 +172,7 @@ def settings_of(
     return ClientSettings(
         server=server,
         tls=tls_of(server, tls, configured),
-        token=_token_of(server, *shown, configured),
+        token=_token_of(server, *shown, configured, is_found=is_found),
         keep_alive=keep_alive or configured.keep_alive.options(),
         retry=retry,
         calls=Retry(retry, breaker=circuit, level="INFO"),
@@ -191,9 +194,18 @@ def tls_of(server: str | None, tls: Tls | None, configured: SdkConfig) -> Tls | 
 
 
 def _token_of(
-    server: str | None, token: str | None, token_file: str | Path | None, configured: SdkConfig
+    server: str | None,
+    token: str | None,
+    token_file: str | Path | None,
+    configured: SdkConfig,
+    *,
+    is_found: bool,
 ) -> Token | None:
-    """What is shown to the server. An embedded one asks nobody who they are."""
+    """What is shown to the server. An embedded one asks nobody who they are.
+
+    `is_found`: a file that was merely found names the server. Such a file is not trusted with a token that
+    its author does not have.
+    """
     if not isinstance(token, str | None):
         # Not by `refused`, which would repeat it.
         raise refused_token(TokenError("token: expected a token or an API key as text"))
@@ -204,9 +216,20 @@ def _token_of(
     if token is None and token_file is None:
         token_file = configured.token_file
     try:
+        if token is None and token_file is None and is_found and token_of() is not None:
+            raise TokenError(
+                f"the token of the environment is not shown to {server}, which a file merely found in the "
+                "working directory names: name the file by TELECINE_CONFIG, or the server by TELECINE_SERVER"
+            )
         return token_of(token, token_file)
     except TokenError as error:
         raise refused_token(error) from error
+
+
+def _is_found(loaded: Loaded[SdkConfig]) -> bool:
+    """Whether the server stands in a file that nobody named."""
+    is_of_file = loaded.sources_of("server").startswith("file ")
+    return is_of_file and named_file(os.environ) is None and not os.environ.get(f"{PREFIX}CONFIG")
 
 
 def _check_types(
