@@ -21,6 +21,7 @@ from telecine.cli.show.terminal import escape
 from telecine.clients.blocking_job import Job
 from telecine.clients.plan import JobArguments
 from telecine.clients.settings import OUTPUT_DIRECTORY
+from telecine.exceptions import InvalidFramesError
 from telecine.request.options import Output
 from telecine.request.source_warnings import SourceCode, SourceWarning
 from telecine.results.target import directory_of
@@ -71,7 +72,7 @@ def encode_source(
         except KeyboardInterrupt:
             _leave(job, server, arguments, is_silent=is_silent)
             raise
-        except SourceError:
+        except (SourceError, InvalidFramesError):
             job.cancel()
             raise
         finally:

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from telecine.clients.blocking import Client
 from telecine.clients.embedded import EmbeddedServer
+from telecine.results.values import JobState
 
 from tests.client.cli.terminal_command import Ran, telecine
 
@@ -164,3 +166,20 @@ def test_sound_that_cannot_be_taken_is_one_clear_error(
     assert ran.exit_code == 2
     assert words in ran.document["error"]["message"]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_source_that_is_refused_on_the_way_leaves_no_job_waiting(
+    tmp_path: Path, encoder: EmbeddedServer
+) -> None:
+    source, sound = clip(tmp_path / "clip.mov"), tmp_path / "nan.wav"
+    with av.open(str(sound), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=RATE, layout="mono")
+        samples = av.AudioFrame.from_ndarray(np.full((1, 480), np.nan, np.float32), "flt", "mono")
+        samples.sample_rate = RATE
+        container.mux(stream.encode(samples))
+    made = ("--job-id", "with-nan", "-d", tmp_path / "out", "--json")
+    ran = telecine("encode", source, "--audio", sound, *made, server=encoder.address)
+    assert ran.exit_code == 2
+    assert "sample 0 of channel 0 of the sound is NaN" in ran.document["error"]["message"]
+    with Client(encoder.address) as client:
+        assert client.get_job("with-nan").state == JobState.CANCELLED
