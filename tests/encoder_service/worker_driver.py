@@ -14,8 +14,10 @@ from typing import IO, Any, Self
 
 import msgspec
 
+from encoder_service.data_layout import AUDIO_FILE_NAME
 from encoder_service.evidence.facts import Confinement, Failed, Produced
 from encoder_service.pool.environment import worker_environment
+from encoder_service.spec.audio.track import AudioSpec
 from encoder_service.spec.spec import OutputSpec, VideoSpec
 from encoder_service.worker_protocol import Assignment, Event, HighWatermark, Order, Probed, Ready
 from encoder_service.zygote_protocol import Ended, Fork, Forked, Report, ZygoteReady, receive, send
@@ -98,8 +100,13 @@ class WorkerDriver:
         attempt: int = 1,
         allowed_options: dict[str, tuple[str, ...]] | None = None,
         confinement: Confinement | None = None,
+        audio: AudioSpec | None = None,
     ) -> Produced | Failed:
-        """One assignment whose frames are all there, and a fresh worker for the next one."""
+        """One assignment whose frames are all there, and a fresh worker for the next one.
+
+        `audio`: of the sound in `audio.raw` beside the frames.
+        """
+        sound = spool.with_name(AUDIO_FILE_NAME)
         directory.mkdir(exist_ok=True)
         self.send(
             Assignment(
@@ -112,8 +119,14 @@ class WorkerDriver:
                 threads=2,
                 allowed_options=allowed_options or {},
                 confinement=confinement or Confinement(),
+                audio=audio,
+                audio_path=str(sound) if audio is not None else "",
             ),
-            HighWatermark(frames, is_complete=True),
+            HighWatermark(
+                frames,
+                is_complete=True,
+                samples=sound.stat().st_size // audio.sample_bytes if audio is not None else 0,
+            ),
         )
         answer = self.answer()
         assert not isinstance(answer, Probed)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from encoder_service.evidence.facts import Confinement, Produced, SandboxMode, Wall
+from encoder_service.spec.audio.codecs import SOUND_FORMATS
+from encoder_service.spec.audio.track import AudioSpec, SampleFormat
 from encoder_service.spec.formats import FORMATS
 from encoder_service.spec.overlays.overlay import Overlay, Position, TextOverlay
 from encoder_service.spec.spec import OutputSpec, PixelFormat, Rational, VideoSpec
+from encoder_service.spool.spool import Spool
 from encoder_service.worker.sandbox import landlock, linux
 from tests.encoder_service.worker.outputs.drawing import gradient_clip
 from tests.encoder_service.worker_driver import WorkerDriver
@@ -20,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 FRAMES = 6
 VIDEO = VideoSpec(64, 64, PixelFormat.RGB24, Rational(24))
+AUDIO = AudioSpec(48_000, "stereo", SampleFormat.S16)
 CODECS = [(row.name, codec) for row in FORMATS.values() for codec in row.codecs]
 
 
@@ -32,9 +37,13 @@ def driver() -> Iterator[WorkerDriver]:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
-    """The job's frames."""
+    """The job's frames, and its sound beside them with the checksums that a service writes."""
     path = tmp_path / "video.raw"
     path.write_bytes(gradient_clip(FRAMES, 64, 64).tobytes())
+    noise = np.random.default_rng(2).integers(-9_000, 9_000, (FRAMES * 2_000, 2), np.int16)
+    sound = Spool(tmp_path / "audio.raw", is_new=True)
+    sound.append([noise.astype("<i2").tobytes()])
+    sound.close()
     return path
 
 
@@ -49,9 +58,16 @@ def test_a_file_is_the_same_with_walls_and_without(
     hashes = []
     for mode in (SandboxMode.REQUIRED, SandboxMode.OFF):
         answer = driver.produce(
-            VIDEO, output, spool, tmp_path / mode, FRAMES, confinement=Confinement(mode, memory_bytes=8 << 30)
+            VIDEO,
+            output,
+            spool,
+            tmp_path / mode,
+            FRAMES,
+            confinement=Confinement(mode, memory_bytes=8 << 30),
+            audio=AUDIO if name in SOUND_FORMATS else None,
         )
         assert isinstance(answer, Produced), answer
+        assert (answer.sound is not None) == (name in SOUND_FORMATS)
         hashes.append([file.sha256 for file in answer.files])
         assert answer.walls is not None
         assert list(answer.walls.standing) == ([] if mode is SandboxMode.OFF else list(Wall))
