@@ -18,7 +18,7 @@ def test_the_examples_of_the_page_run(tmp_path: Path) -> None:
     printed = run_commands(PAGE, tmp_path)
     assert "env TELECINE_ENCODER_WORKERS" in printed
     assert json.loads((tmp_path / "telecine.schema.json").read_text())["properties"].keys() == {
-        "encoder", "collector", "sdk", "logging",
+        "encoder", "collector", "sdk", "logging", "tls",
     }  # fmt: skip
     run_programs(PAGE, tmp_path)
 

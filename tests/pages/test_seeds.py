@@ -106,6 +106,8 @@ def is_there(item: str) -> bool:
         return is_variable(item)
     if "/" in item:
         return (ROOT / item).exists()
+    if item.endswith(".js"):
+        return (ROOT / "log_collector/http" / item).exists()
     if item.split(".", maxsplit=1)[0] in PACKAGES:
         return is_name(item)
     known = (

@@ -38,6 +38,7 @@ def shows(*names: str) -> Callable[[_F], _F]:
 
 
 ELSEWHERE = {
+    "`AudioConfig`: enabled, volume, fades": "tests/encoder_service/worker/audio/test_sound_track.py::test_volume_and_fades_are_applied_in_the_time_of_the_output",
     "Frontend as a service": "tests/log_collector/http/test_browser.py::test_a_page_ships_its_records_once_and_never_notices",
     "Acceptance tests, examples": "tests/demo/test_demo.py::test_the_demo_ends_with_verified_artifacts_and_says_where_they_are",
     "Performance figures per format": "tests/benchmarks/test_benchmarks.py::test_a_row_can_be_run_alone_to_see_that_it_works",

@@ -102,7 +102,7 @@ async def service(issuer, tmp_path):
             ),
         ),
         leeway_seconds=2,
-        jwks_timeout_seconds=1,
+        jwks_timeout_seconds=3,
         jwks_retry_seconds=0.001,
         recheck_seconds=0.05,
     )
@@ -262,7 +262,7 @@ async def test_while_keys_cannot_be_fetched_known_ones_live_on_and_new_ones_stay
         begun = time.monotonic()
         code, reason, _ = await service.refusal(f"Bearer {issuer.token()}")
         assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "VERIFIER_UNAVAILABLE")
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 10
         assert await service.whoami(f"Bearer {known}") == "ann"
     issuer.hanging.set()
     issuer.is_down, issuer.answer = False, None

@@ -44,7 +44,7 @@ def test_one_forgotten_method_of_a_servicer_is_found():
         async def Tail(self, request, context):  # noqa: N802 - the rpc's name
             yield None
 
-    servicer = Forgetful(None, None, None, None)
+    servicer = Forgetful(*[None] * 5)
     with pytest.raises(TypeError, match=r"beside /telecine\.logs\.v1\.LogCollectorService/Tail$"):
         log_collector_service_pb2_grpc.add_LogCollectorServiceServicer_to_server(
             servicer, Registrar(Server())
