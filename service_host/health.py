@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import grpc.aio
 import structlog
@@ -15,6 +16,13 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 LIVENESS = ""
 
 
+class _Servicer(health.aio.HealthServicer):  # type: ignore[misc] # it comes without types
+    """As grpcio-health-checking has it, with an answer to the rpc that it declares and does not implement."""
+
+    async def List(self, _request: object, context: Any) -> None:  # noqa: N802 - the rpc's name
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask Check or Watch for one service")
+
+
 class Health:
     """The health of one server. Admission begins as NOT_SERVING and is polled once it is opened."""
 
@@ -23,7 +31,7 @@ class Health:
         self._is_admitting = is_admitting
         self._is_open = False
         self._is_ready = False
-        self._servicer = health.aio.HealthServicer()
+        self._servicer = _Servicer()
 
     @property
     def is_ready(self) -> bool:

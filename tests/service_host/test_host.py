@@ -46,6 +46,17 @@ async def page(address, path, method="GET"):
     return await asyncio.to_thread(fetch, address, path, method)
 
 
+async def test_an_rpc_of_health_that_is_not_served_is_no_fault_of_the_service(caplog):
+    async with (
+        running(Host(TinyService(), FAST)) as listening,
+        grpc.aio.insecure_channel(listening.address) as channel,
+    ):
+        with caplog.at_level("ERROR"), pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert not caplog.records
+
+
 async def test_start_and_stop_follow_the_documented_order():
     service = TinyService()
     async with running(Host(service, FAST)):

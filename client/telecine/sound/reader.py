@@ -24,6 +24,8 @@ from telecine.sound.samples import Converter, Samples, as_array, format_of
 from telecine.sound.wav import open_wav, read_header, read_pieces
 
 _BY_CHANNELS = {1: "mono", 2: "stereo", 6: "5.1"}
+_SAME_CHANNELS = {"quad(side)": "quad", "5.0(side)": "5.0", "5.1(side)": "5.1"}
+"""Layouts of AC-3 and DTS, whose channels stand in the order of ours."""
 """What ComfyUI's dictionaries mean by a number of channels."""
 _EXPECTED = (
     "an Audio(samples, sample_rate=…, layout=…), a WAV file as path or bytes, frames of PyAV, or ComfyUI's "
@@ -153,12 +155,12 @@ def _of_av_frames(frames: Iterator[Any]) -> SoundReader:
     form = {"dbl": "flt"}.get(form, form)
     if form not in SAMPLE_FORMATS:
         raise refused("audio", first.format.name, "frames of s16, s32, flt or dbl")
-    track = AudioFormat(checked_rate(first.sample_rate), checked_layout(first.layout.name), form)
+    track = AudioFormat(checked_rate(first.sample_rate), checked_layout(_layout_of(first)), form)
     return SoundReader(track, chain([first], frames), "NC")
 
 
 def _of_av(frame: Any, track: AudioFormat) -> Samples:
-    rate, layout = frame.sample_rate, frame.layout.name
+    rate, layout = frame.sample_rate, _layout_of(frame)
     if (rate, layout) != (track.sample_rate, track.layout):
         raise InvalidFramesError(
             f"a frame of sound has {rate} Hz and layout {layout}; the track has {track.sample_rate} Hz "
@@ -166,6 +168,11 @@ def _of_av(frame: Any, track: AudioFormat) -> Samples:
         )
     data = np.asarray(frame.to_ndarray())
     return data.T if frame.format.is_planar else data.reshape(-1, LAYOUTS[layout])
+
+
+def _layout_of(frame: Any) -> str:
+    name = str(frame.layout.name)
+    return _SAME_CHANNELS.get(name, name)
 
 
 def _is_array(value: object) -> bool:

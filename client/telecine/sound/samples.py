@@ -103,7 +103,12 @@ class Converter:
             )
         track = self.track
         ordered = samples_first(array, track.layout, track.channels, self.axes)
-        for start in range(0, len(ordered), _PART_SAMPLES):
+        starts = range(0, len(ordered), _PART_SAMPLES)
+        if found == "flt":
+            # All of it first: nothing of a refused piece is sent, so that it can be pushed again.
+            for start in starts:
+                self._require_finite(ordered[start : start + _PART_SAMPLES], start)
+        for start in starts:
             part = ordered[start : start + _PART_SAMPLES]
             if found == "flt":
                 part = self._in_range(part)
@@ -111,14 +116,16 @@ class Converter:
             plain: Samples = np.ascontiguousarray(part, _DTYPES[found])
             yield plain.data.cast("B")
 
-    def _in_range(self, ordered: Samples) -> Samples:
-        is_finite = np.isfinite(ordered)
+    def _require_finite(self, part: Samples, start: int) -> None:
+        is_finite = np.isfinite(part)
         if not is_finite.all():
             sample, channel = np.argwhere(~is_finite)[0]
             raise InvalidFramesError(
-                f"sample {self.samples + int(sample)} of channel {int(channel)} of the sound is NaN or "
-                "infinite"
+                f"sample {self.samples + start + int(sample)} of channel {int(channel)} of the sound "
+                "is NaN or infinite"
             )
+
+    def _in_range(self, ordered: Samples) -> Samples:
         beyond = int(np.count_nonzero(np.abs(ordered) > 1))
         self.clipped_samples += beyond
         return np.clip(ordered, -1, 1) if beyond else ordered

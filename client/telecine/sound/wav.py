@@ -19,8 +19,21 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _PIECE_SAMPLES = 1 << 15
 _MAX_FORMAT_BYTES = 1 << 12
 _LAYOUT_OF = {channels: name for name, channels in LAYOUTS.items()}
-_MASKS = {0x4: "mono", 0x3: "stereo", 0x7: "3.0", 0x33: "quad", 0x37: "5.0", 0x3F: "5.1", 0x63F: "7.1"}
-_UNKNOWN_SIZES = {0, 0xFFFFFFFF}
+_MASKS = {
+    0x4: "mono",
+    0x3: "stereo",
+    0x7: "3.0",
+    0x33: "quad",
+    0x37: "5.0",
+    0x3F: "5.1",
+    0x63F: "7.1",
+    0x603: "quad",
+    0x607: "5.0",
+    0x60F: "5.1",
+}
+_IN_DS64 = 0xFFFFFFFF
+"""Of data in RF64 (EBU Tech 3306): the chunk ds64 says it."""
+_UNKNOWN_SIZES = {0, _IN_DS64}
 """Of data, as programs write it that stream into a pipe."""
 
 
@@ -58,7 +71,7 @@ def read_header(file: BinaryIO, name: str) -> WavHeader:
         raise InvalidFramesError(
             f"audio: {name} is no WAV file; decode it first, such as with PyAV or soundfile"
         )
-    form = b""
+    form, long_size = b"", 0
     while True:
         start = file.read(8)
         if len(start) < 8:
@@ -67,6 +80,9 @@ def read_header(file: BinaryIO, name: str) -> WavHeader:
         if kind == b"fmt ":
             form = file.read(min(size, _MAX_FORMAT_BYTES))
             file.seek(size - len(form) + (size & 1), io.SEEK_CUR)
+        elif kind == b"ds64" and head[:4] == b"RF64" and 16 <= size <= _MAX_FORMAT_BYTES:
+            sizes = file.read(size + (size & 1))
+            long_size = int.from_bytes(sizes[8:16], "little")
         elif kind == b"data":
             break
         else:
@@ -74,7 +90,9 @@ def read_header(file: BinaryIO, name: str) -> WavHeader:
     offset = file.tell()
     left = file.seek(0, io.SEEK_END) - offset
     file.seek(offset)
-    if size in _UNKNOWN_SIZES or head[:4] == b"RF64":
+    if size == _IN_DS64 and long_size:
+        size = long_size
+    elif size in _UNKNOWN_SIZES:
         size = left
     if left < size:
         raise InvalidFramesError(f"audio: {name} is cut off: {left} of {size} bytes of samples are there")

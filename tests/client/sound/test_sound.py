@@ -113,6 +113,31 @@ def test_a_wav_file_of_24_bits_keeps_each_of_them(tmp_path: Path) -> None:
     assert np.array_equal(np.frombuffer(data, "<i4"), values[:, 0] * 256)
 
 
+def test_of_a_long_wav_file_only_the_samples_are_sound() -> None:
+    """EBU Tech 3306: the chunk ds64 says how long the samples are; others may follow them."""
+    plain = wav_bytes(NOISE)
+    form, data = plain[12:36], NOISE.astype("<i2").tobytes()
+    sizes = b"ds64" + struct.pack("<IQQQI", 28, 0, len(data), len(NOISE), 0)
+    rest = b"LIST" + struct.pack("<I", 400) + b"x" * 400
+    body = b"WAVE" + sizes + form + b"data" + b"\xff" * 4 + data + rest
+    assert sent(b"RF64" + b"\xff" * 4 + body)[1] == data
+
+
+def test_frames_with_channels_at_the_sides_are_5_1() -> None:
+    frame = av.AudioFrame.from_ndarray(np.zeros((6, 100), np.int16), "s16p", "5.1(side)")
+    frame.sample_rate = RATE
+    assert sent([frame])[0] == AudioFormat(RATE, "5.1", "s16")
+
+
+def test_nothing_of_a_refused_piece_is_taken() -> None:
+    reader = open_sound(Audio(None, RATE, "mono", "flt"))
+    piece = np.zeros(200_000, np.float32)
+    piece[180_000] = np.nan
+    with pytest.raises(InvalidFramesError, match="sample 180000"):
+        next(iter(reader.blocks_of(piece)))
+    assert sum(block.nbytes for block in reader.blocks_of(np.nan_to_num(piece))) == 4 * len(piece)
+
+
 def _wav24(packed: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
