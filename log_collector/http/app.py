@@ -27,6 +27,7 @@ from log_collector.http.script import NAME, Script
 from log_collector.ingest.accounting import Way
 from service_host.auth.admission import Shown
 from service_host.auth.scopes import Scope, requires
+from service_host.auth.tenancy import TENANT_KEY, acting_for
 from service_host.status.http_status import HttpError, HttpStatus, to_http
 from service_host.status.status import REQUEST_ID_KEY
 
@@ -104,9 +105,12 @@ class HttpApp:
             require_origin(origin, origins)
             _require_one_length(request)
             scopes = needed_scopes(taker)
-            return await self._parts.calls.run_as_caller(
-                call, _shown(request), scopes, lambda: taker(request)
-            )
+
+            async def take() -> bytes:
+                with acting_for(request.headers.getlist(TENANT_KEY), "records sent"):
+                    return await taker(request)
+
+            return await self._parts.calls.run_as_caller(call, _shown(request), scopes, take)
 
         answered = await self._parts.calls.answer(call, handle)
         answer_type = answer_type or _otlp_type(request) or otlp.JSON

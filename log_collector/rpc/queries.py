@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -15,6 +16,7 @@ from log_collector.query.config import ReadingConfig
 from log_collector.query.follow import Follower
 from log_collector.query.library import Library
 from log_collector.query.selector import Selector
+from service_host.auth.principal import LOCAL, current_principal
 
 _CATCH_UP_SECONDS: Final = 2.0
 _FILING_SECONDS: Final = 10.0
@@ -46,6 +48,7 @@ class LogQueries:
         self._config = config
         self._draining = draining
         self._followers = 0
+        self._followers_of: Counter[str] = Counter()
         self._executor = ThreadPoolExecutor(config.threads, "reading")
         self._following = ThreadPoolExecutor(2, "following")
 
@@ -71,14 +74,20 @@ class LogQueries:
         selector = Selector(request.filter, has_times=False)
         if not 0 <= request.last <= _MAX_LAST:
             raise errors.invalid_field("last", f"expected 0 to {_MAX_LAST}")
-        if self._followers >= self._config.followers:
-            raise errors.too_many_followers(self._config.followers)
+        limit, principal = self._config.followers, current_principal()
+        if self._followers >= limit:
+            raise errors.too_many_followers(limit)
+        # No tenant takes the places of all others. Without authentication there is one.
+        if principal != LOCAL and self._followers_of[principal.tenant] >= max(1, limit // 2):
+            raise errors.too_many_followers(max(1, limit // 2))
         self._followers += 1
+        self._followers_of[principal.tenant] += 1
         try:
             async for answer in self._until_draining(self._tail(selector, request.last, tenant)):
                 yield answer
         finally:
             self._followers -= 1
+            self._followers_of[principal.tenant] -= 1
 
     def close(self) -> None:
         """Waits for what is being read."""

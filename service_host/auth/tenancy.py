@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from telecine.errors.v1 import error_reason_pb2 as reasons
 
 from service_host.auth.audit import note_foreign_read
-from service_host.auth.principal import LOCAL, TENANT_FORM, Principal, current_principal, is_tenant
+from service_host.auth.principal import LOCAL, TENANT_FORM, Principal, acting_as, current_principal, is_tenant
 from service_host.auth.scopes import Scope
 from service_host.status.status import FieldViolation, ServiceError
 
@@ -42,6 +45,22 @@ def visible_tenant(context: grpc.aio.ServicerContext[Any, Any], what: str = "") 
     return tenant
 
 
+@contextmanager
+def acting_for(named: Sequence[str], what: str) -> Iterator[None]:
+    """Acts for the tenant that a request over HTTP names in headers of this name, as gRPC's metadata does.
+
+    Raises ServiceError INVALID_FIELD, NOT_PERMITTED.
+    """
+    principal = current_principal()
+    tenant = _permitted(named) or principal.tenant
+    _note(tenant, what)
+    if tenant == principal.tenant:
+        yield
+        return
+    with acting_as(msgspec.structs.replace(principal, tenant=tenant)):
+        yield
+
+
 def _note(tenant: str, what: str) -> None:
     """A look at another tenant's things is recorded, where somebody was asked who they are."""
     if current_principal() != LOCAL:
@@ -55,7 +74,10 @@ def is_admin(principal: Principal) -> bool:
 
 def _named_tenant(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """The tenant that the call names; empty: none. It is no secret who exists: nothing is looked up here."""
-    values = [value for key, value in context.invocation_metadata() or () if key == TENANT_KEY]
+    return _permitted([value for key, value in context.invocation_metadata() or () if key == TENANT_KEY])
+
+
+def _permitted(values: Sequence[object]) -> str:
     if not values:
         return ""
     principal, named = current_principal(), values[-1]

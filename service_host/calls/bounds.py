@@ -51,6 +51,8 @@ class Ticket:
         self.heard_at = now
         self.is_silent = True
         """Its first message has not come."""
+        self.tenant: str | None = None
+        """None: not known yet."""
         self.error: ServiceError | None = None
         """Why it was ended from outside."""
         self.scope: asyncio.Timeout | None = None
@@ -131,10 +133,27 @@ class CallBounds:
             if ticket.scope is not None and ticket.error is None and not ticket.scope.expired():
                 ticket.scope.reschedule(None)
 
+    def settle(self, ticket: Ticket, tenant: str, share: int) -> None:
+        """Its tenant is known now, which may hold one of `share` places of streams that only listen.
+
+        Raises ServiceError TOO_MANY_STREAMS.
+        """
+        ticket.tenant = tenant
+        if not ticket.is_stream or ticket.sends_much:
+            return
+        limit = max(1, self._limits.max_streams // 2 // share)
+        if self._followers(tenant) > limit:
+            raise _too_many(f"{limit} streams that only listen are open already for the same tenant")
+
+    def _followers(self, tenant: str | None = None) -> int:
+        return sum(
+            not ticket.sends_much and (tenant is None or ticket.tenant == tenant) for ticket in self._streams
+        )
+
     def _make_room(self, newcomer: Ticket) -> None:
-        followers = sum(not ticket.sends_much for ticket in self._streams)
-        if not newcomer.sends_much and followers >= max(1, self._limits.max_streams // 2):
-            raise _too_many(f"{followers} streams that only listen are open already")
+        limit = max(1, self._limits.max_streams // 2)
+        if not newcomer.sends_much and self._followers() >= limit:
+            raise _too_many(f"{limit} streams that only listen are open already")
         silent = [ticket for ticket in self._streams if ticket.is_silent]
         if len(silent) >= max(_FEWEST_SILENT, self._limits.max_streams // _SILENT_SHARE):
             self._end(silent[0], _silent(self._monotonic() - silent[0].heard_at))

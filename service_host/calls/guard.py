@@ -26,6 +26,8 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _HEALTH = "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection."
 _AUTHORIZATION = "authorization"
+_TENANTS_SHARE = 2
+_STRANGERS_SHARE = 8
 _CERTIFICATE = "x509_pem_cert"
 
 
@@ -66,6 +68,15 @@ class Guard:
         if self._doors is None or access.is_open:
             return LOCAL_ADMISSION
         return await self.check(Caller(method, context.peer()), access, _shown(context))
+
+    def share_of(self, access: Access, admission: Admission) -> tuple[str, int]:
+        """Who shares the places of a kind of calls, and which part of them it may take: one of so many.
+
+        Without authentication there is one tenant. What is open to strangers must not shut others out.
+        """
+        if self._doors is None:
+            return admission.principal.tenant, 1
+        return ("", _STRANGERS_SHARE) if access.is_open else (admission.principal.tenant, _TENANTS_SHARE)
 
     async def check(self, caller: Caller, access: Access, shown: Shown) -> Admission:
         """Does as `admit`, for whatever way the call came. `caller`: with nobody known yet."""

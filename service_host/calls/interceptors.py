@@ -82,6 +82,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def bounded() -> Any:
             with self._bounds.admit(method, kind, context.peer()) as ticket:
                 admission = await self._guard.admit(method, called.access, context)
+                self._bounds.settle(ticket, *self._guard.share_of(called.access, admission))
                 with (
                     acting_as(admission.principal),
                     self._guard.staying(method, context.peer(), ticket, admission),

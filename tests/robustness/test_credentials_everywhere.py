@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from telecine import AsyncClient, Client, LogClient, LogFilter, Tls, exceptions
 from telecine.cli.app import run
+from telecine.logging import LogConfigError, configure_logging, shutdown_logging
 
 from service_host.auth.key_file import changing, new_key
 from service_host.auth.scopes import Scope
@@ -247,6 +248,25 @@ def test_a_file_merely_found_gets_no_token_for_its_server(
     Client("127.0.0.1:1").close()
     monkeypatch.setenv("TELECINE_CONFIG", str(tmp_path / "telecine.toml"))
     Client().close()
+
+
+def test_a_file_merely_found_gets_no_token_for_its_collector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "telecine.toml").write_text('[logging]\ncollector = "127.0.0.1:1"\nflush_seconds = 0\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TELECINE_TOKEN", "secret-token")
+    with pytest.raises(LogConfigError, match="merely found") as caught:
+        configure_logging("worker")
+    assert "secret-token" not in str(caught.value)
+    for name, value in (
+        ("TELECINE_LOG_COLLECTOR", "127.0.0.1:1"),
+        ("TELECINE_CONFIG", str(tmp_path / "telecine.toml")),
+    ):
+        with monkeypatch.context() as named:
+            named.setenv(name, value)
+            configure_logging("worker")
+            shutdown_logging()
 
 
 def test_a_token_that_is_none_is_refused_and_not_repeated(tmp_path: Path) -> None:

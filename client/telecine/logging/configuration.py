@@ -20,8 +20,9 @@ from telecine.logging.record.sampling import SampleUnit, stage_rates
 from telecine.logging.redaction.rules import RulePack
 from telecine.logging.shipping.spool import SpoolLimits
 from telecine.settings.address import COLLECTOR_PORT, SECURE, AddressError, parse_address
-from telecine.settings.config_file import SHARED_VARIABLE, shared_file
+from telecine.settings.config_file import SHARED_VARIABLE, named_file, shared_file
 from telecine.settings.loading import ConfigError, load_config
+from telecine.settings.token import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE
 from telecine.settings.trust import NAMES_A_PATH
 from telecine.tls.options import Tls, TlsFiles
 from telecine.tls.settings import common_tls, tls_for
@@ -160,6 +161,9 @@ def log_config(
     _check(values, faults)
     if values.get("collector") is not None and not faults:
         _add_tls(values, environ, config_file, faults)
+        is_named = config_file is not None or named_file(environ) is not None
+        if not (is_named or arguments.get("collector") or environ.get(f"{PREFIX}COLLECTOR")):
+            _check_trust(values, environ, faults)
     if faults:
         named = [fault.partition(": ") for fault in faults]
         raise LogConfigError(
@@ -254,6 +258,16 @@ def _add_tls(
         from telecine.tls.pem_files import faults_of_files  # late: most programs need no ssl
 
         faults += [f"tls.{field}: {expected}" for field, expected in faults_of_files(tls)]
+
+
+def _check_trust(values: Mapping[str, Any], environ: Mapping[str, str], faults: list[str]) -> None:
+    """A directory that was unpacked or cloned is not trusted with a token: `settings.trust`."""
+    if any(environ.get(name, "").strip() for name in (TOKEN_VARIABLE, TOKEN_FILE_VARIABLE)):
+        faults.append(
+            f"collector: the token of the environment is not shown to {values['collector']}, which a file "
+            f"merely found in the working directory names: name the file by {SHARED_VARIABLE}, or the "
+            f"collector by {PREFIX}COLLECTOR"
+        )
 
 
 def _is_rate(value: object) -> bool:

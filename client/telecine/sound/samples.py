@@ -103,6 +103,9 @@ class Converter:
             )
         track = self.track
         ordered = samples_first(array, track.layout, track.channels, self.axes)
+        if not self.axes and array.ndim == 2 and track.channels > 1:
+            # The last piece of a stream may fit both ways.
+            self.axes = "NC" if array.shape[1] == track.channels else "CN"
         starts = range(0, len(ordered), _PART_SAMPLES)
         if found == "flt":
             # All of it first: nothing of a refused piece is sent, so that it can be pushed again.

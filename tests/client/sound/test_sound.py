@@ -129,6 +129,11 @@ def test_frames_with_channels_at_the_sides_are_5_1() -> None:
     assert sent([frame])[0] == AudioFormat(RATE, "5.1", "s16")
 
 
+def test_the_axis_of_a_stream_is_that_of_its_pieces_before() -> None:
+    pieces = [NOISE[:10], NOISE[10:12]]
+    assert sent(Audio(iter(pieces), RATE, "stereo"))[1] == NOISE[:12].astype("<i2").tobytes()
+
+
 def test_nothing_of_a_refused_piece_is_taken() -> None:
     reader = open_sound(Audio(None, RATE, "mono", "flt"))
     piece = np.zeros(200_000, np.float32)

@@ -18,6 +18,7 @@ from service_host.auth.exposure import exposure_fault
 from service_host.auth.key_file import new_key, write_keys
 from service_host.auth.scopes import Scope
 from service_host.status.status import ServiceError
+from tests.eventually import eventually_async
 from tests.log_collector.harness import collector, stub
 from tests.log_collector.http.client import JSON, PROTOBUF, ask
 from tests.log_collector.http.test_otlp import HTTP, in_json, json_log
@@ -69,6 +70,27 @@ async def test_each_route_asks_who_calls_and_for_its_scope(tmp_path: Path) -> No
     assert len(refused) == refusals
     assert {entry["rpc"] for entry in refused} == set(ROUTES)
     assert keys["reader"].removeprefix("Bearer ") not in str(logged)
+
+
+async def test_only_an_administrator_sends_for_another_tenant(tmp_path: Path) -> None:
+    """As gRPC's metadata of the same name."""
+    keys = keys_in(tmp_path / "keys.json", writer=Scope.LOGS_WRITE, admin=Scope.ADMIN)
+    expected = {
+        ("writer", "studio-a"): (200, ""),
+        ("writer", "studio-b"): (403, "NOT_PERMITTED"),
+        ("writer", "NOT/A/TENANT"): (400, "INVALID_FIELD"),
+        ("admin", "studio-b"): (200, ""),
+    }
+    async with collector(tmp_path / "data", **HTTP, host__auth__keys_file=tmp_path / "keys.json") as running:
+        for path, forms in ROUTES.items():
+            for (name, tenant), (status, reason) in expected.items():
+                body, headers = forms[0]
+                shown = {"authorization": keys[name], "telecine-tenant": tenant}
+                answer = await ask(running.http, path, body, headers | shown)
+                assert (answer.status, "" if status == 200 else answer.reason) == (status, reason)
+        await eventually_async(lambda: len(list((tmp_path / "data").rglob("studio-b/*.log"))) > 0)
+        stored = [record["log_tenant"] for record in running.records()]
+    assert sorted(stored) == ["studio-a"] * len(ROUTES) + ["studio-b"] * len(ROUTES)
 
 
 @pytest.mark.parametrize("must_prove", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
 
 from log_collector.journal.ownership import shown_producer
+from service_host.auth.key_file import new_key, write_keys
+from service_host.auth.scopes import Scope
 from tests.eventually import eventually_async
 from tests.log_collector.harness import Collector, batch, collector, numbered, record, ship, stub
 
@@ -168,6 +171,27 @@ async def test_too_many_followers_are_sent_away(tmp_path: Path) -> None:
             await client.Tail(pb.TailRequest()).read()
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         first.cancel()
+
+
+async def test_one_tenant_has_half_of_the_followers_places(tmp_path: Path) -> None:
+    keys, opened = [], []
+    for tenant in ("a", "b"):
+        key, stored = new_key(
+            tenant, tenant, (Scope.LOGS_READ,), created_at=datetime.datetime.now(datetime.UTC)
+        )
+        keys.append(stored)
+        opened.append((("authorization", f"Bearer {key}"),))
+    write_keys(tmp_path / "keys.json", tuple(keys))
+    settings = {"reading__followers": 4, "host__auth__keys_file": tmp_path / "keys.json"}
+    async with collector(tmp_path / "data", **settings) as running, stub(running.address) as client:
+        held = [client.Tail(pb.TailRequest(), metadata=opened[0]) for _ in range(2)]
+        await eventually_async(lambda: running.follower_count == 2)
+        with pytest.raises(grpc.aio.AioRpcError, match="2 callers follow already"):
+            await client.Tail(pb.TailRequest(), metadata=opened[0]).read()
+        held.append(client.Tail(pb.TailRequest(), metadata=opened[1]))
+        await eventually_async(lambda: running.follower_count == 3)
+        for each in held:
+            each.cancel()
 
 
 async def test_a_job_is_reported_from_end_to_end(tmp_path: Path) -> None:

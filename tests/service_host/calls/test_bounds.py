@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import grpc
 import pytest
@@ -173,6 +173,30 @@ async def test_health_checks_without_their_message_are_bounded_for_each_connecti
             reason.cancel()
         for call in checks:
             call.cancel()
+
+
+def test_neither_a_tenant_nor_strangers_take_all_places_of_those_that_listen():
+    bounds = CallBounds(Limits(99, 32, 99, 1.0), lambda: 0.0)
+
+    def places_of(tenant, share):
+        for count in range(99):
+            with ExitStack() as taken:
+                ticket = taken.enter_context(bounds.admit("/s/Listen", "server_stream", "ipv4:1:2"))
+                ticket.is_silent = False
+                try:
+                    bounds.settle(ticket, tenant, share)
+                except ServiceError:
+                    return count
+                held.push(taken.pop_all())
+        return 99
+
+    with ExitStack() as held:
+        assert places_of("", 8) == 2
+        assert places_of("a", 2) == 8
+        with pytest.raises(ServiceError, match="16 streams that only listen"):
+            places_of("b", 2)
+        with bounds.admit("/s/Talk", "bidi_stream", "ipv4:1:2") as ticket:
+            bounds.settle(ticket, "a", 2)
 
 
 def test_places_are_given_back_whatever_happens():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -207,6 +208,7 @@ def open_source_sound(path: Path) -> SourceSound | None:
             return None
         chosen = next((each for each in known if each.disposition & Disposition.default), known[0])
         with translated(_UNREADABLE, f"{path}: its sound"):
+            _require_known_order(chosen, path)
             if chosen.codec_context.codec.canonical_name == "flac":
                 chosen.codec_context.options = _WITH_CHECK_SUMS
             sound = SourceSound(container, chosen, str(path))
@@ -217,6 +219,24 @@ def open_source_sound(path: Path) -> SourceSound | None:
         container.close()
         raise
     return sound
+
+
+def _require_known_order(stream: AudioStream, path: Path) -> None:
+    """Before anything is decoded. Raises OutputError for channels in an order of the file's own.
+
+    PyAV frees the map of such an order with each object that shares it, which aborts the process: the one
+    that is looked at here is kept for good.
+    """
+    layout = stream.codec_context.layout
+    if "channels (" not in layout.name:
+        return
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+    raise OutputError(
+        _UNREADABLE,
+        f"{path}: the channels of its sound have an order that cannot be read, {layout.name}; bring them "
+        "into a usual one, such as with ffmpeg -af aformat=channel_layouts=5.1, or leave them out by "
+        "--no-audio",
+    )
 
 
 def _others_left_out(count: int) -> list[SourceLoss]:

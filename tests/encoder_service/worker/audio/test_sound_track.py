@@ -70,7 +70,7 @@ def judge(made: Made, format_name: str, audio: AudioSpec) -> None:
     if streams is not None:
         stream = next(each for each in streams if each["codec_type"] == "audio")
         assert int(str(stream["sample_rate"])) == sound.sample_rate
-        assert stream["channels"] == {"mono": 1, "stereo": 2, "5.1": 6}[sound.layout]
+        assert stream["channels"] == {"mono": 1, "stereo": 2, "5.1": 6, "7.1": 8}[sound.layout]
 
 
 @pytest.mark.parametrize(("format_name", "rate", "layout"), PRUNED)
@@ -95,6 +95,8 @@ def test_clicks_are_heard_when_flashes_are_seen_at_every_rate(
     ("format_name", "sample_format", "layout"),
     [
         ("wav", S16, "5.1"),
+        ("wav", FLT, "7.1"),
+        ("mkv", S16, "7.1"),
         ("wav", S32, "mono"),
         ("wav", FLT, "stereo"),
         ("flac", S16, "5.1"),

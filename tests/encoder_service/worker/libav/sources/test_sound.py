@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,17 @@ def test_one_track_of_several_is_taken_and_the_others_are_counted(tmp_path: Path
         (WarningCode.SOURCE_SOUND_DROPPED, "2 other sound tracks are left out")
     ]
     sound.close()
+
+
+def test_channels_in_an_order_of_the_files_own_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+    """PyAV aborts the process for such a file."""
+    path = write(tmp_path / "clip.mov", layout="5.1")
+    data = path.read_bytes()
+    tag_at = data.index(b"chan") + 8
+    # kAudioChannelLayoutTag_MPEG_5_1_B: left, right, and so on, with the centre behind the surround channels.
+    path.write_bytes(data[:tag_at] + struct.pack(">III", 122 << 16 | 6, 0, 0) + data[tag_at + 12 :])
+    with pytest.raises(OutputError, match=r"an order that cannot be read, 6 channels \(FL"):
+        open_source_sound(path)
 
 
 def test_a_file_without_sound_has_none_and_a_damaged_track_says_so(tmp_path: Path) -> None:
