@@ -39,11 +39,11 @@ class Turnstile:
             raise errors.busy(self.retry_seconds)
         self._running += 1
         try:
-            await sender.keep_pace_or_refuse()
-            await self._budget.acquire(size_bytes, sender.tenant)
-            try:
-                yield
-            finally:
-                self._budget.release(size_bytes)
+            async with sender.turn():
+                await self._budget.acquire(size_bytes, sender.tenant)
+                try:
+                    yield
+                finally:
+                    self._budget.release(size_bytes)
         finally:
             self._running -= 1

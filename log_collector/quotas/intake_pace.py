@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 from log_collector.quotas.config import Quotas
 from service_host.quotas.exceeded import QuotaError, quota_exceeded
@@ -20,6 +23,11 @@ class IntakePace:
         """`quotas`: those in force."""
         self.quotas = quotas
         self.records = Pacing(lambda holder: quotas().of(holder).records_per_second)
+        self._turns: WeakValueDictionary[tuple[str, ...], asyncio.Lock] = WeakValueDictionary()
+
+    def turn_of(self, holders: tuple[str, ...]) -> asyncio.Lock:
+        """What the calls of one tenant hold one after the other."""
+        return self._turns.setdefault(holders[:1], asyncio.Lock())
 
 
 class Sender:
@@ -38,6 +46,19 @@ class Sender:
         """Waits until so many records of a stream may be taken."""
         if (records := self._records()) is not None:
             await pause(records.take(self._holders, count))
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Lets one call after the other be taken: what one carries is known only when it is counted.
+
+        Raises ServiceError QUOTA_EXCEEDED where the turn of a call is far off.
+        """
+        if self._pace is None or self._records() is None:
+            yield
+            return
+        async with self._pace.turn_of(self._holders):
+            await self.keep_pace_or_refuse()
+            yield
 
     async def keep_pace_or_refuse(self) -> None:
         """Waits until a call may be taken. Raises ServiceError QUOTA_EXCEEDED where that would take long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 import ssl
@@ -91,6 +92,18 @@ async def test_only_an_administrator_sends_for_another_tenant(tmp_path: Path) ->
         await eventually_async(lambda: len(list((tmp_path / "data").rglob("studio-b/*.log"))) > 0)
         stored = [record["log_tenant"] for record in running.records()]
     assert sorted(stored) == ["studio-a"] * len(ROUTES) + ["studio-b"] * len(ROUTES)
+
+
+async def test_what_is_sent_at_once_counts_in_the_quota_as_what_is_sent_in_turn(tmp_path: Path) -> None:
+    keys = keys_in(tmp_path / "keys.json", writer=Scope.LOGS_WRITE)
+    given = {"host__auth__keys_file": tmp_path / "keys.json", "quotas__each_tenant__records_per_second": 100}
+    async with collector(tmp_path / "data", **HTTP, **given) as running:
+        body, headers = b'{"msg": "m"}\n' * 1000, {"authorization": keys["writer"]}
+        sent = [ask(running.http, "/v1/records", body, headers) for _ in range(4)]
+        answers = await asyncio.gather(*sent)
+        assert sorted(answer.status for answer in answers) == [200, 429, 429, 429]
+        assert {answer.reason for answer in answers if answer.status == 429} == {"QUOTA_EXCEEDED"}
+        assert len(running.records()) == 1000
 
 
 @pytest.mark.parametrize("must_prove", [False, True])
