@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 _HOSTING = {
     "telecine-services": "service_host", "grpcio-health-checking": "grpc_health",
     "grpcio-reflection": "grpc_reflection", "prometheus-client": "prometheus_client", "PyYAML": "yaml",
+    "PyJWT": "jwt", "cryptography": "cryptography",
 }  # fmt: skip
 PARTS: dict[str, dict[str, str]] = {
     "cli": {"typer": "typer", "rich": "rich"},
