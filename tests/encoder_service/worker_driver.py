@@ -71,8 +71,10 @@ class WorkerDriver:
         assert ready.pid == self.pid
 
     def send(self, *orders: Order) -> None:
-        for order in orders:
-            self.orders.write(msgspec.json.encode(order) + b"\n")
+        """A worker that has ended takes none: its events say why."""
+        with contextlib.suppress(BrokenPipeError):
+            for order in orders:
+                self.orders.write(msgspec.json.encode(order) + b"\n")
 
     def next_event(self) -> Event:
         """The next event. Raises EOFError when the worker has ended."""

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from telecine import AsyncClient, Client, LogClient, LogFilter, Tls, exceptions
 from telecine.cli.app import run
+from telecine.cli.token_options import chosen_token_file
 from telecine.logging import LogConfigError, configure_logging, shutdown_logging
 
 from service_host.auth.key_file import changing, new_key
@@ -127,6 +128,7 @@ def test_the_command_line_takes_the_file(place: Place, capsys: pytest.CaptureFix
         capsys.readouterr()
         assert run([*command, "--token-file", "/nonexistent"]) == 2
         assert "cannot be read" in capsys.readouterr().err.replace("\n", " ")
+        assert chosen_token_file() is None, "it held for that command line alone"
 
 
 def test_a_missing_scope_is_named(place: Place) -> None:

@@ -89,23 +89,23 @@ async def test_uploads_whose_clients_are_gone_take_half_of_the_places_and_who_se
 ) -> None:
     server = make_server(workers="1", max_waiting_jobs="10").start()
     async with connected(server) as client:
+
+        async def parked() -> list[str]:
+            jobs = (await client.stub.ListJobs(pb.ListJobsRequest(states=[pb.JOB_STATE_RECEIVING]))).jobs
+            return [job.job_id for job in jobs]
+
         for number in range(20):
             async with client.stream() as stream:
                 await stream.open(raw.spec(f"parked-{number}"))
                 size = 50_000 if number == 3 else 1
                 await stream.push(CLIP[:size])
                 await stream.until(lambda heard, size=size: max(heard.acknowledged) == size)
+            async with asyncio.timeout(20):
+                # That a client is gone is known once the end of its stream has arrived.
+                while len(names := await parked()) > 5:
+                    pass
         heard = await client.encode(raw.spec("honest"), CLIP)
         assert heard.result is not None
-
-        async def parked() -> list[str]:
-            jobs = (await client.stub.ListJobs(pb.ListJobsRequest(states=[pb.JOB_STATE_RECEIVING]))).jobs
-            return [job.job_id for job in jobs]
-
-        async with asyncio.timeout(20):
-            # That a client is gone is known once the end of its stream has arrived.
-            while len(names := await parked()) > 5:
-                pass
         assert len(names) == 5
         assert "parked-3" in names, "it has sent the most"
 

@@ -70,8 +70,15 @@ def _about(
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line; returns its exit code. Never raises but for SystemExit from a service."""
     terminal.speak_plainly()
-    forget_tls()
-    forget_token()
+    try:
+        return _run(arguments)
+    finally:
+        # What one command line names holds for it alone, in a program that runs several, too.
+        forget_tls()
+        forget_token()
+
+
+def _run(arguments: Sequence[str]) -> int:
     command = _command()
     path = command_path(command, arguments)
     as_json = "--json" in arguments
