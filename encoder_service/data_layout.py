@@ -30,7 +30,6 @@ PARTIAL = ".partial"
 PICTURES = "pictures"
 DELETED_PREFIX = ".deleted-"
 VIDEO_FILE_NAME = "video.raw"
-CHECKSUMS_FILE_NAME = "video.crc32c"
 AUDIO_FILE_NAME = "audio.raw"
 
 _OLD_RESERVE = "spool-reserve"

@@ -8,8 +8,7 @@ from typing import Annotated
 import msgspec
 
 from encoder_service.store.record import JobRecord
-from service_host.auth.principal import TENANT_FORM, is_tenant
-from service_host.quotas.holders import is_principal, tenant_of
+from service_host.quotas.holders import faults_of, is_any_set, quota_of
 
 CountOrZero = Annotated[int, msgspec.Meta(ge=0)]
 RateOrZero = Annotated[float, msgspec.Meta(ge=0)]
@@ -47,16 +46,12 @@ class Quotas(msgspec.Struct, frozen=True, kw_only=True):
     """Tenant to its own, which holds instead of `each_tenant` as a whole."""
 
     def find_faults(self) -> Iterator[tuple[str, str]]:
-        """Yields what the fields' types cannot say."""
-        for tenant in self.tenants:
-            if not is_tenant(tenant):
-                yield "tenants", f"{tenant!r} is no tenant's name; expected the form {TENANT_FORM}"
+        """What the fields' types cannot say."""
+        return faults_of(self)
 
     def of(self, holder: str) -> Quota:
         """What a tenant or a principal may have."""
-        if is_principal(holder):
-            return self.each_principal
-        return self.tenants.get(tenant_of(holder), self.each_tenant)
+        return quota_of(self, holder)
 
     def most_running(self, records: Iterable[JobRecord]) -> dict[str, int]:
         """How many running jobs the holders of these may have; who may have any number is left out."""
@@ -68,7 +63,4 @@ class Quotas(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_any(self, field: str) -> bool:
         """Whether a quota is set for anybody."""
-        return any(getattr(quota, field) for quota in self._all())
-
-    def _all(self) -> list[Quota]:
-        return [self.each_tenant, self.each_principal, *self.tenants.values()]
+        return is_any_set(self, field)

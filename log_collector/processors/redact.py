@@ -58,10 +58,6 @@ class Redaction:
         """Which engine scans batches now: `hyperscan`, `re2` or `re`."""
         return self._suspect.engine
 
-    def make_ready(self) -> None:
-        """Returns once batches are scanned by the fastest engine that is installed."""
-        self._suspect.make_ready()
-
     def redact(self, lines: bytes, limit_bytes: float = math.inf) -> Redacted:
         """Redacts newline-delimited JSON, and lines that are none; what is clean is not opened.
 

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from service_host.auth.principal import TENANT_FORM, is_tenant
-from service_host.quotas.holders import is_principal, tenant_of
+from service_host.quotas.holders import faults_of, is_any_set, quota_of
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,18 +29,13 @@ class Quotas(msgspec.Struct, frozen=True, kw_only=True):
     """Tenant to its own, which holds instead of `each_tenant` as a whole."""
 
     def find_faults(self) -> Iterator[tuple[str, str]]:
-        """Yields what the fields' types cannot say."""
-        for tenant in self.tenants:
-            if not is_tenant(tenant):
-                yield "tenants", f"{tenant!r} is no tenant's name; expected the form {TENANT_FORM}"
+        """What the fields' types cannot say."""
+        return faults_of(self)
 
     def of(self, holder: str) -> Quota:
         """What a tenant or a principal may have."""
-        if is_principal(holder):
-            return self.each_principal
-        return self.tenants.get(tenant_of(holder), self.each_tenant)
+        return quota_of(self, holder)
 
     def is_paced(self) -> bool:
         """Whether a rate is set for anybody."""
-        quotas = (self.each_tenant, self.each_principal, *self.tenants.values())
-        return any(quota.records_per_second for quota in quotas)
+        return is_any_set(self, "records_per_second")

@@ -53,22 +53,17 @@ class Sender:
 
         Raises ServiceError QUOTA_EXCEEDED where the turn of a call is far off.
         """
-        if self._pace is None or self._records() is None:
+        records = self._records()
+        if self._pace is None or records is None:
             yield
             return
         async with self._pace.turn_of(self._holders):
-            await self.keep_pace_or_refuse()
+            wait, holder, rate = records.wait_seconds(self._holders)
+            if wait > _PATIENCE_SECONDS:
+                owed = round(rate * (1 + wait))
+                raise quota_exceeded(QuotaError("records_per_second", holder, rate, owed), wait)
+            await pause(wait)
             yield
-
-    async def keep_pace_or_refuse(self) -> None:
-        """Waits until a call may be taken. Raises ServiceError QUOTA_EXCEEDED where that would take long."""
-        if (records := self._records()) is None:
-            return
-        wait, holder, rate = records.wait_seconds(self._holders)
-        if wait > _PATIENCE_SECONDS:
-            owed = round(rate * (1 + wait))
-            raise quota_exceeded(QuotaError("records_per_second", holder, rate, owed), wait)
-        await pause(wait)
 
     def count(self, count: int) -> None:
         """Counts the records of a call that was taken: the next one waits for them."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,3 +46,18 @@ JsonOption = Annotated[
 OutDirOption = Annotated[
     Path, typer.Option("--out-dir", "-d", metavar="DIR", help="Where artifacts go; made when missing.")
 ]
+
+
+def add_to_connecting(command: Any, options: Callable[..., None]) -> None:
+    """Puts options on a command, if it talks to a server (has `--server`) and has none of them yet.
+
+    `options`: a function that declares them and does nothing.
+    """
+    names = {parameter.name for parameter in command.params}
+    if "server" not in names:
+        return
+    donor = typer.Typer(add_completion=False)
+    donor.command()(options)
+    added = typer.main.get_command(donor).params
+    if names.isdisjoint(parameter.name for parameter in added):
+        command.params += added

@@ -7,12 +7,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from telecine.cli.options import add_to_connecting
 from telecine.cli.show.failures import UsageError
 from telecine.tls.options import Tls
 
 _PANEL: Final = "Secure connection"
-_CONNECTS: Final = "server"
-"""A command with an option of this name talks to a server."""
 _chosen: dict[str, Any] = {}
 """What this command line says."""
 
@@ -66,11 +65,7 @@ def _options(
 
 def add_tls_options(command: Any) -> None:
     """Puts the options on a command, if it talks to a server."""
-    names = {parameter.name for parameter in command.params}
-    if _CONNECTS in names and "ca_file" not in names:
-        donor = typer.Typer(add_completion=False)
-        donor.command()(_options)
-        command.params += typer.main.get_command(donor).params
+    add_to_connecting(command, _options)
 
 
 def chosen_tls() -> Tls | None:

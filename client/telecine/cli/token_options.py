@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
+from telecine.cli.options import add_to_connecting
 from telecine.cli.show.failures import UsageError
 from telecine.settings.token import Token, TokenError, token_of
 
-_CONNECTS: Final = "server"
-"""A command with an option of this name talks to a server."""
 _chosen: dict[str, Path] = {}
 """What this command line says."""
 
@@ -41,11 +40,7 @@ def _options(
 
 def add_token_option(command: Any) -> None:
     """Puts the option on a command, if it talks to a server."""
-    names = {parameter.name for parameter in command.params}
-    if _CONNECTS in names and "token_file" not in names:
-        donor = typer.Typer(add_completion=False)
-        donor.command()(_options)
-        command.params += typer.main.get_command(donor).params
+    add_to_connecting(command, _options)
 
 
 def chosen_token_file() -> Path | None:

@@ -31,6 +31,7 @@ from telecine.settings.address import AddressError, parse_address
 from telecine.settings.config_file import named_file
 from telecine.settings.loading import ConfigError, Loaded, load_config
 from telecine.settings.token import Token, TokenError, token_of
+from telecine.settings.trust import withheld_token
 from telecine.sharing.secret import ServerSecret
 from telecine.tls.options import TlsFiles
 from telecine.tls.settings import common_tls, tls_for
@@ -217,10 +218,7 @@ def _token_of(
         token_file = configured.token_file
     try:
         if token is None and token_file is None and is_found and token_of() is not None:
-            raise TokenError(
-                f"the token of the environment is not shown to {server}, which a file merely found in the "
-                "working directory names: name the file by TELECINE_CONFIG, or the server by TELECINE_SERVER"
-            )
+            raise TokenError(withheld_token(server, "TELECINE_SERVER"))
         return token_of(token, token_file)
     except TokenError as error:
         raise refused_token(error) from error

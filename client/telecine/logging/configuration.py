@@ -23,7 +23,7 @@ from telecine.settings.address import COLLECTOR_PORT, SECURE, AddressError, pars
 from telecine.settings.config_file import SHARED_VARIABLE, named_file, shared_file
 from telecine.settings.loading import ConfigError, load_config
 from telecine.settings.token import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE
-from telecine.settings.trust import NAMES_A_PATH
+from telecine.settings.trust import NAMES_A_PATH, withheld_token
 from telecine.tls.options import Tls, TlsFiles
 from telecine.tls.settings import common_tls, tls_for
 
@@ -263,11 +263,7 @@ def _add_tls(
 def _check_trust(values: Mapping[str, Any], environ: Mapping[str, str], faults: list[str]) -> None:
     """A directory that was unpacked or cloned is not trusted with a token: `settings.trust`."""
     if any(environ.get(name, "").strip() for name in (TOKEN_VARIABLE, TOKEN_FILE_VARIABLE)):
-        faults.append(
-            f"collector: the token of the environment is not shown to {values['collector']}, which a file "
-            f"merely found in the working directory names: name the file by {SHARED_VARIABLE}, or the "
-            f"collector by {PREFIX}COLLECTOR"
-        )
+        faults.append(f"collector: {withheld_token(values['collector'], f'{PREFIX}COLLECTOR')}")
 
 
 def _is_rate(value: object) -> bool:

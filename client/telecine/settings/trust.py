@@ -24,6 +24,17 @@ _NAME_THE_FILE: Final = "name the file by --config or TELECINE_CONFIG if you tru
 _SOCKET: Final = "unix:"
 
 
+def withheld_token(address: str, variable: str) -> str:
+    """What is said where a merely found file names to whom a token of the environment would be shown.
+
+    `variable`: what names the address otherwise.
+    """
+    return (
+        f"the token of the environment is not shown to {address}, which a file merely found in the working "
+        f"directory names: name the file by TELECINE_CONFIG, or the address by {variable}"
+    )
+
+
 def find_distrusted(kind: Any, tree: object, directory: Path, key: str = "") -> Iterator[tuple[str, str]]:
     """Yields (dotted key, why) for everything that a file found in `directory` may not set.
 

@@ -180,40 +180,31 @@ class Upload:
         Raises OutOfOrderError after `finish`, TooLargeError beyond the server's limit, and the error that
         ended the job.
         """
-        self.raise_error()
-        if self.total_frames is not None:
-            raise errors.OutOfOrderError("frames were pushed after finish()")
-        end = self._bytes.end + len(piece)
-        if self._max_job_bytes and end > self._max_job_bytes:
-            raise errors.TooLargeError(
-                f"the job has more than the {self._max_job_bytes} bytes that the server allows",
-                metadata={"limit_bytes": str(self._max_job_bytes), "actual_bytes": str(end)},
-            )
-        if self.is_handed_off:
-            self._bytes.skip(len(piece))  # an earlier run has sent all of it
-        else:
-            self._bytes.append(piece)
-        self._check_totals()
-        self.raise_error()
+        self._take(piece, self._bytes, self._max_job_bytes, "frames were", "job")
 
     def push_audio(self, piece: bytes | memoryview) -> None:
         """Takes the next bytes of the sound, no more than there is `room` for; they must not change.
 
         Raises as `push` does.
         """
+        self._take(piece, self._sound, self._max_audio_bytes, "sound was", "sound")
+
+    def _take(
+        self, piece: bytes | memoryview, track: RetainedBytes, limit_bytes: int, what: str, whole: str
+    ) -> None:
         self.raise_error()
         if self.total_frames is not None:
-            raise errors.OutOfOrderError("sound was pushed after finish()")
-        end = self._sound.end + len(piece)
-        if self._max_audio_bytes and end > self._max_audio_bytes:
+            raise errors.OutOfOrderError(f"{what} pushed after finish()")
+        end = track.end + len(piece)
+        if limit_bytes and end > limit_bytes:
             raise errors.TooLargeError(
-                f"the sound has more than the {self._max_audio_bytes} bytes that the server allows",
-                metadata={"limit_bytes": str(self._max_audio_bytes), "actual_bytes": str(end)},
+                f"the {whole} has more than the {limit_bytes} bytes that the server allows",
+                metadata={"limit_bytes": str(limit_bytes), "actual_bytes": str(end)},
             )
         if self.is_handed_off:
-            self._sound.skip(len(piece))
+            track.skip(len(piece))  # an earlier run has sent all of it
         else:
-            self._sound.append(piece)
+            track.append(piece)
         self._check_totals()
         self.raise_error()
 
