@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import grpc
 
@@ -20,7 +20,6 @@ ChannelT = TypeVar("ChannelT")
 
 _Insecure = Callable[[str, Any], ChannelT]
 _Secure = Callable[[str, grpc.ChannelCredentials, Any], ChannelT]
-_NO_CALLS: Final = 0
 
 
 class Connection(Generic[ChannelT]):
@@ -29,12 +28,12 @@ class Connection(Generic[ChannelT]):
     def __init__(self, channel: ChannelT) -> None:
         self.channel = channel
         self._lock = threading.Lock()
-        self._calls = _NO_CALLS
+        self._calls = 0
 
     @property
     def is_idle(self) -> bool:
         """Whether no call goes over it."""
-        return self._calls == _NO_CALLS
+        return self._calls == 0
 
     @contextmanager
     def calling(self) -> Iterator[None]:

@@ -14,7 +14,8 @@ from tests.eventually import eventually, eventually_async
 from tests.log_collector.harness import collector
 from tests.service_host.certificates import Authority
 
-ROTATIONS = 8
+ROTATIONS = 24
+"""So many that one file left by each is more than gRPC opens for itself meanwhile."""
 
 
 def open_files() -> int:

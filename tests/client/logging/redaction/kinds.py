@@ -144,7 +144,7 @@ _OWN: dict[str, Callable[[random.Random], str]] = {
     "card as a number": lambda r: json.dumps({"card": int(card_number(r))}),
     "iban": iban,
     "iban in groups": lambda r: "to " + " ".join(_fours(iban(r))),
-    "code": lambda r: "your verification code: " + _draw(r, "123456789", 6),
+    "code": lambda r: "your verification code: " + _draw(r, "123456789", 8),  # six are some microseconds, too
     "bcrypt": lambda r: "$2b$12$" + _draw(r, _ALNUM, 53),
     "sha512 of crypt": lambda r: "root:$6$" + _draw(r, _ALNUM, 12) + "$" + _draw(r, _ALNUM, 86),
     "argon2": lambda r: "$argon2id$v=19$m=65536,t=3,p=4$" + _draw(r, _ALNUM, 22) + "$" + _draw(r, _ALNUM, 43),
