@@ -82,7 +82,8 @@ class SinkRunner:
         self._started_at = cursor.position
         self.position = cursor.position
         """All before it is delivered."""
-        self._state = cursor.state
+        self._undo_state = cursor.state
+        """What `recover` gets: it takes back what was begun at `position`, and nothing that is before it."""
         self._is_settled = not cursor.state
         self._needs_recovery = True
 
@@ -146,7 +147,7 @@ class SinkRunner:
     def _turn(self) -> bool:
         """Delivers what can be read at once; False: there was nothing."""
         if self._needs_recovery:
-            self.sink.recover(self._state)
+            self.sink.recover(self._undo_state)
             self._needs_recovery = False
         self._enforce_lag_limit()
         batches = self._journal.read(self.position, self.sink.read_bytes)
@@ -173,10 +174,12 @@ class SinkRunner:
         written = self.sink.write()
         self._needs_recovery = False
         self.position = batches[-1].next_position
-        if not state:
-            self._advance(self.sink.settled())
+        # In this process alone: the cursor on disk may stay behind, and repeats this write after a crash.
+        self._undo_state = self.sink.settled()
         self.books.delivered += written.delivered
         self.books.dropped.update(written.dropped)
+        if not state:
+            self._advance(self._undo_state)
 
     def _settle(self) -> None:
         """Notes that all before `position` is delivered and nothing is to be undone."""
@@ -186,7 +189,7 @@ class SinkRunner:
 
     def _advance(self, state: bytes) -> None:
         self._cursors.advance(self.name, Cursor(self.position, state))
-        self._state = state
+        self._undo_state = state
 
     def _enforce_lag_limit(self) -> None:
         limit = self._journal.durable_position - self._lag_bytes
@@ -199,9 +202,11 @@ class SinkRunner:
                     break
                 dropped += batch.record_count
                 self.position = batch.next_position
-        self._advance(self.sink.settled())
-        self._is_settled = True
         self.books.dropped[_LAG_LIMIT] += dropped
+        # What was written before stays, even where the cursor cannot be moved now.
+        self._undo_state = self.sink.settled()
+        self._advance(self._undo_state)
+        self._is_settled = True
 
     def _failed(self, error: Exception) -> float:
         self._needs_recovery = True
