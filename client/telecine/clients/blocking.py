@@ -29,9 +29,10 @@ from telecine.frames.animation import whole
 from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.request.rates import FrameRate
 from telecine.results import reading
-from telecine.results.download import Transfer, below, open_part, place, place_manifest, target_of
+from telecine.results.destination import Destination, destination_of, expect_one, outputs_for
+from telecine.results.download import Transfer, open_part, place, target_of
 from telecine.results.outcome import is_worth_fetching, verdict
-from telecine.results.target import directory_of, writing
+from telecine.results.target import writing
 from telecine.results.values import Artifact, Capabilities, DamagedJob, EncodeResult, JobInfo, JobState
 from telecine.results.watching import Watching, progress_of
 
@@ -97,7 +98,7 @@ class Client:
         frames: object,
         *,
         fps: FrameRate,
-        outputs: OutputLike | Sequence[OutputLike] = ("mp4",),
+        outputs: OutputLike | Sequence[OutputLike] | None = None,
         to: str | Path | None = None,
         allow_partial: bool = False,
         **arguments: Unpack[JobArguments],
@@ -112,8 +113,9 @@ class Client:
                 of those, which is read as fast as the frames can be sent. Samples are uint8, uint16, or
                 floats from 0 to 1.
             fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
-            outputs: What to make: format names ("mp4") or `Output`s, one or several.
-            to: The directory for the artifacts and the manifest. None: they stay on the server; from an
+            outputs: Format names ("mp4") or `Output`s. None: what the name `to` ends with, else "mp4".
+            to: "clip.mp4": that file, of the only output, with `clip.mp4.manifest.json` beside it; else the
+                directory for the artifacts and the manifest. None: they stay on the server; from an
                 embedded one without a `data_dir` they go to `telecine-output/<job_id>`.
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
             **arguments: The optional settings of a job: `job_id`, `width`, `height`, `pixel_format`,
@@ -130,11 +132,10 @@ class Client:
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
             LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
-        directory = directory_of(to)
-        job = self.open_job(fps=fps, outputs=outputs, **arguments)
+        job = self.open_job(fps=fps, outputs=outputs_for(destination_of(to), outputs), **arguments)
         try:
             job.push(whole(frames))
-            return job.result(directory, allow_partial=allow_partial)
+            return job.result(to, allow_partial=allow_partial)
         except errors.JobError:
             raise
         except BaseException:
@@ -268,7 +269,7 @@ class Client:
 
         Args:
             job_id: The job to wait for.
-            to: The directory for the artifacts and the manifest. None: they stay on the server.
+            to: Directory or file, as in `encode`. None: they stay on the server.
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
             timeout_seconds: Give up after this many seconds; the job goes on. None: wait until it ends.
             on_progress: Called with a `Progress` from this thread whenever the job has moved on. None: no
@@ -285,8 +286,9 @@ class Client:
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
         self._check()
-        directory = directory_of(to)
+        destination = destination_of(to)
         info = self.get_job(job_id)
+        expect_one(destination, len(info.outputs))
         reporter = ProgressReporter(on_progress)
         try:
             for info in self.watch_job(job_id, timeout_seconds=timeout_seconds):
@@ -294,7 +296,7 @@ class Client:
         except errors.TimedOutError as error:
             raise errors.TimedOutError(f"job {job_id} is {info.state} after {timeout_seconds:g} s") from error
         result = EncodeResult(info, info.artifacts, self._manifest_if_any(job_id))
-        return self.conclude(result, directory, allow_partial=allow_partial)
+        return self.conclude(result, to, allow_partial=allow_partial)
 
     def cancel_job(
         self, job_id: str, *, timeout_seconds: float | None = None, is_forestalling: bool = False
@@ -394,7 +396,7 @@ class Client:
 
         Args:
             result: The ended job.
-            to: The directory for the artifacts and the manifest. None: nothing is downloaded, unless the
+            to: Directory or file, as in `encode`. None: nothing is downloaded, unless the
                 server is an embedded one without a `data_dir`: then `telecine-output/<job_id>`.
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
 
@@ -403,10 +405,11 @@ class Client:
             JobIncompleteError: Some outputs failed, and `allow_partial` is False.
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
         """
-        directory = directory_of(to) or self.settings.rescue_directory(result)
-        if directory is not None and is_worth_fetching(result.job):
-            with writing(directory, result.job_id):
-                result = self._fetch(result, directory)
+        destination = destination_of(to) or self.settings.rescue_place(result)
+        if destination is not None and is_worth_fetching(result.job):
+            destination.expect(result.artifacts)
+            with writing(destination.path, result.job_id):
+                result = self._fetch(result, destination)
         error = verdict(result, allow_partial=allow_partial)
         if error is not None:
             raise error
@@ -446,13 +449,10 @@ class Client:
         request_id = calls.current_request_id()
         return outage.run(retrying, lambda: self.channel.call(rpc, request, timeout, request_id))
 
-    def _fetch(self, result: EncodeResult, directory: Path) -> EncodeResult:
-        fetched = tuple(
-            self.download(result.job_id, artifact.path, below(directory, artifact.path))
-            for artifact in result.artifacts
-        )
-        if result.manifest_json:
-            place_manifest(directory, result.manifest_json)
+    def _fetch(self, result: EncodeResult, to: Destination) -> EncodeResult:
+        to.clear()
+        fetched = tuple(self.download(result.job_id, each.path, to.of(each)) for each in result.artifacts)
+        to.place_manifest(result.manifest_json)
         return replace(result, artifacts=fetched)
 
     def _transfer(self, transfer: Transfer) -> Artifact:

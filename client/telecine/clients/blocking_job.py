@@ -17,7 +17,7 @@ from telecine.clients.progress import ProgressReporter, snapshot
 from telecine.clients.settings import CANCEL_SECONDS, RING_WAIT_SECONDS, timeout_of
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.request.source_warnings import SourceCode
-from telecine.results.target import directory_of
+from telecine.results.destination import destination_of, outputs_for
 from telecine.results.values import EncodeResult, Progress
 from telecine.upload.events import Connect, Disconnect, Event, Wait
 from telecine.upload.machine import Upload
@@ -208,9 +208,9 @@ class Job:
         """Waits for the end of the job; finishes the upload first if that was not done.
 
         Args:
-            to: The directory for the artifacts and the manifest; each file is checked by its SHA-256 and
-                appears only when it is complete. None: they stay on the server (`Client.download`,
-                `Client.read`).
+            to: A directory, or a file for the only output, as in `encode`; each file is checked by its
+                SHA-256 and appears only when it is complete. None: they stay on the server
+                (`Client.download`, `Client.read`).
             allow_partial: Return the outputs that were made, even if others failed, instead of raising.
             timeout_seconds: Give up after this many seconds; the job goes on. None: wait until it ends.
 
@@ -221,7 +221,8 @@ class Job:
             TimedOutError: The job has not ended within `timeout_seconds`.
             LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
-        directory = directory_of(to)
+        if (destination := destination_of(to)) is not None:
+            outputs_for(destination, self._plan.options.outputs)
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_of(timeout_seconds)
         self.finish(timeout_seconds)
         upload = self._upload
@@ -231,7 +232,7 @@ class Job:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             self._wait(lambda: upload.has_ended, remaining)
             result = self._plan.result(upload)
-        return self._client.conclude(result, directory, allow_partial=allow_partial)
+        return self._client.conclude(result, to, allow_partial=allow_partial)
 
     @names_job
     def warn(self, code: SourceCode | str, message: str) -> None:

@@ -228,13 +228,13 @@ def encode(
     frames: object,
     *,
     fps: FrameRate,
-    outputs: OutputLike | Sequence[OutputLike] = ("mp4",),
+    outputs: OutputLike | Sequence[OutputLike] | None = None,
     to: str | Path | None = None,
     server: str | None = None,
     allow_partial: bool = False,
     **arguments: Unpack[JobArguments],
 ) -> EncodeResult:
-    """Encodes frames and puts the artifacts with their manifest into the directory `to`.
+    """Encodes frames and puts the artifacts with their manifest into `to`: a directory, or "clip.mp4".
 
     Each call opens a connection of its own; keep a `Client` to encode many clips.
 
@@ -243,8 +243,10 @@ def encode(
             PIL images; `bytes` of raw frames (with `width`, `height` and `pixel_format`); or an iterable of
             those. Samples are uint8, uint16, or floats from 0 to 1.
         fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
-        outputs: What to make: format names ("mp4") or `Output`s, one or several.
-        to: The directory for the artifacts and the manifest. None: `telecine-output/<job_id>`.
+        outputs: What to make: format names ("mp4") or `Output`s, one or several. None: what the name `to`
+            ends with, else "mp4".
+        to: "clip.mp4": that file, of the only output, with `clip.mp4.manifest.json` beside it; else the
+            directory for the artifacts and the manifest. None: `telecine-output/<job_id>`.
         server: "host:port" or "unix:/path". None: the configured one (TELECINE_SERVER), else an embedded
             server.
         allow_partial: Return the outputs that were made, even if others failed, instead of raising.

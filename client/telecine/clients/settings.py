@@ -23,6 +23,7 @@ from telecine.logging.unknown_variables import report_unknown_variables
 from telecine.machine import host_id
 from telecine.request.fields import flag, instance, number, refused, text, whole
 from telecine.request.options import KeepAlive, Tls
+from telecine.results.destination import Destination
 from telecine.results.target import directory_of
 from telecine.results.values import EncodeResult
 from telecine.retry import Backoff, BreakerPolicy, CircuitBreaker, Decision, Retry, RetryPolicy
@@ -85,7 +86,7 @@ class ClientSettings:
         """Identifies this machine to a server on it; empty: nothing is shared with one."""
         return host_id() if self.shares_memory else ""
 
-    def rescue_directory(self, result: EncodeResult) -> Path | None:
+    def rescue_place(self, result: EncodeResult) -> Destination | None:
         """Where artifacts go that nobody said a place for, and that would be lost; None: they would not be.
 
         A directory that cannot be written is reported in the log and is no error: nobody asked for it.
@@ -94,7 +95,7 @@ class ClientSettings:
             return None
         directory = Path(OUTPUT_DIRECTORY, result.job_id)
         try:
-            return directory_of(directory)
+            return Destination(directory_of(directory) or directory)
         except errors.TargetError as error:
             get_logger("telecine.client").warning(
                 "the artifacts end with this program, for they cannot be kept",

@@ -16,7 +16,7 @@ from telecine.durable_files import write_whole
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.results.hashed_file import HashedFile
 from telecine.results.reading import artifact
-from telecine.results.target import expanded
+from telecine.results.target import expanded, means_directory
 from telecine.results.values import Artifact
 from telecine.sharing.local_file import is_artifact_path, pieces_of
 from telecine.sharing.secret import ServerSecret
@@ -39,8 +39,7 @@ def target_of(to: str | Path, path: str) -> Path:
     "~" is expanded. Raises InvalidRequestError for what is no path.
     """
     target = expanded(to)
-    is_directory = str(to).endswith(("/", os.sep)) or os.path.isdir(target)  # noqa: PTH112 - takes any name
-    return below(target, path) if is_directory else target
+    return below(target, path) if means_directory(to, target) else target
 
 
 def open_part(target: Path) -> BinaryIO:
@@ -71,11 +70,10 @@ def place(target: Path, found: Artifact) -> Artifact:
     return replace(found, local_path=target)
 
 
-def place_manifest(directory: Path, manifest_json: bytes) -> None:
+def place_manifest(directory: Path, manifest_json: bytes, name: str = MANIFEST) -> None:
     """Puts the manifest beside its artifacts. It comes last: a manifest that exists is true."""
-    target = directory / MANIFEST
     directory.mkdir(parents=True, exist_ok=True)
-    write_whole(target, manifest_json, is_synced=False, mode=0o666)
+    write_whole(directory / name, manifest_json, is_synced=False, mode=0o666)
 
 
 def _part_of(target: Path) -> Path:

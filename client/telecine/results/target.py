@@ -28,19 +28,24 @@ def directory_of(to: str | Path | None, field: str = "to") -> Path | None:
     if to is None:
         return None
     directory = expanded(to, field)
-    if directory.suffix.lower() in _FILE_SUFFIXES and not os.path.isdir(directory):  # noqa: PTH112 - takes any name
+    if directory.suffix.lower() in _FILE_SUFFIXES and not means_directory(to, directory):
         raise refused(field, str(to), "a directory, not the name of a file; each artifact is named there")
     for attempt in range(_ATTEMPTS):
         try:
             _try_to_write(directory)
         except FileNotFoundError as error:
             if attempt == _ATTEMPTS - 1:  # until then another process may have removed what it had made
-                raise _unusable(directory, field, error) from error
+                raise unusable(directory, field, error) from error
         except OSError as error:
-            raise _unusable(directory, field, error) from error
+            raise unusable(directory, field, error) from error
         else:
             break
     return directory
+
+
+def means_directory(to: str | Path, path: Path) -> bool:
+    """Whether a name means a directory, however it ends: it is one, or says so by a separator at its end."""
+    return str(to).endswith(("/", os.sep)) or os.path.isdir(path)  # noqa: PTH112 - takes any name
 
 
 def expanded(to: str | Path, field: str = "to") -> Path:
@@ -70,7 +75,8 @@ def writing(directory: Path, job_id: str) -> Iterator[None]:
         ) from error
 
 
-def _unusable(directory: Path, field: str, error: OSError) -> TargetError:
+def unusable(directory: Path, field: str, error: OSError) -> TargetError:
+    """The error for a place that cannot be used."""
     description = f"is {shown(str(directory))}, which cannot be used: {_reason(error)}"
     return TargetError(f"{field} {description}", faults=[FieldViolation(field, description)])
 

@@ -27,6 +27,8 @@ _SINGLE_PICTURES = {"poster", "contact_sheet"}
 _SOUND_ALONE = {"wav", "flac", "m4a", "opus"}
 _DURATION_TOLERANCE_SECONDS = 0.002
 """Containers that count milliseconds round each timestamp."""
+_BESIDE = f".{FILE_NAME}"
+"""What a file's own name is followed by in the name of the manifest that lies beside it."""
 _LEVELS_UP = 3
 """How far above an artifact its manifest is looked for."""
 
@@ -79,15 +81,24 @@ def verify(path: Path) -> Verification:
 
     Whatever is wrong is a finding; only a path that cannot be read at all raises OSError.
     """
+    if path.is_file() and path.name.endswith(_BESIDE):
+        return _verify_beside(path)
     if path.is_file() and path.name != FILE_NAME:
-        return _verify_artifact(path)
+        own = path.with_name(path.name + _BESIDE)
+        return _verify_beside(own) if own.is_file() else _verify_artifact(path)
     manifests = _find_manifests(path)
+    alone = [] if path.is_file() or manifests else sorted(path.glob(f"*{_BESIDE}"))
+    if alone:
+        return _joined([_verify_beside(each) for each in alone])
     if not manifests:
         finding = Finding(FindingCode.NO_MANIFEST, str(path), f"there is no {FILE_NAME} here")
         return Verification((), 0, (finding,))
-    parts = [_verify_job(manifest) for manifest in manifests]
+    return _joined([_verify_job(manifest) for manifest in manifests])
+
+
+def _joined(parts: list[Verification]) -> Verification:
     return Verification(
-        manifests=tuple(manifests),
+        manifests=tuple(manifest for part in parts for manifest in part.manifests),
         files_checked=sum(part.files_checked for part in parts),
         findings=tuple(finding for part in parts for finding in part.findings),
     )
@@ -101,6 +112,25 @@ def _find_manifests(path: Path) -> list[Path]:
     if (path / FILE_NAME).is_file():
         return [path / FILE_NAME]
     return sorted(path.glob(f"*/{FILE_NAME}"))
+
+
+def _verify_beside(manifest_path: Path) -> Verification:
+    """Checks the file that was asked for by its own name, with its manifest: it is its job's only one."""
+    manifest = _read(manifest_path)
+    if isinstance(manifest, Finding):
+        return Verification((manifest_path,), 0, (manifest,))
+    path = manifest_path.with_name(manifest_path.name.removesuffix(_BESIDE))
+    findings = [
+        Finding(FindingCode.INCONSISTENT_MANIFEST, str(manifest_path), message)
+        for message in _contradictions(manifest)
+    ]
+    primary = [(file, output) for output in manifest.outputs for file in output.files if file.is_primary]
+    if len(primary) != 1:
+        message = f"it speaks of {len(primary)} files, and lies beside one"
+        findings.append(Finding(FindingCode.INCONSISTENT_MANIFEST, str(manifest_path), message))
+    else:
+        findings += _check_file(path, *primary[0])
+    return Verification((manifest_path,), len(primary), tuple(findings))
 
 
 def _verify_artifact(path: Path) -> Verification:

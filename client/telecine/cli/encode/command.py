@@ -134,6 +134,16 @@ OutDirOption = Annotated[
         "--out-dir", "-d", metavar="DIR", help="Default: telecine-output/<job id>.", show_default=False
     ),
 ]
+ToOption = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        "-t",
+        metavar="PATH",
+        help="clip.mp4: that file, of the only output, with its manifest beside it; else a directory.",
+        show_default=False,
+    ),
+]
 
 
 def encode(
@@ -141,6 +151,7 @@ def encode(
     *,
     fps: FpsOption = None,
     outputs: OutputsOption = None,
+    to: ToOption = None,
     out_dir: OutDirOption = None,
     quality: QualityOption = None,
     server: ServerOption = None,
@@ -169,7 +180,7 @@ def encode(
     # Late: numpy and gRPC take longer to load than --help or a wrong flag should take.
     from telecine.cli.encode.sources import SourceChoices, open_source
 
-    wanted = parse_outputs(outputs or ["mp4"], {"quality": quality} if quality else {})
+    wanted = _wanted(outputs, quality, to, out_dir)
     own_rate = None if fps is None else exact_frame_rate(fps)
     shape = (autorotate, square_pixels, deinterlace)
     choices = SourceChoices(own_rate, allow_damaged, *shape, *_sound_choice(audio, no_audio))
@@ -184,27 +195,41 @@ def encode(
         "strict": strict,
         "skip_unavailable": skip_unavailable,
     }
-    rate = own_rate or _stated_rate(opened)
-    _encode_and_show(server, opened, rate, wanted, arguments, out_dir, as_json=as_json)
+    _encode_and_show(server, opened, own_rate, wanted, arguments, to or out_dir, as_json=as_json)
 
 
 def _encode_and_show(
     server: str | None,
     source: Source,
-    rate: Fraction,
+    own_rate: Fraction | None,
     outputs: tuple[Output, ...],
     arguments: JobArguments,
-    out_dir: Path | None,
+    to: str | Path | None,
     *,
     as_json: bool,
 ) -> None:
     from telecine.cli.encode.run import encode_source, render_result
 
+    rate = own_rate or _stated_rate(source)
     if not as_json:
         _announce(source, rate, outputs)
-    document = encode_source(server, source, rate, outputs, arguments, out_dir, is_silent=as_json)
+    document = encode_source(server, source, rate, outputs, arguments, to, is_silent=as_json)
     terminal.show(document, lambda console: render_result(console, document), as_json=as_json)
     raise typer.Exit(int(ExitCode.OK if document.state == JobState.SUCCEEDED else ExitCode.FINDINGS))
+
+
+def _wanted(
+    texts: list[str] | None, quality: str | None, to: str | None, out_dir: Path | None
+) -> tuple[Output, ...]:
+    """The outputs; a single file's name may say the format. Raises UsageError, InvalidRequestError."""
+    from telecine.results.destination import destination_of, outputs_for
+
+    if to is not None and out_dir is not None:
+        raise UsageError("--to and --out-dir contradict each other", "leave one of them out")
+    destination = destination_of(to, "--to")
+    if not texts:
+        texts = [output.format for output in outputs_for(destination, None, "--to")]
+    return outputs_for(destination, parse_outputs(texts, {"quality": quality} if quality else {}), "--to")
 
 
 def _sound_choice(audio: Path | None, is_left_out: bool) -> tuple[bool, Path | None]:

@@ -24,11 +24,10 @@ from telecine.clients.settings import OUTPUT_DIRECTORY
 from telecine.exceptions import InvalidFramesError
 from telecine.request.options import Output
 from telecine.request.source_warnings import SourceCode, SourceWarning
+from telecine.results.destination import Destination, destination_of
 from telecine.results.target import directory_of
 from telecine.results.values import EncodeResult
 from telecine.sound.audio import Audio
-
-MANIFEST_NAME = "manifest.json"
 
 
 def encode_source(
@@ -37,19 +36,19 @@ def encode_source(
     rate: Fraction,
     outputs: tuple[Output, ...],
     arguments: JobArguments,
-    out_dir: Path | None,
+    to: str | Path | None,
     *,
     is_silent: bool,
 ) -> doc.EncodeDocument:
     """Sends every frame, waits for the outputs and downloads them. Raises what the SDK raises.
 
-    `out_dir`: None is a directory of the job's own below OUTPUT_DIRECTORY.
+    `to`: A directory, or a file for the only output; None is a directory of the job's own below
+    OUTPUT_DIRECTORY.
 
     Outputs that failed while others succeeded are no exception here; they stand in the document.
     """
     _refuse_losses(source, arguments)
-    wanted = directory_of(OUTPUT_DIRECTORY if out_dir is None else out_dir, "--out-dir")
-    out_dir = None if out_dir is None else wanted
+    destination = _destination_of(to)
     with (
         connect(server) as client,
         JobProgressView(
@@ -65,8 +64,8 @@ def encode_source(
             _report_losses(job, source, frame_count)
             job.finish()
             hand_off_seconds = time.perf_counter() - begin
-            directory = out_dir or Path(OUTPUT_DIRECTORY, job.job_id)
-            result = job.result(directory, allow_partial=True)
+            destination = destination or Destination(Path(OUTPUT_DIRECTORY, job.job_id))
+            result = job.result(to or destination.path, allow_partial=True)
             total_seconds = time.perf_counter() - begin
             sent_bytes = job.progress.acknowledged_bytes
         except KeyboardInterrupt:
@@ -77,7 +76,15 @@ def encode_source(
             raise
         finally:
             job.close()
-    return _document(result, directory, sent_bytes, hand_off_seconds, total_seconds)
+    return _document(result, destination, sent_bytes, hand_off_seconds, total_seconds)
+
+
+def _destination_of(to: str | Path | None) -> Destination | None:
+    """What `--to` (text) or `--out-dir` (a path) names; None: a directory of the job's own."""
+    if isinstance(to, str):
+        return destination_of(to, "--to")
+    wanted = directory_of(OUTPUT_DIRECTORY if to is None else to, "--out-dir")
+    return Destination(wanted) if wanted is not None and to is not None else None
 
 
 def _push(job: Job, source: Source, rate: Fraction) -> int:
@@ -104,14 +111,14 @@ def _track_of(source: Source) -> JobArguments:
 
 
 def _document(
-    result: EncodeResult, out_dir: Path, sent_bytes: int, hand_off_seconds: float, total_seconds: float
+    result: EncodeResult, place: Destination, sent_bytes: int, hand_off_seconds: float, total_seconds: float
 ) -> doc.EncodeDocument:
     view = read_view(result.manifest_json)
     return doc.EncodeDocument(
         job_id=result.job_id,
         state=result.job.state.value,
-        directory=str(out_dir),
-        manifest=str(out_dir / MANIFEST_NAME) if result.manifest_json else None,
+        directory=str(place.path.parent if place.is_file else place.path),
+        manifest=str(place.manifest) if result.manifest_json else None,
         frames=result.job.total_frames,
         sent_bytes=sent_bytes,
         hand_off_seconds=round(hand_off_seconds, 6),

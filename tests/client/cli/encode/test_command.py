@@ -204,3 +204,18 @@ def test_a_file_that_breaks_half_way_leaves_no_artifacts(
     assert ran.exit_code == 2
     assert "is damaged" in ran.document["error"]["message"]
     assert not (tmp_path / "no").exists()
+
+
+def test_a_file_is_written_by_its_name_and_verified_by_it(
+    clip: Path, tmp_path: Path, encoder: EmbeddedServer
+) -> None:
+    to = tmp_path / "fox.webm"
+    command = ("encode", clip, "--fps", "12", "--server", encoder.address, "--json")
+    ran = telecine(*command, "--to", to)
+    assert ran.exit_code == 0, ran.out
+    assert ran.document["artifacts"][0]["local_path"] == str(to)
+    assert ran.document["manifest"] == f"{to}.manifest.json"
+    assert ran.document["directory"] == str(tmp_path)
+    assert telecine("verify", to, "--json").exit_code == 0
+    for wrong in (["-o", "mp4"], ["-o", "webm", "-o", "gif"], ["-d", tmp_path]):
+        assert telecine(*command, "--to", to, *wrong).exit_code == 2
