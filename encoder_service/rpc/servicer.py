@@ -187,6 +187,14 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         return pb.GetManifestResponse(manifest_json=manifest)
 
     @requires(Scope.READ)
+    async def GetPreview(  # noqa: N802
+        self, request: pb.GetPreviewRequest, context: Context
+    ) -> pb.GetPreviewResponse:
+        """Returns a small picture of one frame."""
+        self._find(request.job_id, context)
+        raise errors.not_implemented("previews")
+
+    @requires(Scope.READ)
     async def DownloadArtifact(  # noqa: N802
         self, request: pb.DownloadArtifactRequest, context: Context
     ) -> AsyncIterator[pb.DownloadArtifactResponse]:

@@ -41,6 +41,9 @@ DELETE_JOB: Unary[pb.DeleteJobRequest, pb.DeleteJobResponse] = Unary(
 GET_MANIFEST: Unary[pb.GetManifestRequest, pb.GetManifestResponse] = Unary(
     f"{_SERVICE}GetManifest", pb.GetManifestResponse
 )
+GET_PREVIEW: Unary[pb.GetPreviewRequest, pb.GetPreviewResponse] = Unary(
+    f"{_SERVICE}GetPreview", pb.GetPreviewResponse
+)
 GET_CAPABILITIES: Unary[pb.GetCapabilitiesRequest, pb.GetCapabilitiesResponse] = Unary(
     f"{_SERVICE}GetCapabilities", pb.GetCapabilitiesResponse
 )

@@ -18,6 +18,7 @@
     │   ├── JobSpecConflictError        the job_id is known with another spec
     │   ├── JobNotFoundError            no such job
     │   ├── ArtifactNotFoundError       no such artifact
+    │   ├── FrameNotThereError          the job has no such frame (yet)
     │   ├── WrongStateError             the job's state does not allow the call
     │   ├── NotSupportedError           the contract knows it, this server does not do it
     │   ├── EncoderUnavailableError     no usable encoder for a strict output
@@ -86,6 +87,7 @@ from telecine.exceptions.tree import DrainingError as DrainingError
 from telecine.exceptions.tree import EmbeddedUnavailableError as EmbeddedUnavailableError
 from telecine.exceptions.tree import EncoderUnavailableError as EncoderUnavailableError
 from telecine.exceptions.tree import ExhaustedError as ExhaustedError
+from telecine.exceptions.tree import FrameNotThereError as FrameNotThereError
 from telecine.exceptions.tree import InvalidFramesError as InvalidFramesError
 from telecine.exceptions.tree import InvalidRequestError as InvalidRequestError
 from telecine.exceptions.tree import JobDamagedError as JobDamagedError

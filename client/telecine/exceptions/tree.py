@@ -125,6 +125,13 @@ class ArtifactNotFoundError(CallerError, LookupError):
     recovery = "Look at the job's artifacts: their `path` is the name to ask for."
 
 
+class FrameNotThereError(CallerError):
+    """The job has no such frame, or it has not come yet."""
+
+    reason = "FRAME_NOT_THERE"
+    recovery = "Ask for a frame below persisted_frames, or wait until more have come."
+
+
 class WrongStateError(CallerError):
     """The job's state does not allow the call."""
 

@@ -76,6 +76,7 @@ _EXIT_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (UnavailableHereError, ExitCode.UNAVAILABLE),
     (sdk.JobNotFoundError, ExitCode.REFUSED),
     (sdk.ArtifactNotFoundError, ExitCode.REFUSED),
+    (sdk.FrameNotThereError, ExitCode.REFUSED),
     (sdk.WrongStateError, ExitCode.REFUSED),
     (sdk.JobSpecConflictError, ExitCode.REFUSED),
     (sdk.NotSupportedError, ExitCode.UNAVAILABLE),

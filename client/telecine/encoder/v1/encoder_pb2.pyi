@@ -566,6 +566,26 @@ OUTPUT_STATE_FAILED: OutputState.ValueType  # 5
 OUTPUT_STATE_CANCELLED: OutputState.ValueType  # 6
 Global___OutputState: _TypeAlias = OutputState  # noqa: Y015
 
+class _PreviewFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PreviewFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PreviewFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PREVIEW_FORMAT_UNSPECIFIED: _PreviewFormat.ValueType  # 0
+    """As WEBP."""
+    PREVIEW_FORMAT_WEBP: _PreviewFormat.ValueType  # 1
+    PREVIEW_FORMAT_JPEG: _PreviewFormat.ValueType  # 2
+
+class PreviewFormat(_PreviewFormat, metaclass=_PreviewFormatEnumTypeWrapper):
+    """The kind of file that a preview is."""
+
+PREVIEW_FORMAT_UNSPECIFIED: PreviewFormat.ValueType  # 0
+"""As WEBP."""
+PREVIEW_FORMAT_WEBP: PreviewFormat.ValueType  # 1
+PREVIEW_FORMAT_JPEG: PreviewFormat.ValueType  # 2
+Global___PreviewFormat: _TypeAlias = PreviewFormat  # noqa: Y015
+
 @_typing.final
 class Color(_message.Message):
     """A colour description. Each unset field has the default that its enum states."""
@@ -2046,6 +2066,10 @@ class OutputStatus(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    format: _builtins.str
+    """FFmpeg's or our name of the format, as `OutputSpec.format`, such as "mp4"."""
     @_builtins.property
     def progress(self) -> Global___OutputProgress: ...
     @_builtins.property
@@ -2054,20 +2078,96 @@ class OutputStatus(_message.Message):
     def problem(self) -> Global___Problem:
         """Set when the state is FAILED."""
 
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutputAttempt]:
+        """What was tried, oldest first; the last one may still be under way. A try that
+        the server itself broke off, as when it shut down, is not among them.
+        """
+
     def __init__(
         self,
         *,
         progress: Global___OutputProgress | None = ...,
         artifacts: _abc.Iterable[Global___Artifact] | None = ...,
         problem: Global___Problem | None = ...,
+        attempts: _abc.Iterable[Global___OutputAttempt] | None = ...,
+        format: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "problem", b"problem", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "attempts", b"attempts", "format", b"format", "problem", b"problem", "progress", b"progress"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OutputStatus: _TypeAlias = OutputStatus  # noqa: Y015
+
+@_typing.final
+class OutputAttempt(_message.Message):
+    """One try at an output. Phases overlap with the upload: a worker that is faster
+    than the frames come waits for them.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    WAIT_DURATION_FIELD_NUMBER: _builtins.int
+    ENCODE_DURATION_FIELD_NUMBER: _builtins.int
+    MUX_DURATION_FIELD_NUMBER: _builtins.int
+    VERIFY_DURATION_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    VERIFYING_SINCE_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """From 1."""
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """Unset while it is under way."""
+
+    @_builtins.property
+    def wait_duration(self) -> _duration_pb2.Duration:
+        """Of an attempt that succeeded, how long it did what; unset for others. Together
+        they are the time from `started_at` to `ended_at`, without the worker's start.
+        """
+
+    @_builtins.property
+    def encode_duration(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def mux_duration(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def verify_duration(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def problem(self) -> Global___Problem:
+        """Set when it failed."""
+
+    @_builtins.property
+    def verifying_since(self) -> _timestamp_pb2.Timestamp:
+        """Of an attempt under way: when it began to close and read back its file. Unset
+        before, and of ended ones.
+        """
+
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+        wait_duration: _duration_pb2.Duration | None = ...,
+        encode_duration: _duration_pb2.Duration | None = ...,
+        mux_duration: _duration_pb2.Duration | None = ...,
+        verify_duration: _duration_pb2.Duration | None = ...,
+        problem: Global___Problem | None = ...,
+        verifying_since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["encode_duration", b"encode_duration", "ended_at", b"ended_at", "mux_duration", b"mux_duration", "problem", b"problem", "started_at", b"started_at", "verify_duration", b"verify_duration", "verifying_since", b"verifying_since", "wait_duration", b"wait_duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "encode_duration", b"encode_duration", "ended_at", b"ended_at", "mux_duration", b"mux_duration", "problem", b"problem", "started_at", b"started_at", "verify_duration", b"verify_duration", "verifying_since", b"verifying_since", "wait_duration", b"wait_duration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutputAttempt: _TypeAlias = OutputAttempt  # noqa: Y015
 
 @_typing.final
 class Job(_message.Message):
@@ -2086,6 +2186,13 @@ class Job(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    PERSISTED_FRAMES_FIELD_NUMBER: _builtins.int
+    LAST_HEARD_AT_FIELD_NUMBER: _builtins.int
+    IS_ATTACHED_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    RECEIVED_FRAMES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    VIDEO_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     state: Global___JobState.ValueType
     total_frames: _builtins.int
@@ -2095,6 +2202,12 @@ class Job(_message.Message):
     """Whose job it is: the tenant of who sent it. "default" where the server asks
     nobody who they are.
     """
+    persisted_frames: _builtins.int
+    """Whole frames that are safe."""
+    is_attached: _builtins.bool
+    """Whether a client's stream holds the job just now."""
+    received_frames_per_second: _builtins.float
+    """Frames a second that have come in over the last seconds. 0: none."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -2111,6 +2224,24 @@ class Job(_message.Message):
     def problem(self) -> Global___Problem:
         """Set when the job as a whole has failed, expired or was cancelled."""
 
+    @_builtins.property
+    def last_heard_at(self) -> _timestamp_pb2.Timestamp:
+        """When the client last sent anything, if only that it is there; of an ended job
+        the last byte or its end. After a restart of the server: the restart.
+        """
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When all frames were here. Unset before, and where they never came."""
+
+    @_builtins.property
+    def video(self) -> Global___VideoTrack:
+        """The track as it was declared."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When something about the job last changed, as this run of the server saw it."""
+
     def __init__(
         self,
         *,
@@ -2125,10 +2256,17 @@ class Job(_message.Message):
         problem: Global___Problem | None = ...,
         priority: _builtins.int = ...,
         tenant: _builtins.str = ...,
+        persisted_frames: _builtins.int = ...,
+        last_heard_at: _timestamp_pb2.Timestamp | None = ...,
+        is_attached: _builtins.bool = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        received_frames_per_second: _builtins.float = ...,
+        video: Global___VideoTrack | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "problem", b"problem"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "last_heard_at", b"last_heard_at", "problem", b"problem", "received_at", b"received_at", "updated_at", b"updated_at", "video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "job_id", b"job_id", "outputs", b"outputs", "persisted", b"persisted", "priority", b"priority", "problem", b"problem", "state", b"state", "tenant", b"tenant", "total_frames", b"total_frames", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "ended_at", b"ended_at", "is_attached", b"is_attached", "job_id", b"job_id", "last_heard_at", b"last_heard_at", "outputs", b"outputs", "persisted", b"persisted", "persisted_frames", b"persisted_frames", "priority", b"priority", "problem", b"problem", "received_at", b"received_at", "received_frames_per_second", b"received_frames_per_second", "state", b"state", "tenant", b"tenant", "total_frames", b"total_frames", "updated_at", b"updated_at", "video", b"video", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2238,6 +2376,8 @@ class ListJobsRequest(_message.Message):
     JOB_ID_PREFIX_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    IS_BRIEF_FIELD_NUMBER: _builtins.int
     job_id_prefix: _builtins.str
     """Only jobs whose id begins with this. Empty: all."""
     page_size: _builtins.int
@@ -2246,6 +2386,15 @@ class ListJobsRequest(_message.Message):
     """
     page_token: _builtins.str
     """From the answer before. Empty: the first page."""
+    text: _builtins.str
+    """Only jobs with this text in their id, in a name or format of an output, in a
+    key or value of their metadata, or in the code of a warning or problem; case
+    is ignored. At most 256 characters. Empty: all.
+    """
+    is_brief: _builtins.bool
+    """True: answers carry the essentials of each job alone: without attempts,
+    artifacts, messages of warnings and `video`.
+    """
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___JobState.ValueType]:
         """Only jobs in one of these states. Empty: all."""
@@ -2257,10 +2406,12 @@ class ListJobsRequest(_message.Message):
         job_id_prefix: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        text: _builtins.str = ...,
+        is_brief: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id_prefix", b"job_id_prefix", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_brief", b"is_brief", "job_id_prefix", b"job_id_prefix", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2272,13 +2423,40 @@ class ListJobsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class CountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     JOBS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
     DAMAGED_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty: this was the last page."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]: ...
+    @_builtins.property
+    def counts(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
+        """How many jobs the filter takes on all pages, by the number of their JobState;
+        `states` does not count. On the first page alone.
+        """
+
     @_builtins.property
     def damaged(self) -> _containers.RepeatedCompositeFieldContainer[Global___DamagedJob]:
         """Jobs whose files are damaged on the server's disk, by id; what is left of
@@ -2292,11 +2470,12 @@ class ListJobsResponse(_message.Message):
         *,
         jobs: _abc.Iterable[Global___Job] | None = ...,
         next_page_token: _builtins.str = ...,
+        counts: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
         damaged: _abc.Iterable[Global___DamagedJob] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "jobs", b"jobs", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "damaged", b"damaged", "jobs", b"jobs", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2557,6 +2736,93 @@ class DownloadArtifactResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadArtifactResponse: _TypeAlias = DownloadArtifactResponse  # noqa: Y015
+
+@_typing.final
+class GetPreviewRequest(_message.Message):
+    """Asks for a picture of a frame."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    FRAME_INDEX_FIELD_NUMBER: _builtins.int
+    MAX_SIDE_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    frame_index: _builtins.int
+    """From 0. Unset: the newest frame that is safe."""
+    max_side: _builtins.int
+    """Pixels that the longer side has at most, 64 to 1280; smaller frames keep their
+    size. 0: 640.
+    """
+    format: Global___PreviewFormat.ValueType
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        frame_index: _builtins.int | None = ...,
+        max_side: _builtins.int = ...,
+        format: Global___PreviewFormat.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_index", b"_frame_index", "frame_index", b"frame_index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_index", b"_frame_index", "format", b"format", "frame_index", b"frame_index", "job_id", b"job_id", "max_side", b"max_side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__frame_index: _TypeAlias = _typing.Literal["frame_index"]  # noqa: Y015
+    _WhichOneofArgType__frame_index: _TypeAlias = _typing.Literal["_frame_index", b"_frame_index"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__frame_index) -> _WhichOneofReturnType__frame_index | None: ...
+
+Global___GetPreviewRequest: _TypeAlias = GetPreviewRequest  # noqa: Y015
+
+@_typing.final
+class GetPreviewResponse(_message.Message):
+    """A picture of a frame."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    FRAME_INDEX_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    PERSISTED_FRAMES_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MADE_AT_FIELD_NUMBER: _builtins.int
+    image: _builtins.bytes
+    """A whole file of at most 2 MiB."""
+    media_type: _builtins.str
+    """"image/webp" or "image/jpeg"."""
+    frame_index: _builtins.int
+    """The frame that it shows."""
+    width: _builtins.int
+    """Pixels of the picture."""
+    height: _builtins.int
+    persisted_frames: _builtins.int
+    """Whole frames that were safe when the call was answered."""
+    state: Global___JobState.ValueType
+    """The job's state when the call was answered."""
+    @_builtins.property
+    def made_at(self) -> _timestamp_pb2.Timestamp:
+        """When the picture was made. An earlier one may be answered again."""
+
+    def __init__(
+        self,
+        *,
+        image: _builtins.bytes = ...,
+        media_type: _builtins.str = ...,
+        frame_index: _builtins.int = ...,
+        width: _builtins.int = ...,
+        height: _builtins.int = ...,
+        persisted_frames: _builtins.int = ...,
+        state: Global___JobState.ValueType = ...,
+        made_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["made_at", b"made_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_index", b"frame_index", "height", b"height", "image", b"image", "made_at", b"made_at", "media_type", b"media_type", "persisted_frames", b"persisted_frames", "state", b"state", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPreviewResponse: _TypeAlias = GetPreviewResponse  # noqa: Y015
 
 @_typing.final
 class GetCapabilitiesRequest(_message.Message):

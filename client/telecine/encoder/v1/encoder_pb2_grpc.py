@@ -61,6 +61,11 @@ class EncoderServiceStub(object):
                 request_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.DownloadArtifactRequest.SerializeToString,
                 response_deserializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.DownloadArtifactResponse.FromString,
                 )
+        self.GetPreview = channel.unary_unary(
+                '/telecine.encoder.v1.EncoderService/GetPreview',
+                request_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetPreviewRequest.SerializeToString,
+                response_deserializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetPreviewResponse.FromString,
+                )
         self.GetCapabilities = channel.unary_unary(
                 '/telecine.encoder.v1.EncoderService/GetCapabilities',
                 request_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetCapabilitiesRequest.SerializeToString,
@@ -208,6 +213,34 @@ class EncoderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPreview(self, request, context):
+        """Returns a small picture of one frame of an upload, running or complete: of
+        the newest that is safe, or of frame n. Colours are converted as for posters;
+        alpha lies over black. A worker process makes it, beside the outputs and
+        below their priority. Safe to repeat.
+
+        Pictures of the newest frame are shared: within half a second of one another,
+        callers that ask for the same size and format get the same picture, however
+        many they are. Ask again at most twice a second.
+
+        Frames are kept until the job has ended; then see its artifacts.
+
+        Errors:
+        * INVALID_ARGUMENT: a size, format or frame index outside what the fields
+        say.
+        * NOT_FOUND: no such job.
+        * OUT_OF_RANGE/FRAME_NOT_THERE: the frame is not safe (yet); ErrorInfo's
+        metadata says in `persisted_frames` how many are.
+        * FAILED_PRECONDITION/WRONG_STATE: the job has ended, and its frames are gone.
+        * RESOURCE_EXHAUSTED/QUOTA_EXCEEDED: the job, the caller or the server has had
+        as many pictures made as may be; try again after RetryInfo.
+        * DATA_LOSS/JOB_DAMAGED: the frame is damaged on the server's disk.
+        * UNAVAILABLE: no worker could make it; try again after RetryInfo.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCapabilities(self, request, context):
         """Reports what this server can make, with proof: each encoder was opened and
         its output decoded again when the server started. A server that cannot
@@ -262,6 +295,11 @@ def add_EncoderServiceServicer_to_server(servicer, server):
                     servicer.DownloadArtifact,
                     request_deserializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.DownloadArtifactRequest.FromString,
                     response_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.DownloadArtifactResponse.SerializeToString,
+            ),
+            'GetPreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPreview,
+                    request_deserializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetPreviewRequest.FromString,
+                    response_serializer=telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetPreviewResponse.SerializeToString,
             ),
             'GetCapabilities': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCapabilities,
@@ -418,6 +456,23 @@ class EncoderService(object):
         return grpc.experimental.unary_stream(request, target, '/telecine.encoder.v1.EncoderService/DownloadArtifact',
             telecine_dot_encoder_dot_v1_dot_encoder__pb2.DownloadArtifactRequest.SerializeToString,
             telecine_dot_encoder_dot_v1_dot_encoder__pb2.DownloadArtifactResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetPreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/telecine.encoder.v1.EncoderService/GetPreview',
+            telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetPreviewRequest.SerializeToString,
+            telecine_dot_encoder_dot_v1_dot_encoder__pb2.GetPreviewResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

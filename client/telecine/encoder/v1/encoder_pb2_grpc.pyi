@@ -143,6 +143,30 @@ class EncoderServiceStub:
     * NOT_FOUND: no such job or artifact.
     * OUT_OF_RANGE: the offset lies behind the end.
     """
+    GetPreview: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.GetPreviewRequest, _encoder_pb2.GetPreviewResponse]
+    """Returns a small picture of one frame of an upload, running or complete: of
+    the newest that is safe, or of frame n. Colours are converted as for posters;
+    alpha lies over black. A worker process makes it, beside the outputs and
+    below their priority. Safe to repeat.
+
+    Pictures of the newest frame are shared: within half a second of one another,
+    callers that ask for the same size and format get the same picture, however
+    many they are. Ask again at most twice a second.
+
+    Frames are kept until the job has ended; then see its artifacts.
+
+    Errors:
+    * INVALID_ARGUMENT: a size, format or frame index outside what the fields
+      say.
+    * NOT_FOUND: no such job.
+    * OUT_OF_RANGE/FRAME_NOT_THERE: the frame is not safe (yet); ErrorInfo's
+      metadata says in `persisted_frames` how many are.
+    * FAILED_PRECONDITION/WRONG_STATE: the job has ended, and its frames are gone.
+    * RESOURCE_EXHAUSTED/QUOTA_EXCEEDED: the job, the caller or the server has had
+      as many pictures made as may be; try again after RetryInfo.
+    * DATA_LOSS/JOB_DAMAGED: the frame is damaged on the server's disk.
+    * UNAVAILABLE: no worker could make it; try again after RetryInfo.
+    """
     GetCapabilities: _grpc.UnaryUnaryMultiCallable[_encoder_pb2.GetCapabilitiesRequest, _encoder_pb2.GetCapabilitiesResponse]
     """Reports what this server can make, with proof: each encoder was opened and
     its output decoded again when the server started. A server that cannot
@@ -261,6 +285,30 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
     Errors:
     * NOT_FOUND: no such job or artifact.
     * OUT_OF_RANGE: the offset lies behind the end.
+    """
+    GetPreview: _aio.UnaryUnaryMultiCallable[_encoder_pb2.GetPreviewRequest, _encoder_pb2.GetPreviewResponse]  # type: ignore[assignment]
+    """Returns a small picture of one frame of an upload, running or complete: of
+    the newest that is safe, or of frame n. Colours are converted as for posters;
+    alpha lies over black. A worker process makes it, beside the outputs and
+    below their priority. Safe to repeat.
+
+    Pictures of the newest frame are shared: within half a second of one another,
+    callers that ask for the same size and format get the same picture, however
+    many they are. Ask again at most twice a second.
+
+    Frames are kept until the job has ended; then see its artifacts.
+
+    Errors:
+    * INVALID_ARGUMENT: a size, format or frame index outside what the fields
+      say.
+    * NOT_FOUND: no such job.
+    * OUT_OF_RANGE/FRAME_NOT_THERE: the frame is not safe (yet); ErrorInfo's
+      metadata says in `persisted_frames` how many are.
+    * FAILED_PRECONDITION/WRONG_STATE: the job has ended, and its frames are gone.
+    * RESOURCE_EXHAUSTED/QUOTA_EXCEEDED: the job, the caller or the server has had
+      as many pictures made as may be; try again after RetryInfo.
+    * DATA_LOSS/JOB_DAMAGED: the frame is damaged on the server's disk.
+    * UNAVAILABLE: no worker could make it; try again after RetryInfo.
     """
     GetCapabilities: _aio.UnaryUnaryMultiCallable[_encoder_pb2.GetCapabilitiesRequest, _encoder_pb2.GetCapabilitiesResponse]  # type: ignore[assignment]
     """Reports what this server can make, with proof: each encoder was opened and
@@ -425,6 +473,36 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         * NOT_FOUND: no such job or artifact.
         * OUT_OF_RANGE: the offset lies behind the end.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPreview(
+        self,
+        request: _encoder_pb2.GetPreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_encoder_pb2.GetPreviewResponse, _abc.Awaitable[_encoder_pb2.GetPreviewResponse]]:
+        """Returns a small picture of one frame of an upload, running or complete: of
+        the newest that is safe, or of frame n. Colours are converted as for posters;
+        alpha lies over black. A worker process makes it, beside the outputs and
+        below their priority. Safe to repeat.
+
+        Pictures of the newest frame are shared: within half a second of one another,
+        callers that ask for the same size and format get the same picture, however
+        many they are. Ask again at most twice a second.
+
+        Frames are kept until the job has ended; then see its artifacts.
+
+        Errors:
+        * INVALID_ARGUMENT: a size, format or frame index outside what the fields
+          say.
+        * NOT_FOUND: no such job.
+        * OUT_OF_RANGE/FRAME_NOT_THERE: the frame is not safe (yet); ErrorInfo's
+          metadata says in `persisted_frames` how many are.
+        * FAILED_PRECONDITION/WRONG_STATE: the job has ended, and its frames are gone.
+        * RESOURCE_EXHAUSTED/QUOTA_EXCEEDED: the job, the caller or the server has had
+          as many pictures made as may be; try again after RetryInfo.
+        * DATA_LOSS/JOB_DAMAGED: the frame is damaged on the server's disk.
+        * UNAVAILABLE: no worker could make it; try again after RetryInfo.
         """
 
     @_abc_1.abstractmethod

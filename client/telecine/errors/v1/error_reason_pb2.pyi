@@ -179,6 +179,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     has as much as it may; metadata has "quota", "limit" and "used". Other
     tenants are not concerned.
     """
+    ERROR_REASON_FRAME_NOT_THERE: _ErrorReason.ValueType  # 36
+    """OUT_OF_RANGE. The frame that was asked for is not there (yet);
+    ErrorInfo.metadata has "persisted_frames", how many are.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. The name of the value without its prefix stands in
@@ -307,6 +311,10 @@ ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 35
 """RESOURCE_EXHAUSTED with RetryInfo. The caller's tenant, or the caller itself,
 has as much as it may; metadata has "quota", "limit" and "used". Other
 tenants are not concerned.
+"""
+ERROR_REASON_FRAME_NOT_THERE: ErrorReason.ValueType  # 36
+"""OUT_OF_RANGE. The frame that was asked for is not there (yet);
+ErrorInfo.metadata has "persisted_frames", how many are.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
