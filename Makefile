@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format protos baseline bench soak images test-images clean
+.PHONY: help demo test check format protos baseline bench soak compat images test-images clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,5 +54,8 @@ images: ## Build both container images. BASE=debootstrap needs no registry (dock
 test-images: $(STAMP) ## Run the images in a container engine: `make images` first.
 	$(BIN)/python -m pytest -m images -rs --timeout 900 $(or $(ARGS),tests/docker)
 
+compat: $(STAMP) ## Try the integrations against the real packages. ARGS=diffusers tries one.
+	$(BIN)/python -m tests.client.compat.environments $(ARGS)
+
 clean: ## Remove what the targets made.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
+	rm -rf $(VENV) .compat .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
