@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from telecine.clients.blocking_job import Job
     from telecine.clients.embedded import EmbeddedServer
     from telecine.clients.logs import JobStory, LogClient, LogFilter
-    from telecine.clients.one_call import SavedGeneration, encode, save_generation
+    from telecine.clients.one_call import (
+        SavedGeneration,
+        encode,
+        save_generation,
+        save_generation_async,
+    )
     from telecine.exceptions import TelecineError
     from telecine.request.options import (
         AlphaMode,
@@ -106,6 +111,7 @@ __all__ = [
     "encode",
     "exceptions",
     "save_generation",
+    "save_generation_async",
     "stages",
 ]
 
@@ -115,7 +121,9 @@ _HOMES = {
     "telecine.clients.blocking": ("Client",),
     "telecine.clients.embedded": ("EmbeddedServer",),
     "telecine.exceptions": ("TelecineError",),
-    "telecine.clients.one_call": ("SavedGeneration", "encode", "save_generation"),
+    "telecine.clients.one_call": (
+        "SavedGeneration", "encode", "save_generation", "save_generation_async",
+    ),
     "telecine.clients.blocking_job": ("Job",),
     "telecine.clients.logs": ("JobStory", "LogClient", "LogFilter"),
     "telecine.request.options": (

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Unpack, cast
 
+from telecine.clients.asynchronous import AsyncClient
 from telecine.clients.blocking import Client
 from telecine.clients.plan import JobArguments, checked_job_id
 from telecine.clients.settings import OUTPUT_DIRECTORY
@@ -105,6 +107,54 @@ def save_generation(
         return _encode_into(directory, frames, fps, outputs, server, job, allow_partial=allow_partial)
 
 
+async def save_generation_async(
+    frames: object,
+    metadata: Mapping[str, object] | None = None,
+    formats: OutputLike | Sequence[OutputLike] = FORMATS,
+    fps: FrameRate = 16,
+    *,
+    base_dir: str | Path = "outputs",
+    prefix: str = "",
+    quality: Quality | str = Quality.HIGH,
+    bit_rate: int | str = 0,
+    server: str | None = None,
+    allow_partial: bool = False,
+    now: datetime | None = None,
+    **arguments: object,
+) -> SavedGeneration:
+    """Saves a clip in several formats, with a manifest, in a new directory: `save_generation` for asyncio.
+
+    A task that is cancelled cancels the job, and leaves no empty directory.
+
+    Args:
+        frames: What `AsyncClient.encode` takes, asynchronous iterables too.
+        metadata: The caller's own data (prompt, seed, model ...), for the manifest. None: none.
+        formats: Format names, or `Output`s where one needs settings of its own.
+        fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
+        base_dir: The directory in which the new one, `<YYYYMMDD_HHMMSS>` (UTC), is made.
+        prefix: Begins the names of the files ("fox_video.mp4", "frames/fox_00000.png"). Empty: no prefix.
+        quality: Quality of the formats that are given by name.
+        bit_rate: Bits per second of the video formats that are given by name. 0: by quality.
+        server: "host:port" or "unix:/path". None: the configured one, else an embedded server, which then
+            keeps no copy.
+        allow_partial: Return what was made, even if some outputs failed, instead of raising.
+        now: The time that names the directory. None: the present.
+        **arguments: The optional settings of a job, as in `AsyncClient.encode`; see `JobArguments`.
+
+    Raises:
+        TelecineError: Everything that `AsyncClient.encode` raises. After JobIncompleteError the outputs that
+            were made are in place.
+    """
+    outputs = tuple(_named(output, prefix, quality, bit_rate) for output in _settled(formats))
+    job = cast(JobArguments, {"skip_unavailable": True, **arguments, "metadata": metadata or {}})
+    base = directory_of(base_dir, "base_dir") or Path()
+    with _new_directory(base, now or datetime.now(UTC)) as directory:
+        encoding = _encode_into_async(
+            directory, frames, fps, outputs, server, job, allow_partial=allow_partial
+        )
+        return await encoding
+
+
 def _encode_into(
     directory: Path,
     frames: object,
@@ -127,6 +177,31 @@ def _encode_into(
             _saved(directory, outputs, error.result)
         raise
     return _saved(directory, outputs, result)
+
+
+async def _encode_into_async(
+    directory: Path,
+    frames: object,
+    fps: FrameRate,
+    outputs: Sequence[Output],
+    server: str | None,
+    job: JobArguments,
+    *,
+    allow_partial: bool,
+) -> SavedGeneration:
+    try:
+        async with AsyncClient(server) as client:
+            result = await client.encode(
+                frames, fps=fps, outputs=outputs, to=directory, allow_partial=allow_partial, **job
+            )
+            if client.settings.server is None:
+                with suppress(TelecineError):  # the embedded server goes, and its copy with it
+                    await client.delete_job(result.job_id)
+    except JobIncompleteError as error:
+        if error.result is not None:
+            await asyncio.to_thread(_saved, directory, outputs, error.result)
+        raise
+    return await asyncio.to_thread(_saved, directory, outputs, result)
 
 
 def _saved(directory: Path, outputs: Sequence[Output], result: EncodeResult) -> SavedGeneration:

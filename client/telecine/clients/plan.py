@@ -53,7 +53,8 @@ class JobArguments(TypedDict, total=False):
     """"error" (refuse floats out of 0..1 and NaN) or "clip" (clip and count them)."""
     convert_to: str | None
     """"yuv420p": convert rgb24 frames here and send half the bytes, with the values that the server's
-    own conversion gives. Costs 4 ms of CPU for a frame of 832x480; worth it on slow networks."""
+    own conversion gives. Costs 4 ms of CPU for a frame of 832x480; worth it on slow networks. Tensors are
+    converted on their own device, so that half the bytes leave a GPU."""
     color: Color | None
     """What the samples mean. Left out: full-range sRGB for RGB, BT.709 limited for YUV."""
     odd_size: OddSizePolicy | str

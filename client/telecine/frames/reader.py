@@ -156,8 +156,10 @@ class FrameReader:
         self._settle(
             FrameLayout(arrangement.width, arrangement.height, packed_format(arrangement.channels, bits))
         )
-        for block in tensor_blocks(tensor, arrangement, bits, self.range):
-            yield from self._finished(block)
+        for block in tensor_blocks(
+            tensor, arrangement, bits, self.range, is_converting=self._converter is not None
+        ):
+            yield block.reshape(-1).view(np.uint8).data
 
     def _raw_blocks(self, array: Array) -> Iterator[memoryview]:
         """Frames that are laid out already, as one run of bytes."""

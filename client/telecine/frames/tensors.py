@@ -13,6 +13,8 @@ import numpy as np
 from telecine.exceptions import InvalidFramesError
 from telecine.frames.arrays import Array, OutOfRange
 from telecine.frames.axes import Arrangement, Axes
+from telecine.frames.device_copies import in_host_memory
+from telecine.frames.yuv420_tensors import yuv420_of
 
 _BLOCK_BYTES = 64 << 20
 """Largest intermediate on the device, in bytes, unless one frame needs more."""
@@ -39,28 +41,41 @@ def tensor_bits(tensor: Any) -> int | None:
     )
 
 
-def tensor_blocks(tensor: Any, arrangement: Arrangement, bits: int, range_: OutOfRange) -> Iterator[Array]:
+def tensor_blocks(
+    tensor: Any, arrangement: Arrangement, bits: int, range_: OutOfRange, *, is_converting: bool = False
+) -> Iterator[Array]:
     """Yields whole frames as C-contiguous uint8 or little-endian uint16, channels last, in host memory.
 
-    Several frames at a time, as far as a bounded block goes; the values are those of `code_blocks`.
-    A contiguous uint8 tensor in host memory is not copied. Raises ValueRangeError.
+    Several frames at a time, as far as a bounded block goes; the values are those of `code_blocks`, or with
+    `is_converting` (rgb24 alone) the bytes of yuv420p, made on the tensor's device. A contiguous uint8 tensor
+    in host memory is not copied. Each block is valid until the next is asked for. Raises ValueRangeError.
     """
+    blocks = _on_device(tensor, arrangement, bits, range_, is_converting=is_converting)
+    for block in in_host_memory(blocks):
+        if bits == 8:
+            yield np.asarray(block.numpy())
+        else:
+            yield np.ascontiguousarray(block.numpy().astype("<u2"))
+
+
+def _on_device(
+    tensor: Any, arrangement: Arrangement, bits: int, range_: OutOfRange, *, is_converting: bool
+) -> Iterator[Any]:
     frames = tensor.detach()
     frames = frames if arrangement.is_clip else frames.unsqueeze(0)
     if arrangement.axes is Axes.CHANNELS_FIRST:
         frames = frames.permute(0, 2, 3, 1)
     samples = max(1, frames[0].numel()) if len(frames) else 1
     step = max(1, _BLOCK_BYTES // (4 * samples))
-    if frames.is_contiguous() and str(frames.device) == "cpu" and str(frames.dtype) == "torch.uint8":
+    is_ready = str(frames.device) == "cpu" and str(frames.dtype) == "torch.uint8" and frames.is_contiguous()
+    if is_ready and not is_converting:
         step = max(1, len(frames))
     for start in range(0, len(frames), step):
         block = frames[start : start + step]
         if tensor_bits(block) is None:
             block = _scale(block, bits, range_)
-        if bits == 8:
-            yield np.asarray(block.byte().contiguous().cpu().numpy())
-        else:
-            yield np.ascontiguousarray(block.int().cpu().numpy().astype("<u2"))
+        block = block.byte() if bits == 8 else block.int()
+        yield yuv420_of(block) if is_converting else block.contiguous()
 
 
 def _scale(block: Any, bits: int, range_: OutOfRange) -> Any:

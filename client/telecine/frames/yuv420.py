@@ -14,11 +14,11 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.uint8]
 _Ints = npt.NDArray[np.int32]
 
-_LUMA = (5983, 20127, 2032)
-_CHROMA_U = (-3298, -11094, 14392)
-_CHROMA_V = (14392, -13073, -1320)
-_LUMA_ROUNDING = 524544
-_CHROMA_ROUNDING = 8389120
+LUMA = (5983, 20127, 2032)
+CHROMA_U = (-3298, -11094, 14392)
+CHROMA_V = (14392, -13073, -1320)
+LUMA_ROUNDING = 524544
+CHROMA_ROUNDING = 8389120
 # So many pixels of 32-bit intermediates stay within a core's own cache.
 _BLOCK_PIXELS = 1 << 15
 
@@ -51,15 +51,15 @@ class Yuv420Converter:
 
     def _convert_rows(self, rgb: Samples, top: int, bottom: int) -> None:
         channels: _Ints = np.ascontiguousarray(np.moveaxis(rgb, 2, 0), dtype=np.int32)
-        luma = _weighted(channels, _LUMA, _LUMA_ROUNDING)
+        luma = _weighted(channels, LUMA, LUMA_ROUNDING)
         luma >>= 9
         luma *= 2
         luma += 64
         luma >>= 7
         self._luma[top:bottom] = luma
         pairs = _sums_of_neighbours(channels)
-        for plane, weights in zip(self._planes, (_CHROMA_U, _CHROMA_V), strict=True):
-            rows = _weighted(pairs, weights, _CHROMA_ROUNDING)
+        for plane, weights in zip(self._planes, (CHROMA_U, CHROMA_V), strict=True):
+            rows = _weighted(pairs, weights, CHROMA_ROUNDING)
             rows >>= 10
             if self._chroma_height == 1:
                 rows = rows[[-1, -1]]  # so does swscale: with one row of chroma it never mixes two of luma

@@ -127,3 +127,30 @@ def test_an_output_that_fails_leaves_the_others_in_place(tmp_path: Path, encoder
     directory = tmp_path / "20260304_050607"
     assert {path.name for path in directory.iterdir()} == {"video.mp4", "frames", "manifest.json"}
     assert len(list((directory / "frames").iterdir())) == 6
+
+
+async def test_asyncio_saves_the_same_files(tmp_path: Path, encoder: EmbeddedServer) -> None:
+    saved = [
+        telecine.save_generation(
+            FRAMES, {"seed": 1}, ["png", "gif"], base_dir=tmp_path / "a", server=encoder.address, now=NOW
+        ),
+        await telecine.save_generation_async(
+            FRAMES, {"seed": 1}, ["png", "gif"], base_dir=tmp_path / "b", server=encoder.address, now=NOW
+        ),
+    ]
+    blocking, asynchronous = (
+        {
+            path.relative_to(each.directory): path.read_bytes()
+            for path in each.directory.rglob("*.*")
+            if path.is_file()
+        }
+        for each in saved
+    )
+    assert blocking.keys() == asynchronous.keys()
+    assert len(blocking) == len(FRAMES) + 2
+    assert all(blocking[path] == asynchronous[path] for path in blocking if path.suffix != ".json")
+    with pytest.raises(exceptions.InvalidRequestError):
+        await telecine.save_generation_async(
+            FRAMES, None, "holo", base_dir=tmp_path / "c", server=encoder.address
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
