@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format protos baseline bench soak compat images test-images clean
+.PHONY: help demo test check format protos baseline docs docs-reference bench soak compat images test-images clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,7 +23,7 @@ demo: $(STAMP) ## Encode a real clip to MP4 + WebM + WebP, embedded. CLIP=path t
 test: $(STAMP) ## Run the test suite.
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(STAMP) ## ruff, mypy strict, import-linter, buf lint and breaking, fresh stubs.
+check: $(STAMP) ## ruff, mypy strict, import-linter, buf lint and breaking, fresh stubs and pages.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,6 +31,7 @@ check: $(STAMP) ## ruff, mypy strict, import-linter, buf lint and breaking, fres
 	$(BIN)/buf lint
 	$(BIN)/buf breaking --against protos/baseline.binpb
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python -m docs.tools --check
 
 format: $(STAMP) ## Let ruff fix what it can.
 	$(BIN)/ruff check --fix .
@@ -41,6 +42,13 @@ protos: $(STAMP) ## Generate the stubs again.
 
 baseline: $(STAMP) ## Take the contracts of today as what `make check` compares with (at a release).
 	$(BIN)/buf build --exclude-source-info -o protos/baseline.binpb
+
+docs: $(STAMP) ## Build the site of docs/ into build/site, strictly. REPOSITORY_URL=… links to the sources.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt zensical
+	@REPOSITORY_URL='$(REPOSITORY_URL)' $(BIN)/python -m docs.tools.site
+
+docs-reference: $(STAMP) ## Write the generated pages of docs/reference/ again.
+	$(BIN)/python -m docs.tools
 
 bench: $(STAMP) ## Measure side by side against peers. ARGS=name runs one.
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -58,4 +66,4 @@ compat: $(STAMP) ## Try the integrations against the real packages. ARGS=diffuse
 	$(BIN)/python -m tests.client.compat.environments $(ARGS)
 
 clean: ## Remove what the targets made.
-	rm -rf $(VENV) .compat .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output
+	rm -rf $(VENV) .compat build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output

@@ -7,6 +7,7 @@ from benchmarks.collector import tenants as collector_tenants
 from benchmarks.context import Row
 from benchmarks.encoder import (
     attempt,
+    capacity,
     clients,
     doors,
     memory,
@@ -30,6 +31,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
         Row("real-time", "last frame to artifact, 10 s against 60 s", real_time.measure),
         Row("memory", "memory of the service, 10 s against 120 s", memory.measure),
         Row("clients", "eight clients against one", clients.measure),
+        Row("capacity", "what a clip costs in each format, alone", capacity.measure),
         Row("attempt", "what an attempt costs besides its frames", attempt.measure),
         Row("hand-off-shared", "hand-off while another tenant floods", encoder_tenants.measure),
         Row("doors", "asking who calls: a unary call and a hand-off, with and without", doors.measure),

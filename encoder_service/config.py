@@ -82,6 +82,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting_jobs: Count = 1000
     """Jobs that have not ended and have no output on a worker."""
     max_outputs_per_job: Annotated[int, msgspec.Meta(ge=1, le=32)] = 32
+    """Formats that one job may ask for."""
     max_clip_seconds: NotNegative = 0.0
     """Longest clip at its own frame rate; frames beyond it are refused. 0: only bytes are limited."""
     max_audio_bytes: Count = 4 * GIB
@@ -100,6 +101,7 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     refused. 0: no bound. None: a pixel for each byte of `max_job_bytes` in each of `max_outputs_per_job`:
     what can be sent can be made at its own size, and what is made larger is bounded."""
     max_overlays_per_output: Annotated[int, msgspec.Meta(ge=0, le=100)] = 16
+    """Texts and images that one output may draw. 0: none."""
     max_overlay_image_bytes: CountOrZero = 1 * MIB
     """Of one image of an overlay; all those of a job travel in one message (`host.max_message_bytes`)."""
     max_metadata_bytes: Annotated[int, msgspec.Meta(ge=0, le=64 * MIB)] = 1 * MIB

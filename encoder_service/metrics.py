@@ -78,7 +78,7 @@ class EncoderMetrics:
             registry=registry,
         )
         self.worker_restarts = Counter(
-            "telecine_encoder_worker_restarts", "Workers replaced.", registry=registry
+            "telecine_encoder_worker_restarts", "Workers that died or hung.", registry=registry
         )
         self.webhooks = Counter(
             "telecine_encoder_webhooks",
@@ -88,7 +88,7 @@ class EncoderMetrics:
         )
         self._rejected = Counter(
             "telecine_encoder_rejected",
-            "Encode streams that failed.",
+            "Encode streams that ended with an error.",
             ["reason"],
             registry=registry,
         )
@@ -104,7 +104,7 @@ class EncoderMetrics:
         )
         registry.register(
             BusiestMetrics(
-                {"telecine_encoder_tenant_received_bytes": ("Frames that came.", self.tenant_bytes)}
+                {"telecine_encoder_tenant_received_bytes": ("Bytes of frames.", self.tenant_bytes)}
             )
         )
 
@@ -114,7 +114,9 @@ class EncoderMetrics:
         def gauge(name: str, text: str) -> Gauge:
             return Gauge(f"telecine_encoder_{name}", text, registry=self._registry)
 
-        gauge("spool_bytes", "Held by all spools.").set_function(levels.spool_bytes)
+        gauge("spool_bytes", "Bytes that the frames of all jobs take on the disk.").set_function(
+            levels.spool_bytes
+        )
         gauge("waiting_outputs", "Outputs that wait for a worker.").set_function(levels.waiting_outputs)
         gauge("idle_workers", "Workers that wait for an output.").set_function(levels.idle_workers)
         gauge("webhooks_pending", "Webhook deliveries that nobody has taken yet.").set_function(

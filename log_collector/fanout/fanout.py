@@ -117,20 +117,30 @@ class FanoutMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yields the families."""
-        delivered = CounterMetricFamily(f"{_PREFIX}_delivered", "Records delivered.", labels=["sink"])
-        dropped = CounterMetricFamily(f"{_PREFIX}_dropped", "Records given up.", labels=["sink", "reason"])
+        delivered = CounterMetricFamily(f"{_PREFIX}_delivered", "Records that the sink has.", labels=["sink"])
+        dropped = CounterMetricFamily(
+            f"{_PREFIX}_dropped", "Records that were given up.", labels=["sink", "reason"]
+        )
         failures = CounterMetricFamily(f"{_PREFIX}_failures", "Failed writes.", labels=["sink"])
-        buffered = GaugeMetricFamily(f"{_PREFIX}_buffered", "Records that wait.", labels=["sink"])
-        broken = GaugeMetricFamily(f"{_PREFIX}_broken", "1: the circuit is not closed.", labels=["sink"])
+        buffered = GaugeMetricFamily(
+            f"{_PREFIX}_buffered", "Records that wait for the sink.", labels=["sink"]
+        )
+        broken = GaugeMetricFamily(
+            f"{_PREFIX}_broken", "1: the sink's circuit is not closed, it fails.", labels=["sink"]
+        )
         circuit = GaugeMetricFamily(
             f"{_PREFIX}_circuit", "1 for the state that its circuit is in.", labels=["sink", "state"]
         )
-        lag = GaugeMetricFamily(f"{_PREFIX}_lag_seconds", "Age of what waits.", labels=["sink"])
+        lag = GaugeMetricFamily(
+            f"{_PREFIX}_lag_seconds", "Age of the oldest record that waits for the sink.", labels=["sink"]
+        )
         diverted = CounterMetricFamily(
-            "telecine_log_files_diverted", "Writes that went into a file for all.", labels=["reason"]
+            "telecine_log_files_diverted",
+            "Writes that went into a shared file instead of one of their own.",
+            labels=["reason"],
         )
         expired = CounterMetricFamily(
-            "telecine_log_files_expired", "Files and jobs that retention took away.", labels=["reason"]
+            "telecine_log_files_expired", "Files and jobs that retention removed.", labels=["reason"]
         )
         diverted_files: Counter[str] = Counter()
         expired_files: Counter[str] = Counter()

@@ -34,6 +34,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     rotate_seconds: Annotated[float, msgspec.Meta(gt=0)] = _DAY_SECONDS
     """And one whose last record came in an earlier period of this length, counted in UTC."""
     compression: Compression = Compression.ZST
+    """How rotated files are packed."""
     keep_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
     """Rotated files are deleted so long after their last record; 0: never. None: as `environment` says."""
     keep_count: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -75,6 +76,7 @@ class FilesConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The file sink: exactly-once files for people and tools."""
 
     is_on: bool = True
+    """Whether files are written at all."""
     directory: Path | None = None
     """None: `logs` in the data directory."""
     environment: Literal["development", "staging", "production"] = "production"

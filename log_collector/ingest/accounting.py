@@ -127,21 +127,50 @@ class AccountingMetrics(Collector):
         """Yields the families."""
         books = self._accounting
         yield _family("records_received", "Records that came in.", ["way"], _single(books.received))
-        yield _family("records_accepted", "Records that are ours.", ["way"], _single(books.accepted))
-        yield _family("records_duplicate", "Records already stored.", ["way"], _single(books.duplicate))
-        yield _family("records_refused", "Records to be sent again.", ["way", "reason"], books.refused)
-        yield _family("records_rejected", "Records wrong for ever.", ["way", "reason"], books.rejected)
-        yield _family("records_dropped", "Accepted, left out by rule.", ["reason"], _single(books.dropped))
-        by_tenant = {(name or self._root_tenant,): n for name, n in list(books.tenant_records.counts.items())}
-        yield _family("tenant_records_accepted", "Records that are a tenant's.", ["tenant"], by_tenant)
-        yield _family("secrets_redacted", "Secrets replaced.", ["rule"], _single(books.redacted))
-        yield _family("records_lost", "Declared lost by producers.", [], {(): books.lost})
         yield _family(
-            "records_conflicting", "Accepted under numbers of other records.", [], {(): books.conflicting}
+            "records_accepted", "Records that were stored durably.", ["way"], _single(books.accepted)
+        )
+        yield _family(
+            "records_duplicate",
+            "Records that were stored before: sent again after a lost answer.",
+            ["way"],
+            _single(books.duplicate),
+        )
+        yield _family(
+            "records_refused",
+            "Records whose sender was asked to send them again later.",
+            ["way", "reason"],
+            books.refused,
+        )
+        yield _family(
+            "records_rejected",
+            "Records that are wrong and were refused for good.",
+            ["way", "reason"],
+            books.rejected,
+        )
+        yield _family(
+            "records_dropped", "Accepted records that a rule left out.", ["reason"], _single(books.dropped)
+        )
+        by_tenant = {(name or self._root_tenant,): n for name, n in list(books.tenant_records.counts.items())}
+        yield _family("tenant_records_accepted", "Accepted records, by tenant.", ["tenant"], by_tenant)
+        yield _family("secrets_redacted", "Secrets replaced.", ["rule"], _single(books.redacted))
+        yield _family(
+            "records_lost",
+            "Records that producers declared lost before they were sent.",
+            [],
+            {(): books.lost},
+        )
+        yield _family(
+            "records_conflicting",
+            "Accepted records whose numbers others had: two programs ship as one producer.",
+            [],
+            {(): books.conflicting},
         )
         yield _family("batches_accepted", "Batches that became durable.", [], {(): books.batches})
         yield _family("unpacked_bytes", "Bytes of accepted lines.", [], {(): books.unpacked_bytes})
-        held = GaugeMetricFamily(f"{_PREFIX}_records_held", "Accepted, waiting in memory by rule.")
+        held = GaugeMetricFamily(
+            f"{_PREFIX}_records_held", "Accepted records that a rule keeps waiting in memory."
+        )
         held.add_metric([], self._held_count())
         yield held
 

@@ -20,6 +20,7 @@ class RateLimitRule(msgspec.Struct, frozen=True):
     """A token bucket for each combination of the fields in `per`."""
 
     records_per_second: Annotated[float, msgspec.Meta(gt=0)]
+    """What is kept on average."""
     burst: Annotated[int, msgspec.Meta(ge=1)] = 1000
     """How many may pass at once after a pause."""
     service: str = "*"

@@ -21,7 +21,9 @@ class StdoutConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Records on standard output, behind the line that says where the collector listens."""
 
     is_on: bool = False
+    """Whether records are written to standard output."""
     format: Format = Format.HUMAN
+    """How a record is written."""
     lag_bytes: int = 256 << 20
     """A reader that is further behind loses the oldest records, counted; 0: never, the journal fills."""
 

@@ -30,7 +30,9 @@ class WebhookConfig(TargetConfig, frozen=True, kw_only=True):
     """Records to any HTTP endpoint. It answers with 2xx once it has them."""
 
     url: str
+    """Where each request is posted to."""
     format: WebhookFormat = WebhookFormat.NDJSON
+    """How the records of a request stand in its body."""
     request_records: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
     """At most so many in one request. A change of this or of the filter gives other `webhook-id`s to what is
     under way."""

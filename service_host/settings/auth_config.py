@@ -39,7 +39,9 @@ class ClaimGrant(msgspec.Struct, frozen=True):
     value: str
     """Of the claim, or of one of its members where it is a list. A "*" at the end stands for any rest."""
     tenant: str
+    """Whose jobs and records the caller shares."""
     scopes: tuple[Scope, ...]
+    """What the caller may do."""
     claim: str = "sub"
     """A name, or a path such as "kubernetes.io/namespace", whose parts are separated by "/"."""
 
@@ -104,7 +106,9 @@ class CertificateGrant(msgspec.Struct, frozen=True):
     """A DNS name or a URI (such as a SPIFFE id) among the certificate's subject alternative names, letter by
     letter. A "*" at the end of a URI stands for any rest; "*." before a DNS name for one label."""
     tenant: str
+    """Whose jobs and records the caller shares."""
     scopes: tuple[Scope, ...]
+    """What the caller may do."""
 
 
 class AuthConfig(msgspec.Struct, frozen=True):

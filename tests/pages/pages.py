@@ -38,6 +38,11 @@ def run_program(program: str, directory: Path, timeout_seconds: float = 60) -> s
 def run_commands(name: str, directory: Path, timeout_seconds: float = 60) -> str:
     """The one block of shell commands of a page; returns what they print."""
     (commands,) = examples(name, "sh")
+    return run_shell(commands, directory, timeout_seconds)
+
+
+def run_shell(commands: str, directory: Path, timeout_seconds: float = 60) -> str:
+    """Shell commands of a page, as its test has completed them; returns what they print."""
     return _output(["sh", "-e", "-c", commands], directory, timeout_seconds)
 
 

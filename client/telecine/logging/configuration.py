@@ -69,18 +69,25 @@ class EffectiveLogConfig(msgspec.Struct, frozen=True, kw_only=True):
     env: str = "dev"
     """Deployment environment."""
     service_version: str = ""
+    """The version of the component, in each record. Empty: left out."""
     level: Level = Level.INFO
     """The lowest that is taken; loggers may have their own."""
     console: ConsoleTarget = ConsoleTarget.STDOUT
+    """Where records are shown."""
     console_format: Format | None = None
     """None: human on a terminal, else `file_format`."""
     directory: Path | None = Path("logs")
     """Of `<service>.log` and `errors.log`; None: no local files."""
     file_format: Format = Format.JSON
+    """How records stand in local files."""
     file_max_bytes: int = 10 << 20
+    """Of `<service>.log`, before it is rotated."""
     file_backups: int = 5
+    """Rotated files of `<service>.log` that are kept."""
     errors_max_bytes: int = 5 << 20
+    """Of `errors.log`, before it is rotated."""
     errors_backups: int = 3
+    """Rotated files of `errors.log` that are kept."""
     collector: str | None = None
     """`host:port`, `tls://host:port` or `unix:/path` of a log collector; None: records stay here."""
     tls: Tls | None = None

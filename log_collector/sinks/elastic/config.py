@@ -24,6 +24,7 @@ class ElasticsearchConfig(TargetConfig, frozen=True, kw_only=True):
     dataset: StreamPart = "telecine"
     """The data stream is `logs-<dataset>-<namespace>`."""
     namespace: StreamPart = "default"
+    """The last part of the data stream's name, such as an environment."""
     pipeline: str = ""
     """An ingest pipeline for the documents; empty: that of the index."""
 

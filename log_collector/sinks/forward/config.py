@@ -32,6 +32,7 @@ class ForwardConfig(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     """"host:port", "tls://host:port" or "unix:/path". "tls://", or any of the files below, asks for TLS."""
     protocol: ForwardProtocol = ForwardProtocol.SHIP
+    """How records are handed on: as this collector's own stream, or by OTLP."""
     ca_file: Path | None = None
     """The authorities to trust, PEM. None: the system's, or no TLS where nothing else asks for it."""
     cert_file: Path | None = None

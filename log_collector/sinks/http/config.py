@@ -46,6 +46,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     username: str = ""
     """For basic authentication; empty: none."""
     password: str = ""
+    """Sent with `username`."""
     token: str = ""
     """For `Authorization: Bearer`; empty: none."""
     headers: dict[str, str] = {}
