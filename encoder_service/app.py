@@ -33,6 +33,7 @@ from encoder_service.metrics import EncoderMetrics
 from encoder_service.pool.availability import CapabilityProbe
 from encoder_service.pool.pool import WorkerPool
 from encoder_service.pool.worker_process import WorkerDiedError
+from encoder_service.previews.previews import Previews
 from encoder_service.rpc.servicer import SERVICE_NAME, EncoderServicer, register
 from encoder_service.spool.input_hash import HashThread
 from encoder_service.spool.quota import SpoolSpace
@@ -112,11 +113,12 @@ class EncoderService:
             self._clock,
         )
         self._probe = CapabilityProbe(self._pool, self._log)
+        self._previews = Previews(self._pool, self._store.spool_path, config.previews, self._clock)
         self._housekeeping = Housekeeping(
             self._jobs, self._dispatcher, config.housekeeping_limits, self._clock, self._log, self._metrics
         )
         self._servicer = EncoderServicer(
-            self._jobs, self._store, self._probe, config.servicer_settings, self._metrics
+            self._jobs, self._store, self._probe, self._previews, config.servicer_settings, self._metrics
         )
 
     # --- what the host asks ----------------------------------------------------------------------
@@ -192,6 +194,7 @@ class EncoderService:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self._previews.close()
         await self._probe.close()
         await self._dispatcher.close()
         await self._pool.close()
@@ -232,6 +235,7 @@ class EncoderService:
         self._housekeeping.limits = new.housekeeping_limits
         self._servicer.settings = new.servicer_settings
         self._webhooks.config = new.webhooks
+        self._previews.configure(new.previews)
         self._publisher.attempts = new.attempts
         self._pool.settings = new.pool_settings
         self._space.set_quota(new.spool_quota_bytes)

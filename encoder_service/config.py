@@ -15,6 +15,7 @@ from encoder_service.jobs.limits import AttemptSettings, DispatchLimits, Houseke
 from encoder_service.options.reading import unknown_names
 from encoder_service.options.table import RULES
 from encoder_service.pool.settings import PoolSettings
+from encoder_service.previews.config import PreviewsConfig
 from encoder_service.quotas.config import Quotas
 from encoder_service.rpc.settings import PublishedSettings, ServicerSettings, StreamSettings
 from encoder_service.spool.ingest import IngestLimits
@@ -177,6 +178,8 @@ class EncoderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How much each tenant and each principal may have. Unset: as much as the whole service."""
     webhooks: WebhooksConfig = WebhooksConfig()
     """Who is notified about jobs over HTTP."""
+    previews: PreviewsConfig = PreviewsConfig()
+    """How many pictures `GetPreview` makes."""
     tells_job_directory: bool = True
     """Whether clients that proved to be the same user on the same machine learn where a job's directory lies,
     and copy their artifacts from there. Others never do."""

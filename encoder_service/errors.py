@@ -77,6 +77,27 @@ def job_not_found(job_id: str) -> ServiceError:
     return ServiceError(reasons.ERROR_REASON_JOB_NOT_FOUND, f"no job {job_id!r}; it may have been deleted")
 
 
+def frame_not_there(job_id: str, frame: int, persisted: int) -> ServiceError:
+    """The caller asks for one that is there, or waits. A negative frame stands for the newest."""
+    which = f"frame {frame}" if frame >= 0 else "any frame"
+    there = f"frames 0 to {persisted - 1} are there" if persisted else "no whole frame has come yet"
+    return ServiceError(
+        reasons.ERROR_REASON_FRAME_NOT_THERE,
+        f"job {job_id!r} has not {which} (yet): {there}",
+        metadata={"persisted_frames": str(persisted)},
+    )
+
+
+def too_many_previews(quota: str, limit: float, retry_after_seconds: float) -> ServiceError:
+    """The caller asks less often; the upload itself is not concerned."""
+    return ServiceError(
+        reasons.ERROR_REASON_QUOTA_EXCEEDED,
+        f"more previews are asked for than {quota} ({limit:g}) allows; ask again later",
+        retry_after_seconds=retry_after_seconds,
+        metadata={"quota": quota, "limit": f"{limit:g}"},
+    )
+
+
 def artifact_not_found(job_id: str, path: str) -> ServiceError:
     """The caller asks for one that the job lists."""
     return ServiceError(

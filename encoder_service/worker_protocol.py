@@ -7,7 +7,7 @@ A worker does one assignment at a time and ends when its stdin closes.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -76,7 +76,41 @@ class Probe(msgspec.Struct, frozen=True, tag="probe"):
     confinement: Confinement = Confinement()
 
 
-Order = Assignment | HighWatermark | Cancel | Probe
+class PreviewFormat(StrEnum):
+    """The kind of file that a preview is."""
+
+    WEBP = "webp"
+    JPEG = "jpeg"
+
+    @property
+    def media_type(self) -> str:
+        """For HTTP."""
+        return f"image/{self.value}"
+
+    @property
+    def beginning(self) -> bytes:
+        """The bytes that every file of this kind begins with."""
+        return b"RIFF" if self is PreviewFormat.WEBP else b"\xff\xd8\xff"
+
+
+MAX_PREVIEW_BYTES = 2 << 20
+
+
+class DrawPreview(msgspec.Struct, frozen=True, tag="draw_preview"):
+    """Make a small picture of one frame; answer `Pictured` or `Failed`. Nothing is written."""
+
+    video: VideoSpec
+    spool_path: str
+    """The video track's raw frames."""
+    frame: int
+    """A frame that is persisted."""
+    max_side: int
+    """Pixels of the longer side."""
+    format: PreviewFormat
+    confinement: Confinement = Confinement()
+
+
+Order = Assignment | HighWatermark | Cancel | Probe | DrawPreview
 
 # --- evidence ------------------------------------------------------------------------------------
 
@@ -149,4 +183,12 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
     """Those that the worker stood behind, as any other does; null: none could be asked."""
 
 
-Event = Ready | Progress | Warned | Logged | Produced | Failed | Probed
+class Pictured(msgspec.Struct, frozen=True, tag="pictured"):
+    """Answer to `DrawPreview`."""
+
+    image: Annotated[bytes, msgspec.Meta(max_length=MAX_PREVIEW_BYTES)]
+    width: Count
+    height: Count
+
+
+Event = Ready | Progress | Warned | Logged | Produced | Failed | Probed | Pictured

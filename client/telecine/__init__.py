@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         OutputInfo,
         OutputProgress,
         OutputState,
+        Preview,
         Problem,
         Progress,
     )
@@ -96,6 +97,7 @@ __all__ = [
     "OutputState",
     "PixelFormat",
     "Position",
+    "Preview",
     "Problem",
     "Progress",
     "Quality",
@@ -135,7 +137,7 @@ _HOMES = {
     "telecine.sound.audio": ("Audio",),
     "telecine.results.values": (
         "Artifact", "Capabilities", "DamagedJob", "EncodeResult", "JobInfo", "JobState", "JobWarning",
-        "OutputInfo", "OutputProgress", "OutputState", "Problem", "Progress",
+        "OutputInfo", "OutputProgress", "OutputState", "Preview", "Problem", "Progress",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

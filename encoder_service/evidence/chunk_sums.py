@@ -113,6 +113,20 @@ class ChecksumReader:
                 )
             self._verified_bytes += size
 
+    def skip_to(self, begin: int) -> None:
+        """Leaves out the pieces that end at byte `begin` or before it, for who reads one frame alone.
+
+        Raises DamagedFramesError, OSError.
+        """
+        while self._fd >= 0 and self._verified_bytes < begin:
+            size, _ = entry = self._next()
+            if self._verified_bytes + size > begin:
+                self._ahead = _ENTRY.pack(*entry) + self._ahead
+                return
+            if not size:
+                raise DamagedFramesError(f"an empty piece at byte {self._verified_bytes} of the frames")
+            self._verified_bytes += size
+
     def close(self) -> None:
         """Closes the file; idempotent."""
         if self._fd >= 0:
@@ -121,8 +135,9 @@ class ChecksumReader:
 
     def _next(self) -> tuple[int, int]:
         if len(self._ahead) < _ENTRY.size:
-            self._ahead += os.pread(self._fd, _READ_BYTES, self._at)
-            self._at += len(self._ahead)
+            more = os.pread(self._fd, _READ_BYTES, self._at)
+            self._ahead += more
+            self._at += len(more)
         if len(self._ahead) < _ENTRY.size:
             raise DamagedFramesError(f"the checksums end at byte {self._verified_bytes} of the frames")
         entry, self._ahead = self._ahead[: _ENTRY.size], self._ahead[_ENTRY.size :]

@@ -13,6 +13,7 @@ from encoder_service.clock import Clock
 from encoder_service.evidence.building import RaisedWarning
 from encoder_service.jobs.story import StageLog
 from encoder_service.spec.spec import OutputSpec
+from encoder_service.spool.arrival import ArrivalRate
 from encoder_service.spool.input_hash import InputHash
 from encoder_service.spool.spool import Spool
 from encoder_service.store.record import JobRecord, JobState, OutputState
@@ -68,6 +69,16 @@ class Run(Protocol):
         ...
 
     @property
+    def started_at_unix_nano(self) -> int:
+        """When the worker got its assignment."""
+        ...
+
+    @property
+    def verifying_since_unix_nano(self) -> int:
+        """When it began to close and read back its file; 0 before."""
+        ...
+
+    @property
     def is_starved(self) -> bool:
         """It has worked on every frame that it was given, and more are to come."""
         ...
@@ -118,6 +129,10 @@ class Job:
         self.last_byte_monotonic = clock.monotonic()
         self.last_sign_monotonic = self.last_byte_monotonic
         """When the client last sent anything, if only that it is there."""
+        self._began = clock.unix_nano(), self.last_byte_monotonic
+        self._arrival = ArrivalRate(self.persisted_bytes, self.last_byte_monotonic)
+        self.updated_at_unix_nano = record.ended_at_unix_nano or self._began[0]
+        """When something about it last changed, as this process saw it."""
         self.warnings: list[RaisedWarning] = list(record.warnings)
         self.views = {name: _view(record, name) for name in record.outputs}
         self.runs: dict[str, Run] = {}
@@ -173,6 +188,20 @@ class Job:
         """Persisted bytes of both tracks."""
         return self.persisted_bytes + self.persisted_audio_bytes
 
+    @property
+    def last_heard_at_unix_nano(self) -> int:
+        """When the client last sent anything; never after the end."""
+        unix_nano, monotonic = self._began
+        at = unix_nano + int((self.last_sign_monotonic - monotonic) * 1e9)
+        return min(at, self.record.ended_at_unix_nano) if self.is_over else at
+
+    @property
+    def received_frames_per_second(self) -> float:
+        """Over the last seconds; 0 once all frames are here."""
+        if self.record.is_complete or self.is_over:
+            return 0.0
+        return self._arrival.bytes_per_second(self._clock.monotonic()) / self.record.spec.video.frame_bytes
+
     # --- notifying -------------------------------------------------------------------------------
 
     def subscribe(self, pause_seconds: float) -> Subscription:
@@ -187,6 +216,7 @@ class Job:
 
     def notify(self, *, is_urgent: bool = False) -> None:
         """Something about the job is new."""
+        self.updated_at_unix_nano = self._clock.unix_nano()
         for subscription in self._subscriptions:
             subscription.notify(is_urgent=is_urgent)
 
@@ -228,6 +258,7 @@ class Job:
         if self.received_bytes == before:
             return
         self.last_byte_monotonic = self.last_sign_monotonic = self._clock.monotonic()
+        self._arrival.note(self.persisted_bytes, self.last_byte_monotonic)
         if self.input_hash is not None:
             self.input_hash.advance(self.persisted_bytes)
         if self.audio_hash is not None:
@@ -236,7 +267,8 @@ class Job:
 
     def note_alive(self) -> None:
         """The client says that it is there."""
-        self.last_sign_monotonic = self._clock.monotonic()
+        if not self.is_over:
+            self.last_sign_monotonic = self._clock.monotonic()
 
     def note_acknowledged(self) -> int:
         """All that is persisted was acknowledged; returns how much of it for the first time."""

@@ -55,6 +55,7 @@ class OutputRun:
         self.output = output
         self.attempt = attempt
         self.started_at_unix_nano = clock.unix_nano()
+        self.verifying_since_unix_nano = 0
         self._worker = worker
         self._settings = settings
         self._clock = clock
@@ -196,6 +197,8 @@ class OutputRun:
 
     def _note_progress(self, event: Progress) -> None:
         is_verifying = event.phase is OutputPhase.VERIFYING
+        if is_verifying and not self.verifying_since_unix_nano:
+            self.verifying_since_unix_nano = self._clock.unix_nano()
         view = OutputView(
             state=OutputState.VERIFYING if is_verifying else OutputState.ENCODING,
             frames_encoded=event.frames_encoded,

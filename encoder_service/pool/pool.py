@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
 
@@ -62,6 +63,7 @@ class WorkerPool:
         self._lent: set[WorkerProcess] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
+        self._aside: set[WorkerProcess] = set()
         self._wanting: deque[asyncio.Future[WorkerProcess]] = deque()
         self._is_closed = False
         self._coming = 0
@@ -128,6 +130,24 @@ class WorkerPool:
                 self.give_back(future.result())
             raise
 
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[WorkerProcess]:
+        """A worker beside the slots, for something short that is not to wait for an output; it ends with it.
+
+        Raises NoWorkersError, WorkerDiedError.
+        """
+        if self._is_closed or self.unavailable_reason:
+            raise NoWorkersError(self.unavailable_reason or "the service is shutting down")
+        worker = await WorkerProcess.start(self.settings, await self._living_zygote())
+        self._aside.add(worker)
+        try:
+            if self._is_closed:
+                raise NoWorkersError("the service is shutting down")
+            yield worker
+        finally:
+            await asyncio.shield(worker.kill())
+            self._aside.discard(worker)
+
     def give_back(self, worker: WorkerProcess, *, failures: int = 0) -> None:
         """Takes a worker back: ends it, and starts another; one that was never used is lent again.
 
@@ -153,7 +173,7 @@ class WorkerPool:
         for worker in self._idle:
             self._end(worker)
         self._idle.clear()
-        await asyncio.gather(*(worker.kill() for worker in self._lent))
+        await asyncio.gather(*(worker.kill() for worker in (*self._lent, *self._aside)))
         while tasks := self._starting | self._ending:
             await asyncio.wait(tasks)
         if self._zygote is not None:

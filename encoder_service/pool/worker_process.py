@@ -22,7 +22,18 @@ from encoder_service.pool.zygote_process import (
     ZygoteDiedError,
     ZygoteProcess,
 )
-from encoder_service.worker_protocol import Assignment, Cancel, Event, Logged, Order, Probe, Probed, Ready
+from encoder_service.worker_protocol import (
+    Assignment,
+    Cancel,
+    DrawPreview,
+    Event,
+    Logged,
+    Order,
+    Pictured,
+    Probe,
+    Probed,
+    Ready,
+)
 
 __all__ = ["WorkerDiedError", "WorkerOutOfMemoryError", "WorkerProcess", "ZygoteDiedError"]
 
@@ -103,7 +114,7 @@ class WorkerProcess:
 
     def send(self, order: Order) -> None:
         """Sends an order without waiting; one to a dead worker is lost, `receive` reports its end."""
-        if isinstance(order, Assignment | Probe):
+        if isinstance(order, Assignment | Probe | DrawPreview):
             self.is_used = True
         if not self._orders.is_closing():
             self._orders.write(_encoder.encode(order) + b"\n")
@@ -122,7 +133,7 @@ class WorkerProcess:
             await self.kill()
             raise WorkerDiedError(f"the worker sent more than {BURST} events at once and was killed")
         event = _decoded(line)
-        if len(line) > _EVENT_BYTES and not isinstance(event, Produced | Failed | Probed):
+        if len(line) > _EVENT_BYTES and not isinstance(event, Produced | Failed | Probed | Pictured):
             await self.kill()
             raise WorkerDiedError(f"the worker sent an event of {len(line)} bytes and was killed")
         return event

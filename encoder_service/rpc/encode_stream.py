@@ -23,6 +23,7 @@ from encoder_service.metrics import EncoderMetrics
 from encoder_service.pool.availability import CapabilityProbe, refusal, without_unavailable
 from encoder_service.pool.pool import NoWorkersError
 from encoder_service.rpc import replies
+from encoder_service.rpc.job_reply import job_message
 from encoder_service.rpc.neighbours import Disclosure, Neighbours
 from encoder_service.rpc.session import (
     Attached,
@@ -295,7 +296,7 @@ class EncodeStream:
             manifest = await asyncio.to_thread(sound_manifest, job.record, self._store)
         except OSError as error:
             raise errors.job_damaged(job.job_id) from error
-        result = pb.JobResult(job=replies.job_message(job), manifest_json=manifest)
+        result = pb.JobResult(job=job_message(job), manifest_json=manifest)
         await self._wire.send(pb.EncodeResponse(result=result))
 
     async def _deliver_bytes(self, job: Job, made: ProducedFile) -> None:

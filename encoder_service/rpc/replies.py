@@ -15,7 +15,6 @@ from encoder_service.options.table import RULES
 from encoder_service.rpc.neighbours import Disclosure
 from encoder_service.rpc.settings import PublishedSettings, StreamSettings
 from encoder_service.spec.overlays.fonts import list_fonts
-from encoder_service.spec.spec import OutputSpec
 from encoder_service.spool.ring import Offer
 from encoder_service.store.artifact_reader import Piece
 from encoder_service.store.damage import Damaged
@@ -139,29 +138,6 @@ def damaged_message(found: Damaged) -> pb.DamagedJob:
     )
 
 
-def job_message(job: Job) -> pb.Job:
-    """Returns the whole job as GetJob, WatchJob and ListJobs send it."""
-    record = job.record
-    message = pb.Job(
-        job_id=job.job_id,
-        state=JOB_STATES[job.state],
-        created_at=_timestamp(record.created_at_unix_nano),
-        persisted=persisted(job),
-        total_frames=record.total_frames,
-        outputs=[_output_status(job, output) for output in record.spec.outputs],
-        warnings=[
-            pb.Warning(code=entry.code, message=entry.message, output=entry.output) for entry in job.warnings
-        ],
-        priority=record.spec.priority,
-        tenant=record.tenant,
-    )
-    if job.is_over:
-        message.ended_at.CopyFrom(_timestamp(record.ended_at_unix_nano))
-        if record.problem is not None:
-            message.problem.code, message.problem.message = record.problem.code, record.problem.message
-    return message
-
-
 def fitting(jobs: Iterable[pb.Job]) -> list[pb.Job]:
     """As many of the first jobs as one answer can carry, at least one."""
     page: list[pb.Job] = []
@@ -172,19 +148,6 @@ def fitting(jobs: Iterable[pb.Job]) -> list[pb.Job]:
             break
         page.append(job)
     return page
-
-
-def _output_status(job: Job, output: OutputSpec) -> pb.OutputStatus:
-    name, record = output.name, job.record.outputs[output.name]
-    status = pb.OutputStatus(progress=output_progress(job, name))
-    view = job.views[name]
-    if view.state is OutputState.SUCCEEDED and record.produced is not None:
-        status.artifacts.extend(artifact(name, file) for file in record.produced.files if file.is_primary)
-    if view.state is OutputState.FAILED:
-        problem = record.failed or job.record.problem
-        if problem is not None:
-            status.problem.code, status.problem.message = problem.code, problem.message
-    return status
 
 
 def limits(settings: PublishedSettings) -> pb.Limits:
@@ -268,7 +231,8 @@ def _allowed_pixel_formats(probe: EncoderProbe) -> list[str]:
     return [name for name in allowed if name in probe.pixel_formats] or list(allowed)
 
 
-def _timestamp(unix_nano: int) -> Timestamp:
+def timestamp(unix_nano: int) -> Timestamp:
+    """A time as messages state it."""
     seconds, nanos = divmod(unix_nano, 1_000_000_000)
     return Timestamp(seconds=seconds, nanos=nanos)
 

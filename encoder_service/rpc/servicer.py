@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from importlib import metadata
@@ -20,9 +19,13 @@ from encoder_service.jobs.job import Job
 from encoder_service.jobs.jobs import Jobs
 from encoder_service.metrics import EncoderMetrics
 from encoder_service.pool.availability import CapabilityProbe
+from encoder_service.previews.previews import Previews
 from encoder_service.rpc import replies
 from encoder_service.rpc.encode_stream import EncodeStream
+from encoder_service.rpc.job_reply import job_message
+from encoder_service.rpc.listing import list_jobs
 from encoder_service.rpc.neighbours import Neighbours
+from encoder_service.rpc.preview import check_preview, preview_key, preview_response
 from encoder_service.rpc.settings import ServicerSettings
 from encoder_service.rpc.watch_stream import interval_seconds, watch_job
 from encoder_service.spool.ring import Rings
@@ -34,14 +37,13 @@ from encoder_service.wire.chunks import RawChunk, Request, from_message, parse_r
 from service_host.auth.principal import current_principal
 from service_host.auth.scopes import Scope, requires
 from service_host.auth.tenancy import acting_tenant, visible_tenant
+from service_host.quotas.holders import holders_of
 
 if TYPE_CHECKING:
     Context: TypeAlias = grpc.aio.ServicerContext[object, object]
     EncodeContext: TypeAlias = grpc.aio.ServicerContext[pb.EncodeRequest, pb.EncodeResponse]
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["EncoderService"].full_name
-DEFAULT_PAGE_SIZE = 50
-MAX_PAGE_SIZE = 1000
 _SETTLE_SECONDS = 10.0
 """A client that takes no answer for so long takes no status either."""
 
@@ -84,10 +86,12 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         jobs: Jobs,
         store: Store,
         probe: CapabilityProbe,
+        previews: Previews,
         settings: ServicerSettings,
         metrics: EncoderMetrics,
     ) -> None:
         self._jobs = jobs
+        self._previews = previews
         self._store = store
         self._probe = probe
         self.settings = settings
@@ -121,7 +125,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
     @requires(Scope.READ)
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:  # noqa: N802
         """Returns a job's state."""
-        return pb.GetJobResponse(job=replies.job_message(self._find(request.job_id, context)))
+        return pb.GetJobResponse(job=job_message(self._find(request.job_id, context)))
 
     @requires(Scope.READ)
     async def WatchJob(  # noqa: N802
@@ -138,22 +142,8 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.ListJobsRequest, context: Context
     ) -> pb.ListJobsResponse:
         """Lists jobs, newest first."""
-        if request.page_size < 0:
-            raise errors.invalid_field("page_size", f"must not be below 0, is {request.page_size}")
-        most = len(pb.JobState.values())
-        if len(request.states) > most:
-            raise errors.invalid_field("states", f"must be at most {most}, are {len(request.states)}")
-        size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-        begin = _parse_token(request.page_token) if request.page_token else None
         tenant = visible_tenant(context, "list of jobs")
-        found = [job for job in self._jobs.registry.newest_first(tenant) if _matches(job, request, begin)]
-        page = replies.fitting(map(replies.job_message, found[:size]))
-        token = _page_token(found[len(page) - 1]) if len(found) > len(page) else ""
-        response = pb.ListJobsResponse(jobs=page, next_page_token=token)
-        if begin is None and not request.states:
-            damaged = self._jobs.registry.quarantine.jobs(request.job_id_prefix, tenant)
-            response.damaged.extend(map(replies.damaged_message, damaged[:MAX_PAGE_SIZE]))
-        return response
+        return list_jobs(self._jobs.registry, request, tenant)
 
     @requires(Scope.ENCODE)
     async def CancelJob(  # noqa: N802
@@ -162,7 +152,7 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         """Cancels a job."""
         tenant = acting_tenant(context, request.job_id[:128])
         job = await self._jobs.cancel(request.job_id, tenant, allow_missing=request.is_forestalling)
-        return pb.CancelJobResponse(job=replies.job_message(job))
+        return pb.CancelJobResponse(job=job_message(job))
 
     @requires(Scope.ENCODE)
     async def DeleteJob(  # noqa: N802
@@ -191,8 +181,12 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         self, request: pb.GetPreviewRequest, context: Context
     ) -> pb.GetPreviewResponse:
         """Returns a small picture of one frame."""
-        self._find(request.job_id, context)
-        raise errors.not_implemented("previews")
+        check_preview(request)
+        job = self._find(request.job_id, context)
+        owner = Owner(acting_tenant(context, request.job_id[:128]), current_principal().subject)
+        caller = holders_of(owner.tenant, owner.subject)[-1]
+        preview = await self._previews.get(preview_key(job, request), caller)
+        return preview_response(job, preview)
 
     @requires(Scope.READ)
     async def DownloadArtifact(  # noqa: N802
@@ -261,33 +255,6 @@ def register(servicer: EncoderServicer, server: grpc.aio.Server) -> None:
     )
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, {"Encode": encode}),))
     pb_grpc.add_EncoderServiceServicer_to_server(servicer, server)
-
-
-def _matches(job: Job, request: pb.ListJobsRequest, begin: tuple[int, str, str] | None) -> bool:
-    if begin is not None and _place(job) <= begin:
-        return False
-    if request.states and replies.JOB_STATES[job.state] not in request.states:
-        return False
-    return job.job_id.startswith(request.job_id_prefix)
-
-
-def _place(job: Job) -> tuple[int, str, str]:
-    """Where a job stands in a list."""
-    return -job.record.created_at_unix_nano, job.job_id, job.record.tenant
-
-
-def _page_token(job: Job) -> str:
-    text = "/".join(map(str, _place(job)))
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def _parse_token(token: str) -> tuple[int, str, str]:
-    try:
-        parts = base64.b64decode(token, altchars=b"-_", validate=True).decode().split("/")
-        created, job_id, tenant = parts
-        return int(created), job_id, tenant
-    except ValueError as error:
-        raise errors.invalid_field("page_token", "was not made by this server") from error
 
 
 def _find_artifact(job: Job, path: str) -> pb.Artifact:

@@ -8,7 +8,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from encoder_service import errors
 from encoder_service.jobs.job import Job
-from encoder_service.rpc import replies
+from encoder_service.rpc.job_reply import job_message
 
 DEFAULT_INTERVAL_SECONDS = 0.2
 MAX_INTERVAL_SECONDS = 60.0
@@ -38,7 +38,7 @@ async def watch_job(
     try:
         while True:
             is_over = job.is_over
-            message = replies.job_message(job)
+            message = job_message(job)
             if is_due or message != sent:
                 sent = message
                 yield pb.WatchJobResponse(job=message)

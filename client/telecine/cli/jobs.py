@@ -23,6 +23,7 @@ from telecine.results.values import JobState
 from telecine.results.watching import progress_of
 
 MANIFEST_NAME = "manifest.json"
+_PREVIEW_FORMATS = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
 app = typer.Typer(
     help="Look after the jobs of a running server.",
@@ -158,6 +159,43 @@ def download(
         console.print(f"in {escape(str(out_dir.absolute()))}")
 
     terminal.show(document, render, as_json=as_json)
+
+
+@app.command("preview", epilog=epilog())
+def preview(
+    job_id: JobArgument,
+    *,
+    frame: Annotated[
+        int | None, typer.Option("--frame", "-f", min=0, help="The frame, from 0. Default: the newest.")
+    ] = None,
+    max_side: Annotated[
+        int, typer.Option("--max-side", min=64, max=1280, help="Pixels of the longer side at most.")
+    ] = 640,
+    to: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .webp or .jpg file. Default: JOB-FRAME.webp."),
+    ] = None,
+    server: RunningServerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Save a small picture of a frame of an upload, while the server keeps its frames."""
+    suffix = to.suffix.lower() if to is not None else ".webp"
+    if suffix not in _PREVIEW_FORMATS:
+        raise UsageError(
+            f"--output is {str(to)!r}", f"expected a name that ends in {', '.join(_PREVIEW_FORMATS)}"
+        )
+    with connect_to_running(server) as client:
+        found = client.preview(job_id, frame, max_side=max_side, format=_PREVIEW_FORMATS[suffix])
+    path = to or Path(f"{job_id}-{found.frame}.webp")
+    try:
+        path.write_bytes(found.image)
+    except OSError as error:
+        raise UsageError(f"--output is {str(path)!r}", f"it cannot be written: {error.strerror}") from None
+    document = doc.PreviewDocument(
+        job_id, str(path), found.media_type, found.frame, found.width, found.height, found.persisted_frames
+    )
+    text = f"frame {found.frame} of {found.persisted_frames} so far, {found.width}x{found.height}"
+    terminal.show(document, lambda console: console.print(f"{text}: {escape(str(path))}"), as_json=as_json)
 
 
 def _state(text: str) -> JobState:

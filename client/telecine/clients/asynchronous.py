@@ -26,6 +26,7 @@ from telecine.clients.settings import (
     settings_of,
     timeout_of,
 )
+from telecine.clients.viewing import AsyncViewing
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.frames.animation import whole
 from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
@@ -39,7 +40,7 @@ from telecine.results.values import Artifact, Capabilities, DamagedJob, EncodeRe
 from telecine.results.watching import Watching, progress_of
 
 
-class AsyncClient:
+class AsyncClient(AsyncViewing):
     """Encodes clips on a server from asyncio code: one connection, any number of jobs at once.
 
     Belongs to one event loop; where that has been closed, to the next one that uses it. It connects (and

@@ -24,6 +24,7 @@ from telecine.clients.settings import (
     settings_of,
     timeout_of,
 )
+from telecine.clients.viewing import Viewing
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.frames.animation import whole
 from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
@@ -37,7 +38,7 @@ from telecine.results.values import Artifact, Capabilities, DamagedJob, EncodeRe
 from telecine.results.watching import Watching, progress_of
 
 
-class Client:
+class Client(Viewing):
     """Encodes clips on a server: one connection, any number of jobs at once.
 
     Thread-safe; make one and keep it. gRPC does not survive a fork: make the client in the process that

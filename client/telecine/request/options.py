@@ -43,6 +43,13 @@ class Quality(StrEnum):
     LOSSLESS = "lossless"
 
 
+class PreviewFormat(StrEnum):
+    """The kind of file that a preview is."""
+
+    WEBP = "webp"
+    JPEG = "jpeg"
+
+
 class AlphaMode(StrEnum):
     """What happens to the alpha channel."""
 

@@ -79,6 +79,20 @@ def job(message: pb.Job) -> results.JobInfo:
     )
 
 
+def preview(message: pb.GetPreviewResponse) -> results.Preview:
+    """A picture of a frame."""
+    return results.Preview(
+        image=message.image,
+        media_type=message.media_type,
+        frame=message.frame_index,
+        width=message.width,
+        height=message.height,
+        persisted_frames=message.persisted_frames,
+        state=job_state(message.state),
+        made_at=message.made_at.ToDatetime(UTC),
+    )
+
+
 def _output(message: pb.OutputStatus) -> results.OutputInfo:
     return results.OutputInfo(
         progress=output_progress(message.progress),

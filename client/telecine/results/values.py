@@ -156,6 +156,24 @@ class JobInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """A small picture of one frame of an upload."""
+
+    image: bytes = field(repr=False)
+    """A whole file."""
+    media_type: str
+    """"image/webp" or "image/jpeg"."""
+    frame: int
+    """The frame that it shows, from 0."""
+    width: int
+    height: int
+    persisted_frames: int
+    """How many whole frames were safe on the server."""
+    state: JobState
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DamagedJob:
     """A job whose files are damaged on the server's disk: an operator has to repair or remove them."""
 

@@ -92,6 +92,11 @@ def encode_frame(
     return CodedFrame(placement, still, is_fully_opaque)
 
 
+def encode_lossy_still(pixels: Pixels, settings: WebpSettings) -> bytes:
+    """Encodes RGB of 8 bits as a whole file, without reading it back. Raises OutputError."""
+    return encode_still(_picture(pixels, settings), ENCODER, settings.options)
+
+
 def decode_frame(still: Still, width: int, height: int) -> Pixels:
     """Decodes a coded picture to RGBA of 8 bits. Raises OutputError."""
     picture = decode_still(join_still(still, width, height), "webp")

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import msgspec
 
@@ -23,6 +23,7 @@ from encoder_service.data_layout import checksums_path
 from encoder_service.evidence.facts import MESSAGE_CHARS, Failed, Produced, SandboxMode, Walls
 from encoder_service.spec.codes import FailureCode
 from encoder_service.worker.failpoint import VARIABLE, parse_failpoint
+from encoder_service.worker.images.preview import draw_preview
 from encoder_service.worker.process.attempt import Attempt
 from encoder_service.worker.process.capabilities import probe
 from encoder_service.worker.process.memory import offer_to_kernel
@@ -31,10 +32,12 @@ from encoder_service.worker.sandbox.walls import Reach, lock
 from encoder_service.worker_protocol import (
     Assignment,
     Cancel,
+    DrawPreview,
     Event,
     HighWatermark,
     Logged,
     Order,
+    Pictured,
     Probe,
     Probed,
     Ready,
@@ -94,9 +97,14 @@ class Orders:
                 attempt.intake.cancel()
 
 
-def _reach(order: Assignment | Probe) -> Reach:
+_Begins: TypeAlias = Assignment | Probe | DrawPreview
+
+
+def _reach(order: _Begins) -> Reach:
     if isinstance(order, Probe):
         return Reach(writes=(order.directory,))
+    if isinstance(order, DrawPreview):
+        return Reach(reads=(order.spool_path, str(checksums_path(Path(order.spool_path)))))
     tracks = [order.spool_path] + ([order.audio_path] if order.audio_path else [])
     return Reach(
         writes=(order.directory,),
@@ -110,11 +118,13 @@ def _reach(order: Assignment | Probe) -> Reach:
     )
 
 
-def _answer(order: Assignment | Probe, attempt: Attempt | None, walls: Walls) -> Produced | Failed | Probed:
+def _answer(order: _Begins, attempt: Attempt | None, walls: Walls) -> Produced | Failed | Probed | Pictured:
     if walls.missing and order.confinement.mode is SandboxMode.REQUIRED:
         message = f"worker_sandbox is required, and walls are missing: {walls.describe_missing()}"
         return Failed(FailureCode.SANDBOX_UNAVAILABLE, message, is_retryable=False)
-    if attempt is None:
+    if isinstance(order, DrawPreview):
+        return draw_preview(order)
+    if isinstance(order, Probe) or attempt is None:
         tempfile.tempdir = order.directory
         return msgspec.structs.replace(probe(), walls=walls)
     answer = attempt.run()
@@ -122,7 +132,7 @@ def _answer(order: Assignment | Probe, attempt: Attempt | None, walls: Walls) ->
 
 
 def run(orders: int, events: int) -> None:
-    """Takes the one assignment or probe of this process and answers it."""
+    """Takes the one assignment, probe or preview of this process and answers it."""
     lower_priority()
     offer_to_kernel()
     pipe = EventPipe(events)
@@ -131,7 +141,7 @@ def run(orders: int, events: int) -> None:
         waiting = Orders(lines)
         pipe.emit(Ready(os.getpid()))
         order = waiting.next()
-        while not isinstance(order, Assignment | Probe):
+        while not isinstance(order, _Begins):
             order = waiting.next()
         # Before there is a second thread, which would be left outside, and before a stranger's byte is read.
         walls = lock(_reach(order), order.confinement)

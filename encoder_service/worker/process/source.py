@@ -43,6 +43,11 @@ class SpoolSource:
         mapped = PaddedMemory(self._file, index * self._frame_bytes, self._frame_bytes)
         return SourceFrame(index, mapped.view())
 
+    def skip_to(self, index: int) -> None:
+        """Says that no frame before this one will be read: they are not verified. Raises as `frame`."""
+        with self._lock:
+            self._checksums.skip_to(index * self._frame_bytes)
+
     def close(self) -> None:
         """Closes the file; idempotent."""
         if self._file >= 0:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import telecine as sdk
+from PIL import Image
 from telecine.clients.embedded import EmbeddedServer
 
-from tests.client.cli.terminal_command import telecine
+from tests.client.cli.terminal_command import Ran, telecine
+from tests.eventually import eventually
 
 
 @pytest.fixture
@@ -69,3 +71,34 @@ def test_the_last_table_of_watch_has_what_was_read_back(encoder: EmbeddedServer,
     assert heading.split()[:3] == ["file", "bytes", "picture"]
     assert "16x16" in line
     assert "png" in line
+
+
+def test_a_preview_of_an_upload_is_saved_and_of_an_ended_job_the_artifacts_are_named(
+    encoder: EmbeddedServer, job_id: str, tmp_path: Path
+) -> None:
+    frames = np.full((3, 48, 96, 3), (200, 30, 30), np.uint8)
+    with (
+        sdk.Client(encoder.address) as client,
+        client.open_job(fps=4, outputs="mp4") as job,
+    ):
+        job.push(frames)
+        eventually(lambda: client.get_job(job.job_id).persisted_bytes == frames.nbytes)
+
+        def preview(*arguments: str) -> Ran:
+            return telecine("jobs", "preview", *arguments, server=encoder.address, cwd=tmp_path)
+
+        assert preview(job.job_id, "-o", "now.jpg").exit_code == 0
+        with Image.open(tmp_path / "now.jpg") as image:
+            assert (image.format, image.size) == ("JPEG", (96, 48))
+        small = preview(job.job_id, "--frame", "1", "--max-side", "64", "--json").document
+        assert (small["frame"], small["width"], small["height"]) == (1, 64, 32)
+        assert (tmp_path / small["path"]).read_bytes().startswith(b"RIFF")
+        missing = preview(job.job_id, "--frame", "3")
+        assert missing.exit_code == 4
+        assert "frames 0 to 2 are there" in " ".join(missing.err.split())
+        job.cancel()
+    ended = preview(job_id)
+    assert ended.exit_code == 4
+    assert "see its artifacts" in " ".join(ended.err.split())
+    assert preview(job_id, "-o", "now.png").exit_code == 2
+    assert not (tmp_path / "now.png").exists()

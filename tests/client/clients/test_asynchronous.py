@@ -80,6 +80,31 @@ async def test_jobs_and_artifacts_are_managed(client: AsyncClient, tmp_path: Pat
         await client.get_job("aio-managed")
 
 
+async def test_an_upload_is_looked_at(client: AsyncClient) -> None:
+    async with client.open_job(fps=8, outputs=LOSSLESS, job_id="aio-looked-at") as job:
+        await job.push(SHORT)
+        while (await client.get_job("aio-looked-at")).persisted_bytes < SHORT.nbytes:
+            pass
+        preview = await client.preview("aio-looked-at", format="jpeg")
+        assert (preview.frame, preview.persisted_frames) == (len(SHORT) - 1, len(SHORT))
+        assert preview.image.startswith(b"\xff\xd8")
+        for wrong in (
+            {"frame": -1},
+            {"frame": 2**63},
+            {"max_side": 0},
+            {"max_side": 10**9},
+            {"format": "gif"},
+        ):
+            with pytest.raises(errors.InvalidRequestError):
+                await client.preview("aio-looked-at", **wrong)
+        with pytest.raises(errors.FrameNotThereError) as missing:
+            await client.preview("aio-looked-at", len(SHORT))
+        assert missing.value.metadata["persisted_frames"] == str(len(SHORT))
+    await client.wait("aio-looked-at")
+    with pytest.raises(errors.WrongStateError):
+        await client.preview("aio-looked-at")
+
+
 async def test_many_jobs_run_at_once(client: AsyncClient) -> None:
     results = await asyncio.gather(*(client.encode(SHORT, fps=8, outputs=LOSSLESS) for _ in range(6)))
     assert len({result["mkv"].sha256 for result in results}) == 1

@@ -37,6 +37,7 @@ NAMING_A_JOB: dict[str, dict[str, Any]] = {
     "WatchJob": {},
     "GetManifest": {},
     "DownloadArtifact": {"path": "manifest.json"},
+    "GetPreview": {},
     "CancelJob": {},
     "DeleteJob": {},
 }

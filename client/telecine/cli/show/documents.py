@@ -95,6 +95,18 @@ class DownloadDocument(msgspec.Struct, frozen=True):
     artifacts: list[ArtifactDocument]
 
 
+class PreviewDocument(msgspec.Struct, frozen=True):
+    """What `jobs preview` prints."""
+
+    job_id: str
+    path: str
+    media_type: str
+    frame: int
+    width: int
+    height: int
+    persisted_frames: int
+
+
 class EncodeDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What `encode` prints."""
 

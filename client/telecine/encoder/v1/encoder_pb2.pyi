@@ -2205,7 +2205,7 @@ class Job(_message.Message):
     persisted_frames: _builtins.int
     """Whole frames that are safe."""
     is_attached: _builtins.bool
-    """Whether a client's stream holds the job just now."""
+    """Whether a client's stream holds the job just now; false once it has ended."""
     received_frames_per_second: _builtins.float
     """Frames a second that have come in over the last seconds. 0: none."""
     @_builtins.property
@@ -2240,7 +2240,9 @@ class Job(_message.Message):
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When something about the job last changed, as this run of the server saw it."""
+        """When something about the job last changed, as this run of the server saw it;
+        of an ended one its end.
+        """
 
     def __init__(
         self,
@@ -2462,7 +2464,7 @@ class ListJobsResponse(_message.Message):
         """Jobs whose files are damaged on the server's disk, by id; what is left of
         them stays until an operator repairs or removes it, and any call that names
         one is DATA_LOSS/JOB_DAMAGED. At most 1000; on the first page of a list
-        without `states` alone.
+        without `states` and `text` alone.
         """
 
     def __init__(

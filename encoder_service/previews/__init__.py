@@ -1,0 +1,1 @@
+"""Small pictures of frames that are in a spool, for people who watch an upload."""
