@@ -18,7 +18,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 
 from tests.encoder_service import raw_client as raw
 from tests.encoder_service.server_process import ServerProcess
-from tests.eventually import eventually
+from tests.eventually import eventually_async
 
 CLIP = raw.clip(12)
 FRAME_BYTES = raw.WIDTH * raw.HEIGHT * 3
@@ -198,8 +198,8 @@ async def test_a_killed_worker_and_a_killed_service_cost_a_preview_alone(own_ser
             await stream.open(raw.spec("killed"))
             await stream.push(CLIP)
             await job_with(client, "killed", 12, encoded=12)
-            eventually(lambda: own_server.zygotes())[0].kill()
-            eventually(lambda: own_server.workers())
+            (await eventually_async(own_server.zygotes))[0].kill()
+            await eventually_async(own_server.workers)
             assert (await preview(client, "killed", frame_index=3)).frame_index == 3
             asked = asyncio.ensure_future(preview(client, "killed", frame_index=4))
             own_server.kill()
