@@ -12,6 +12,9 @@ from typing import Any
 
 from telecine.exceptions import TelecineError
 
+OURS = "is_telecine"
+"""The attribute of functions that stand in for others."""
+
 
 class CompatCode(StrEnum):
     """What a stand-in has to say; docs/integrations.md explains each."""
@@ -62,6 +65,7 @@ def with_fallback(
             warn(CompatCode.FELL_BACK, text)
         return original(*arguments, **named)
 
+    setattr(stand_in, OURS, True)
     return stand_in
 
 

@@ -32,6 +32,11 @@ ENVIRONMENTS = {
         (_TORCH, "diffusers==0.42.1", "imageio>=2.36", "imageio-ffmpeg>=0.6", "tqdm"),
         ("tests/client/compat/test_real_diffusers.py", "tests/client/compat/test_diffusers.py"),
     ),
+    "serving": Environment(
+        (),
+        ("tests/client/compat/test_real_serving.py", "tests/client/compat/test_serving.py"),
+        ("vllm-omni==0.30.0", "sglang==0.5.23"),
+    ),
     "imageio": Environment(("imageio>=2.36", "Pillow"), ("tests/client/compat/test_real_imageio.py",)),
     "torch": Environment(
         (_TORCH, "torchcodec==0.17.0", "ml_dtypes"),
