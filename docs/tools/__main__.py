@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from docs.tools import commands, metrics, protos, python_api, settings
+from docs.tools import commands, llms, metrics, protos, python_api, settings
 
 DOCS = Path(__file__).parents[1]
 
@@ -13,7 +13,8 @@ DOCS = Path(__file__).parents[1]
 def pages() -> dict[Path, str]:
     """Every generated page with its text."""
     kinds = (settings, metrics, commands, protos, python_api)
-    return {DOCS / "reference" / name: text for kind in kinds for name, text in kind.pages().items()}
+    found = {DOCS / "reference" / name: text for kind in kinds for name, text in kind.pages().items()}
+    return found | {DOCS / "llms.txt": llms.text(found)}
 
 
 def stale() -> list[Path]:

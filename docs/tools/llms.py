@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from docs.tools.navigation import NAVIGATION
+from docs.tools.navigation import sections
 from docs.tools.site import title_of
 
 _DOCS = Path(__file__).parents[1]
@@ -22,7 +22,7 @@ Each page is plain Markdown at the path given here.
 def text(generated: dict[Path, str]) -> str:
     """llms.txt. `generated`: pages that may not be written yet."""
     parts = [_HEAD]
-    for section, pages in NAVIGATION.items():
+    for section, pages in sections().items():
         parts.append(f"\n## {section}\n")
         parts += [
             f"- [{title_of(page)}]({page}): {_first_sentence(_read(page, generated))}" for page in pages

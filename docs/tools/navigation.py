@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
+
+_DOCS: Final = Path(__file__).parents[1]
 
 NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
     "Start": (
@@ -17,6 +20,7 @@ NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
     ),
     "How-to": (
         "save-generation.md",
+        "integrations.md",
         "video-settings.md",
         "sound.md",
         "webhooks.md",
@@ -87,3 +91,11 @@ PROJECT: Final = {
     "docker/README.md": "project/images.md",
 }
 """Pages outside of docs/ that the site has too, and where."""
+
+
+def sections() -> dict[str, tuple[str, ...]]:
+    """`NAVIGATION`, and with the how-tos every page that stands nowhere yet."""
+    placed = {page for pages in NAVIGATION.values() for page in pages}
+    there = sorted(path.relative_to(_DOCS).as_posix() for path in _DOCS.rglob("*.md"))
+    others = tuple(page for page in there if page not in placed and not page.startswith("decisions/"))
+    return {**NAVIGATION, "How-to": (*NAVIGATION["How-to"], *others)}

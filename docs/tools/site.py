@@ -16,14 +16,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.tools.navigation import NAVIGATION, PROJECT
+from docs.tools.navigation import PROJECT, sections
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 BUILD = ROOT / "build"
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"(^```.*?^```|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
-_SUFFIXES = {".md", ".svg", ".png", ".txt", ".yaml", ".service", ".json"}
+_OTHERS = {".svg", ".png", ".jpg", ".txt", ".sh", ".yaml", ".service", ".json"}
 
 
 def stage(into: Path, repository: str = "") -> None:
@@ -37,10 +37,12 @@ def stage(into: Path, repository: str = "") -> None:
         text = (ROOT / source).read_text(encoding="utf-8")
         _write(into / _named(target), relinked(text, source, target, pages, repository))
     for path in DOCS.rglob("*"):
-        if path.suffix in _SUFFIXES - {".md"}:
-            target = into / path.relative_to(DOCS)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+        if path.suffix in _OTHERS:
+            copy = into / path.relative_to(DOCS)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    listed = (DOCS / "llms.txt").read_text(encoding="utf-8")
+    _write(into / "llms.txt", listed.replace("README.md)", "index.md)"))
 
 
 def relinked(text: str, source: str, target: str, pages: dict[str, str], repository: str) -> str:
@@ -87,8 +89,8 @@ def title_of(page: str) -> str:
 
 
 def _configuration(source: Path, site: Path) -> str:
-    sections = []
-    for section, pages in NAVIGATION.items():
+    entries_of = []
+    for section, pages in sections().items():
         entries = [f'{{ "{title_of(page)}" = "{_named(page)}" }}' for page in pages]
         if section == "Concepts":
             entries.insert(0, f'{{ "Architecture" = "{PROJECT["ARCHITECTURE.md"]}" }}')
@@ -99,13 +101,13 @@ def _configuration(source: Path, site: Path) -> str:
                 f'{{ "{title_of(f"decisions/{name}")}" = "decisions/{name}" }}' for name in decisions
             )
             entries.append(f'{{ "Decisions, one by one" = [{listed}] }}')
-        sections.append(f'{{ "{section}" = [{", ".join(entries)}] }}')
+        entries_of.append(f'{{ "{section}" = [{", ".join(entries)}] }}')
     return f"""[project]
 site_name = "Telecine"
 site_description = "Frames in, film out, and every log line accounted for."
 docs_dir = "{source.name}"
 site_dir = "{site.name}"
-nav = [{", ".join(sections)}]
+nav = [{", ".join(entries_of)}]
 [project.theme]
 features = ["navigation.tabs", "navigation.top", "search.highlight", "content.code.copy"]
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,13 @@ def run_commands(name: str, directory: Path, timeout_seconds: float = 60) -> str
 def run_shell(commands: str, directory: Path, timeout_seconds: float = 60) -> str:
     """Shell commands of a page, as its test has completed them; returns what they print."""
     return _output(["sh", "-e", "-c", commands], directory, timeout_seconds)
+
+
+def run_telecine(commands: str, directory: Path, timeout_seconds: float = 60) -> str:
+    """Lines that each call `telecine`, in one process: its start costs more than most of them."""
+    lines = [words[1:] for line in commands.splitlines() if (words := shlex.split(line, comments=True))]
+    program = f"from telecine.cli.app import run\nassert not any(run(line) for line in {lines!r})\n"
+    return _output([sys.executable, "-c", program], directory, timeout_seconds)
 
 
 def _output(command: list[str], directory: Path, timeout_seconds: float) -> str:

@@ -34,8 +34,8 @@ def test_an_example_runs(path: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_the_readme_names_every_example_and_each_is_short() -> None:
-    readme = page_text("README.md")
+def test_the_page_for_python_developers_names_every_example_and_each_is_short() -> None:
+    page = page_text("docs/for/python.md")
     assert {path.stem for path in EXAMPLES} == set(PRINTS)
-    assert not [path.name for path in EXAMPLES if f"(examples/{path.name})" not in readme]
+    assert not [path.name for path in EXAMPLES if f"examples/{path.name})" not in page]
     assert not [path.name for path in EXAMPLES if len(path.read_text().splitlines()) > MAX_LINES]
