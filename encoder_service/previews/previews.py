@@ -13,7 +13,7 @@ from encoder_service.errors import ServiceError
 from encoder_service.evidence.facts import Failed
 from encoder_service.jobs.job import Job
 from encoder_service.pool.pool import NoWorkersError, WorkerPool
-from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess
+from encoder_service.pool.worker_process import WorkerDiedError, WorkerProcess, ZygoteDiedError
 from encoder_service.previews.cache import Preview, PreviewCache, PreviewKey
 from encoder_service.previews.config import PreviewsConfig
 from encoder_service.spec.codes import FailureCode
@@ -158,12 +158,20 @@ class Previews:
             confinement=self._pool.settings.confinement,
         )
         try:
-            async with asyncio.timeout(_MOST_SECONDS), self._pool.aside() as worker:
-                return await _answer(worker, order)
+            async with asyncio.timeout(_MOST_SECONDS):
+                try:
+                    return await self._drawn(order)
+                except ZygoteDiedError:
+                    # Hardly this frame's doing; the next one is started by whoever asks first.
+                    return await self._drawn(order)
         except TimeoutError:
             raise _unavailable(key.job, f"it took more than {_MOST_SECONDS:g} s") from None
         except (NoWorkersError, WorkerDiedError, OSError) as error:
             raise _unavailable(key.job, str(error)) from error
+
+    async def _drawn(self, order: DrawPreview) -> Pictured | Failed:
+        async with self._pool.aside() as worker:
+            return await _answer(worker, order)
 
     def _forget_over(self) -> None:
         for key in [key for key in self._newest if job_is_gone(key.job)]:
