@@ -12,6 +12,7 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from log_collector import errors
 from log_collector.files import names
 from log_collector.files.config import FilesConfig
+from log_collector.query.histogram import Histogram
 from log_collector.query.page_token import make_token, read_token
 from log_collector.query.reading_files import Prepare
 from log_collector.query.scan import Found, Scanner, TimeIndex
@@ -38,7 +39,9 @@ class Library:
         """`prepare`: see `Scanner`."""
         self._root = root
         self._config = config
-        self._scanner = Scanner(TimeIndex(), prepare)
+        self._index = TimeIndex()
+        self._prepare = prepare
+        self._scanner = Scanner(self._index, prepare)
 
     def query(self, request: pb.QueryRequest, tenant: str | None = None) -> pb.QueryResponse:
         """As the rpc of this name, of one tenant's records ("" is the root one's; None: of all)."""
@@ -60,6 +63,14 @@ class Library:
             scanned_bytes=page.scanned_bytes,
             damaged_files=page.damaged[:_MAX_NAMED],
         )
+
+    def histogram(
+        self, request: pb.GetHistogramRequest, tenant: str | None = None
+    ) -> pb.GetHistogramResponse:
+        """As GetHistogram, of one tenant's records; None: of all."""
+        selector = Selector(request.filter)
+        counting = Histogram(request, self._index, self._prepare)
+        return counting.count(self._files(selector, tenant), selector)
 
     def newest(self, selector: Selector, count: int, tenant: str | None = None) -> list[bytes]:
         """The newest records of a tenant (None: of all) that pass, in the order of their times."""

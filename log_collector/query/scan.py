@@ -122,7 +122,7 @@ class Scanner:
         if not selector.is_narrow:
             self._scan_times(file, offset, block, selector, after, kept)
             return
-        for start, line in _candidates(block, selector):
+        for start, line in candidates(block, selector):
             timestamp = selector.passes(line)
             if timestamp is not None:
                 place = Place(timestamp, file.stream, file.number, offset + start)
@@ -208,7 +208,7 @@ class _Best:
         return heapq.nsmallest(self._size, self._records)
 
 
-def _candidates(block: bytes, selector: Selector) -> Iterator[tuple[int, bytes]]:
+def candidates(block: bytes, selector: Selector) -> Iterator[tuple[int, bytes]]:
     """The lines that may pass, with their offsets in the block, in order."""
     if not selector.needles:
         start = 0

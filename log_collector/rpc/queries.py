@@ -63,6 +63,11 @@ class LogQueries:
         await self._wait_for_files(self._journal.durable_position, _FILING_SECONDS)
         return await loop.run_in_executor(self._executor, self._library().query, request, tenant)
 
+    async def histogram(self, request: pb.GetHistogramRequest, tenant: str | None) -> pb.GetHistogramResponse:
+        """See `Queries`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._library().histogram, request, tenant)
+
     async def job_story(self, request: pb.GetJobStoryRequest, tenant: str) -> pb.GetJobStoryResponse:
         """See `Queries`."""
         loop = asyncio.get_running_loop()

@@ -35,6 +35,10 @@ class Queries(Protocol):
         """One page of stored records of a tenant; None: of all."""
         ...
 
+    async def histogram(self, request: pb.GetHistogramRequest, tenant: str | None) -> pb.GetHistogramResponse:
+        """Counts of stored records of a tenant over time; None: of all."""
+        ...
+
     def tail(self, request: pb.TailRequest, tenant: str | None) -> AsyncIterator[pb.TailResponse]:
         """A tenant's records (None: all) as they arrive; ends when the caller stops asking, or DRAINING."""
         ...
@@ -81,6 +85,13 @@ class LogCollectorServicer(pb_grpc.LogCollectorServiceServicer):
     async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryResponse:  # noqa: N802
         """Returns stored records that pass a filter."""
         return await self._reading().query(request, self._doors.visible(context))
+
+    @requires(Scope.LOGS_READ)
+    async def GetHistogram(  # noqa: N802
+        self, request: pb.GetHistogramRequest, context: Context
+    ) -> pb.GetHistogramResponse:
+        """Counts stored records over time."""
+        return await self._reading().histogram(request, self._doors.visible(context))
 
     @requires(Scope.LOGS_READ)
     async def Tail(  # noqa: N802

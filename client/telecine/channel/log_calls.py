@@ -56,6 +56,13 @@ class LogChannel:
         answer: pb.GetJobStoryResponse = self._unary("GetJobStory", request, timeout_seconds, request_id)
         return answer
 
+    def histogram(
+        self, request: pb.GetHistogramRequest, timeout_seconds: float, request_id: str
+    ) -> pb.GetHistogramResponse:
+        """Counts of records over time."""
+        answer: pb.GetHistogramResponse = self._unary("GetHistogram", request, timeout_seconds, request_id)
+        return answer
+
     def stats(self, timeout_seconds: float, request_id: str) -> pb.GetStatsResponse:
         """The counters of the collector."""
         request = pb.GetStatsRequest()

@@ -112,6 +112,17 @@ class JobStory:
     """JSON lines, the oldest first; fewer than `record_count` where only some were asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many records there are over time."""
+
+    buckets: Sequence[tuple[datetime, Mapping[str, int]]]
+    """Where each begins, and its records by the name of their level; UNSPECIFIED: none of ours."""
+    total: int
+    is_complete: bool
+    """False: the history was too long; the oldest records are missing."""
+
+
 class LogTail:
     """Records as they arrive; made by `LogClient.tail`. Read by one thread, closed by any."""
 
@@ -236,6 +247,29 @@ class LogClient:
             records += page.records
             token = page.next_page_token
         return story_of(first, records[:max_records])
+
+    def histogram(self, wanted: LogFilter, *, buckets: int = 60) -> Histogram:
+        """Counts the stored records that pass a filter, over time and by level.
+
+        `wanted`: which records; its `since` and `until` must be set. `buckets`: 1 to 500 of the same length.
+
+        Raises:
+            InvalidRequestError: The filter or the number of buckets is wrong.
+        """
+        request = pb.GetHistogramRequest(filter=wanted.message(), buckets=buckets)
+        answer = self._channel.histogram(request, self._timeout_seconds, current_request_id())
+        self._note_damages(answer.damaged_files)
+        counts = [
+            (
+                bucket.start.ToDatetime(UTC),
+                {
+                    logs_pb2.Level.Name(level).removeprefix("LEVEL_"): count  # type: ignore[arg-type]  # a map's keys are plain
+                    for level, count in sorted(bucket.counts.items())
+                },
+            )
+            for bucket in answer.buckets
+        ]
+        return Histogram(counts, answer.total, answer.is_complete)
 
     def stats(self) -> Mapping[str, Any]:
         """Returns the counters of ingest, journal, producers and sinks, named as in the contract."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as otlp_pb
 from telecine.logs.v1 import log_collector_service_pb2 as pb
 from telecine.logs.v1 import logs_pb2
@@ -59,6 +60,12 @@ async def test_each_tenant_reads_its_own_records_and_an_administrator_all(tmp_pa
                 assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
                 details.append((unknown.value.details() or "").replace(repr(job_id), ""))
             assert details[0] == details[1]
+            ends = logs_pb2.RecordFilter(since=Timestamp(), until=Timestamp(seconds=4 * 10**9))
+            for tenant, total in (("acme", 2), ("beta", 0), ("", 4)):
+                counted = await client.GetHistogram(
+                    pb.GetHistogramRequest(filter=ends, buckets=1), metadata=acting_for(tenant)
+                )
+                assert counted.total == total, tenant
             stats = await client.GetStats(pb.GetStatsRequest(), metadata=acting_for("acme"))
             assert (stats.ingest.accepted, [p.tenant for p in stats.producers]) == (2, ["acme"])
             assert not stats.sinks

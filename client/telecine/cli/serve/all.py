@@ -43,8 +43,8 @@ class Child:
             start_new_session=True,
         )
 
-    def wait_until_ready(self) -> str:
-        """Returns the address. Raises UnavailableHereError where it does not start."""
+    def wait_until_ready(self) -> dict[str, str]:
+        """Returns its line of JSON, with `address`. Raises UnavailableHereError where it does not start."""
         timer = threading.Timer(_START_SECONDS, self._process.kill)
         timer.start()
         try:
@@ -56,7 +56,8 @@ class Child:
             raise UnavailableHereError(
                 f"the {self.name} did not start", "its own message stands above; fix what it names"
             )
-        return str(json.loads(line)["address"])
+        ready: dict[str, str] = json.loads(line)
+        return ready
 
     @property
     def exit_code(self) -> int | None:
@@ -80,10 +81,16 @@ class Child:
 
 
 def serve_both(
-    data_dir: Path, encoder_listen: str, collector_listen: str, *, is_insecure: bool = False
+    data_dir: Path,
+    encoder_listen: str,
+    collector_listen: str,
+    *,
+    http_listen: str | None = None,
+    is_insecure: bool = False,
 ) -> int:
     """Serves until SIGTERM, Ctrl-C or the end of either; returns an exit code of the host's.
 
+    `http_listen` is the collector's port for records over HTTP; None: as its own settings say.
     The collector starts first and ends last, so that the encoder's last records arrive.
     """
     stopping = threading.Event()
@@ -93,13 +100,17 @@ def serve_both(
     try:
         collector_dir, encoder_dir = data_dir / "logs", data_dir / "encoder"
         insecure = ["--insecure"] if is_insecure else []
-        arguments = ["--listen", collector_listen, "--data-dir", str(collector_dir), *insecure]
+        http = ["--set", f"http_listen={http_listen}"] if http_listen is not None else []
+        arguments = ["--listen", collector_listen, "--data-dir", str(collector_dir), *http, *insecure]
         children.append(Child("collector", "log_collector", arguments, {}))
-        collector = children[0].wait_until_ready()
+        started = children[0].wait_until_ready()
+        collector = started["address"]
         arguments = ["--listen", encoder_listen, "--data-dir", str(encoder_dir), *insecure]
         children.append(Child("encoder", "encoder_service", arguments, {"TELECINE_LOG_COLLECTOR": collector}))
-        encoder = children[1].wait_until_ready()
+        encoder = children[1].wait_until_ready()["address"]
         ready = {"event": "listening", "encoder": encoder, "collector": collector, "pid": os.getpid()}
+        if started.get("http"):
+            ready["http"] = started["http"]
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         while not stopping.wait(_LOOK_SECONDS) and all(child.exit_code is None for child in children):

@@ -126,6 +126,7 @@ def both(
     data_dir: Annotated[
         Path, typer.Option("--data-dir", metavar="DIR", help="Holds `encoder/` and `logs/`.")
     ] = Path("telecine-data"),
+    http_listen: HttpOption = None,
     insecure: InsecureOption = False,
 ) -> None:
     """Serve encoder and collector, as two programs that live and end together.
@@ -134,7 +135,7 @@ def both(
     """
     from telecine.cli.serve.all import serve_both
 
-    code = serve_both(data_dir, listen, collector_listen, is_insecure=insecure)
+    code = serve_both(data_dir, listen, collector_listen, http_listen=http_listen, is_insecure=insecure)
     raise typer.Exit(int(_HOST_EXIT_CODES.get(code, ExitCode.FAULT)))
 
 

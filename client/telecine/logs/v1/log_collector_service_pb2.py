@@ -17,15 +17,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from telecine.logs.v1 import logs_pb2 as telecine_dot_logs_dot_v1_dot_logs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,telecine/logs/v1/log_collector_service.proto\x12\x10telecine.logs.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btelecine/logs/v1/logs.proto\"n\n\x0bShipRequest\x12(\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x17.telecine.logs.v1.BatchH\x00\x12*\n\x06resume\x18\x02 \x01(\x0b\x32\x18.telecine.logs.v1.ResumeH\x00\x42\t\n\x07message\"\xd5\x01\n\x0cShipResponse\x12\x36\n\x0c\x61\x63knowledged\x18\x01 \x01(\x0b\x32\x1e.telecine.logs.v1.AcknowledgedH\x00\x12,\n\x07refused\x18\x02 \x01(\x0b\x32\x19.telecine.logs.v1.RefusedH\x00\x12.\n\x08rejected\x18\x03 \x01(\x0b\x32\x1a.telecine.logs.v1.RejectedH\x00\x12$\n\x03gap\x18\x04 \x01(\x0b\x32\x15.telecine.logs.v1.GapH\x00\x42\t\n\x07message\"\x91\x01\n\x0cQueryRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.telecine.logs.v1.RecordFilter\x12*\n\x05order\x18\x02 \x01(\x0e\x32\x1b.telecine.logs.v1.SortOrder\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"g\n\rQueryResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rscanned_bytes\x18\x03 \x01(\x03\x12\x15\n\rdamaged_files\x18\x04 \x03(\t\"K\n\x0bTailRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.telecine.logs.v1.RecordFilter\x12\x0c\n\x04last\x18\x02 \x01(\x05\"/\n\x0cTailResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\x0e\n\x06missed\x18\x02 \x01(\x04\"\x11\n\x0fGetStatsRequest\"\xff\x01\n\x10GetStatsResponse\x12-\n\x06ingest\x18\x01 \x01(\x0b\x32\x1d.telecine.logs.v1.IngestStats\x12*\n\x05sinks\x18\x02 \x03(\x0b\x32\x1b.telecine.logs.v1.SinkStats\x12/\n\x07journal\x18\x03 \x01(\x0b\x32\x1e.telecine.logs.v1.JournalStats\x12\x32\n\tproducers\x18\x04 \x03(\x0b\x32\x1f.telecine.logs.v1.ProducerStats\x12+\n\x07started\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x12GetJobStoryRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x83\x03\n\x13GetJobStoryResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x03(\x0c\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12,\n\x06stages\x18\x04 \x03(\x0b\x32\x1c.telecine.logs.v1.StageStory\x12\x33\n\x08receipts\x18\x05 \x03(\x0b\x32!.telecine.logs.v1.ProducerReceipt\x12\x14\n\x0crecord_count\x18\x06 \x01(\x03\x12\x1d\n\x15\x65xpected_record_count\x18\x07 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x08 \x01(\x03\x12\x14\n\x0clast_attempt\x18\t \x01(\x05\x12+\n\x08\x64uration\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x07started\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdamaged_files\x18\x0c \x03(\t*a\n\tSortOrder\x12\x1a\n\x16SORT_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n\x17SORT_ORDER_NEWEST_FIRST\x10\x01\x12\x1b\n\x17SORT_ORDER_OLDEST_FIRST\x10\x02\x32\xa2\x03\n\x13LogCollectorService\x12I\n\x04Ship\x12\x1d.telecine.logs.v1.ShipRequest\x1a\x1e.telecine.logs.v1.ShipResponse(\x01\x30\x01\x12H\n\x05Query\x12\x1e.telecine.logs.v1.QueryRequest\x1a\x1f.telecine.logs.v1.QueryResponse\x12G\n\x04Tail\x12\x1d.telecine.logs.v1.TailRequest\x1a\x1e.telecine.logs.v1.TailResponse0\x01\x12Q\n\x08GetStats\x12!.telecine.logs.v1.GetStatsRequest\x1a\".telecine.logs.v1.GetStatsResponse\x12Z\n\x0bGetJobStory\x12$.telecine.logs.v1.GetJobStoryRequest\x1a%.telecine.logs.v1.GetJobStoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,telecine/logs/v1/log_collector_service.proto\x12\x10telecine.logs.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1btelecine/logs/v1/logs.proto\"n\n\x0bShipRequest\x12(\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x17.telecine.logs.v1.BatchH\x00\x12*\n\x06resume\x18\x02 \x01(\x0b\x32\x18.telecine.logs.v1.ResumeH\x00\x42\t\n\x07message\"\xd5\x01\n\x0cShipResponse\x12\x36\n\x0c\x61\x63knowledged\x18\x01 \x01(\x0b\x32\x1e.telecine.logs.v1.AcknowledgedH\x00\x12,\n\x07refused\x18\x02 \x01(\x0b\x32\x19.telecine.logs.v1.RefusedH\x00\x12.\n\x08rejected\x18\x03 \x01(\x0b\x32\x1a.telecine.logs.v1.RejectedH\x00\x12$\n\x03gap\x18\x04 \x01(\x0b\x32\x15.telecine.logs.v1.GapH\x00\x42\t\n\x07message\"\x91\x01\n\x0cQueryRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.telecine.logs.v1.RecordFilter\x12*\n\x05order\x18\x02 \x01(\x0e\x32\x1b.telecine.logs.v1.SortOrder\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"g\n\rQueryResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x15\n\rscanned_bytes\x18\x03 \x01(\x03\x12\x15\n\rdamaged_files\x18\x04 \x03(\t\"V\n\x13GetHistogramRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.telecine.logs.v1.RecordFilter\x12\x0f\n\x07\x62uckets\x18\x02 \x01(\x05\"\xaa\x01\n\x0fHistogramBucket\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x06\x63ounts\x18\x02 \x03(\x0b\x32-.telecine.logs.v1.HistogramBucket.CountsEntry\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x9c\x01\n\x14GetHistogramResponse\x12\x32\n\x07\x62uckets\x18\x01 \x03(\x0b\x32!.telecine.logs.v1.HistogramBucket\x12\r\n\x05total\x18\x02 \x01(\x04\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\x12\x15\n\rscanned_bytes\x18\x04 \x01(\x03\x12\x15\n\rdamaged_files\x18\x05 \x03(\t\"K\n\x0bTailRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.telecine.logs.v1.RecordFilter\x12\x0c\n\x04last\x18\x02 \x01(\x05\"/\n\x0cTailResponse\x12\x0f\n\x07records\x18\x01 \x03(\x0c\x12\x0e\n\x06missed\x18\x02 \x01(\x04\"\x11\n\x0fGetStatsRequest\"\xff\x01\n\x10GetStatsResponse\x12-\n\x06ingest\x18\x01 \x01(\x0b\x32\x1d.telecine.logs.v1.IngestStats\x12*\n\x05sinks\x18\x02 \x03(\x0b\x32\x1b.telecine.logs.v1.SinkStats\x12/\n\x07journal\x18\x03 \x01(\x0b\x32\x1e.telecine.logs.v1.JournalStats\x12\x32\n\tproducers\x18\x04 \x03(\x0b\x32\x1f.telecine.logs.v1.ProducerStats\x12+\n\x07started\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x12GetJobStoryRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x83\x03\n\x13GetJobStoryResponse\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x03(\x0c\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12,\n\x06stages\x18\x04 \x03(\x0b\x32\x1c.telecine.logs.v1.StageStory\x12\x33\n\x08receipts\x18\x05 \x03(\x0b\x32!.telecine.logs.v1.ProducerReceipt\x12\x14\n\x0crecord_count\x18\x06 \x01(\x03\x12\x1d\n\x15\x65xpected_record_count\x18\x07 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x08 \x01(\x03\x12\x14\n\x0clast_attempt\x18\t \x01(\x05\x12+\n\x08\x64uration\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x07started\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdamaged_files\x18\x0c \x03(\t*a\n\tSortOrder\x12\x1a\n\x16SORT_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n\x17SORT_ORDER_NEWEST_FIRST\x10\x01\x12\x1b\n\x17SORT_ORDER_OLDEST_FIRST\x10\x02\x32\x81\x04\n\x13LogCollectorService\x12I\n\x04Ship\x12\x1d.telecine.logs.v1.ShipRequest\x1a\x1e.telecine.logs.v1.ShipResponse(\x01\x30\x01\x12H\n\x05Query\x12\x1e.telecine.logs.v1.QueryRequest\x1a\x1f.telecine.logs.v1.QueryResponse\x12]\n\x0cGetHistogram\x12%.telecine.logs.v1.GetHistogramRequest\x1a&.telecine.logs.v1.GetHistogramResponse\x12G\n\x04Tail\x12\x1d.telecine.logs.v1.TailRequest\x1a\x1e.telecine.logs.v1.TailResponse0\x01\x12Q\n\x08GetStats\x12!.telecine.logs.v1.GetStatsRequest\x1a\".telecine.logs.v1.GetStatsResponse\x12Z\n\x0bGetJobStory\x12$.telecine.logs.v1.GetJobStoryRequest\x1a%.telecine.logs.v1.GetJobStoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'telecine.logs.v1.log_collector_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_SORTORDER']._serialized_start=1611
-  _globals['_SORTORDER']._serialized_end=1708
+  _globals['_HISTOGRAMBUCKET_COUNTSENTRY']._options = None
+  _globals['_HISTOGRAMBUCKET_COUNTSENTRY']._serialized_options = b'8\001'
+  _globals['_SORTORDER']._serialized_start=2031
+  _globals['_SORTORDER']._serialized_end=2128
   _globals['_SHIPREQUEST']._serialized_start=160
   _globals['_SHIPREQUEST']._serialized_end=270
   _globals['_SHIPRESPONSE']._serialized_start=273
@@ -34,18 +36,26 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_QUERYREQUEST']._serialized_end=634
   _globals['_QUERYRESPONSE']._serialized_start=636
   _globals['_QUERYRESPONSE']._serialized_end=739
-  _globals['_TAILREQUEST']._serialized_start=741
-  _globals['_TAILREQUEST']._serialized_end=816
-  _globals['_TAILRESPONSE']._serialized_start=818
-  _globals['_TAILRESPONSE']._serialized_end=865
-  _globals['_GETSTATSREQUEST']._serialized_start=867
-  _globals['_GETSTATSREQUEST']._serialized_end=884
-  _globals['_GETSTATSRESPONSE']._serialized_start=887
-  _globals['_GETSTATSRESPONSE']._serialized_end=1142
-  _globals['_GETJOBSTORYREQUEST']._serialized_start=1144
-  _globals['_GETJOBSTORYREQUEST']._serialized_end=1219
-  _globals['_GETJOBSTORYRESPONSE']._serialized_start=1222
-  _globals['_GETJOBSTORYRESPONSE']._serialized_end=1609
-  _globals['_LOGCOLLECTORSERVICE']._serialized_start=1711
-  _globals['_LOGCOLLECTORSERVICE']._serialized_end=2129
+  _globals['_GETHISTOGRAMREQUEST']._serialized_start=741
+  _globals['_GETHISTOGRAMREQUEST']._serialized_end=827
+  _globals['_HISTOGRAMBUCKET']._serialized_start=830
+  _globals['_HISTOGRAMBUCKET']._serialized_end=1000
+  _globals['_HISTOGRAMBUCKET_COUNTSENTRY']._serialized_start=955
+  _globals['_HISTOGRAMBUCKET_COUNTSENTRY']._serialized_end=1000
+  _globals['_GETHISTOGRAMRESPONSE']._serialized_start=1003
+  _globals['_GETHISTOGRAMRESPONSE']._serialized_end=1159
+  _globals['_TAILREQUEST']._serialized_start=1161
+  _globals['_TAILREQUEST']._serialized_end=1236
+  _globals['_TAILRESPONSE']._serialized_start=1238
+  _globals['_TAILRESPONSE']._serialized_end=1285
+  _globals['_GETSTATSREQUEST']._serialized_start=1287
+  _globals['_GETSTATSREQUEST']._serialized_end=1304
+  _globals['_GETSTATSRESPONSE']._serialized_start=1307
+  _globals['_GETSTATSRESPONSE']._serialized_end=1562
+  _globals['_GETJOBSTORYREQUEST']._serialized_start=1564
+  _globals['_GETJOBSTORYREQUEST']._serialized_end=1639
+  _globals['_GETJOBSTORYRESPONSE']._serialized_start=1642
+  _globals['_GETJOBSTORYRESPONSE']._serialized_end=2029
+  _globals['_LOGCOLLECTORSERVICE']._serialized_start=2131
+  _globals['_LOGCOLLECTORSERVICE']._serialized_end=2644
 # @@protoc_insertion_point(module_scope)

@@ -30,6 +30,11 @@ class LogCollectorServiceStub(object):
                 request_serializer=telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.QueryRequest.SerializeToString,
                 response_deserializer=telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.QueryResponse.FromString,
                 )
+        self.GetHistogram = channel.unary_unary(
+                '/telecine.logs.v1.LogCollectorService/GetHistogram',
+                request_serializer=telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.GetHistogramRequest.SerializeToString,
+                response_deserializer=telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.GetHistogramResponse.FromString,
+                )
         self.Tail = channel.unary_stream(
                 '/telecine.logs.v1.LogCollectorService/Tail',
                 request_serializer=telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.TailRequest.SerializeToString,
@@ -100,6 +105,19 @@ class LogCollectorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetHistogram(self, request, context):
+        """Counts the stored records that pass a filter over time, by level. What is
+        counted is bounded: of a long history the newest part, and the answer says
+        so. Safe to repeat.
+
+        Errors:
+        * INVALID_ARGUMENT: as Query; `filter.since` or `filter.until` is unset or
+        they are in the wrong order; a number of buckets outside its range.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Tail(self, request, context):
         """Follows records that pass a filter, from now on, after the last N. Ends
         only with the call. A client that reads too slowly learns how many
@@ -150,6 +168,11 @@ def add_LogCollectorServiceServicer_to_server(servicer, server):
                     servicer.Query,
                     request_deserializer=telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.QueryRequest.FromString,
                     response_serializer=telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.QueryResponse.SerializeToString,
+            ),
+            'GetHistogram': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHistogram,
+                    request_deserializer=telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.GetHistogramRequest.FromString,
+                    response_serializer=telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.GetHistogramResponse.SerializeToString,
             ),
             'Tail': grpc.unary_stream_rpc_method_handler(
                     servicer.Tail,
@@ -213,6 +236,23 @@ class LogCollectorService(object):
         return grpc.experimental.unary_unary(request, target, '/telecine.logs.v1.LogCollectorService/Query',
             telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.QueryRequest.SerializeToString,
             telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.QueryResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetHistogram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/telecine.logs.v1.LogCollectorService/GetHistogram',
+            telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.GetHistogramRequest.SerializeToString,
+            telecine_dot_logs_dot_v1_dot_log__collector__service__pb2.GetHistogramResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -83,6 +83,15 @@ class LogCollectorServiceStub:
       page token that this server did not make, or that belongs to another
       filter.
     """
+    GetHistogram: _grpc.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetHistogramRequest, _log_collector_service_pb2.GetHistogramResponse]
+    """Counts the stored records that pass a filter over time, by level. What is
+    counted is bounded: of a long history the newest part, and the answer says
+    so. Safe to repeat.
+
+    Errors:
+    * INVALID_ARGUMENT: as Query; `filter.since` or `filter.until` is unset or
+      they are in the wrong order; a number of buckets outside its range.
+    """
     Tail: _grpc.UnaryStreamMultiCallable[_log_collector_service_pb2.TailRequest, _log_collector_service_pb2.TailResponse]
     """Follows records that pass a filter, from now on, after the last N. Ends
     only with the call. A client that reads too slowly learns how many
@@ -156,6 +165,15 @@ class LogCollectorServiceAsyncStub(LogCollectorServiceStub):
     * INVALID_ARGUMENT: an unknown id, an expression that cannot be read, a
       page token that this server did not make, or that belongs to another
       filter.
+    """
+    GetHistogram: _aio.UnaryUnaryMultiCallable[_log_collector_service_pb2.GetHistogramRequest, _log_collector_service_pb2.GetHistogramResponse]  # type: ignore[assignment]
+    """Counts the stored records that pass a filter over time, by level. What is
+    counted is bounded: of a long history the newest part, and the answer says
+    so. Safe to repeat.
+
+    Errors:
+    * INVALID_ARGUMENT: as Query; `filter.since` or `filter.until` is unset or
+      they are in the wrong order; a number of buckets outside its range.
     """
     Tail: _aio.UnaryStreamMultiCallable[_log_collector_service_pb2.TailRequest, _log_collector_service_pb2.TailResponse]  # type: ignore[assignment]
     """Follows records that pass a filter, from now on, after the last N. Ends
@@ -239,6 +257,21 @@ class LogCollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         * INVALID_ARGUMENT: an unknown id, an expression that cannot be read, a
           page token that this server did not make, or that belongs to another
           filter.
+        """
+
+    @_abc_1.abstractmethod
+    def GetHistogram(
+        self,
+        request: _log_collector_service_pb2.GetHistogramRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_log_collector_service_pb2.GetHistogramResponse, _abc.Awaitable[_log_collector_service_pb2.GetHistogramResponse]]:
+        """Counts the stored records that pass a filter over time, by level. What is
+        counted is bounded: of a long history the newest part, and the answer says
+        so. Safe to repeat.
+
+        Errors:
+        * INVALID_ARGUMENT: as Query; `filter.since` or `filter.until` is unset or
+          they are in the wrong order; a number of buckets outside its range.
         """
 
     @_abc_1.abstractmethod

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ COMMAND = [sys.executable, "-m", "telecine.cli", "serve", "all"]
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_both_services_answer_and_end_together(tmp_path: Path, number: signal.Signals) -> None:
     listen = ["--listen", "127.0.0.1:0", "--collector-listen", "127.0.0.1:0", "--data-dir", str(tmp_path)]
+    listen += ["--http-listen", "127.0.0.1:0"] if number is signal.SIGTERM else []
     with (tmp_path / "stderr").open("wb") as errors:
         process = subprocess.Popen(
             [*COMMAND, *listen], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
@@ -30,6 +32,13 @@ def test_both_services_answer_and_end_together(tmp_path: Path, number: signal.Si
     with Client(ready["encoder"]) as client, LogClient(ready["collector"]) as logs:
         assert list(client.jobs()) == []
         assert logs.stats()["sinks"][0]["name"] == "file"
+        assert ("http" in ready) is (number is signal.SIGTERM)
+        if "http" in ready:
+            port = ready["http"].rpartition(":")[2].rstrip("/")
+            line = b'{"msg": "by curl", "service": "page"}\n'
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/records", line, timeout=30) as answer:
+                assert answer.status == 200
+            assert any(b"by curl" in record for record in logs.query())
     os.kill(process.pid, number)
     assert process.wait(60) == 0, (tmp_path / "stderr").read_text()
     process.stdout.close()
