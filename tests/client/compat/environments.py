@@ -32,6 +32,9 @@ ENVIRONMENTS = {
         (_TORCH, "diffusers==0.42.1", "imageio>=2.36", "imageio-ffmpeg>=0.6", "tqdm"),
         ("tests/client/compat/test_real_diffusers.py", "tests/client/compat/test_diffusers.py"),
     ),
+    "frameworks": Environment(
+        ("fastapi>=0.165", "httpx2", "celery>=5.4"), ("tests/client/compat/test_frameworks.py",)
+    ),
     "serving": Environment(
         (),
         ("tests/client/compat/test_real_serving.py", "tests/client/compat/test_serving.py"),
