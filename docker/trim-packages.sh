@@ -6,14 +6,24 @@ cd "$1"
 
 find . -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 find . -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.c' -o -name '*.h' -o -name '*.hpp' -o -name '*.a' \) -delete
-# Tools of those who build with numpy, and the half of zstandard that other Pythons than CPython load.
-rm -rf numpy/f2py numpy/distutils
+# Tools of those who build with numpy, modules that only its tests load, and the half of zstandard that other Pythons than
+# CPython load.
+rm -rf numpy/f2py numpy/distutils ../../../bin/f2py
+rm -f numpy/_core/_simd.*.so numpy/_core/_*_tests.*.so
 rm -f zstandard/_cffi.*.so zstandard/backend_cffi.py
 
-# Symbols for debuggers are 55 MB of the encoder's wheels. Libraries that wheels took in (*.libs) come stripped.
+# Pygments knows 500 languages, 8 MB. Rich shows tracebacks of Python with it, and nothing here shows any other language: one that is
+# not in its table is shown as plain text, by Pygments' own rules.
+if [ -d pygments/lexers ]; then
+    find pygments/lexers -type f ! -name __init__.py ! -name _mapping.py ! -name python.py ! -name special.py -delete
+    sed -i "/^    '[A-Za-z0-9_]*': ('pygments\.lexers\./{/'pygments\.lexers\.\(python\|special\)'/!d}" pygments/lexers/_mapping.py
+fi
+
+# Symbols for debuggers are 55 MB of the encoder's wheels. Libraries that wheels took in (*.libs) come stripped, but for one in Pillow's.
 find . -type f -name '*.so' ! -path './*.libs/*' -exec strip --strip-unneeded {} +
+find . -type f -path './pillow.libs/libXau-*' -exec strip --strip-unneeded {} +
 # Stripping what patchelf has touched can break it: each must still load.
-find . -type f -name '*.so' ! -path './*.libs/*' -exec python3 -c '
+find . -type f \( -name '*.so' ! -path './*.libs/*' -o -path './pillow.libs/libXau-*' \) -exec python3 -c '
 import ctypes, sys
 for path in sys.argv[1:]:
     ctypes.CDLL(path)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
@@ -140,3 +147,88 @@ def test_the_layer_of_requirements_holds_others_packages_alone(extra, brings):
     assert any(line.startswith("typer") for line in lines)
     assert any(line.startswith("aiohttp") for line in lines)
     assert not any(line.startswith("telecine") for line in lines)
+
+
+def trimmed(tmp_path, *names):
+    """What trim-packages.sh and renew_records.py leave of packages that are installed here."""
+    folder = tmp_path / "lib/python3/site-packages"
+    for name in names:
+        distribution = importlib.metadata.distribution(name)
+        for file in distribution.files:
+            if ".." not in file.parts and file.suffix != ".pyc":
+                target = folder / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(distribution.locate_file(file), target)
+    tests = folder / f"{names[0].lower()}/tests"
+    tests.mkdir()
+    (tests / "test_lexers.py").write_text("")
+    with next(folder.glob(f"{names[0].lower()}-*/RECORD")).open("a") as record:
+        record.write(
+            f"{names[0].lower()}/tests/test_lexers.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
+        )
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(["sh", str(ROOT / "docker/trim-packages.sh"), str(folder)], env=environment, check=True)
+    subprocess.run([sys.executable, str(ROOT / "docker/renew_records.py"), str(folder)], check=True)
+    return folder
+
+
+SHOW_A_TRACEBACK = """
+import io, sys
+sys.path.insert(0, sys.argv[1])
+import pygments
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.traceback import Traceback
+assert pygments.__file__.startswith(sys.argv[1])
+shown = Console(file=io.StringIO(), force_terminal=True)
+try:
+    exec(compile(open(sys.argv[2]).read(), sys.argv[2], "exec"))
+except ValueError:
+    shown.print(Traceback())
+assert "\\x1b[" in shown.file.getvalue().split("raise", 1)[1].split("\\n")[0]
+for language in ("yaml", "json", "no-such-language"):
+    shown.print(Syntax("a: 1", language))
+"""
+
+
+def test_trimmed_packages_show_tracebacks_and_their_lists_are_true(tmp_path):
+    folder = trimmed(tmp_path, "Pygments", "rich")
+    faulty = tmp_path / "faulty.py"
+    faulty.write_text("if True:\n    raise ValueError('no frames')\n")
+    subprocess.run([sys.executable, "-I", "-c", SHOW_A_TRACEBACK, str(folder), str(faulty)], check=True)
+    assert sum(f.stat().st_size for f in folder.glob("pygments/**/*.py")) < 1_000_000
+    [record] = folder.glob("pygments-*/RECORD")
+    rows = list(csv.reader(record.read_text().splitlines()))
+    assert not [row[0] for row in rows if not (folder / row[0]).exists()]
+    for name, hashed, size in rows:
+        if hashed:
+            content = (folder / name).read_bytes()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+            assert (f"sha256={digest}", len(content)) == (hashed, int(size)), name
+
+
+def test_the_images_are_built_with_what_their_packages_need_and_no_more():
+    """`pip check` looks at the trimmed packages in the build, and nothing that they name brings pydantic."""
+    dockerfile = (ROOT / "docker/Dockerfile").read_text()
+    assert dockerfile.count("pip --python /opt/telecine/bin/python check") == 2
+    needed = closure("telecine-services[encoder,collector,sinks,http]")
+    assert {"telecine", "grpcio", "av", "duckdb", "uvicorn", "typer", "pygments"} <= needed
+    assert not {"pydantic", "pydantic-core", "textual", "pip", "setuptools"} & needed
+
+
+def closure(wanted):
+    """The names of all that a requirement brings here, itself with it."""
+    found, waiting = set(), [Requirement(wanted)]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        key = (name, frozenset(requirement.extras))
+        if key in found:
+            continue
+        found.add(key)
+        for line in importlib.metadata.requires(name) or ():
+            needed = Requirement(line)
+            extras = requirement.extras or {""}
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(needed)
+    return {name for name, _ in found}
