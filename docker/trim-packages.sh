@@ -19,11 +19,10 @@ if [ -d pygments/lexers ]; then
     sed -i "/^    '[A-Za-z0-9_]*': ('pygments\.lexers\./{/'pygments\.lexers\.\(python\|special\)'/!d}" pygments/lexers/_mapping.py
 fi
 
-# Symbols for debuggers are 55 MB of the encoder's wheels. Libraries that wheels took in (*.libs) come stripped, but for one in Pillow's.
+# Symbols for debuggers are 55 MB of the encoder's wheels. Libraries that wheels took in (*.libs) come stripped.
 find . -type f -name '*.so' ! -path './*.libs/*' -exec strip --strip-unneeded {} +
-find . -type f -path './pillow.libs/libXau-*' -exec strip --strip-unneeded {} +
 # Stripping what patchelf has touched can break it: each must still load.
-find . -type f \( -name '*.so' ! -path './*.libs/*' -o -path './pillow.libs/libXau-*' \) -exec python3 -c '
+find . -type f -name '*.so' ! -path './*.libs/*' -exec python3 -c '
 import ctypes, sys
 for path in sys.argv[1:]:
     ctypes.CDLL(path)

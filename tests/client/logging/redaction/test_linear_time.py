@@ -73,6 +73,15 @@ def test_time_per_byte_is_flat_where_one_rule_begins_in_what_another_reads(first
         *("passwd\t{", "passwd\t{\u200b", "AKIApasswd\t{", "passwd|", "tokens=", "tokens=[", "tokens: ["),
         *("tokens: |\n  ", "tok=", ":password> ", 'name="password">x y ', "authorization\tdigest "),
         *("cookie\ta=b ", "password,a\n"),
+        *(
+            "password\\n",
+            "\\",
+            "\\r\\n\\t",
+            "password:#015#012",
+            '"password\\"]=>\\n',
+            "&#10;token=",
+            "\\u000atoken:",
+        ),
     ],
 )
 def test_a_beginning_without_an_end_is_followed_once(piece: str) -> None:

@@ -43,10 +43,13 @@ class SecretText:
         `is_id` says that the text stands under an identifier's key, where digits are no card number.
         With `looks_behind` URL escapes and Base64 are looked behind, once.
         """
-        plain = encodings.without_json_escapes(text)
-        redacted = self._masked(plain, plain, None, mask, counts, is_id=is_id)
-        if looks_behind:
-            for look in (encodings.url_view, escapes.escape_view):
+        redacted = plain = encodings.without_json_escapes(text)
+        # Line ends come first: unread, they are part of a value or all of it, as in `password:#012  …`.
+        looks = (escapes.line_view, None, encodings.url_view, escapes.escape_view)
+        for look in looks if looks_behind else (None,):
+            if look is None:
+                redacted = self._masked(redacted, redacted, None, mask, counts, is_id=is_id)
+            else:
                 view = look(redacted)
                 if view is not None:
                     redacted = self._masked(redacted, view.text, view.offsets, mask, counts, is_id=is_id)
