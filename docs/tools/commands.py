@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
+import inspect
 import re
+import types
+import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +49,7 @@ def _commands(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 def _tables(command: Any) -> Iterator[str]:
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     options = [param for param in command.params if param.param_type_name == "option" and not param.hidden]
+    kinds = typing.get_type_hints(inspect.unwrap(command.callback))
     if arguments:
         yield table(
             ("argument", "meaning"),
@@ -60,7 +64,7 @@ def _tables(command: Any) -> Iterator[str]:
             [
                 (
                     ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts)),
-                    cell(_value(param)),
+                    cell(_value(param, kinds.get(param.name))),
                     cell(_prose(param.help or "")),
                     cell(_default(param)),
                     _variable(param),
@@ -70,9 +74,13 @@ def _tables(command: Any) -> Iterator[str]:
         )
 
 
-def _value(param: Any) -> str:
-    """What stands behind the option. Booleans are flags; enums are their members' values."""
-    kind = param.type_descriptor.annotation
+def _value(param: Any, kind: Any) -> str:
+    """What stands behind the option. Booleans are flags; enums are their members' values.
+
+    `kind` is the annotation in the command's function: Typer's own name for it changes between releases.
+    """
+    if isinstance(kind, types.UnionType):
+        [kind] = [one for one in kind.__args__ if one is not types.NoneType] or [None]
     if param.is_flag or kind is bool:
         return ""
     if param.metavar:
