@@ -17,6 +17,7 @@ _HOSTING = {
 PARTS: dict[str, dict[str, str]] = {
     "cli": {"typer": "typer", "rich": "rich"},
     "watch": {"textual": "textual"},
+    "console": {"htpy": "htpy", "starlette": "starlette", "uvicorn": "uvicorn"},
     "encoder": {
         **_HOSTING, "telecine-services": "encoder_service", "av": "av", "Pillow": "PIL", "blake3": "blake3",
         "aiohttp": "aiohttp",

@@ -30,6 +30,7 @@ NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
         "logs.md",
         "sinks.md",
         "http.md",
+        "console.md",
         "retry.md",
         "cli.md",
     ),

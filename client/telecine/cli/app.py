@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from telecine.cli import capabilities, doctor, errors, jobs, verify
+from telecine.cli import capabilities, console, doctor, errors, jobs, verify
 from telecine.cli.config import command as config
 from telecine.cli.encode import command as encode
 from telecine.cli.keys import command as keys
@@ -44,6 +44,7 @@ app.add_typer(logs.app, name="logs")
 app.add_typer(keys.app, name="keys")
 app.add_typer(stages.app, name="stages")
 app.command("capabilities", epilog=epilog())(capabilities.capabilities)
+app.command("console", epilog=epilog())(console.console)
 app.command("verify", epilog=epilog())(verify.verify)
 app.command("doctor", epilog=epilog())(doctor.doctor)
 app.command("errors", epilog=epilog())(errors.errors)
@@ -132,4 +133,7 @@ def _without_type(parameter: Any) -> Any:
 
 def _ends_by_interruption(arguments: Sequence[str]) -> bool:
     """Ctrl-C is how commands end that follow something; there is nothing to say about it."""
-    return "serve" in arguments[:1] or list(arguments[:2]) in (["logs", "tail"], ["logs", "watch"])
+    return list(arguments[:1]) in (["serve"], ["console"]) or list(arguments[:2]) in (
+        ["logs", "tail"],
+        ["logs", "watch"],
+    )

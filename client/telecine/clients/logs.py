@@ -123,6 +123,16 @@ class Histogram:
     """False: the history was too long; the oldest records are missing."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """A page of stored records."""
+
+    records: Sequence[bytes]
+    """JSON lines."""
+    next_token: str
+    """Asks for the page behind it, with the same filter. Empty: this was the last."""
+
+
 class LogTail:
     """Records as they arrive; made by `LogClient.tail`. Read by one thread, closed by any."""
 
@@ -202,20 +212,42 @@ class LogClient:
         Raises:
             InvalidRequestError: The filter is wrong.
         """
-        message = (wanted or LogFilter()).message()
-        order = pb.SORT_ORDER_OLDEST_FIRST if is_oldest_first else pb.SORT_ORDER_NEWEST_FIRST
         left = limit
         token = ""
         while left is None or left > 0:
             size = _PAGE_RECORDS if left is None else min(left, _PAGE_RECORDS)
-            request = pb.QueryRequest(filter=message, order=order, page_size=size, page_token=token)
-            answer = self._channel.query(request, self._timeout_seconds, current_request_id())
-            self._note_damages(answer.damaged_files)
-            yield from answer.records
-            token = answer.next_page_token
+            found = self.page(wanted, is_oldest_first=is_oldest_first, size=size, token=token)
+            yield from found.records
+            token = found.next_token
             if not token:
                 return
-            left = None if left is None else left - len(answer.records)
+            left = None if left is None else left - len(found.records)
+
+    def page(
+        self,
+        wanted: LogFilter | None = None,
+        *,
+        is_oldest_first: bool = False,
+        size: int = _PAGE_RECORDS,
+        token: str = "",
+    ) -> RecordPage:
+        """Returns one page of stored records, for readers that go on at another time or place.
+
+        Args:
+            wanted: Which records. None: all of them.
+            is_oldest_first: Whether the oldest record comes first; by default the newest does.
+            size: The most records of the page; the collector may give fewer.
+            token: `next_token` of the page before it. Empty: the first page.
+
+        Raises:
+            InvalidRequestError: The filter or the token is wrong.
+        """
+        order = pb.SORT_ORDER_OLDEST_FIRST if is_oldest_first else pb.SORT_ORDER_NEWEST_FIRST
+        message = (wanted or LogFilter()).message()
+        request = pb.QueryRequest(filter=message, order=order, page_size=size, page_token=token)
+        answer = self._channel.query(request, self._timeout_seconds, current_request_id())
+        self._note_damages(answer.damaged_files)
+        return RecordPage(list(answer.records), answer.next_page_token)
 
     def tail(self, wanted: LogFilter | None = None, *, last: int = 0) -> LogTail:
         """Follows records as they arrive.

@@ -1,0 +1,1 @@
+"""What is shown: screens as HTML, every text of others as a text node."""

@@ -1,0 +1,1 @@
+"""What takes requests: who may come in, sessions, routes, and the port."""

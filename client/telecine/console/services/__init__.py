@@ -1,0 +1,1 @@
+"""What is asked of the services, with the credentials of one session."""
