@@ -33,8 +33,9 @@ from telecine.request.options import KeepAlive, OutputLike, RetryPolicy, Tls
 from telecine.request.rates import FrameRate
 from telecine.results import reading
 from telecine.results.destination import Destination, destination_of, expect_one, outputs_for
-from telecine.results.download import Transfer, open_part, place, target_of
+from telecine.results.download import Transfer, target_of
 from telecine.results.outcome import is_worth_fetching, verdict
+from telecine.results.part import open_part
 from telecine.results.target import writing
 from telecine.results.values import Artifact, Capabilities, DamagedJob, EncodeResult, JobInfo, JobState
 from telecine.results.watching import Watching, progress_of
@@ -360,10 +361,10 @@ class AsyncClient(AsyncViewing):
         mine, secret = self.settings.host_id, self.settings.secret
         with (
             writing(target, job_id),
-            open_part(target) as file,
-            Transfer(job_id, path, file, host_id=mine, secret=secret) as transfer,
+            open_part(target) as part,
+            Transfer(job_id, path, part.file, host_id=mine, secret=secret) as transfer,
         ):
-            return place(target, await self._transfer(transfer))
+            return part.place(await self._transfer(transfer))
 
     async def read(self, job_id: str, path: str, *, limit_bytes: int = 64 << 20) -> bytes:
         """Returns the bytes of a small artifact, checked by its SHA-256.

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Self
 
@@ -22,7 +18,6 @@ from telecine.sharing.local_file import is_artifact_path, pieces_of
 from telecine.sharing.secret import ServerSecret
 
 MANIFEST = "manifest.json"
-_PART_FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def below(directory: Path, path: str) -> Path:
@@ -42,42 +37,10 @@ def target_of(to: str | Path, path: str) -> Path:
     return below(target, path) if means_directory(to, target) else target
 
 
-def open_part(target: Path) -> BinaryIO:
-    """Opens `<target>.part`, with what an earlier download left in it.
-
-    Its name can be foreseen: a link, or anything else there that is no file of this user alone, is replaced,
-    never followed. Raises OSError.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = _part_of(target)
-    with suppress(OSError):  # missing, a link, or a pipe that nobody reads
-        descriptor = os.open(part, _PART_FLAGS | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        if _is_own(os.fstat(descriptor)):
-            return os.fdopen(descriptor, "a+b")
-        os.close(descriptor)
-    part.unlink(missing_ok=True)
-    return os.fdopen(os.open(part, _PART_FLAGS | os.O_CREAT | os.O_EXCL, 0o666), "a+b")
-
-
-def _is_own(found: os.stat_result) -> bool:
-    is_of_user = not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
-    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and is_of_user
-
-
-def place(target: Path, found: Artifact) -> Artifact:
-    """Renames a part that is complete to its target."""
-    _part_of(target).replace(target)
-    return replace(found, local_path=target)
-
-
 def place_manifest(directory: Path, manifest_json: bytes, name: str = MANIFEST) -> None:
     """Puts the manifest beside its artifacts. It comes last: a manifest that exists is true."""
     directory.mkdir(parents=True, exist_ok=True)
     write_whole(directory / name, manifest_json, is_synced=False, mode=0o666)
-
-
-def _part_of(target: Path) -> Path:
-    return target.with_name(target.name + ".part")
 
 
 class Transfer:

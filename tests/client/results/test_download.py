@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telecine import exceptions as errors
 from telecine.encoder.v1 import encoder_pb2 as pb
-from telecine.results.download import Transfer, below, open_part, place, place_manifest, target_of
+from telecine.results.download import Transfer, below, place_manifest, target_of
+from telecine.results.part import open_part
 from telecine.results.values import Artifact
 
 WHOLE = bytes(range(256)) * 20
@@ -93,12 +94,11 @@ def test_where_a_download_goes(tmp_path: Path) -> None:
 
 def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "a.mp4"
-    with open_part(target) as file:
-        transfer = Transfer("job", "a", file)
+    with open_part(target) as part, Transfer("job", "a", part.file) as transfer:
         transfer.write(answer(0, WHOLE))
         found = transfer.verified()
         assert not target.exists()
-    assert place(target, found).local_path == target
+        assert part.place(found).local_path == target
     assert target.read_bytes() == WHOLE
     place_manifest(tmp_path, b"{}")
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.mp4", "deep", "manifest.json"]
@@ -111,6 +111,27 @@ def test_a_server_whose_checksum_is_wrong_twice_is_given_up() -> None:
     transfer.after_failure(wrong)
     with pytest.raises(errors.ChecksumMismatchError):
         transfer.after_failure(wrong)
+
+
+def test_two_downloads_to_one_target_leave_one_of_the_two_whole(tmp_path: Path) -> None:
+    """The later one had gone on in the file that the earlier one had just put in place."""
+    target = tmp_path / "a.mp4"
+    found = Artifact("a.mp4", "a.mp4", 5, "", "")
+    with open_part(target) as first:
+        first.file.write(b"first")
+        first.file.flush()
+        with open_part(target) as second:
+            assert second.file.tell() == 0
+            second.file.write(b"other")
+            first.place(found)
+            second.file.flush()
+            assert target.read_bytes() == b"first"
+            with pytest.raises(KeyError), open_part(target) as third:
+                third.file.write(b"fails")
+                raise KeyError
+            second.place(found)
+    assert target.read_bytes() == b"other"
+    assert [path.name for path in tmp_path.iterdir() if path != target] == ["a.mp4.part"]
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "pipe"])
@@ -127,9 +148,9 @@ def test_what_somebody_planted_where_a_download_goes_is_replaced_never_written_t
         part.hardlink_to(victim)
     else:
         part.symlink_to(victim if kind == "link" else tmp_path / "missing")
-    with open_part(target) as file:
-        file.write(WHOLE)
-    place(target, Artifact("video.mp4", "video.mp4", len(WHOLE), "", ""))
+    with open_part(target) as opened:
+        opened.file.write(WHOLE)
+        opened.place(Artifact("video.mp4", "video.mp4", len(WHOLE), "", ""))
     assert victim.read_bytes() == b"of another"
     assert not target.is_symlink()
     assert target.read_bytes() == WHOLE
