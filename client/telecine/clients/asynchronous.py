@@ -20,12 +20,7 @@ from telecine.clients.belonging import PICKLING_ADVICE, EventLoop, not_pickled
 from telecine.clients.embedded import embedded_address
 from telecine.clients.plan import JobArguments, ProgressCallback, id_of, plan_job
 from telecine.clients.progress import ProgressReporter
-from telecine.clients.settings import (
-    DOWNLOAD_ATTEMPT_SECONDS,
-    pause_seconds,
-    settings_of,
-    timeout_of,
-)
+from telecine.clients.settings import DOWNLOAD_ATTEMPT_SECONDS, pause_seconds, settings_of, timeout_of
 from telecine.clients.viewing import AsyncViewing
 from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.frames.animation import whole

@@ -15,8 +15,8 @@ from telecine.results.values import Artifact
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover - Windows has none
-    fcntl = None  # type: ignore[assignment]
+except ImportError:  # pragma: no cover
+    fcntl = None  # type: ignore[assignment]  # Windows has none
 
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
