@@ -17,7 +17,7 @@ from log_collector import errors
 from log_collector.http import otlp
 from log_collector.http.body import Bodies, Sent
 from log_collector.http.browser import MAX_BODY_BYTES, lines_of, read_batch
-from log_collector.http.calls import Answered, Calls, needed_scopes, request_id_from
+from log_collector.http.calls import Answered, Calls, StillGood, needed_scopes, request_id_from
 from log_collector.http.calls import Request as Call
 from log_collector.http.connection import CERTIFICATE
 from log_collector.http.cors import headers_for, require_origin
@@ -70,7 +70,7 @@ class Parts(msgspec.Struct, frozen=True):
 
 
 class _Taker(Protocol):
-    async def __call__(self, request: Request) -> bytes: ...
+    async def __call__(self, request: Request, still_good: StillGood) -> bytes: ...
 
 
 class HttpApp:
@@ -106,9 +106,9 @@ class HttpApp:
             _require_one_length(request)
             scopes = needed_scopes(taker)
 
-            async def take() -> bytes:
+            async def take(still_good: StillGood) -> bytes:
                 with acting_for(request.headers.getlist(TENANT_KEY), "records sent"):
-                    return await taker(request)
+                    return await taker(request, still_good)
 
             return await self._parts.calls.run_as_caller(call, _shown(request), scopes, take)
 
@@ -118,21 +118,23 @@ class HttpApp:
         return _response(answered, answer_type, headers)
 
     @requires(Scope.LOGS_WRITE)
-    async def _logs(self, request: Request) -> bytes:
+    async def _logs(self, request: Request, still_good: StillGood) -> bytes:
         content_type = _otlp_type(request)
         if not content_type:
             raise _unknown_type(f"{otlp.PROTOBUF} or {otlp.JSON}")
         async with self._parts.bodies.received(_sent(request), _peer(request)) as body:
+            still_good()
             return await self._parts.otlp.take(body, content_type, _peer(request))
 
     @requires(Scope.LOGS_WRITE)
-    async def _records(self, request: Request) -> bytes:
+    async def _records(self, request: Request, still_good: StillGood) -> bytes:
         if _content_type(request) not in _LINES:
             raise _unknown_type("application/x-ndjson")
         unknown = sorted(set(request.query_params) - {"service"})
         if unknown:
             raise errors.invalid_field("query", 'expected no parameter but "service"')
         async with self._parts.bodies.received(_sent(request), _peer(request)) as body:
+            still_good()
             lines = Lines(
                 data=body,
                 sender=_peer(request),
@@ -158,7 +160,9 @@ class HttpApp:
                 batch = read_batch(body)
                 shown = Shown((f"Bearer {batch.key}",) if batch.key else (), origin=origin)
 
-                async def take() -> bytes:
+                async def take(still_good: StillGood) -> bytes:
+                    # A key was judged by the last look at its file, which may be older than the body.
+                    still_good()
                     rate = self._parts.records_per_second()
                     self._rates.take(origin, len(batch.records), rate, origins)
                     taken = await self._parts.records().take(lines_of(batch, origin, call.peer))

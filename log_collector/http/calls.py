@@ -21,6 +21,9 @@ from service_host.status.http_status import OK, HttpError, HttpStatus, to_http
 from service_host.status.status import REQUEST_ID_KEY, ServiceError
 
 Handler: TypeAlias = Callable[[], Awaitable[bytes]]
+StillGood: TypeAlias = Callable[[], None]
+"""Raises ServiceError where the caller's credential has ended since the request began."""
+CallersBody: TypeAlias = Callable[[StillGood], Awaitable[bytes]]
 
 _log = structlog.get_logger("log_collector.http")
 
@@ -86,13 +89,17 @@ class Calls:
         return answered
 
     async def run_as_caller(
-        self, request: Request, shown: Shown, scopes: frozenset[Scope], body: Handler
+        self, request: Request, shown: Shown, scopes: frozenset[Scope], body: CallersBody
     ) -> bytes:
-        """Runs the body as the principal that the credentials prove. Raises ServiceError where none may."""
+        """Runs the body as the principal that the credentials prove. Raises ServiceError where none may.
+
+        The body is given a function to judge the credential again, once all of the request has arrived: a
+        client may take as long as `body_seconds` to send it.
+        """
         caller = Caller(request.route, request.peer)
         admission = await self._guard.check(caller, Access(scopes=scopes), shown)
         with acting_as(admission.principal):
-            return await body()
+            return await body(lambda: self._guard.require_good(caller, admission))
 
     def _later(self, message: str, request: Request) -> HttpStatus:
         reason = reasons.ERROR_REASON_TEMPORARILY_UNAVAILABLE

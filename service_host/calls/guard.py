@@ -95,6 +95,19 @@ class Guard:
         auditing.set_current(self._audit, caller)
         return admission
 
+    def require_good(self, caller: Caller, admission: Admission) -> None:
+        """Judges the credential of a caller that was let in once more, before its request takes effect.
+
+        Raises ServiceError where it has expired, was revoked or was changed since.
+        """
+        if self._doors is None or admission is LOCAL_ADMISSION:
+            return
+        self._doors.refresh()
+        fault = self._doors.fault_of(admission)
+        if fault:
+            self._audit.ended(msgspec.structs.replace(caller, admission=admission), fault)
+            raise expired(f"{fault}; nothing was taken, send the request again with another credential")
+
     @contextmanager
     def staying(self, method: str, peer: str, ticket: Ticket, admission: Admission) -> Iterator[None]:
         """Ends the call when its credential ends, while the body runs."""

@@ -81,3 +81,33 @@ async def raw(address: str, sent: bytes, *, is_ended: bool = False) -> bytes:
         return b""
     finally:
         writer.close()
+
+
+class Halfway:
+    """A request whose head was let in and whose body is still owed."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._body = body
+
+    @classmethod
+    async def of(cls, address: str, path: str, body: bytes, headers: dict[str, str]) -> Halfway:
+        """Returns when the collector has asked for the body: it does that once it knows the caller."""
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        own = {"host": "x", "connection": "close", "expect": "100-continue", "content-length": str(len(body))}
+        lines = [f"{name}: {value}" for name, value in (own | headers).items()]
+        writer.write("\r\n".join([f"POST {path} HTTP/1.1", *lines, "", ""]).encode())
+        async with asyncio.timeout(10):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        return cls(reader, writer, body)
+
+    async def finish(self) -> bytes:
+        """Sends the body; returns the answer."""
+        try:
+            self._writer.write(self._body)
+            async with asyncio.timeout(10):
+                return await self._reader.read()
+        finally:
+            self._writer.close()

@@ -9,6 +9,7 @@ import ssl
 from pathlib import Path
 
 import grpc.aio
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 from telecine.logs.v1 import log_collector_service_pb2 as pb
@@ -16,12 +17,12 @@ from telecine.logs.v1 import log_collector_service_pb2 as pb
 from log_collector.config import CollectorConfig
 from log_collector.http.rates import OriginRates
 from service_host.auth.exposure import exposure_fault
-from service_host.auth.key_file import new_key, write_keys
+from service_host.auth.key_file import StoredKey, new_key, write_keys
 from service_host.auth.scopes import Scope
 from service_host.status.status import ServiceError
 from tests.eventually import eventually_async
 from tests.log_collector.harness import collector, stub
-from tests.log_collector.http.client import JSON, PROTOBUF, ask
+from tests.log_collector.http.client import JSON, PROTOBUF, Halfway, ask
 from tests.log_collector.http.test_otlp import HTTP, in_json, json_log
 from tests.log_collector.rpc.test_export import log, request
 from tests.service_host.certificates import Authority
@@ -71,6 +72,73 @@ async def test_each_route_asks_who_calls_and_for_its_scope(tmp_path: Path) -> No
     assert len(refused) == refusals
     assert {entry["rpc"] for entry in refused} == set(ROUTES)
     assert keys["reader"].removeprefix("Bearer ") not in str(logged)
+
+
+def ended(stored: StoredKey, how: str) -> tuple[StoredKey, ...]:
+    """What is left of a key in its file."""
+    return {
+        "revoked": (msgspec.structs.replace(stored, revoked_at=NOW),),
+        "removed": (),
+        "narrowed": (msgspec.structs.replace(stored, scopes=(Scope.LOGS_READ,)),),
+        "moved": (msgspec.structs.replace(stored, tenant="studio-b"),),
+        "unchanged": (stored,),
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["revoked", "removed", "narrowed", "moved", "unchanged"])
+async def test_a_credential_that_ends_while_the_body_comes_stores_nothing(tmp_path: Path, how: str) -> None:
+    key, stored = new_key("writer", "studio-a", (Scope.LOGS_WRITE,), created_at=NOW)
+    keys_file = tmp_path / "keys.json"
+    write_keys(keys_file, (stored,))
+    # No look at the file but the request's own.
+    settings = {"host__auth__keys_file": keys_file, "host__auth__recheck_seconds": 5}
+    with capture_logs() as logged:
+        async with collector(tmp_path / "data", **HTTP, **settings) as running:
+            sending = [
+                await Halfway.of(running.http, path, body, {"authorization": f"Bearer {key}"} | headers)
+                for path, forms in ROUTES.items()
+                for body, headers in forms
+            ]
+            write_keys(keys_file, ended(stored, how))
+            answers = [await each.finish() for each in sending]
+            stored_count = len(running.records())
+    refusals = [entry for entry in logged if entry["event"] == "credential_ended"]
+    if how == "unchanged":
+        assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 3
+        assert (stored_count, refusals) == (3, [])
+        return
+    for answer in answers:
+        assert answer.startswith(b"HTTP/1.1 401")
+        assert b"CREDENTIALS_EXPIRED" in answer
+    assert stored_count == 0
+    assert sorted(entry["rpc"] for entry in refusals) == ["/v1/logs", "/v1/logs", "/v1/records"]
+    assert key not in str(logged)
+
+
+async def test_a_key_that_expires_while_the_body_comes_stores_nothing(tmp_path: Path) -> None:
+    expires_at = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(seconds=3)
+    key, stored = new_key("writer", "a", (Scope.LOGS_WRITE,), created_at=NOW, expires_at=expires_at)
+    write_keys(tmp_path / "keys.json", (stored,))
+    async with collector(tmp_path / "data", **HTTP, host__auth__keys_file=tmp_path / "keys.json") as running:
+        sending = await Halfway.of(running.http, "/v1/records", b"{}", {"authorization": f"Bearer {key}"})
+        await eventually_async(lambda: datetime.datetime.now(datetime.UTC) > expires_at)
+        answer = await sending.finish()
+        assert answer.startswith(b"HTTP/1.1 401")
+        assert b"has expired" in answer
+        assert running.records() == []
+
+
+async def test_a_page_whose_key_is_revoked_while_the_body_comes_stores_nothing(tmp_path: Path) -> None:
+    key, stored = new_key("page", "a", (Scope.LOGS_WRITE,), created_at=NOW, origins=(OURS,))
+    keys_file = tmp_path / "keys.json"
+    write_keys(keys_file, (stored,))
+    settings = {"host__auth__keys_file": keys_file, "host__auth__recheck_seconds": 5}
+    async with collector(tmp_path / "data", **HTTP, http__origins=(OURS,), **settings) as running:
+        headers = {"origin": OURS, "content-type": "text/plain"}
+        sending = await Halfway.of(running.http, "/v1/browser", batch(key), headers)
+        write_keys(keys_file, ended(stored, "revoked"))
+        assert (await sending.finish()).startswith(b"HTTP/1.1 401")
+        assert running.records() == []
 
 
 async def test_only_an_administrator_sends_for_another_tenant(tmp_path: Path) -> None:
