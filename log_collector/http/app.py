@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -29,10 +29,12 @@ from service_host.auth.admission import Shown
 from service_host.auth.scopes import Scope, requires
 from service_host.auth.tenancy import TENANT_KEY, acting_for
 from service_host.status.http_status import HttpError, HttpStatus, to_http
-from service_host.status.status import REQUEST_ID_KEY
+from service_host.status.status import REQUEST_ID_KEY, ServiceError
 
 _LINE_BYTES: Final = 4
 """Of a header's line beside its name and value."""
+_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""A request states one of them: two programs in a row could each believe the other one."""
 _BROWSER: Final = "/v1/browser"
 _BATCHES: Final = frozenset({"text/plain", "application/json"})
 """What a beacon can send without asking first is text/plain."""
@@ -103,7 +105,6 @@ class HttpApp:
 
         async def handle() -> bytes:
             require_origin(origin, origins)
-            _require_one_length(request)
             scopes = needed_scopes(taker)
 
             async def take(still_good: StillGood) -> bytes:
@@ -153,7 +154,6 @@ class HttpApp:
         async def handle() -> bytes:
             # A program has no origin, and other routes to go.
             require_origin(origin, origins)
-            _require_one_length(request)
             if _content_type(request) not in _BATCHES:
                 raise _unknown_type("text/plain or application/json")
             async with self._parts.bodies.received(_sent(request), call.peer, MAX_BODY_BYTES) as body:
@@ -204,23 +204,37 @@ class HttpApp:
 
 
 def _bounded(app: Asgi, head_bytes: Callable[[], int]) -> Asgi:
-    """Bounds the head."""
+    """Bounds the head, and refuses one that leaves open where its body ends."""
 
     async def run(scope: Any, receive: Any, send: Any) -> None:
         # The server looks at heads that are not complete alone.
         size = len(scope["raw_path"]) + len(scope["query_string"])
         size += sum(len(name) + len(value) + _LINE_BYTES for name, value in scope["headers"])
         limit = head_bytes()
-        inner = app if size <= limit else _too_large_head(limit)
+        request_id = request_id_from(_request_id(scope["headers"]) if size <= limit else None)
+        inner = app
+        if size > limit:
+            error = errors.invalid_field("headers", f"expected at most {limit} bytes in all")
+            inner = _refused_head(431, error, request_id)
+        elif {name for name, _ in scope["headers"]} >= _LENGTHS:
+            # A program before this one may have read the other length: what follows may be another's.
+            error = errors.invalid_field("content-length", "expected none beside transfer-encoding")
+            inner = _refused_head(400, error, request_id)
         await inner(scope, receive, send)
 
     return run
 
 
-def _too_large_head(head_bytes: int) -> Response:
-    error = errors.invalid_field("headers", f"expected at most {head_bytes} bytes in all")
-    shown = to_http(error, request_id_from(None), 431)
-    return _response(Answered(error=shown), otlp.JSON, {"connection": "close"})
+def _refused_head(status: int, error: ServiceError, request_id: str) -> Response:
+    """An answer after which the connection is closed."""
+    shown = to_http(error, request_id, status)
+    headers = {"connection": "close", REQUEST_ID_KEY: request_id}
+    return _response(Answered(error=shown), otlp.JSON, headers)
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    found = [value for name, value in headers if name == REQUEST_ID_KEY.encode()]
+    return found[0].decode("latin-1") if found else None
 
 
 def _response(answered: Answered, content_type: str, headers: dict[str, str]) -> Response:
@@ -276,12 +290,6 @@ def _shown(request: Request) -> Shown:
     if authorization:
         return Shown(authorization, origin=request.headers.get("origin", ""))
     return Shown(certificate_pem=request.scope["state"].get(CERTIFICATE, b""))
-
-
-def _require_one_length(request: Request) -> None:
-    """What states two lengths could be read in two ways by two programs in a row."""
-    if "transfer-encoding" in request.headers and "content-length" in request.headers:
-        raise errors.invalid_field("content-length", "expected none beside transfer-encoding")
 
 
 def _unknown_type(expected: str) -> HttpError:
