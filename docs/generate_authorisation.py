@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from encoder_service.rpc.servicer import SERVICE_NAME as ENCODER
 from encoder_service.rpc.servicer import EncoderServicer
 from log_collector.http.app import HttpApp
+from log_collector.http.script import NAME
 from log_collector.rpc.servicer import OTLP_SERVICE_NAME, LogCollectorServicer, otlp_handler
 from log_collector.rpc.servicer import SERVICE_NAME as COLLECTOR
 from service_host.admin import admin_pages
@@ -27,6 +28,7 @@ Written by `python docs/generate_authorisation.py` from what stands beside each 
 every cell over real connections. What each scope permits, and how a caller gets one:
 [security.md](security.md). Within its scope a caller reaches its own tenant's jobs and records alone;
 `admin` reaches those of all. A service without `host.auth` asks nobody, and everything is open.
+`POST /v1/browser` accepts tokens, and keys made with `--origin`; such a key never has the scope `admin`.
 
 | call | anonymous | known, without a scope | """
 
@@ -47,13 +49,25 @@ def rules() -> Iterator[tuple[str, Access]]:
     export = f"/{OTLP_SERVICE_NAME}/Export"
     handler = otlp_handler(None, None).service(_Details(export))
     yield export, Access(scopes=scopes_of(method_of(handler)) or frozenset())
-    for path, route in (("/v1/logs", HttpApp._logs), ("/v1/records", HttpApp._records)):  # noqa: SLF001 - marked
-        yield f"POST {path}", Access(scopes=scopes_of(route) or frozenset())
+    yield from http_rules().items()
     yield "/grpc.health.v1.Health/Check", Access(is_open=True)
     yield "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Access()
     pages = admin_pages(CollectorRegistry(), is_alive=bool, is_ready=bool, config=dict)
     for path, page in pages.items():
         yield f"GET {path}", page.access
+
+
+def http_rules() -> dict[str, Access]:
+    """The routes of the collector's HTTP port."""
+    takers = {
+        "/v1/logs": HttpApp._logs,  # noqa: SLF001 - marked
+        "/v1/records": HttpApp._records,  # noqa: SLF001 - marked
+        "/v1/browser": HttpApp._from_browser,  # noqa: SLF001 - marked
+    }
+    routes = {
+        f"POST {path}": Access(scopes=scopes_of(taker) or frozenset()) for path, taker in takers.items()
+    }
+    return routes | {f"GET /{NAME}": Access(is_open=True)}
 
 
 def table() -> str:

@@ -2,7 +2,7 @@
 
 The methods that are called do nothing, but bear what the services' own declare: who may call is decided
 before. What the services themselves do with it is tested with real clients in tests/robustness. The rows of
-the collector's HTTP port are tested beside it.
+the collector's HTTP port are called in tests/log_collector/http.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from docs.generate_authorisation import PAGE as FILE
-from docs.generate_authorisation import rules, table
+from docs.generate_authorisation import http_rules, rules, table
 from encoder_service.rpc.servicer import SERVICE_NAME as ENCODER
 from log_collector.rpc.servicer import OTLP_SERVICE_NAME
 from log_collector.rpc.servicer import SERVICE_NAME as COLLECTOR
@@ -35,7 +35,7 @@ from tests.service_host.auth.issuer import AUDIENCE, ISSUER, Issuer
 from tests.service_host.auth.test_certificates import Authority
 
 PAGE = FILE.read_text(encoding="utf-8")
-RULES = dict(rules())
+RULES = {call: access for call, access in rules() if call not in http_rules()}
 HEALTH = health_pb2.HealthCheckRequest().SerializeToString()
 REFLECTION = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
 NOW = datetime.datetime.now(datetime.UTC)
@@ -49,7 +49,7 @@ def cells():
         (call, column): may == "yes"
         for call, line in rows
         for column, may in zip(COLUMNS, line.split(" | "), strict=True)
-        if not call.startswith("POST ")
+        if call not in http_rules()
     }
 
 
@@ -64,7 +64,7 @@ def test_every_rpc_of_both_services_stands_on_the_page():
     described = [descriptor_pool.Default().FindServiceByName(name) for name in (ENCODER, COLLECTOR)]
     wanted = {f"/{service.full_name}/{method.name}" for service in described for method in service.methods}
     assert wanted <= set(RULES)
-    assert {method for method, _ in EXPECTED} == {method for method in RULES if method[:5] != "POST "}
+    assert {method for method, _ in EXPECTED} == set(RULES)
     assert all(RULES[call].scopes for call in wanted), "an rpc is open to everybody"
 
 
@@ -255,5 +255,5 @@ async def test_without_authentication_every_cell_is_open(place):
                 path = method.removeprefix("GET ")
                 arguments = (listening.admin, path, "plain", "anonymous", None)
                 assert await asyncio.to_thread(place.fetch, *arguments) == 200
-            elif not method.startswith("POST "):
+            else:
                 assert await call(channel, method, None) == "OK"
