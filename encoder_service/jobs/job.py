@@ -258,7 +258,7 @@ class Job:
         if self.received_bytes == before:
             return
         self.last_byte_monotonic = self.last_sign_monotonic = self._clock.monotonic()
-        self._arrival.note(self.persisted_bytes, self.last_byte_monotonic)
+        self._arrival.observe(self.persisted_bytes, self.last_byte_monotonic)
         if self.input_hash is not None:
             self.input_hash.advance(self.persisted_bytes)
         if self.audio_hash is not None:

@@ -16,7 +16,7 @@ class ArrivalRate:
     def __init__(self, total_bytes: int, now: float) -> None:
         self._points: deque[tuple[float, int]] = deque([(now, total_bytes)])
 
-    def note(self, total_bytes: int, now: float) -> None:
+    def observe(self, total_bytes: int, now: float) -> None:
         """The track has so many bytes now."""
         points = self._points
         if len(points) > 1 and now - points[-2][0] < _STEP_SECONDS:

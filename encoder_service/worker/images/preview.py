@@ -33,6 +33,7 @@ def draw_preview(order: DrawPreview) -> Pictured | Failed:
     """Draws it as a poster of the same frame would be. Never raises."""
     with suppress(OSError):
         os.nice(_FURTHER_NICENESS)
+    code: FailureCode
     try:
         pixels = _pixels(order)
         height, width = pixels.shape[:2]
