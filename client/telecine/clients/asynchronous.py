@@ -34,6 +34,7 @@ from telecine.results.part import open_part
 from telecine.results.target import writing
 from telecine.results.values import Artifact, Capabilities, DamagedJob, EncodeResult, JobInfo, JobState
 from telecine.results.watching import Watching, progress_of
+from telecine.sound.reader import with_sample_format
 
 
 class AsyncClient(AsyncViewing):
@@ -106,9 +107,8 @@ class AsyncClient(AsyncViewing):
 
         Args:
             frames: Arrays of shape (T, H, W, C), (H, W, C), (T, H, W) or (H, W); torch tensors on any device;
-                PIL images; `bytes` of raw frames (with `width`, `height` and `pixel_format`); or an iterable
-                of those, which is read as fast as the frames can be sent; asynchronous iterables too. Samples
-                are uint8, uint16, or floats from 0 to 1.
+                PIL images; `bytes` of raw frames (with `width`, `height` and `pixel_format`); or an iterable,
+                asynchronous or not, of those. Samples are uint8, uint16, or floats from 0 to 1.
             fps: Frames per second: a number, a fraction such as "24000/1001", or a `Fraction`.
             outputs: Format names ("mp4") or `Output`s. None: what the name `to` ends with, else "mp4".
             to: "clip.mp4": that file, of the only output, with `clip.mp4.manifest.json` beside it; else the
@@ -129,6 +129,7 @@ class AsyncClient(AsyncViewing):
             JobFailedError: No output could be made; the other JobErrors name other ways for a job to end.
             LaterError: The server could not be reached, or has no room, for longer than `retry` allows.
         """
+        arguments["audio"] = await with_sample_format(arguments.get("audio"))
         job = self.open_job(fps=fps, outputs=outputs_for(destination_of(to), outputs), **arguments)
         try:
             await job.push(whole(frames))

@@ -19,6 +19,7 @@ from telecine.encoder.v1 import encoder_pb2 as pb
 from telecine.request.source_warnings import SourceCode
 from telecine.results.destination import destination_of, outputs_for
 from telecine.results.values import EncodeResult, Progress
+from telecine.sound.reader import SoundReader
 from telecine.upload.events import Connect, Disconnect, Event, Wait
 from telecine.upload.machine import Upload
 from telecine.upload.messages import MessageCodec
@@ -170,6 +171,14 @@ class AsyncJob:
                 self._changed.notify()
                 position += size
 
+    async def _push_whole_sound(self, sound: SoundReader) -> None:
+        if sound.awaited_pieces is None:
+            await self._push_sound(sound.blocks())
+            return
+        async for piece in sound.awaited_pieces:
+            await self._push_sound(sound.blocks_of(piece))
+        sound.require_samples()
+
     @names_job_async
     async def finish(self, timeout_seconds: float | None = None) -> None:
         """Ends the upload and waits for the hand-off: every frame is acknowledged as safe, and all sound.
@@ -190,7 +199,7 @@ class AsyncJob:
         if upload is None:
             raise self._ended or errors.InvalidFramesError("no frame was pushed; a job has at least one")
         if self._plan.sound is not None and upload.total_frames is None:
-            await self._push_sound(self._plan.sound.blocks())
+            await self._push_whole_sound(self._plan.sound)
         if upload.total_frames is None:
             upload.finish(self._plan.last_warnings())
             self._changed.notify()

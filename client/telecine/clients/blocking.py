@@ -37,6 +37,7 @@ from telecine.results.part import open_part
 from telecine.results.target import writing
 from telecine.results.values import Artifact, Capabilities, DamagedJob, EncodeResult, JobInfo, JobState
 from telecine.results.watching import Watching, progress_of
+from telecine.sound.reader import require_at_once
 
 
 class Client(Viewing):
@@ -172,7 +173,9 @@ class Client(Viewing):
             OutOfOrderError: The client is closed, or was made before this process was forked.
         """
         self._check()
-        job = Job(self, plan_job(fps, outputs, arguments), calls.current_request_id())
+        plan = plan_job(fps, outputs, arguments)
+        require_at_once(plan.sound)
+        job = Job(self, plan, calls.current_request_id())
         self._jobs.add(job)
         return job
 

@@ -16,7 +16,8 @@ class Audio:
 
     samples: object = None
     """Arrays or tensors of shape (channels, samples) or (samples, channels), or (samples,) for mono; int16,
-    int32, or floats from -1 to 1; or an iterable of pieces of those, one after the other in time."""
+    int32, or floats from -1 to 1; or an iterable of pieces of those, one after the other in time; with
+    `AsyncClient` also an asynchronous one."""
     sample_rate: int = 0
     """Samples per second, 8000 to 192000. Mandatory: a model's own, such as its vocoder's."""
     layout: str = ""

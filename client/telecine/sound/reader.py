@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,9 @@ from telecine.sound.samples import Converter, Samples, as_array, format_of
 from telecine.sound.wav import open_wav, read_header, read_pieces
 
 _BY_CHANNELS = {1: "mono", 2: "stereo", 6: "5.1"}
+"""What ComfyUI's dictionaries mean by a number of channels."""
 _SAME_CHANNELS = {"quad(side)": "quad", "5.0(side)": "5.0", "5.1(side)": "5.1"}
 """Layouts of AC-3 and DTS, whose channels stand in the order of ours."""
-"""What ComfyUI's dictionaries mean by a number of channels."""
 _EXPECTED = (
     "an Audio(samples, sample_rate=…, layout=…), a WAV file as path or bytes, frames of PyAV, or ComfyUI's "
     '{"waveform", "sample_rate"}'
@@ -36,11 +37,15 @@ _EXPECTED = (
 class SoundReader:
     """The sound of one job: its track, and the pieces of it in order. Not thread-safe."""
 
-    def __init__(self, track: AudioFormat, pieces: Iterator[Any] | None, axes: str = "") -> None:
+    def __init__(
+        self, track: AudioFormat, pieces: Iterator[Any] | AsyncIterable[Any] | None, axes: str = ""
+    ) -> None:
         """`pieces` None: they come by `Job.push_audio`."""
         self.track = track
         self.has_samples = pieces is not None
-        self._pieces = pieces
+        self.awaited_pieces = pieces if isinstance(pieces, AsyncIterable) else None
+        """Pieces that `blocks` does not yield: each is for `blocks_of`, and `require_samples` comes last."""
+        self._pieces = () if isinstance(pieces, AsyncIterable) else pieces or ()
         self._converter = Converter(track, axes)
 
     @property
@@ -50,8 +55,12 @@ class SoundReader:
 
     def blocks(self) -> Iterator[memoryview]:
         """The bytes of all samples that the caller handed over at once. Raises InvalidFramesError."""
-        for piece in self._pieces or ():
+        for piece in self._pieces:
             yield from self.blocks_of(piece)
+        self.require_samples()
+
+    def require_samples(self) -> None:
+        """Raises InvalidFramesError where the caller handed over an iterable without any sample."""
         if self.has_samples and not self._converter.samples:
             raise InvalidFramesError("audio has no samples; a declared track has at least one")
 
@@ -73,7 +82,8 @@ class SoundReader:
 def open_sound(audio: object) -> SoundReader:
     """Finds out what a track is. Raises InvalidRequestError or InvalidFramesError.
 
-    An iterator without a declared `sample_format` gives its first piece now.
+    An iterator without a declared `sample_format` gives its first piece now. An asynchronous iterable is
+    `SoundReader.awaited_pieces`.
     """
     if isinstance(audio, Audio):
         return _of_audio(audio)
@@ -92,6 +102,33 @@ def open_sound(audio: object) -> SoundReader:
     raise refused("audio", audio, _EXPECTED)
 
 
+def require_at_once(sound: SoundReader | None) -> None:
+    """Raises InvalidRequestError for sound that only asyncio code can read."""
+    if sound is not None and sound.awaited_pieces is not None:
+        expected = "an iterable; an asynchronous one is taken by AsyncClient alone"
+        raise refused("audio.samples", sound.awaited_pieces, expected)
+
+
+async def with_sample_format(audio: object) -> object:
+    """The same sound; an asynchronous iterable's sample format is found out by its first piece.
+
+    Raises InvalidFramesError.
+    """
+    if not (isinstance(audio, Audio) and isinstance(audio.samples, AsyncIterable)) or audio.sample_format:
+        return audio
+    pieces = aiter(audio.samples)
+    first = await anext(pieces, None)
+    if first is None:
+        raise InvalidFramesError("audio.samples is empty; a declared track has at least one sample")
+    return replace(audio, samples=_after(first, pieces), sample_format=format_of(as_array(first)))
+
+
+async def _after(first: object, pieces: AsyncIterator[object]) -> AsyncIterator[object]:
+    yield first
+    async for piece in pieces:
+        yield piece
+
+
 def _of_audio(audio: Audio) -> SoundReader:
     rate, layout = checked_rate(audio.sample_rate), checked_layout(audio.layout)
     fit, form = checked_fit(audio.fit), audio.sample_format
@@ -105,6 +142,14 @@ def _of_audio(audio: Audio) -> SoundReader:
                 "audio.sample_format", form, '"s16", "s32" or "flt": without samples it must be named'
             )
         return SoundReader(AudioFormat(rate, layout, form, fit), None, audio.axes)
+    if isinstance(audio.samples, AsyncIterable):
+        if not form:
+            raise refused(
+                "audio.sample_format",
+                form,
+                '"s16", "s32" or "flt": `open_job` cannot wait for the first piece to see it; `encode` can',
+            )
+        return SoundReader(AudioFormat(rate, layout, form, fit), audio.samples, audio.axes)
     pieces: Iterator[Any] = iter([audio.samples] if _is_array(audio.samples) else _iterable(audio.samples))
     if not form:
         first = next(pieces, None)

@@ -16,6 +16,11 @@ _DTYPES: dict[str, np.dtype[Any]] = {"s16": np.dtype("<i2"), "s32": np.dtype("<i
 _TORCH_FLOATS = {"torch.float16", "torch.bfloat16", "torch.float32", "torch.float64"}
 _PART_SAMPLES = 1 << 17
 _EXPECTED = "int16, int32, or a float from -1 to 1"
+_LOUD = 8.0
+"""18 dB above full scale: a mix that is too hot stays below, integers in floats do not."""
+_MOST_LOUD = 0.01
+"""Of the values of a piece that are not 0."""
+_FULL_SCALES = {"int8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31}
 
 
 def as_array(samples: Any) -> Samples:
@@ -111,6 +116,7 @@ class Converter:
             # All of it first: nothing of a refused piece is sent, so that it can be pushed again.
             for start in starts:
                 self._require_finite(ordered[start : start + _PART_SAMPLES], start)
+            _require_full_scale(ordered)
         for start in starts:
             part = ordered[start : start + _PART_SAMPLES]
             if found == "flt":
@@ -132,3 +138,18 @@ class Converter:
         beyond = int(np.count_nonzero(np.abs(ordered) > 1))
         self.clipped_samples += beyond
         return np.clip(ordered, -1, 1) if beyond else ordered
+
+
+def _require_full_scale(ordered: Samples) -> None:
+    """Refuses integers in floats, which clipping would turn into noise at full scale."""
+    parts = [ordered[start : start + _PART_SAMPLES] for start in range(0, len(ordered), _PART_SAMPLES)]
+    loud = sum(int(np.count_nonzero(np.abs(part) > _LOUD)) for part in parts)
+    if not loud or loud <= _MOST_LOUD * sum(int(np.count_nonzero(part)) for part in parts):
+        return
+    peak = max(float(np.abs(part).max()) for part in parts)
+    fitting = ((name, scale) for name, scale in _FULL_SCALES.items() if peak <= scale)
+    name, scale = next(fitting, ("", 0))
+    advice = f"they look like {name} values in floats: divide them by {scale}" if scale else "scale them"
+    raise InvalidFramesError(
+        f"the sound has floats of up to {peak:g}, {loud} of them beyond {_LOUD:g}; expected -1 to 1; {advice}"
+    )

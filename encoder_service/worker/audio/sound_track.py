@@ -56,6 +56,9 @@ class SoundTrack:
             gain = 10 ** (self.gain_db / 20)
             blocks = self._clipper.apply(Envelope(sound, spec.sample_rate, length, gain).apply(blocks))
             source_format = "dbl" if spec.sample_format.packed is SampleFormat.S32 else "flt"
+        elif spec.sample_format.is_float and SampleFormat.FLT not in self.plan.codec.exact_formats:
+            # Encoders of floats fail far beyond full scale, and integers would be cut without a count.
+            blocks = self._clipper.apply(blocks)
         source = Shape(f"{source_format}p", spec.layout, spec.sample_rate)
         is_same = (source.layout, source.sample_rate) == (target.layout, target.sample_rate)
         if not (is_same and source_format == target.sample_format.removesuffix("p")):
@@ -68,9 +71,12 @@ class SoundTrack:
     def report(self, proof: Proof) -> SoundReport:
         """What stands in the manifest. Raises OutputError where the artifact is not what was made."""
         if self._clipper.clipped:
-            self._context.note(
+            is_asked_for = is_processed(self.plan.sound)
+            remark = self._context.note if is_asked_for else self._context.warn
+            remark(
                 WarningCode.AUDIO_CLIPPED,
-                f"{self._clipper.clipped} values went beyond full scale and were cut; lower the volume",
+                f"{self._clipper.clipped} values went beyond full scale and were cut; "
+                + ("lower the volume" if is_asked_for else "send floats from -1 to 1"),
             )
         plan, found = self.plan, proof.content
         proof.require(plan, self.samples, self._given.hexdigest())

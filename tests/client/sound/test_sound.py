@@ -19,7 +19,7 @@ import telecine
 from telecine import Audio, Output, Sound
 from telecine.exceptions import InvalidFramesError, InvalidRequestError, OutOfOrderError
 from telecine.request.sound import AudioFormat
-from telecine.sound.reader import open_sound
+from telecine.sound.reader import open_sound, require_at_once
 
 from tests.encoder_service.server_process import ServerProcess
 
@@ -35,6 +35,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     server = ServerProcess(tmp_path_factory.mktemp("encoder") / "data").start()
     yield server
     assert server.stop() == 0
+
+
+async def _awaited() -> AsyncIterator[np.ndarray]:
+    for piece in ():
+        yield piece
 
 
 def sent(audio: object) -> tuple[AudioFormat, bytes]:
@@ -193,6 +198,11 @@ def test_a_tensor_is_taken_off_its_device_and_out_of_its_narrow_floats() -> None
         (Audio(np.full((2, 100), np.nan), RATE, "stereo"), "sample 0 of channel 0"),
         (Audio([NOISE, NOISE.astype(float)], RATE, "stereo"), "declared as s16"),
         (Audio(iter([]), RATE, "stereo"), "empty"),
+        (Audio(np.float32(NOISE), RATE, "stereo"), "look like int16 .* divide them by 32768"),
+        (Audio(np.float32(NOISE) * 65536, RATE, "stereo"), "look like int32 .* divide them by 2147483648"),
+        (Audio(np.float32(NOISE >> 8), RATE, "stereo"), "look like int8 .* divide them by 128"),
+        (Audio(np.float32(NOISE) * 1e20, RATE, "stereo"), "expected -1 to 1; scale them"),
+        (Audio([np.zeros((9, 2)), np.float64(NOISE)], RATE, "stereo"), "look like int16"),
         ({"waveform": np.zeros((2, 2, 100)), "sample_rate": RATE}, "one clip has one sound"),
         ({"waveform": np.zeros((1, 3, 100)), "sample_rate": RATE}, "1, 2 or 6 channels"),
         (b"RIFF....WAVEfmt ", "cut off"),
@@ -216,6 +226,7 @@ def test_sound_that_is_not_clear_is_refused_with_its_reason(audio: object, words
         (Audio(NOISE, RATE, "stereo", axes="XY"), "audio.axes"),
         (Audio(NOISE, RATE, "stereo", fit="shortest"), "audio.fit"),
         (Audio(None, RATE, "stereo"), "audio.sample_format"),
+        (Audio(_awaited(), RATE, "stereo", "s16"), "audio.samples"),
         (NOISE, "audio"),
         (5, "audio"),
         ({"samples": NOISE}, "audio"),
@@ -223,8 +234,16 @@ def test_sound_that_is_not_clear_is_refused_with_its_reason(audio: object, words
 )
 def test_what_a_track_must_say_and_does_not_is_named(audio: object, field: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        open_sound(audio)
+        require_at_once(open_sound(audio))
     assert [fault.field for fault in refused.value.faults] == [field]
+
+
+def test_a_few_loud_values_are_clipped_and_not_taken_for_integers() -> None:
+    floats = NOISE.astype(np.float32) / (1 << 15)
+    floats[::300] = 20.0
+    reader = open_sound(Audio(floats * 1.5, RATE, "stereo"))
+    assert sum(len(block) for block in reader.blocks()) == floats.nbytes
+    assert reader.clipped_samples > len(floats[::300])
 
 
 def test_the_place_of_nan_counts_over_all_pieces_and_loud_values_are_clipped_and_counted() -> None:
@@ -344,8 +363,14 @@ async def test_the_asyncio_client_takes_sound_alike(server: ServerProcess) -> No
 
     digest = hashlib.sha256(NOISE.astype("<i2").tobytes()).hexdigest()
     async with telecine.AsyncClient(server.address) as client:
-        given = await client.encode(FRAMES, fps=24, outputs=["flac"], audio=wav_bytes(NOISE))
-        assert manifest_of(given)["outputs"][0]["sound"]["pcm_sha256"] == digest
+        for audio in (wav_bytes(NOISE), Audio(pieces(), RATE, "stereo")):
+            given = await client.encode(FRAMES, fps=24, outputs=["flac"], audio=audio)
+            assert manifest_of(given)["outputs"][0]["sound"]["pcm_sha256"] == digest
+        with pytest.raises(InvalidRequestError, match="sample_format"):
+            client.open_job(fps=24, audio=Audio(pieces(), RATE, "stereo"))
+        empty = Audio(_awaited(), RATE, "stereo", "s16")
+        with pytest.raises(InvalidFramesError, match="has no samples"):
+            await client.encode(FRAMES, fps=24, outputs=["flac"], audio=empty)
         track = Audio(None, RATE, "stereo", "s16")
         async with client.open_job(fps=24, outputs=["wav"], audio=track) as job:
             await job.push(FRAMES)

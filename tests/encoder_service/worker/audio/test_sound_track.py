@@ -211,6 +211,33 @@ def test_values_beyond_full_scale_are_cut_and_counted(tmp_path: Path) -> None:
     assert np.abs(heard(made.path)[0]).max() <= 1
 
 
+@pytest.mark.parametrize("peak", [1.5, 30_000.0, 1e10, 3e38])
+@pytest.mark.parametrize("format_name", ["mp4", "opus", "flac"])
+def test_floats_beyond_full_scale_are_cut_with_a_warning_in_every_codec(
+    tmp_path: Path, format_name: str, peak: float
+) -> None:
+    audio = AudioSpec(48_000, "stereo", FLT)
+    wave = clicks(98_000, audio)
+    wave[1, 1_000:1_100] = peak
+    made = make(tmp_path, format_name, audio, wave=wave)
+    assert "AUDIO_CLIPPED" in made.codes
+    sound = made.produced.sound
+    assert sound is not None
+    assert sound.samples_clipped == 100
+    assert np.abs(heard(made.path)[0]).max() < 2
+    answer = make(tmp_path / "strict", format_name, audio, wave=wave, strict=True).answer
+    assert isinstance(answer, Failed)
+
+
+def test_floats_beyond_full_scale_are_kept_where_floats_are(tmp_path: Path) -> None:
+    audio = AudioSpec(48_000, "mono", FLT)
+    wave = clicks(98_000, audio)
+    wave[0, 1_000:1_100] = 1e10
+    made = make(tmp_path, "wav", audio, wave=wave)
+    assert not made.codes
+    assert heard(made.path)[0].max() == np.float32(1e10)
+
+
 def test_loudness_is_measured_and_reached_by_one_gain(tmp_path: Path) -> None:
     audio = AudioSpec(48_000, "stereo", S16)
     seconds = np.arange(5 * 48_000) / 48_000
