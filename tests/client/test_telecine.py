@@ -13,9 +13,9 @@ PUBLIC = [
     "Color",
     "DamagedJob", "EmbeddedServer", "EncodeResult", "ImageOverlay", "Job", "JobInfo", "JobState", "JobStory",
     "JobWarning", "KeepAlive", "LogClient", "LogFilter", "Loudness", "OddSizePolicy", "Output", "OutputInfo",
-    "OutputProgress", "OutputState", "PixelFormat", "Position", "Problem", "Progress", "Quality",
+    "OutputProgress", "OutputState", "PixelFormat", "Position", "Preview", "Problem", "Progress", "Quality",
     "RetryPolicy", "SavedGeneration", "Scale", "ScaleMode", "Sound", "TelecineError", "TextOverlay", "Tls",
-    "Webhook", "encode", "exceptions", "save_generation", "stages",
+    "Webhook", "encode", "exceptions", "save_generation", "save_generation_async", "stages",
 ]  # fmt: skip
 
 

@@ -52,7 +52,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "stages graph": ["."],
     "stages check": ["."],
     "stages report": ["."],
-    "console": [],
+    "console": ["--listen", "not an address"],
     "capabilities": [],
     "verify": ["."],
     "doctor": [],
