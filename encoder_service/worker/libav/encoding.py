@@ -38,6 +38,8 @@ ALPHA_SIDE_DATA: Final = "matroska_block_additional"
 _BLOCK_ADDITIONAL = 15
 """AV_PKT_DATA_MATROSKA_BLOCKADDITIONAL."""
 _UNORDERED_FRAMES = 2
+_FREED_AFTER_THE_END = frozenset({"libsvtav1"})
+"""Freed with frames and without an end of stream, SVT-AV1 waits at times for a packet that never comes."""
 _REFUSED_PARAMETER = re.compile(r"Error parsing option|Unknown option|Invalid value|Error setting")
 _LISTENING = threading.Lock()
 
@@ -242,7 +244,10 @@ class VideoFileEncoder:
     def _drain(self) -> None:
         # Frames that lie in numpy memory are freed with Python's lock held; an encoder's own threads
         # must not still hold some when the encoder is freed.
-        if self._holds_frames and self._context.codec.capabilities & Capabilities.frame_threads:
+        if self._holds_frames and (
+            self._context.codec.capabilities & Capabilities.frame_threads
+            or self.settings.encoder in _FREED_AFTER_THE_END
+        ):
             with translated(FailureCode.ENCODING_FAILED, self.settings.encoder):
                 self._context.encode(None)
 

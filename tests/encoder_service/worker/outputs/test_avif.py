@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from fractions import Fraction
 from pathlib import Path
 
@@ -108,6 +109,22 @@ def test_progress_counts_packets_that_the_muxer_still_keeps(tmp_path: Path) -> N
         assert first.path.stat().st_size > writer.bytes_written > 10_000
     finally:
         writer.close()
+
+
+def test_an_abandoned_encoder_is_freed_after_an_end_of_stream(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without one, SVT-AV1 complained on standard error, and at times waited in its destructor for ever."""
+    first = made(tmp_path / "first", bars(12))
+    (tmp_path / "second").mkdir()
+    context = msgspec.structs.replace(first.context, directory=tmp_path / "second")
+    writer = open_writer(context)
+    for index in range(12):
+        writer.write(context.source.frame(index))
+    writer.close()
+    del writer
+    gc.collect()
+    assert "without sending EOS" not in capfd.readouterr().err
 
 
 def test_an_animation_can_be_read_as_a_source(tmp_path: Path) -> None:
