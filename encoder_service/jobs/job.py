@@ -189,6 +189,11 @@ class Job:
         return self.persisted_bytes + self.persisted_audio_bytes
 
     @property
+    def is_gone(self) -> bool:
+        """Whether its frames are, or are about to be, no more."""
+        return self.is_over or self.is_forgotten
+
+    @property
     def last_heard_at_unix_nano(self) -> int:
         """When the client last sent anything; never after the end."""
         unix_nano, monotonic = self._began

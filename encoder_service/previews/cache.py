@@ -53,7 +53,7 @@ class PreviewCache:
 
     def put(self, key: PreviewKey, preview: Preview) -> None:
         """Keeps a picture; those of jobs that have ended go, and then the oldest."""
-        for old in [old for old in self._kept if old.job.is_over or old.job.is_forgotten]:
+        for old in [old for old in self._kept if old.job.is_gone]:
             self._drop(old)
         self._kept[key] = preview
         self._size_bytes += len(preview.image)

@@ -97,7 +97,7 @@ class Previews:
             # Nobody else is to be given what failed; an earlier picture is better than none.
             self._newest.pop(key, None)
             earlier = self._cache.get(last.key) if last is not None else None
-            if last is None or earlier is None or job_is_gone(key.job):
+            if last is None or earlier is None or key.job.is_gone:
                 raise
             self._newest[key] = last
             return earlier
@@ -143,7 +143,7 @@ class Previews:
         preview = Preview(
             answer.image, key.format, key.frame, answer.width, answer.height, self._clock.unix_nano()
         )
-        if not job_is_gone(key.job):
+        if not key.job.is_gone:
             self._cache.put(key, preview)
         return preview
 
@@ -174,7 +174,7 @@ class Previews:
             return await _answer(worker, order)
 
     def _forget_over(self) -> None:
-        for key in [key for key in self._newest if job_is_gone(key.job)]:
+        for key in [key for key in self._newest if key.job.is_gone]:
             del self._newest[key]
 
 
@@ -184,11 +184,6 @@ async def _answer(worker: WorkerProcess, order: DrawPreview) -> Pictured | Faile
         event = await worker.receive()
         if isinstance(event, Pictured | Failed):
             return event
-
-
-def job_is_gone(job: Job) -> bool:
-    """Whether its frames are, or are about to be, no more."""
-    return job.is_over or job.is_forgotten
 
 
 def _require_frames(job: Job) -> None:

@@ -31,11 +31,11 @@ def list_jobs(registry: Registry, request: pb.ListJobsRequest, tenant: str | Non
     found: list[Job] = []
     counts: Counter[int] = Counter()
     for job in registry.newest_first(tenant):
-        if not is_meant(job):
+        if (begin is not None and _place(job) <= begin) or not is_meant(job):
             continue
         state = replies.JOB_STATES[job.state]
         counts[state] += 1
-        if (not states or state in states) and (begin is None or _place(job) > begin):
+        if not states or state in states:
             found.append(job)
     page = replies.fitting(job_message(job, is_brief=request.is_brief) for job in found[:size])
     response.jobs.extend(page)

@@ -183,8 +183,8 @@ class EncoderServicer(pb_grpc.EncoderServiceServicer):
         """Returns a small picture of one frame."""
         check_preview(request)
         job = self._find(request.job_id, context)
-        owner = Owner(acting_tenant(context, request.job_id[:128]), current_principal().subject)
-        caller = holders_of(owner.tenant, owner.subject)[-1]
+        principal = current_principal()
+        caller = holders_of(principal.tenant, principal.subject)[-1]
         preview = await self._previews.get(preview_key(job, request), caller)
         return preview_response(job, preview)
 

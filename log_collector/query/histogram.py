@@ -17,7 +17,7 @@ from telecine.logs.v1 import logs_pb2
 from log_collector import errors
 from log_collector.files.names import LogFile
 from log_collector.processors.normalise import format_timestamp
-from log_collector.query.reading_files import Prepare, read_sound_blocks
+from log_collector.query.reading_files import MAX_NAMED_FILES, Prepare, read_sound_blocks
 from log_collector.query.scan import TimeIndex, candidates
 from log_collector.query.selector import Selector
 
@@ -68,7 +68,7 @@ class Histogram:
             if not response.is_complete:
                 break
         self._fill(response)
-        response.damaged_files.extend(damaged[:100])
+        response.damaged_files.extend(damaged[:MAX_NAMED_FILES])
         return response
 
     def _take(self, block: bytes, selector: Selector) -> None:

@@ -14,7 +14,7 @@ from log_collector.files import names
 from log_collector.files.config import FilesConfig
 from log_collector.query.histogram import Histogram
 from log_collector.query.page_token import make_token, read_token
-from log_collector.query.reading_files import Prepare
+from log_collector.query.reading_files import MAX_NAMED_FILES, Prepare
 from log_collector.query.scan import Found, Scanner, TimeIndex
 from log_collector.query.selector import Selector
 from log_collector.query.story import tell_story
@@ -24,8 +24,6 @@ _STORY_RECORDS: Final = 1000
 _MAX_PAGE_RECORDS: Final = 10_000
 _MAX_PAGE_BYTES: Final = 3 << 20
 """Stock gRPC clients take answers of 4 MiB."""
-_MAX_NAMED: Final = 100
-"""So many damaged files does an answer name at most."""
 _MAX_JOB_ID_CHARS: Final = 256
 
 
@@ -61,7 +59,7 @@ class Library:
             records=records,
             next_page_token=token,
             scanned_bytes=page.scanned_bytes,
-            damaged_files=page.damaged[:_MAX_NAMED],
+            damaged_files=page.damaged[:MAX_NAMED_FILES],
         )
 
     def histogram(
@@ -105,7 +103,7 @@ class Library:
             beside = names.files_in(self._root, home.rstrip("/"))
             gaps = [f for f in beside if f.stream == home + names.GAPS_FILE]
             tell_story(story, records, receipts, gaps, damaged)
-        story.damaged_files.extend(damaged[:_MAX_NAMED])
+        story.damaged_files.extend(damaged[:MAX_NAMED_FILES])
         return story
 
     def _files(self, selector: Selector, tenant: str | None) -> list[names.LogFile]:

@@ -13,6 +13,9 @@ from telecine.logging.record.long_lines import LongLines, without_long_lines
 
 BLOCK_BYTES: Final = 512 << 10
 
+MAX_NAMED_FILES: Final = 100
+"""So many damaged files does an answer name at most."""
+
 Prepare = Callable[[Iterator[bytes]], Iterator[bytes]]
 """Takes the content of a file in pieces; gives pieces, none of them empty, whose lines are JSON objects."""
 

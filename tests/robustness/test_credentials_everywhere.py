@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import grpc
 import msgspec
 import numpy as np
 import pytest
 from telecine import AsyncClient, Client, LogClient, LogFilter, Tls, exceptions
 from telecine.cli.app import run
 from telecine.cli.token_options import chosen_token_file
+from telecine.encoder.v1 import encoder_pb2, encoder_pb2_grpc
 from telecine.logging import LogConfigError, configure_logging, shutdown_logging
 
 from service_host.auth.key_file import changing, new_key
@@ -224,6 +226,28 @@ def test_the_audit_trail_stands_in_a_file_and_at_the_collector(place: Place) -> 
     assert oct((place.folder / "encoder/logs/audit.log").stat().st_mode & 0o077) == "0o0"
     with LogClient(place.collector, token_file=place.token_file) as logs:
         eventually(lambda: b"access_refused" in b"".join(logs.query(LogFilter(services=["encoder"]))))
+
+
+def test_an_administrators_look_at_a_preview_is_recorded_once(place: Place) -> None:
+    """Of a job of another tenant, in which the administrator is nobody: their rate is their own."""
+    place.renew(tenant="acme")
+    with changing(place.keys_file) as keys:
+        token, stored = new_key("boss", "default", (Scope.READ, Scope.ADMIN), created_at=NOW)
+        keys.append(stored)
+    metadata = (("authorization", f"Bearer {token}"), ("telecine-tenant", "acme"))
+    with (
+        Client(place.encoder, token_file=place.token_file) as client,
+        client.open_job(fps=4, outputs=["mp4"], job_id="watched") as job,
+        grpc.insecure_channel(place.encoder) as channel,
+    ):
+        job.push(FRAMES)
+        eventually(lambda: any(info.persisted_bytes for info in client.jobs()))
+        request = encoder_pb2.GetPreviewRequest(job_id="watched")
+        stub = encoder_pb2_grpc.EncoderServiceStub(channel)
+        assert stub.GetPreview(request, metadata=metadata, timeout=20).image
+    audit = (place.folder / "encoder/logs/audit.log").read_text()
+    read = [json.loads(line) for line in audit.splitlines() if "foreign_read" in line]
+    assert [(one["subject"], one["rpc"].rpartition("/")[2]) for one in read] == [("boss", "GetPreview")]
 
 
 @pytest.mark.parametrize("address", ["encoder.example:50051", "10.1.2.3:50051", "dns:///encoder:50051"])

@@ -51,7 +51,7 @@ class Yuv420Converter:
 
     def _convert_rows(self, rgb: Samples, top: int, bottom: int) -> None:
         channels: _Ints = np.ascontiguousarray(np.moveaxis(rgb, 2, 0), dtype=np.int32)
-        luma = _weighted(channels, LUMA, LUMA_ROUNDING)
+        luma = weighted(channels, LUMA, LUMA_ROUNDING)
         luma >>= 9
         luma *= 2
         luma += 64
@@ -59,7 +59,7 @@ class Yuv420Converter:
         self._luma[top:bottom] = luma
         pairs = _sums_of_neighbours(channels)
         for plane, weights in zip(self._planes, (CHROMA_U, CHROMA_V), strict=True):
-            rows = _weighted(pairs, weights, CHROMA_ROUNDING)
+            rows = weighted(pairs, weights, CHROMA_ROUNDING)
             rows >>= 10
             if self._chroma_height == 1:
                 rows = rows[[-1, -1]]  # so does swscale: with one row of chroma it never mixes two of luma
@@ -71,11 +71,12 @@ class Yuv420Converter:
             plane[top // 2 : (bottom + 1) // 2] = blocks
 
 
-def _weighted(channels: _Ints, weights: tuple[int, int, int], rounding: int) -> _Ints:
-    total: _Ints = channels[0] * np.int32(weights[0])
-    total += channels[1] * np.int32(weights[1])
-    total += channels[2] * np.int32(weights[2])
-    total += np.int32(rounding)
+def weighted(channels: Any, weights: tuple[int, int, int], rounding: int) -> Any:
+    """A plane in fixed point, of three channels of int32, in arrays or tensors; `rounding` is added."""
+    total = channels[0] * weights[0]
+    total += channels[1] * weights[1]
+    total += channels[2] * weights[2]
+    total += rounding
     return total
 
 

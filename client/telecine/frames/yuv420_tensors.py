@@ -8,13 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from telecine.frames.yuv420 import (
-    CHROMA_ROUNDING,
-    CHROMA_U,
-    CHROMA_V,
-    LUMA,
-    LUMA_ROUNDING,
-)
+from telecine.frames.yuv420 import CHROMA_ROUNDING, CHROMA_U, CHROMA_V, LUMA, LUMA_ROUNDING, weighted
 
 
 def yuv420_of(rgb: Any) -> Any:
@@ -28,11 +22,11 @@ def yuv420_of(rgb: Any) -> Any:
     luma_bytes, plane_bytes = height * width, rows * columns
     planes = rgb.new_empty((count, luma_bytes + 2 * plane_bytes))
     red, green, blue = rgb.int().unbind(dim=3)
-    luma = _weighted((red, green, blue), LUMA, LUMA_ROUNDING) >> 9
+    luma = weighted((red, green, blue), LUMA, LUMA_ROUNDING) >> 9
     planes[:, :luma_bytes] = ((luma * 2 + 64) >> 7).reshape(count, -1)
     pairs = tuple(_sums_of_neighbours(channel) for channel in (red, green, blue))
     for number, weights in enumerate((CHROMA_U, CHROMA_V)):
-        values = _weighted(pairs, weights, CHROMA_ROUNDING) >> 10
+        values = weighted(pairs, weights, CHROMA_ROUNDING) >> 10
         upper, lower = values[:, 0::2], values[:, 1::2]
         if rows == 1:
             upper = lower = values[:, -1:]  # so does swscale, and so does `yuv420`
@@ -43,14 +37,6 @@ def yuv420_of(rgb: Any) -> Any:
         begin = luma_bytes + number * plane_bytes
         planes[:, begin : begin + plane_bytes] = ((blocks + 64) >> 7).reshape(count, -1)
     return planes
-
-
-def _weighted(channels: tuple[Any, ...], weights: tuple[int, int, int], rounding: int) -> Any:
-    total = channels[0] * weights[0]
-    total += channels[1] * weights[1]
-    total += channels[2] * weights[2]
-    total += rounding
-    return total
 
 
 def _sums_of_neighbours(channel: Any) -> Any:

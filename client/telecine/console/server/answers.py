@@ -22,7 +22,7 @@ from telecine.exceptions import (
 
 MAX_FORM_BYTES: Final = 64 << 10
 KEEP_ALIVE_SECONDS: Final = 15.0
-_SPOKEN: Final = ("\r\n", "\r", "\n")
+_OTHER_LINE_ENDS: Final = ("\r\n", "\r")
 
 
 class FormError(ValueError):
@@ -108,7 +108,7 @@ def events(
 
 def event(name: str, data: str) -> str:
     """One event."""
-    for end in _SPOKEN[:2]:
+    for end in _OTHER_LINE_ENDS:
         data = data.replace(end, "\n")
     lines = "\n".join(f"data: {line}" for line in data.split("\n"))
     return f"event: {name}\n{lines}\n\n"
