@@ -10,17 +10,23 @@ from typing import Any, Unpack
 
 from telecine.clients.blocking import Client
 from telecine.clients.plan import JobArguments
-from telecine.exceptions import InvalidFramesError
+from telecine.exceptions import InvalidFramesError, UnavailableError
 from telecine.request.fields import refused
 from telecine.request.options import Output
 from telecine.request.rates import FrameRate
 from telecine.results.destination import destination_of, outputs_for
 from telecine.results.values import EncodeResult
 
+ENCODERS = {
+    "libx264": "h264", "libx265": "hevc", "libsvtav1": "av1", "libaom-av1": "av1", "libvpx-vp9": "vp9",
+}  # fmt: skip
+"""What tools call a codec by FFmpeg's encoder, to our name of the codec."""
 _lock = threading.Lock()
 _clients: dict[tuple[int, str | None], Client] = {}
 """One of each process and server: a forked child must not use its parent's."""
 _CLIP_AXES = 4
+_MAX_CRF = 51
+"""Of x264 and x265."""
 _CHANNELS = (1, 3, 4)
 
 
@@ -38,11 +44,17 @@ def client_of(server: str | None) -> Client:
 
 
 def forget(server: str | None) -> None:
-    """Closes the client of a server that failed: an embedded one may have ended. Idempotent."""
+    """Drops the client of a server that cannot be reached: an embedded one may have ended. Idempotent.
+
+    It is not closed: other threads may be using it.
+    """
     with _lock:
-        client = _clients.pop((os.getpid(), server), None)
-    if client is not None:
-        client.close()
+        _clients.pop((os.getpid(), server), None)
+
+
+def crf_of(quality: float) -> int:
+    """The constant rate factor that imageio means by a quality of 0 to 10: 51 down to 1."""
+    return int(min(max((1 - quality / 10) * _MAX_CRF, 1), _MAX_CRF))
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -64,9 +76,8 @@ def write_clip(
 ) -> EncodeResult:
     """Encodes a clip into that file, its manifest beside it. Raises what `Client.encode` raises."""
     try:
-        client = client_of(server)
-        return client.encode(frames, fps=fps, outputs=output, to=Path(path), **arguments)
-    except BaseException:
+        return client_of(server).encode(frames, fps=fps, outputs=output, to=Path(path), **arguments)
+    except UnavailableError:
         forget(server)
         raise
 

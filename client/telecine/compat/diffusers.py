@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from telecine.clients.plan import JobArguments
-from telecine.compat.clips import format_of, layout_of, one_clip, temporary_file, write_clip
+from telecine.compat.clips import crf_of, format_of, layout_of, one_clip, temporary_file, write_clip
 from telecine.compat.fallback import CompatCode, bound_elsewhere, takes_the_same, warn, with_fallback
 from telecine.request.options import Output
 from telecine.request.rates import FrameRate
@@ -30,7 +30,6 @@ from telecine.sound.audio import Audio
 _HOMES = ("diffusers.utils.export_utils", "diffusers.utils")
 """Both paths by which programs import the names."""
 _NAMES = ("export_to_video", "export_to_gif", "encode_video")
-_MAX_CRF = 51
 
 
 @dataclass(slots=True)
@@ -100,9 +99,9 @@ def export_to_video(
     path = temporary_file(".mp4") if output_video_path is None else os.fspath(output_video_path)
     name = format_of(path)
     if name in {"mp4", "mov", "mkv"}:
-        crf = None if quality is None or bitrate else min(max((1 - quality / 10) * _MAX_CRF, 1), _MAX_CRF)
+        crf = None if quality is None or bitrate else crf_of(quality)
         codec = "" if name == "mp4" else "h264"
-        output = Output(name, codec=codec, crf=None if crf is None else int(crf), bit_rate=bitrate or 0)
+        output = Output(name, codec=codec, crf=crf, bit_rate=bitrate or 0)
     else:
         output = Output(name, bit_rate=bitrate or 0)
     _write(video_frames, path, fps, output)

@@ -17,7 +17,7 @@ from telecine.clients.blocking_job import Job
 from telecine.clients.plan import JobArguments
 from telecine.compat.clips import client_of, forget, format_of
 from telecine.compat.fallback import CompatCode, warn
-from telecine.exceptions import TelecineError
+from telecine.exceptions import TelecineError, UnavailableError
 from telecine.request.options import Output, Quality
 from telecine.request.rates import FrameRate
 from telecine.results.destination import beside
@@ -122,7 +122,7 @@ class TelecinePlugin:
     def _open(self, output: Output, fps: FrameRate, arguments: JobArguments) -> Job:
         try:
             return client_of(_server).open_job(fps=fps, outputs=output, **arguments)
-        except TelecineError:
+        except UnavailableError:
             forget(_server)
             raise
 

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import numpy as np
 
 from telecine.clients.blocking import Client
 from telecine.clients.blocking_job import Job
-from telecine.compat.clips import client_of, forget
+from telecine.compat.clips import client_of
 from telecine.compat.fallback import CompatCode, bound_elsewhere, warn
 from telecine.exceptions import TelecineError
 from telecine.request.options import Output
@@ -230,12 +231,9 @@ class _Camera:
         if result.job.total_frames != self.frames:
             raise RuntimeError(f"{self.path.name} has {result.job.total_frames} of {self.frames} frames")
         if client.settings.server is None:
-            try:
-                client.delete_job(
-                    result.job_id
-                )  # an embedded server keeps no copies of thousands of episodes
-            except TelecineError:
-                forget(None)
+            # An embedded server keeps no copies of thousands of episodes; what is left goes with it.
+            with suppress(TelecineError):
+                client.delete_job(result.job_id)
         return result
 
     def cancel(self) -> None:

@@ -11,13 +11,12 @@ from typing import Any
 
 from telecine.clients.plan import JobArguments
 from telecine.compat import serving
-from telecine.compat.clips import format_of, write_clip
+from telecine.compat.clips import crf_of, format_of, write_clip
 from telecine.compat.fallback import CompatCode, warn
 from telecine.exceptions import InvalidRequestError
 from telecine.request.options import Output
 
 _MODULE = "sglang.multimodal_gen.runtime.entrypoints.utils"
-_MAX_CRF = 51
 _PRESETS = frozenset(
     {"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"}
 )
@@ -70,11 +69,10 @@ def _save_video(
         if sample_rate is None:
             raise InvalidRequestError("the sound has no audio_sample_rate; it is not guessed")
         arguments["audio"] = serving.audio_of(materialized.audio, sample_rate)
-    quality = 5 if compression is None else compression / 10
     output = Output(
         format_of(path),
         codec="h264",
-        crf=int(min(max((1 - quality / 10) * _MAX_CRF, 1), _MAX_CRF)),
+        crf=crf_of(5 if compression is None else compression / 10),
         preset=preset if preset and preset in _PRESETS else "",
     )
     if preset and preset not in _PRESETS:

@@ -15,14 +15,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from telecine.compat.clips import format_of, write_clip
+from telecine.compat.clips import ENCODERS, format_of, write_clip
 from telecine.request.options import Output
 from telecine.request.rates import FrameRate
 
-_CODECS = {
-    "libx264": "h264", "libx265": "hevc", "libsvtav1": "av1", "libaom-av1": "av1", "libvpx-vp9": "vp9",
-    "h265": "hevc",
-}  # fmt: skip
+_CODECS = ENCODERS | {"h265": "hevc"}
 """Names of FFmpeg's encoders that torchcodec takes too."""
 _CLIP_AXES = 4
 

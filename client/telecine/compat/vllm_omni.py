@@ -14,11 +14,10 @@ from typing import Any
 
 from telecine.clients.plan import JobArguments
 from telecine.compat import serving
-from telecine.compat.clips import write_clip
+from telecine.compat.clips import ENCODERS, write_clip
 from telecine.request.options import Output
 
 _MODULE = "vllm_omni.diffusion.utils.media_utils"
-_CODECS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "av1"}
 
 
 def activate() -> bool:
@@ -54,7 +53,7 @@ def mux_video_audio_bytes(
     """
     options = dict(video_codec_options or {})
     preset = options.pop("preset", "")
-    codec = _CODECS.get(video_codec, video_codec)
+    codec = ENCODERS.get(video_codec, video_codec)
     output = Output("mp4", codec=codec, crf=float(options.pop("crf", crf)), preset=preset, options=options)
     arguments: JobArguments = {}
     if audio_waveform is not None:

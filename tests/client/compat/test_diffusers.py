@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import types
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,26 @@ def test_every_shape_that_pipelines_return_becomes_the_same_file(frames: Any, tm
     shown = _decoded(to)
     assert shown.shape == CODES.shape, "nothing is scaled"
     assert np.abs(shown.astype(int) - CODES).mean() < 2
+
+
+@pytest.mark.usefixtures("direct")
+def test_a_call_that_fails_leaves_the_clips_of_other_threads_alone(tmp_path: Path) -> None:
+    """They share a client, which the failing call had closed."""
+    has_begun, has_failed = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[np.ndarray]:
+        yield CODES[0]
+        has_begun.set()
+        assert has_failed.wait(20)
+        yield from CODES[1:]
+
+    with ThreadPoolExecutor(1) as pool:
+        exported = pool.submit(t.export_to_video, slow(), str(tmp_path / "clip.mp4"))
+        assert has_begun.wait(20)
+        with pytest.raises(InvalidFramesError):
+            t.export_to_video(CODES[:, :, :, :2], str(tmp_path / "other.mp4"))
+        has_failed.set()
+        assert len(_decoded(exported.result(30))) == len(CODES)
 
 
 @pytest.mark.usefixtures("direct")
