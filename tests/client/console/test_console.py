@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 
+import numpy as np
 import pytest
 import telecine
+from PIL import Image
 from telecine.clients.embedded import EmbeddedServer
 from telecine.console.server.guard import exposure_fault, is_known_host
 from telecine.console.server.ranges import RangeError, range_of
@@ -113,10 +116,25 @@ def test_jobs_are_listed_filtered_and_cancelled(viewer: Browser, encoder: Embedd
             fps=8, outputs=["mp4"], job_id="open-1", width=64, height=48, pixel_format="rgb24"
         )
         job.push(draw_clip())
-        assert "open-1" in viewer.get("/jobs?state=receiving").text
+        eventually(lambda: "open-1" in viewer.get("/jobs?state=receiving").text)
         viewer.ask("POST", "/jobs/cancel", {"job": ["open-1"], "csrf": viewer.csrf()})
         assert client.get_job("open-1").state == "cancelled"
         job.close()
+
+
+def test_a_job_that_comes_in_shows_its_newest_frame(viewer: Browser, encoder: EmbeddedServer) -> None:
+    with (
+        telecine.Client(encoder.address) as client,
+        client.open_job(fps=8, outputs=["mp4"], job_id="coming-in") as job,
+    ):
+        job.push(np.zeros((4, 48, 64, 3), np.uint8))
+        eventually(lambda: viewer.get("/jobs/coming-in/preview").status == 200)
+        shown = viewer.get("/jobs/coming-in/preview")
+        assert shown.headers["content-type"] == "image/jpeg"
+        assert "sandbox" in shown.headers["content-security-policy"]
+        assert Image.open(io.BytesIO(shown.body)).size == (64, 48)
+        job.cancel()
+        assert viewer.get("/jobs/coming-in/preview").status == 400
 
 
 def test_an_artifact_is_served_in_ranges(viewer: Browser) -> None:

@@ -99,7 +99,8 @@ async def follow_job(request: Request, session: Session) -> Response:
 
 async def preview(request: Request, session: Session) -> Response:
     """The newest frame that is safe."""
-    found = await jobs.newest_frame(session.access.encoder, request.path_params["job_id"], _PREVIEW_SIDE)
+    client, job_id = session.access.encoder, request.path_params["job_id"]
+    found = await client.preview(job_id, max_side=_PREVIEW_SIDE, format="jpeg")
     media_type = found.media_type if found.media_type in job_pages.SHOWN else "application/octet-stream"
     return Response(found.image, media_type=media_type, headers=_locked_up())
 

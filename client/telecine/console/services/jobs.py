@@ -29,14 +29,6 @@ class JobPage:
     damaged: Sequence[pb.DamagedJob]
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """One persisted frame as a picture."""
-
-    image: bytes
-    media_type: str
-
-
 async def job_page(client: AsyncClient, states: Sequence[JobState], text: str, token: str = "") -> JobPage:
     """Jobs in any of the states (none: all) that say the text."""
     request = pb.ListJobsRequest(
@@ -52,13 +44,6 @@ async def job_page(client: AsyncClient, states: Sequence[JobState], text: str, t
 async def one_job(client: AsyncClient, job_id: str) -> pb.Job:
     """Raises JobNotFoundError."""
     return (await _ask(client, calls.GET_JOB, pb.GetJobRequest(job_id=job_id))).job
-
-
-async def newest_frame(client: AsyncClient, job_id: str, max_side: int) -> Preview:
-    """The newest persisted frame, as JPEG."""
-    request = pb.GetPreviewRequest(job_id=job_id, max_side=max_side, format=pb.PREVIEW_FORMAT_JPEG)
-    answer = await _ask(client, calls.GET_PREVIEW, request)
-    return Preview(answer.image, answer.media_type)
 
 
 async def cancel(client: AsyncClient, job_ids: Sequence[str]) -> tuple[int, list[str]]:
