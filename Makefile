@@ -47,7 +47,7 @@ docs: $(STAMP) ## Build the site of docs/ into build/site, strictly. REPOSITORY_
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt zensical
 	@REPOSITORY_URL='$(REPOSITORY_URL)' $(BIN)/python -m docs.tools.site
 
-docs-reference: $(STAMP) ## Write the generated pages of docs/reference/ again.
+docs-reference: $(STAMP) ## Write all that is generated from the code again: pages, schemas.
 	$(BIN)/python -m docs.tools
 
 bench: $(STAMP) ## Measure side by side against peers. ARGS=name runs one.

@@ -1,20 +1,25 @@
-"""`python -m docs.tools` writes every generated page; `--check` says which are stale instead."""
+"""`python -m docs.tools` writes all that is generated from the code; `--check` says what is stale instead."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from docs.tools import commands, llms, metrics, protos, python_api, settings
+from docs.tools import authorisation, commands, llms, metrics, protos, python_api, schemas, settings
 
 DOCS = Path(__file__).parents[1]
 
 
 def pages() -> dict[Path, str]:
-    """Every generated page with its text."""
+    """Every generated file with its text."""
     kinds = (settings, metrics, commands, protos, python_api)
     found = {DOCS / "reference" / name: text for kind in kinds for name, text in kind.pages().items()}
-    return found | {DOCS / "llms.txt": llms.text(found)}
+    return found | {
+        DOCS / "llms.txt": llms.text(found),
+        authorisation.PAGE: authorisation.table(),
+        schemas.MANIFEST_PATH: schemas.manifest_schema(),
+        schemas.STAGE_MANIFEST_PATH: schemas.stage_manifest_schema(),
+    }
 
 
 def stale() -> list[Path]:

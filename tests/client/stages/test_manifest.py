@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from telecine.stages import PipelineRun, Stage, StageManifestError, read_manifest
 from telecine.stages.manifest import RESERVED, InputFile, StageStatus, decode_manifest, encode_manifest
 
-from docs.generate_schemas import STAGE_MANIFEST_PATH, manifest_schema, stage_manifest_schema
+from docs.tools.schemas import STAGE_MANIFEST_PATH, manifest_schema, stage_manifest_schema
 from encoder_service.evidence import manifest as encoder_manifest
 
 JSON = st.recursive(
@@ -74,7 +74,7 @@ def test_every_manifest_fits_the_published_schema(full: Path) -> None:
 
 def test_the_published_schema_is_fresh_and_explains_its_fields() -> None:
     assert STAGE_MANIFEST_PATH.read_text(encoding="utf-8") == stage_manifest_schema(), (
-        "run: python docs/generate_schemas.py"
+        "run: make docs-reference"
     )
     schema = json.loads(stage_manifest_schema())
     assert schema["$defs"]["IntermediateFile"]["properties"]["retained"]["description"]

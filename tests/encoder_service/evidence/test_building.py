@@ -9,7 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from docs.generate_schemas import MANIFEST_PATH
+from docs.tools.schemas import MANIFEST_PATH
 from encoder_service.evidence.building import (
     AttemptEvidence,
     JobEvidence,

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from docs.generate_authorisation import PAGE, http_rules
+from docs.tools.authorisation import PAGE, http_rules
 from service_host.auth.key_file import new_key, write_keys
 from service_host.auth.scopes import Scope
 from tests.log_collector.harness import collector

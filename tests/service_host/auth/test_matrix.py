@@ -20,8 +20,8 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from docs.generate_authorisation import PAGE as FILE
-from docs.generate_authorisation import http_rules, rules, table
+from docs.tools.authorisation import PAGE as FILE
+from docs.tools.authorisation import http_rules, rules, table
 from encoder_service.rpc.servicer import SERVICE_NAME as ENCODER
 from log_collector.rpc.servicer import OTLP_SERVICE_NAME
 from log_collector.rpc.servicer import SERVICE_NAME as COLLECTOR
@@ -57,7 +57,7 @@ EXPECTED = cells()
 
 
 def test_the_page_is_what_the_code_declares():
-    assert table() == PAGE, "run python docs/generate_authorisation.py"
+    assert table() == PAGE, "run make docs-reference"
 
 
 def test_every_rpc_of_both_services_stands_on_the_page():

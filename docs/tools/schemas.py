@@ -1,8 +1,7 @@
-"""Generates client/telecine/schemas/ from the types of what is published: run it after a change of these."""
+"""client/telecine/schemas/: JSON Schemas of the types that are published."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from encoder_service.evidence import facts, manifest
 from encoder_service.spec import spec
 from encoder_service.spec.audio import sound, track
 
-SCHEMAS = Path(__file__).parents[1] / "client" / "telecine" / "schemas"
+SCHEMAS = Path(__file__).parents[2] / "client" / "telecine" / "schemas"
 MANIFEST_PATH = SCHEMAS / "manifest.schema.json"
 STAGE_MANIFEST_PATH = SCHEMAS / "stage-manifest.schema.json"
 
@@ -41,9 +40,3 @@ def _flatten(definitions: dict[str, Any]) -> None:
     for name in _FLAT:
         del definitions[name]["properties"]["metadata"]
         definitions[name]["additionalProperties"] = {"description": "The caller's own metadata."}
-
-
-if __name__ == "__main__":
-    MANIFEST_PATH.write_text(manifest_schema(), encoding="utf-8")
-    STAGE_MANIFEST_PATH.write_text(stage_manifest_schema(), encoding="utf-8")
-    sys.stdout.write(f"wrote {MANIFEST_PATH.name} and {STAGE_MANIFEST_PATH.name}\n")

@@ -1,4 +1,4 @@
-"""Writes docs/authorisation.md: who may call what, as the code declares it."""
+"""docs/authorisation.md: who may call what, as the code declares it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from service_host.auth.scopes import Scope, scopes_of
 from service_host.calls.guard import Access
 from service_host.calls.registration import method_of
 
-PAGE = Path(__file__).parent / "authorisation.md"
+PAGE = Path(__file__).parents[1] / "authorisation.md"
 
 HEAD = """\
 # Who may call what
 
-Written by `python docs/generate_authorisation.py` from what stands beside each method; a test calls
+Written by `make docs-reference` from what stands beside each method; a test calls
 every cell over real connections. What each scope permits, and how a caller gets one:
 [security.md](security.md). Within its scope a caller reaches its own tenant's jobs and records alone;
 `admin` reaches those of all. A service without `host.auth` asks nobody, and everything is open.
@@ -84,7 +84,3 @@ def table() -> str:
 def _methods(service: str) -> list[str]:
     described = descriptor_pool.Default().FindServiceByName(service)
     return [method.name for method in described.methods]
-
-
-if __name__ == "__main__":
-    PAGE.write_text(table(), encoding="utf-8")
