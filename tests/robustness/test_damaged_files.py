@@ -8,10 +8,11 @@ import random
 import shutil
 import stat
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 from PIL import Image
 from telecine.encoder.v1 import encoder_pb2 as pb
@@ -91,7 +92,8 @@ async def furnished(server: ServerProcess) -> None:
                 await stream.until(lambda heard: heard.is_complete)
     server.kill()
     for program in programs:
-        program.kill()
+        with suppress(psutil.NoSuchProcess):  # they die with their parent, too
+            program.kill()
 
 
 def owed(data_dir: Path) -> dict[str, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -122,6 +123,17 @@ def test_jobs_are_listed_filtered_and_cancelled(viewer: Browser, encoder: Embedd
         job.close()
 
 
+def test_states_have_their_colour_and_numbers_stand_below_their_heads(viewer: Browser) -> None:
+    """A second argument with classes had replaced the first ones."""
+    for path in ("/jobs", "/jobs/clip-1"):
+        text = viewer.get(path).text
+        assert 'class="state is-succeeded"' in text
+        head, _, body = text.partition("</thead>")
+        shown = re.findall(r"<th[^>]*>", head.rpartition("<thead")[2])
+        cells = re.findall(r"<t[hd][^>]*>", body.partition("</tr>")[0])
+        assert ["number" in each for each in shown] == ["number" in each for each in cells]
+
+
 def test_a_job_that_comes_in_shows_its_newest_frame(viewer: Browser, encoder: EmbeddedServer) -> None:
     with (
         telecine.Client(encoder.address) as client,
@@ -129,6 +141,7 @@ def test_a_job_that_comes_in_shows_its_newest_frame(viewer: Browser, encoder: Em
     ):
         job.push(np.zeros((4, 48, 64, 3), np.uint8))
         eventually(lambda: viewer.get("/jobs/coming-in/preview").status == 200)
+        assert "mp4<small>" in viewer.get("/jobs").text  # no bar, and no 0, of a total that nobody knows yet
         shown = viewer.get("/jobs/coming-in/preview")
         assert shown.headers["content-type"] == "image/jpeg"
         assert "sandbox" in shown.headers["content-security-policy"]

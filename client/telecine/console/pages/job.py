@@ -10,7 +10,7 @@ from urllib.parse import quote
 import htpy as h
 
 from telecine.clients.logs import JobStory
-from telecine.console.pages.jobs import state_mark
+from telecine.console.pages.jobs import headings, state_mark
 from telecine.console.pages.layout import Viewer, hidden_csrf, page, problem
 from telecine.console.pages.logs import row
 from telecine.console.pages.values import clock, duration, size
@@ -22,6 +22,7 @@ from telecine.results import reading
 PLAYED: Final = frozenset({"video/mp4", "video/webm"})
 SHOWN: Final = frozenset({"image/png", "image/apng", "image/webp", "image/gif", "image/jpeg", "image/avif"})
 """What a browser may show in place. Everything else is a download: it could hold scripts."""
+_COLUMNS: Final = ("Output", "State", "Frames", "Size", "Attempt", "Wait", "Encode", "Mux", "Verify")
 _MAX_DEPTH: Final = 12
 _MAX_ENTRIES: Final = 500
 _OPEN_DEPTH: Final = 1
@@ -85,17 +86,7 @@ def facts(job: pb.Job) -> h.Fragment:
             h.h2["Timeline"],
             h.div(".table", tabindex="0", role="region", aria_label="Timeline")[
                 h.table[
-                    h.thead[
-                        h.tr[
-                            [
-                                h.th(scope="col")[name]
-                                for name in (
-                                    "Output", "State", "Frames", "Size", "Attempt", "Wait", "Encode", "Mux",
-                                    "Verify",
-                                )
-                            ]
-                        ]
-                    ],
+                    h.thead[h.tr[headings(_COLUMNS, words=frozenset({"Output", "State"}))]],
                     h.tbody[[_output_rows(output) for output in job.outputs]],
                 ]
             ],

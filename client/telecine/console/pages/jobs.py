@@ -65,7 +65,12 @@ def older(found: JobPage, asked: str) -> h.Renderable | None:
 
 def state_mark(name: str) -> h.Element:
     """A state in its colour, and in words."""
-    return h.span(".state", class_=f"is-{name}")[name.replace("_", " ")]
+    return h.span(class_=f"state is-{name}")[name.replace("_", " ")]
+
+
+def headings(names: Sequence[str], words: frozenset[str]) -> list[h.Element]:
+    """The heads of a table's columns; those that are no words stand over numbers."""
+    return [h.th(scope="col", class_=None if name in words else "number")[name] for name in names]
 
 
 def _filters(states: Sequence[JobState], text: str) -> h.Element:
@@ -91,7 +96,7 @@ def _head() -> h.Element:
     return h.thead[
         h.tr[
             h.th(scope="col")[h.span(".visually-hidden")["Select"]],
-            [h.th(scope="col")[name] for name in names],
+            headings(names, words=frozenset({"Job", "State", "Outputs"})),
         ]
     ]
 
@@ -125,15 +130,14 @@ def _received(job: pb.Job) -> str:
 def _output(output: pb.OutputStatus) -> h.Element:
     progress = reading.output_progress(output.progress)
     total = progress.frames_total
-    is_moving = progress.state in ("encoding", "verifying")
-    return h.span(".output", class_=f"is-{progress.state.value}")[
+    has_share = progress.state in ("encoding", "verifying") and total > 0
+    return h.span(class_=f"output is-{progress.state.value}")[
         progress.output,
-        is_moving
-        and total
+        has_share
         and h.progress(
             max=str(total), value=str(progress.frames_encoded), aria_label=f"{progress.output} encoded"
         ),
-        h.small[f"{progress.frames_encoded}/{total}" if is_moving and total else progress.state.value],
+        h.small[f"{progress.frames_encoded}/{total}" if has_share else progress.state.value],
         progress.attempt > 1 and h.small[f"attempt {progress.attempt}"],
     ]
 
